@@ -1,0 +1,23 @@
+"""A price scaling factor drawn uniformly from the grid."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.model.mechanism import price_grid
+from simulator.pricing import Observation
+from simulator.scenario import Scenario
+
+
+class Random:
+    """Uniform over the |A| actions."""
+
+    def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
+        """Take the grid from the scenario."""
+        self._grid = price_grid(scenario.market.actions).tolist()
+        self._rng = rng
+
+    def price(self, observation: Observation) -> float:
+        """One of the grid's factors, whatever the observation."""
+        rho: float = self._grid[self._rng.integers(len(self._grid))]
+        return rho

@@ -1,0 +1,71 @@
+"""dmsb: auctions for vehicle-twin tasks at an intersection.
+
+The public names are imported when they are first used, so that ``import simulator`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulator.errors import InputError, PolicyError, RecordingError, RecordingWarning, RunError, ScenarioError
+    from simulator.policy_check import check_policy
+    from simulator.pricing import UAV, Mechanism, Observation, Outcome, PricingPolicy, Trainable
+    from simulator.result import Result
+    from simulator.run import simulate
+    from simulator.scenario import Scenario
+    from simulator.world.recording import Recording
+    from simulator.world.simulation import Simulation
+
+_HOMES = {
+    "InputError": "errors",
+    "PolicyError": "errors",
+    "RecordingError": "errors",
+    "RecordingWarning": "errors",
+    "RunError": "errors",
+    "ScenarioError": "errors",
+    "check_policy": "policy_check",
+    "UAV": "pricing",
+    "Mechanism": "pricing",
+    "Observation": "pricing",
+    "Outcome": "pricing",
+    "PricingPolicy": "pricing",
+    "Trainable": "pricing",
+    "Result": "result",
+    "simulate": "run",
+    "Scenario": "scenario",
+    "Recording": "world.recording",
+    "Simulation": "world.simulation",
+}
+
+__all__ = [
+    "UAV",
+    "InputError",
+    "Mechanism",
+    "Observation",
+    "Outcome",
+    "PolicyError",
+    "PricingPolicy",
+    "Recording",
+    "RecordingError",
+    "RecordingWarning",
+    "Result",
+    "RunError",
+    "Scenario",
+    "ScenarioError",
+    "Simulation",
+    "Trainable",
+    "check_policy",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'simulator' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"simulator.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,55 @@
+"""The built-in mechanisms: the Modified Second-Bid auction and the second-price auction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from simulator.model.mechanism import critical_payment, station_wins
+from simulator.pricing import UAV
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+UavBid = Literal["contract", "reported"]
+"""Which bid stands for the UAV: the contract bid that the auctioneer computes by (13), or the UAV's own last one."""
+
+
+@dataclass
+class ModifiedSecondBid:
+    """The paper's auction, (14) and (15): the top station wins above ``rho b_(2)`` and pays it, else the UAV.
+
+    Attributes:
+        uav_bid: which bid stands for the UAV; it pays it when it wins.
+        reference: over whom the max in (14) runs: `stations`, or literally `all` other providers.
+    """
+
+    uav_bid: UavBid = "contract"
+    reference: Literal["stations", "all"] = "stations"
+
+    def reset(self, scenario: Scenario) -> None:
+        """Take the reference from the scenario's market."""
+        self.reference = scenario.market.reference
+
+    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
+        """The winner's position in ``bids`` or `UAV`, and its payment."""
+        rival = bids[1] if self.reference == "stations" else max(bids[1], uav_bid)
+        threshold = critical_payment(rival, rho)
+        return (0, threshold) if station_wins(bids[0], threshold) else (UAV, uav_bid)
+
+
+@dataclass
+class SecondPrice:
+    """The highest bid wins, the UAV's included, and pays the second-highest; ties go to the UAV; rho plays no part.
+
+    Attributes:
+        uav_bid: which bid stands for the UAV.
+    """
+
+    uav_bid: UavBid = "reported"
+
+    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
+        """The winner's position in ``bids`` or `UAV`, and its payment."""
+        threshold = max(bids[1], uav_bid)
+        return (0, threshold) if station_wins(bids[0], threshold) else (UAV, bids[0])

@@ -1,0 +1,15 @@
+"""The equations of the paper as pure functions of numpy arrays over providers; nothing here knows of time or processes.
+
+Every function takes arrays that broadcast against each other and returns an array of the broadcast shape. Equation
+numbers are those of Kang et al., "Diffusion-based Auction Mechanism for Efficient Resource Management in 6G-enabled
+Vehicular Metaverses".
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+IntArray: TypeAlias = npt.NDArray[np.int64]

@@ -1,0 +1,133 @@
+"""Policies and mechanisms by name: entry points, ``file.py:Class``, or objects."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, cast
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from simulator.errors import PolicyError, nearest
+from simulator.pricing import INFORMATION, Mechanism, PricingPolicy
+
+POLICY_GROUP = "dmsb.policies"
+MECHANISM_GROUP = "dmsb.mechanisms"
+
+
+def known_policies() -> dict[str, EntryPoint]:
+    """The policies that are installed, by name."""
+    return {entry.name: entry for entry in sorted(entry_points(group=POLICY_GROUP))}
+
+
+def known_mechanisms() -> dict[str, EntryPoint]:
+    """The mechanisms that are installed, by name."""
+    return {entry.name: entry for entry in sorted(entry_points(group=MECHANISM_GROUP))}
+
+
+def find_policy(policy: str | PricingPolicy) -> PricingPolicy:
+    """A policy from ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]`` or ``path.py:Class[:k=v]``; an object is returned as it is.
+
+    Raises:
+        PolicyError: there is none of that name, its arguments do not fit, or it has no ``price``.
+    """
+    found = _build(policy, "policy", known_policies()) if isinstance(policy, str) else policy
+    if isinstance(found, type):
+        raise PolicyError(f"policy {found.__name__} is a class; give an instance, {found.__name__}()")
+    if not callable(getattr(found, "price", None)):
+        raise PolicyError(f"policy {policy!r} has no method price(observation)")
+    information = getattr(found, "information", None)
+    if information is not None and information not in INFORMATION:
+        offer = nearest(str(information), INFORMATION)
+        raise PolicyError(f"policy {policy!r} declares information = {information!r}; {offer}")
+    return cast(PricingPolicy, found)
+
+
+def find_mechanism(mechanism: str | Mechanism) -> Mechanism:
+    """A mechanism, found as a policy is.
+
+    Raises:
+        PolicyError: there is none of that name, its arguments do not fit, or it has no ``settle``.
+    """
+    found = _build(mechanism, "mechanism", known_mechanisms()) if isinstance(mechanism, str) else mechanism
+    if isinstance(found, type) or not callable(getattr(found, "settle", None)):
+        raise PolicyError(f"mechanism {mechanism!r} has no method settle(bids, uav_bid, rho)")
+    return cast(Mechanism, found)
+
+
+def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
+    head, _, rest = spec.partition(":")
+    if head.endswith(".py"):
+        class_name, _, rest = rest.partition(":")
+        maker = _class_from_file(Path(head), class_name, what, spec)
+    elif head in known:
+        maker = known[head].load()
+    else:
+        raise PolicyError(f"there is no {what} '{head}'; {nearest(head, known)}; or give path.py:Class")
+    arguments = rest.split(":") if rest else []
+    parameters = _parameters(maker)
+    values: dict[str, Any] = {}
+    for position, argument in enumerate(arguments):
+        key, equals, text = argument.partition("=")
+        if not equals:
+            if position or not parameters:
+                raise PolicyError(f"{what} '{spec}': '{argument}' must be key=value; {_takes(parameters)}")
+            key, text = parameters[0], argument
+        if key not in parameters:
+            raise PolicyError(f"{what} '{spec}': there is no parameter '{key}'; {_takes(parameters)}")
+        values[key] = _value(text, what, spec)
+    try:
+        found = maker(**values)
+    except Exception as error:
+        raise PolicyError(f"{what} '{spec}': {error}") from error
+    _name(found, spec)
+    return found
+
+
+def _class_from_file(path: Path, class_name: str, what: str, spec: str) -> Any:
+    if not path.is_file():
+        raise PolicyError(f"{what} '{spec}': there is no file {path}")
+    if not class_name:
+        raise PolicyError(f"{what} '{spec}': name the class, as in {path}:MyPolicy")
+    module_spec = importlib.util.spec_from_file_location(path.stem, path)
+    if module_spec is None or module_spec.loader is None:
+        raise PolicyError(f"{what} '{spec}': {path} is no Python file")
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        raise PolicyError(f"{what} '{spec}': {path} does not import: {type(error).__name__}: {error}") from error
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        classes = [name for name, value in vars(module).items() if isinstance(value, type)]
+        offer = nearest(class_name, classes) if classes else "the file defines no class"
+        raise PolicyError(f"{what} '{spec}': {path} has no class '{class_name}'; {offer}")
+    return found
+
+
+def _parameters(maker: Any) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [name for name, parameter in inspect.signature(maker).parameters.items() if parameter.kind in kinds]
+
+
+def _takes(parameters: list[str]) -> str:
+    return f"it takes {', '.join(parameters)}" if parameters else "it takes no parameter"
+
+
+def _value(text: str, what: str, spec: str) -> Any:
+    try:
+        value = YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        raise PolicyError(f"{what} '{spec}': '{text}' cannot be read as a value") from None
+    return float(value) if isinstance(value, str) and value in ("inf", "nan") else value
+
+
+def _name(found: Any, spec: str) -> None:
+    """Remember what the object was found by, where it can hold it: messages and tables then say it."""
+    try:
+        found.spec = spec
+    except AttributeError:
+        return

@@ -1,0 +1,231 @@
+"""What a run leaves: its tables, its summary, and the folder that holds both."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simulator.errors import OutputError
+from simulator.scenario import Scenario
+from simulator.scenario_file import dump_scenario, load_scenario
+from simulator.schema import SUMMARY, TABLES, table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN_FILE, SCENARIO_FILE = "run.json", "scenario.yaml"
+
+
+class Result:
+    """One run.
+
+    Attributes:
+        scenario: the complete scenario that was run.
+        run: seed, policy, mechanism, information, times, versions, hashes: what ``run.json`` holds.
+        events: a row per event.
+        auctions: a row per auction.
+        bids: a row per invited provider of every auction.
+        tasks: a row per task.
+        vehicles: a row per vehicle.
+        providers: a row per provider.
+        paths: a row per change of motion.
+        signals: a row per change of a signal.
+
+    The tables are DataFrames, made when they are first looked at; `describe` says what each column is.
+    """
+
+    events: pd.DataFrame
+    auctions: pd.DataFrame
+    bids: pd.DataFrame
+    tasks: pd.DataFrame
+    vehicles: pd.DataFrame
+    providers: pd.DataFrame
+    paths: pd.DataFrame
+    signals: pd.DataFrame
+
+    def __init__(
+        self, scenario: Scenario, run: dict[str, Any], sources: Mapping[str, Callable[[], pd.DataFrame]]
+    ) -> None:
+        self.scenario, self.run = scenario, run
+        self._sources = sources
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        """A table, made and kept."""
+        if name not in TABLES:
+            raise AttributeError(f"a result has no attribute '{name}'; its tables are {', '.join(TABLES)}")
+        frame = self._sources[name]()
+        setattr(self, name, frame)
+        return frame
+
+    @property
+    def summary(self) -> pd.Series:
+        """The figures of the run, after its warm-up: see `simulator.schema.SUMMARY` for each."""
+        import pandas as pd
+
+        if "summary" not in self.run:
+            self.run["summary"] = self._summarise()
+        figures = {name: math.nan if value is None else value for name, value in self.run["summary"].items()}
+        return pd.Series(figures, name=self.run["policy"], dtype="float64")
+
+    def _summarise(self) -> dict[str, float | None]:
+        warmup = self.run["warmup"]
+        tasks = self.tasks[self.tasks["requested"] >= warmup]
+        auctions = self.auctions[self.auctions["time"] >= warmup]
+        status = tasks["status"].value_counts()
+        latency = tasks.loc[tasks["status"] == "completed", "latency"]
+        rho = auctions["rho"]
+        surplus, best = auctions["surplus"].sum(), auctions["oracle_surplus"].sum()
+        figures = {
+            "tasks": len(tasks),
+            **{name: int(status[name]) for name in ("completed", "lost", "unserved", "open")},
+            "asked": int(auctions["asked"].sum()),
+            "surplus_total": surplus,
+            "surplus_mean": auctions["surplus"].mean(),
+            "oracle_share": surplus / best if best > 0.0 else math.nan,
+            "uav_share": (auctions["winner_kind"] == "uav").mean(),
+            "rho_mean": rho[rho < math.inf].mean(),
+            "latency_mean": latency.mean(),
+            "latency_p95": latency.quantile(0.95),
+            "payments": auctions["payment"].sum(),
+            "wall_s": self.run["wall_s"],
+            "cpu_s": self.run["cpu_s"],
+        }
+        # JSON has no NaN: what a run cannot say stands as null.
+        return {name: None if math.isnan(figures[name]) else figures[name] for name in SUMMARY}
+
+    @staticmethod
+    def describe() -> pd.DataFrame:
+        """Every column of every table: table, column, type, unit, meaning."""
+        import pandas as pd
+
+        rows = [(name, *column[:4]) for name, columns in TABLES.items() for column in columns]
+        return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning"])
+
+    def why_no_auction(self) -> str | None:
+        """Why a run asked for no price at all, in a sentence; None if it did ask."""
+        auctions = self.auctions
+        if bool(auctions["asked"].any()):
+            return None
+        if len(auctions) == 0:
+            if len(self.vehicles) == 0:
+                return "no vehicle entered: the run is too brief, or the recording begins later"
+            return (
+                "no vehicle left the coverage of a station inside the map: the coverage radius may be too large "
+                "for the roads, or no station covers them, or the run is too brief"
+            )
+        if len(self.scenario.uav_names()) == 0:
+            return "the scenario has no UAV, so that the top station always wins"
+        return (
+            f"of {len(auctions)} requests none had two invited stations and a UAV: "
+            "coverage radii may be too small, or backlogs exceed the time that vehicles stay"
+        )
+
+    def save(self, directory: str | Path, force: bool = False) -> Path:
+        """Write the run folder: scenario.yaml, run.json and a Parquet file a table.
+
+        It is written beside and renamed when whole, so that a killed run leaves no half folder.
+
+        Args:
+            directory: the folder itself.
+            force: replace a run folder that is there.
+
+        Raises:
+            OutputError: the folder exists, or cannot be written.
+        """
+        directory = Path(directory)
+        check_output(directory, force)
+        summary = self.summary
+        with whole_folder(directory) as part:
+            for name in TABLES:
+                getattr(self, name).to_parquet(part / f"{name}.parquet", engine="pyarrow", index=False)
+            (part / SCENARIO_FILE).write_text(dump_scenario(self.scenario, directory.resolve()), encoding="utf-8")
+            run = {**self.run, "summary": {name: _json_number(value) for name, value in summary.items()}}
+            (part / RUN_FILE).write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+        return directory
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Result:
+        """Read a run folder.
+
+        Raises:
+            OutputError: it holds no run.
+        """
+        directory = Path(directory)
+        try:
+            run = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise OutputError(f"{directory}: this is no run folder; it holds no readable {RUN_FILE}") from None
+        scenario = load_scenario(directory / SCENARIO_FILE, {})
+
+        def source(name: str) -> Callable[[], pd.DataFrame]:
+            return lambda: _read_table(directory, name)
+
+        return cls(scenario, run, {name: source(name) for name in TABLES})
+
+
+def _json_number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _read_table(directory: Path, name: str) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(directory / f"{name}.parquet", engine="pyarrow")
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{directory}: the table {name}.parquet cannot be read ({error})") from None
+    return table(name, {column: frame[column] for column in frame.columns})
+
+
+def check_output(directory: Path, force: bool) -> None:
+    """Refuse a folder that must not be written.
+
+    Raises:
+        OutputError: it exists and is not to be replaced, or holds something other than a result.
+    """
+    if not directory.exists():
+        return
+    if not force:
+        raise OutputError(f"{directory} exists already; give --force to replace it, or another --out")
+    if not directory.is_dir() or (any(directory.iterdir()) and not any(directory.glob("*.json"))):
+        raise OutputError(f"{directory} holds no result of a run, so --force does not replace it; give another --out")
+
+
+@contextlib.contextmanager
+def whole_folder(directory: Path) -> Iterator[Path]:
+    """A folder beside ``directory`` to write into, which takes its place when the block ends without an error.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    except OSError as error:
+        raise OutputError(f"{directory}: cannot be written ({error.strerror})") from None
+    try:
+        yield part
+        part.chmod(0o777 & ~_umask())
+        if directory.exists():
+            old = part.with_name(f"{part.name}-old")
+            directory.rename(old)
+            part.rename(directory)
+            shutil.rmtree(old)
+        else:
+            part.rename(directory)
+    finally:
+        if part.exists():
+            shutil.rmtree(part)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,164 @@
+"""One run from start to end: find the policy, drive the simulation, keep what it left."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib.metadata
+import math
+import platform
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from simulator.draws import generator
+from simulator.errors import InputError, PolicyError, RunError
+from simulator.plugins import find_mechanism, find_policy
+from simulator.pricing import (
+    Information,
+    Mechanism,
+    PricingPolicy,
+    ask_price,
+    give_feedback,
+    information_of,
+    policy_label,
+    reset_policy,
+)
+from simulator.result import Result
+from simulator.scenario import Scenario
+from simulator.scenario_file import data_hashes
+from simulator.tables import Tables
+from simulator.world.simulation import Simulation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGES = ("dmsb", "numpy", "pandas", "pyarrow", "pydantic", "simpy")
+
+
+def simulate(
+    scenario: str | Path | Scenario,
+    policy: str | PricingPolicy = "random",
+    seed: int = 0,
+    duration: float | None = None,
+    warmup: float = 0.0,
+    mechanism: str | Mechanism | None = None,
+    recording: pd.DataFrame | None = None,
+    progress: Callable[[float], None] | None = None,
+    **overrides: Any,
+) -> Result:
+    """Run a scenario under a pricing policy.
+
+    Args:
+        scenario: a shipped name, a path, or a `Scenario`.
+        policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or any object with ``price``, of
+            which a deep copy is run.
+        seed: fixes everything that does not depend on prices; two policies with one seed meet the same requests.
+        duration: length of the run, s; that of the scenario if None.
+        warmup: the summary leaves out what is requested before this time, s.
+        mechanism: who wins and what is paid, by name or as an object; the policy's own, else ``msb``, if None.
+        recording: trajectories to drive instead of the scenario's file, in the columns of `Recording.from_frame`.
+        progress: called with the simulated time, s, at every priced auction.
+        overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
+
+    Returns:
+        The run's tables and summary.
+
+    Raises:
+        InputError: scenario, policy, mechanism or one of the numbers is wrong; the message says what would be right.
+        RunError: the policy or mechanism failed while it ran.
+
+    Example:
+        >>> simulate("paper", policy="conditional", duration=5).auctions["winner_kind"].notna().all()
+        True
+    """
+    scenario = Scenario.load(scenario, **overrides)
+    duration = scenario.duration_s if duration is None else duration
+    check_times(seed, duration, warmup)
+    if recording is not None and scenario.traffic.kind != "recorded":
+        raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded, so none can be given")
+    policy, mechanism, information = prepare(scenario, policy, mechanism)
+    begin, wall, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
+    simulation = Simulation(scenario, seed, duration, mechanism, information, recording)
+    try:
+        reset_policy(policy, scenario, generator(seed, "policy"))
+    except Exception as error:
+        raise RunError(f"policy {policy_label(policy)}: reset() raised {type(error).__name__}: {error}") from error
+    drive(simulation, policy, progress)
+    tables = Tables(simulation.recorder, simulation.world, simulation.duration)
+    run = {
+        "scenario": scenario.name,
+        "policy": policy_label(policy),
+        "mechanism": policy_label(mechanism),
+        "information": information,
+        "seed": seed,
+        "duration": float(duration),
+        "warmup": float(warmup),
+        "time_origin": simulation.world.time_origin,
+        "started": begin.isoformat(timespec="seconds"),
+        "wall_s": time.perf_counter() - wall,
+        "cpu_s": time.process_time() - cpu,
+        "scenario_sha256": hashlib.sha256(scenario.model_dump_json().encode()).hexdigest(),
+        "data_sha256": data_hashes(scenario) if recording is None else {"recording": "DataFrame"},
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "left_out": simulation.world.traffic.recording.left_out if simulation.world.traffic else {},
+    }
+    names = ("auctions", "bids", "tasks", "events", "vehicles", "providers", "paths", "signals")
+    return Result(scenario, run, {name: getattr(tables, name) for name in names})
+
+
+def drive(simulation: Simulation, policy: PricingPolicy, progress: Callable[[float], None] | None = None) -> None:
+    """Let a policy price every auction of a simulation that asks for it."""
+    if callable(getattr(policy, "feedback", None)):
+        simulation.auctioneer.feedback = lambda outcome: give_feedback(policy, outcome)
+    for auction in simulation:
+        simulation.settle(ask_price(policy, auction.observation, auction.task.id))
+        if progress is not None:
+            progress(simulation.now)
+
+
+def prepare(
+    scenario: Scenario, policy: str | PricingPolicy, mechanism: str | Mechanism | None
+) -> tuple[PricingPolicy, Mechanism, Information]:
+    """Find policy and mechanism, and settle what the policy may see.
+
+    Raises:
+        PolicyError: one is not found, or the scenario contradicts what the policy declares.
+    """
+    found = find_policy(policy)
+    if found is policy:
+        found = copy.deepcopy(found)
+    asked = scenario.market.mechanism if mechanism is None else mechanism
+    declared = getattr(found, "mechanism", None)
+    label = policy_label(found)
+    if declared is not None and asked is not None:
+        wanted = policy_label(asked) if not isinstance(asked, str) else asked
+        raise PolicyError(
+            f"market.mechanism = {wanted}: policy {label} brings its own mechanism, "
+            f"{policy_label(declared) if not isinstance(declared, str) else declared}; leave market.mechanism out"
+        )
+    own, given = information_of(found), scenario.market.information
+    if own is not None and given is not None and own != given:
+        raise PolicyError(
+            f"market.information = {given}: policy {label} declares that it needs '{own}'; leave market.information out"
+        )
+    information = cast(Information, own or given or "public")
+    chosen = asked if asked is not None else declared if declared is not None else "msb"
+    return found, copy.deepcopy(find_mechanism(chosen)), information
+
+
+def check_times(seed: int, duration: float, warmup: float) -> None:
+    """Hold seed, duration and warm-up to what a run can do.
+
+    Raises:
+        InputError: one of them cannot be.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed: must be a whole number >= 0, not {seed!r}")
+    if not (isinstance(duration, int | float) and math.isfinite(duration) and duration > 0):
+        raise InputError(f"duration: must be a number of seconds > 0, not {duration!r}")
+    if not (isinstance(warmup, int | float) and 0 <= warmup < duration):
+        raise InputError(f"warmup: must be a number of seconds from 0 to below the duration, not {warmup!r}")

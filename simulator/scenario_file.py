@@ -1,0 +1,233 @@
+"""Scenario files: finding them, reading YAML safely, overriding fields, and errors that say where."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from simulator.errors import ScenarioError, nearest
+from simulator.scenario import Scenario
+
+SHIPPED = "package:"
+"""Prefix of a data file that is shipped with the project."""
+
+
+def shipped_scenarios() -> list[str]:
+    """Names of the scenarios that come with the project, sorted."""
+    return sorted(
+        entry.name.removesuffix(".yaml")
+        for entry in resources.files("scenarios").iterdir()
+        if entry.name.endswith(".yaml")
+    )
+
+
+def shipped_text(name: str) -> str:
+    """The YAML text of a shipped scenario, comments and all."""
+    return (resources.files("scenarios") / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def data_path(file: str) -> Path:
+    """Where a data file named in a scenario lies: `package:NAME` or a path."""
+    if file.startswith(SHIPPED):
+        return Path(str(resources.files("scenarios") / "data" / file.removeprefix(SHIPPED)))
+    return Path(file)
+
+
+def load_scenario(scenario: str | Path | Scenario, overrides: Mapping[str, Any]) -> Scenario:
+    """Read a scenario by shipped name, from a file, or as it is, and apply overrides by dotted key.
+
+    Raises:
+        ScenarioError: there is none of that name, or a field is wrong; the message names file, line and field.
+    """
+    if isinstance(scenario, Scenario):
+        source, tree = scenario.name, CommentedMap(scenario.model_dump(mode="json"))
+    else:
+        source, tree = _read(scenario)
+    data = _plain(tree, source)
+    if not isinstance(scenario, Scenario):
+        _resolve_file(data, _base_directory(scenario))
+    for key, value in overrides.items():
+        _override(data, key, value)
+    if "traffic.file" in overrides:
+        _resolve_file(data, Path.cwd())
+    try:
+        return Scenario.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError(_describe(error, data, tree, source, overrides)) from None
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Split ``key=value`` of the command line; the value is read as YAML.
+
+    Raises:
+        ScenarioError: there is no ``=``, or the value is no YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ScenarioError(f"--set {text}: must be key=value, such as stations.count=7")
+    try:
+        return key.strip(), _plain(YAML(typ="rt", pure=True).load(value), f"--set {text}")
+    except YAMLError:
+        raise ScenarioError(f"--set {text}: '{value}' cannot be read as a YAML value") from None
+
+
+def dump_scenario(scenario: Scenario, directory: Path) -> str:
+    """The complete scenario as YAML; a data file that is not shipped is named relative to ``directory``."""
+    data = scenario.model_dump(mode="json", exclude_none=True)
+    file = data["traffic"].get("file")
+    if file is not None and not file.startswith(SHIPPED):
+        data["traffic"]["file"] = os.path.relpath(file, directory)
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(data, stream)
+    return stream.getvalue()
+
+
+def data_hashes(scenario: Scenario) -> dict[str, str]:
+    """SHA-256 of each data file that the scenario names."""
+    file = getattr(scenario.traffic, "file", None)
+    return {} if file is None else {file: hashlib.sha256(data_path(file).read_bytes()).hexdigest()}
+
+
+def _read(scenario: str | Path) -> tuple[str, CommentedMap]:
+    path, text = Path(scenario), ""
+    if str(scenario) in shipped_scenarios():
+        source, text = f"{scenario}.yaml", shipped_text(str(scenario))
+    elif path.suffix in (".yaml", ".yml") or path.is_file():
+        source = str(scenario)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise ScenarioError(f"{source}: cannot be read ({reason}); give a scenario file in YAML") from None
+    else:
+        offer = nearest(str(scenario), shipped_scenarios())
+        raise ScenarioError(f"there is no scenario '{scenario}'; {offer}; or give the path of a YAML file")
+    try:
+        tree = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{source}:{mark.line + 1}" if mark is not None else source
+        raise ScenarioError(f"{place}: this is no YAML: {(error.problem or error.context or '').strip()}") from None
+    except YAMLError as error:
+        raise ScenarioError(f"{source}: this is no YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(tree, CommentedMap):
+        raise ScenarioError(f"{source}: a scenario must be a mapping of fields such as 'name: ...'")
+    return source, tree
+
+
+def _base_directory(scenario: str | Path) -> Path:
+    return Path(scenario).resolve().parent
+
+
+def _resolve_file(data: dict[str, Any], base: Path) -> None:
+    traffic = data.get("traffic")
+    if isinstance(traffic, dict) and isinstance(traffic.get("file"), str):
+        if not traffic["file"].startswith(SHIPPED):
+            traffic["file"] = str(base / traffic["file"])
+
+
+def _plain(node: Any, source: str) -> Any:
+    """The YAML tree as plain Python; a tag, which could ask for an object, is refused."""
+    tag = getattr(node, "tag", None)
+    if isinstance(node, TaggedScalar) or (
+        isinstance(node, CommentedMap | CommentedSeq) and tag is not None and tag.value is not None
+    ):
+        raise ScenarioError(f"{source}: the tag '{tag.value if tag else '!'}' has no place in a scenario; leave it out")
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value, source) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_plain(value, source) for value in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def _override(data: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    here: Any = data
+    for part in path:
+        if isinstance(here, list):
+            here = here[_index(here, part, key)]
+        else:
+            here = here.setdefault(part, {})
+        if not isinstance(here, dict | list):
+            raise ScenarioError(f"--set {key}: '{part}' is a single value and has no field '{last}'")
+    if isinstance(here, list):
+        here[_index(here, last, key)] = value
+    else:
+        here[last] = value
+
+
+def _index(items: list[Any], part: str, key: str) -> int:
+    if not part.isdigit() or int(part) >= len(items):
+        raise ScenarioError(f"--set {key}: '{part}' must be a position from 0 to {len(items) - 1}")
+    return int(part)
+
+
+def _describe(
+    error: ValidationError, data: Any, tree: CommentedMap, source: str, overrides: Mapping[str, Any]
+) -> str:
+    details = error.errors(include_url=False)
+    path = _path(details[0], data)
+    field = ".".join(str(part) for part in path)
+    given = next((key for key in overrides if field == key or field.startswith(f"{key}.")), None)
+    place = f"--set {given}" if given is not None else source + _line(tree, path)
+    message = _sentence(details[0], data, path)
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return f"{place}: {field + ': ' if field else ''}{message}{more}"
+
+
+def _path(detail: ErrorDetails, data: Any) -> list[str | int]:
+    """The location of an error as a person wrote it: without the tags that pydantic adds for unions."""
+    path: list[str | int] = []
+    here = data
+    for part in detail["loc"]:
+        if isinstance(here, dict) and part in here:
+            here = here[part]
+        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
+            here = here[part]
+        elif detail["type"] != "missing" or part != detail["loc"][-1]:
+            continue
+        path.append(part)
+    return path
+
+
+def _sentence(detail: ErrorDetails, data: Any, path: list[str | int]) -> str:
+    if detail["type"] == "missing":
+        return "is missing"
+    message = detail["msg"]
+    if detail["type"] in ("unknown_field", "no_stations", "no_places", "placement", "duplicate_name", "no_kinds"):
+        return message
+    message = message.replace("Input should", "must").replace("Unable to extract tag using discriminator", "needs")
+    here = data
+    for part in path:
+        here = here[part]
+    return f"{message}, not {here!r}"
+
+
+def _line(tree: Any, path: list[str | int]) -> str:
+    line = None
+    for part in path:
+        if isinstance(tree, CommentedMap) and part in tree and tree.lc.data and part in tree.lc.data:
+            line = tree.lc.data[part][0] + 1
+        elif isinstance(tree, CommentedSeq) and isinstance(part, int) and tree.lc.data and part in tree.lc.data:
+            line = tree.lc.data[part][0] + 1
+        else:
+            break
+        tree = tree[part]
+    return f":{line}" if line is not None else ""

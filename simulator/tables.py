@@ -1,0 +1,257 @@
+"""The tables of a run, derived from what the recorder wrote down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.model import BoolArray, FloatArray
+from simulator.model.latency import STAGES
+from simulator.model.valuation import common_term, valuation
+from simulator.schema import EVENT_KINDS, PROVIDER_KINDS, TABLES, table
+from simulator.trace import Recorder
+from simulator.world.task import COMPLETED, LOST, OPEN, UNSERVED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulator.world.simulation import World
+
+Columns = dict[str, FloatArray]
+
+
+class Tables:
+    """Derives each table once, when it is first wanted.
+
+    Args:
+        recorder: what was written down.
+        world: scenario, providers and traffic of the run.
+        duration: length of the run, s.
+    """
+
+    def __init__(self, recorder: Recorder, world: World, duration: float) -> None:
+        self._recorder, self._world, self._duration = recorder, world, duration
+        self._auctions = recorder.auctions()
+        self._tasks = _until(recorder.tasks(), duration)
+
+    def auctions(self) -> pd.DataFrame:
+        """A row per auction."""
+        return table("auctions", dict(self._auctions))
+
+    def bids(self) -> pd.DataFrame:
+        """A row per invited provider of every auction."""
+        bids = self._recorder.bids()
+        return table("bids", {**bids, "task": self._auctions["task"][bids["row"].astype(np.int64)]})
+
+    def tasks(self) -> pd.DataFrame:
+        """A row per task."""
+        tasks, market, uavs = self._tasks, self._world.scenario.market, self._world.fleet.uavs
+        columns: dict[str, object] = dict(tasks)
+        before = tasks["requested"]
+        for number, stage in enumerate(STAGES):
+            started, finished = tasks[f"started_{number}"], tasks[f"finished_{number}"]
+            columns[f"{stage}_wait"] = started - before
+            columns[f"{stage}_time"] = finished - started
+            before = finished
+        columns["finished"] = before
+        columns["latency"] = seconds = before - tasks["requested"]
+        weight = np.where(tasks["provider"] < uavs, market.uav_weight, 1.0)
+        worth = weight * valuation(common_term(seconds, market.latency_weight), tasks["match"], tasks["demand"])
+        status = tasks["status"]
+        columns["realised_surplus"] = np.select([status == COMPLETED, status == OPEN], [worth, np.nan], 0.0)
+        return table("tasks", columns)
+
+    def events(self) -> pd.DataFrame:
+        """A row per event, by time; at one time in order of cause."""
+        parts = [*self._vehicle_events(), *self._auction_events(), *self._task_events()]
+        reports = self._recorder.reports()
+        parts.append(_part("uav_reported", reports["time"], provider=reports["provider"], value=reports["bid"]))
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        order = np.lexsort((columns["vehicle"], columns["cause"], columns["task"], columns["time"]))
+        return table("events", {name: column[order] for name, column in columns.items()})
+
+    def _vehicle_events(self) -> list[Columns]:
+        traffic = self._world.traffic
+        log = list(traffic.log.values()) if traffic is not None else []
+        vehicle = np.array([row.vehicle for row in log], dtype=np.float64)
+        left = np.array([row.left for row in log], dtype=np.float64)
+        gone = ~np.isnan(left)
+        return [
+            _part("vehicle_entered", np.array([row.entered for row in log], dtype=np.float64), vehicle=vehicle),
+            _part("vehicle_left", left[gone], vehicle=vehicle[gone]),
+        ]
+
+    def _auction_events(self) -> list[Columns]:
+        auctions = self._auctions
+        time, vehicle, task = auctions["time"], auctions["vehicle"], auctions["task"]
+        cell = auctions["station_left"] >= 0
+        nobody = auctions["winner"] < 0
+        return [
+            _part("cell_left", time[cell], vehicle=vehicle[cell], task=task[cell], provider=auctions["station_left"][cell]),
+            _part("task_requested", time, 1, vehicle=vehicle, task=task),
+            _part("auction_settled", time, 2, vehicle=vehicle, task=task, provider=auctions["winner"], value=auctions["rho"]),
+            _part("task_unserved", time[nobody], 3, vehicle=vehicle[nobody], task=task[nobody]),
+        ]
+
+    def _task_events(self) -> list[Columns]:
+        tasks = self._tasks
+        parts = []
+        for number in range(len(STAGES)):
+            for kind in ("started", "finished"):
+                time = tasks[f"{kind}_{number}"]
+                cause = 4 + 2 * number + (kind == "finished")
+                value = np.full(len(time), float(number))
+                parts.append(self._of_tasks(f"stage_{kind}", cause, time, ~np.isnan(time), value))
+        last = tasks[f"finished_{len(STAGES) - 1}"]
+        latency = last - tasks["requested"]
+        parts.append(self._of_tasks("task_completed", 12, last, tasks["status"] == COMPLETED, latency))
+        parts.append(self._of_tasks("task_lost", 13, tasks["lost_at"], tasks["status"] == LOST, latency))
+        return parts
+
+    def _of_tasks(self, kind: str, cause: int, time: FloatArray, which: BoolArray, value: FloatArray) -> Columns:
+        tasks = self._tasks
+        return _part(
+            kind,
+            time[which],
+            cause,
+            vehicle=tasks["vehicle"][which],
+            task=tasks["task"][which],
+            provider=tasks["provider"][which],
+            value=value[which],
+        )
+
+    def vehicles(self) -> pd.DataFrame:
+        """A row per vehicle that entered."""
+        traffic = self._world.traffic
+        if traffic is None:
+            return table("vehicles", _empty("vehicles"))
+        recording, log = traffic.recording, list(traffic.log.values())
+        samples = [recording.samples(row.vehicle) for row in log]
+        driven = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(recording.x), np.diff(recording.y)))])
+        distance, last = [], []
+        for piece in samples:
+            end = piece.start + int(np.searchsorted(recording.time[piece], self._duration, side="right")) - 1
+            last.append(end)
+            distance.append(driven[end] - driven[piece.start])
+        return table(
+            "vehicles",
+            {
+                "vehicle": [row.vehicle for row in log],
+                "name": [recording.names[row.vehicle] for row in log],
+                "entered": [row.entered for row in log],
+                "left": [row.left for row in log],
+                "entry": recording.lane[[piece.start for piece in samples]],
+                "exit": recording.lane[last],
+                "distance": distance,
+                "delay": np.full(len(log), np.nan),
+                "tasks": [row.tasks for row in log],
+            },
+        )
+
+    def paths(self) -> pd.DataFrame:
+        """A row per change of motion: samples that stand still between two that stand at the same place are left out."""
+        traffic = self._world.traffic
+        if traffic is None:
+            return table("paths", _empty("paths"))
+        recording = traffic.recording
+        vehicle = np.repeat(np.arange(recording.vehicles), np.diff(recording.start))
+        same = (
+            (np.diff(vehicle) == 0)
+            & (np.diff(recording.x) == 0.0)
+            & (np.diff(recording.y) == 0.0)
+            & (np.diff(recording.speed) == 0.0)
+            & (recording.lane[1:] == recording.lane[:-1])
+        ).astype(np.bool_)
+        redundant = np.zeros(len(vehicle), dtype=np.bool_)
+        redundant[1:-1] = same[:-1] & same[1:]
+        keep = ~redundant & (recording.time < self._duration)
+        return table(
+            "paths",
+            {
+                "vehicle": vehicle[keep],
+                "time": recording.time[keep],
+                "x": recording.x[keep],
+                "y": recording.y[keep],
+                "speed": recording.speed[keep],
+                "lane": recording.lane[keep],
+            },
+        )
+
+    def signals(self) -> pd.DataFrame:
+        """A row per change of a signal; empty where the traffic is recorded."""
+        return table("signals", _empty("signals"))
+
+    def providers(self) -> pd.DataFrame:
+        """A row per provider."""
+        auctions, tasks, fleet = self._auctions, self._tasks, self._world.fleet
+        weight = np.where(fleet.is_uav, self._world.scenario.market.uav_weight, 1.0)
+        won = auctions["winner"] >= 0
+        winner = auctions["winner"][won].astype(np.int64)
+
+        def total(values: FloatArray) -> FloatArray:
+            return np.bincount(winner, weights=values[won], minlength=fleet.size)
+
+        surplus, payments = total(auctions["surplus"]), total(auctions["payment"])
+        served = ~np.isnan(tasks["finished_3"])
+        by = tasks["provider"][served].astype(np.int64)
+        latency = (tasks["finished_3"] - tasks["requested"])[served]
+        count = np.bincount(by, minlength=fleet.size)
+        total_latency = np.bincount(by, weights=latency, minlength=fleet.size)
+        columns: dict[str, object] = {
+            "provider": np.arange(fleet.size),
+            "name": fleet.names,
+            "kind": np.where(fleet.is_uav, PROVIDER_KINDS.index("uav"), PROVIDER_KINDS.index("ground")),
+            "x": fleet.x,
+            "y": fleet.y,
+            "tasks": np.bincount(winner, minlength=fleet.size),
+            "surplus": surplus,
+            "payments": payments,
+            "net_utility": surplus / weight - payments,
+            "mean_latency": np.divide(total_latency, count, out=np.full(fleet.size, np.nan), where=count > 0),
+        }
+        for number, stage in enumerate(STAGES):
+            started = tasks[f"started_{number}"]
+            begun = ~np.isnan(started)
+            ended = np.where(np.isnan(tasks[f"finished_{number}"]), self._duration, tasks[f"finished_{number}"])
+            busy = np.bincount(
+                tasks["provider"][begun].astype(np.int64), weights=(ended - started)[begun], minlength=fleet.size
+            )
+            columns[f"{stage}_utilisation"] = busy / self._duration
+        return table("providers", columns)
+
+
+def _empty(name: str) -> dict[str, object]:
+    return {column.name: () for column in TABLES[name]}
+
+
+def _until(tasks: Columns, duration: float) -> Columns:
+    """The tasks as they stand when the run ends: later times are not known, a loss that has happened is."""
+    for number in range(len(STAGES)):
+        for part in ("started", "finished"):
+            time = tasks[f"{part}_{number}"]
+            time[time >= duration] = np.nan
+    tasks["status"][(tasks["status"] == OPEN) & (tasks["lost_at"] < duration)] = LOST
+    unserved = tasks["status"] == UNSERVED
+    tasks["accuracy"][unserved] = np.nan
+    return tasks
+
+
+def _part(
+    kind: str,
+    time: FloatArray,
+    cause: int = 0,
+    vehicle: FloatArray | float = -1.0,
+    task: FloatArray | float = -1.0,
+    provider: FloatArray | float = -1.0,
+    value: FloatArray | float = np.nan,
+) -> Columns:
+    """Rows of one kind; ``cause`` orders the events of a task that happen at one time."""
+    columns: Columns = {
+        "time": time,
+        "kind": np.full(len(time), float(EVENT_KINDS.index(kind))),
+        "cause": np.full(len(time), float(cause)),
+    }
+    for name, given in (("vehicle", vehicle), ("task", task), ("provider", provider), ("value", value)):
+        columns[name] = np.broadcast_to(np.asarray(given, dtype=np.float64), time.shape)
+    return columns

@@ -1,0 +1,143 @@
+"""The recorder: rows as they happen, in flat typed arrays; whatever follows from others is derived at the end."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.model import FloatArray
+from simulator.pricing import MARKET_CONDITIONS
+from simulator.schema import WINNER_KINDS
+from simulator.world.task import UNSERVED, Task
+
+if TYPE_CHECKING:
+    from simulator.world.auctioneer import Auction
+
+AUCTION_FIELDS = (
+    "task", "time", "vehicle", "station_left", "invited", "asked", "rho", "top_bid", "second_bid", "uav_bid",
+    "contract_bid", "winner", "winner_kind", "payment", "uav_value", "top_value", "surplus", "oracle_surplus",
+    "demand", "size_mb", *(f"m_{name}" for name in MARKET_CONDITIONS),
+)  # fmt: skip
+BID_FIELDS = ("bid", "value", "common_value", "match_value", "predicted_latency")
+TASK_FIELDS = (
+    "task", "vehicle", "kind", "size_mb", "demand", "requested", "provider", "status",
+    "started_0", "started_1", "started_2", "started_3", "finished_0", "finished_1", "finished_2", "finished_3",
+    "accuracy", "match", "lost_at",
+)  # fmt: skip
+REPORT_FIELDS = ("time", "provider", "bid")
+
+_GROUND, _UAV, _NONE = range(len(WINNER_KINDS))
+
+
+class Recorder:
+    """Takes rows of auctions, bids, tasks and reports.
+
+    Args:
+        providers: how many providers there are.
+    """
+
+    def __init__(self, providers: int) -> None:
+        self._providers = providers
+        self._auctions = array("d")
+        self._bids = array("d")
+        self._invited = array("b")
+        self._tasks = array("d")
+        self._reports = array("d")
+        self._running: dict[int, Task] = {}
+
+    def auction(self, auction: Auction) -> None:
+        """Write down a settled auction and the bids of all providers; its task is followed until it is done."""
+        task, bids, uav = auction.task, auction.bids, auction.uav
+        bid, value = auction.bid.tolist(), auction.value.tolist()
+        winner = auction.winner
+        if winner < 0:
+            kind = _NONE
+        else:
+            kind = _GROUND if winner in auction.ranking else _UAV
+        self._auctions.extend(
+            (
+                task.id,
+                task.requested,
+                task.vehicle,
+                auction.situation.station_left,
+                len(bids),
+                auction.asked,
+                auction.rho,
+                bids[0] if bids else math.nan,
+                bids[1] if len(bids) > 1 else math.nan,
+                bid[uav] if uav >= 0 else math.nan,
+                auction.contract,
+                winner,
+                kind,
+                auction.payment,
+                value[uav] if uav >= 0 else math.nan,
+                auction.top_value,
+                auction.surplus,
+                auction.oracle_surplus,
+                task.demand,
+                task.size_mb,
+            )
+        )
+        self._auctions.extend(auction.market.tolist())
+        self._bids.extend(bid)
+        self._bids.extend(value)
+        self._bids.extend(auction.common.tolist())
+        self._bids.extend(auction.match.tolist())
+        self._bids.extend(auction.latency.tolist())
+        self._invited.extend(auction.invited.tolist())
+        if task.status == UNSERVED:
+            self._write(task)
+        else:
+            self._running[task.id] = task
+
+    def task_done(self, task: Task) -> None:
+        """Write down a task that has passed its last stage."""
+        del self._running[task.id]
+        self._write(task)
+
+    def report(self, time: float, uav: int, bid: float) -> None:
+        """Write down a UAV's report."""
+        self._reports.extend((time, uav, bid))
+
+    def _write(self, task: Task) -> None:
+        self._tasks.extend(
+            (task.id, task.vehicle, task.kind, task.size_mb, task.demand, task.requested, task.provider, task.status)
+        )
+        self._tasks.extend(task.started)
+        self._tasks.extend(task.finished)
+        self._tasks.extend((task.accuracy, task.match, task.lost_at))
+
+    def auctions(self) -> dict[str, FloatArray]:
+        """Every auction's fields, in order of settlement."""
+        return _columns(self._auctions, AUCTION_FIELDS)
+
+    def bids(self) -> dict[str, FloatArray]:
+        """A row per invited provider of every auction: its task's row, the provider, and what it bid and why."""
+        rows = len(self._auctions) // len(AUCTION_FIELDS)
+        invited = np.frombuffer(self._invited, dtype=np.int8).reshape(rows, self._providers)
+        fields = np.frombuffer(self._bids).reshape(rows, len(BID_FIELDS), self._providers)
+        row, provider = np.nonzero(invited)
+        columns = {"row": row.astype(np.float64), "provider": provider.astype(np.float64)}
+        return columns | {name: fields[row, number, provider] for number, name in enumerate(BID_FIELDS)}
+
+    def tasks(self) -> dict[str, FloatArray]:
+        """Every task's fields by id; those still on their way have NaN where nothing has happened yet."""
+        rows = Recorder(self._providers)
+        rows._tasks = array("d", self._tasks)
+        for task in self._running.values():
+            rows._write(task)
+        columns = _columns(rows._tasks, TASK_FIELDS)
+        order = np.argsort(columns["task"])
+        return {name: column[order] for name, column in columns.items()}
+
+    def reports(self) -> dict[str, FloatArray]:
+        """Every report of a UAV, in order of time."""
+        return _columns(self._reports, REPORT_FIELDS)
+
+
+def _columns(rows: array[float], fields: tuple[str, ...]) -> dict[str, FloatArray]:
+    values = np.frombuffer(rows).reshape(-1, len(fields)) if rows else np.empty((0, len(fields)))
+    return {name: values[:, number].copy() for number, name in enumerate(fields)}

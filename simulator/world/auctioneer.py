@@ -1,0 +1,312 @@
+"""The auctioneer: invites, values, asks for a price where one is wanted, settles, and tells everybody."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from simulator.errors import PolicyFault
+from simulator.model import BoolArray, FloatArray
+from simulator.model.latency import tandem_finish
+from simulator.model.valuation import common_term, mean_with_newest, valuation
+from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth, policy_label
+from simulator.scenario import TASK_KINDS, Scenario
+from simulator.world.fleet import Fleet
+from simulator.world.situation import Books, Situation
+from simulator.world.task import UNSERVED, Task
+
+if TYPE_CHECKING:
+    from simulator.trace import Recorder
+    from simulator.world.providers import History, Provider, UnqueuedProvider
+
+
+class Auction:
+    """One task's auction, from its request to its settlement.
+
+    Attributes:
+        task: the task.
+        situation: what the task meets at every provider.
+        finish: when each stage of each provider would be done with it, s, shape (4, 2, providers).
+        latency: each provider's own estimate of the task's latency, s, shape (providers,).
+        common: common values c_n of (9), shape (providers,).
+        match: match values m_n of (10), shape (providers,).
+        value: true values v_n of (11), shape (providers,).
+        bid: bids, a UAV's as of its last report, shape (providers,).
+        invited: who was invited, shape (providers,).
+        ranking: invited stations by descending bid; the lower id goes first among equals.
+        bids: their bids, in that order.
+        uav: id of the UAV that takes the task if no station wins, -1 for none.
+        top_value: highest true value among the invited stations, NaN without one.
+        contract: the contract bid of (13); the UAV's own bid while there is none.
+        market: public market conditions, shape (len(MARKET_CONDITIONS),).
+        observation: what the policy may see.
+        asked: whether a price is wanted.
+        rho: the price scaling factor, NaN where none was asked for.
+        winner: id of the winner, -1 for nobody.
+        payment: what the winner pays.
+        surplus: the winner's value, the UAV's weighted with zeta.
+        oracle_surplus: the highest surplus that any winner would have had; `surplus` where no price was asked for.
+    """
+
+    __slots__ = (
+        "asked",
+        "bid",
+        "bids",
+        "common",
+        "contract",
+        "finish",
+        "invited",
+        "latency",
+        "market",
+        "match",
+        "observation",
+        "oracle_surplus",
+        "payment",
+        "ranking",
+        "rho",
+        "situation",
+        "surplus",
+        "task",
+        "top_value",
+        "uav",
+        "value",
+        "winner",
+    )
+
+    task: Task
+    situation: Situation
+    finish: FloatArray
+    latency: FloatArray
+    common: FloatArray
+    match: FloatArray
+    value: FloatArray
+    bid: FloatArray
+    invited: BoolArray
+    ranking: list[int]
+    bids: list[float]
+    uav: int
+    top_value: float
+    contract: float
+    market: FloatArray
+    observation: Observation
+    asked: bool
+    rho: float
+    winner: int
+    payment: float
+    surplus: float
+    oracle_surplus: float
+
+
+class Auctioneer:
+    """Runs the market.
+
+    Args:
+        scenario: weights and limits.
+        fleet: the providers' ids and bid factors.
+        providers: who serves, by id.
+        free_at: when each stage of each provider is free, s, shape (4, providers).
+        history: what providers remember of the tasks that they served.
+        books: what is kept from past rounds.
+        recorder: takes a row of every auction.
+        mechanism: who wins and what is paid.
+        information: what the policy may see.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        fleet: Fleet,
+        providers: list[Provider] | list[UnqueuedProvider],
+        free_at: FloatArray,
+        history: History,
+        books: Books,
+        recorder: Recorder,
+        mechanism: Mechanism,
+        information: Information,
+    ) -> None:
+        market = scenario.market
+        self.uav_weight = market.uav_weight
+        self.pending: Auction | None = None
+        self.feedback: Callable[[Outcome], None] | None = None
+        self._fleet, self._providers, self._free_at = fleet, providers, free_at
+        self._history, self._books, self._recorder = history, books, recorder
+        self._mechanism, self._information = mechanism, information
+        self._uav_bid_kind: Literal["contract", "reported"] = getattr(mechanism, "uav_bid", "reported")
+        self._latency_weight = market.latency_weight
+        self._window_s = market.load_window_s
+        self._recent: deque[float] = deque()
+
+    def request(self, situation: Situation) -> None:
+        """Hold the auction of a task; it stays `pending` where a price is wanted, else it settles at once."""
+        auction = self._value(situation)
+        self._invite(auction)
+        self._look(auction)
+        if auction.asked:
+            auction.observation = self._observation(auction)
+            self.pending = auction
+        else:
+            self._settle_without_price(auction)
+
+    def settle(self, rho: float) -> None:
+        """Settle the pending auction at this price scaling factor."""
+        auction = self.pending
+        if auction is None:
+            raise RuntimeError("no auction is pending")
+        self.pending = None
+        auction.rho = rho
+        side = auction.contract if self._uav_bid_kind == "contract" else auction.bid[auction.uav]
+        position, payment = self._outcome(auction, self.uav_weight * float(side), rho)
+        if position == UAV:
+            auction.winner = auction.uav
+            # A UAV never pays more than it has bid: the contract bid alone would lose it money.
+            auction.payment = min(payment / self.uav_weight, float(auction.bid[auction.uav]))
+        else:
+            auction.winner = auction.ranking[position]
+            auction.payment = payment
+        self._close(auction)
+        self._books.settled(float(auction.value[auction.uav]), auction.top_value)
+        if self.feedback is not None:
+            by_uav = position == UAV
+            self.feedback(
+                Outcome(
+                    auction.task.id,
+                    rho,
+                    "uav" if by_uav else "ground",
+                    auction.surplus,
+                    auction.observation,
+                    self._allowed(auction),
+                    float(auction.value[auction.uav]) if by_uav else None,
+                )
+            )
+
+    def _value(self, situation: Situation) -> Auction:
+        """Everybody's latency, values and bid."""
+        auction, history = Auction(), self._history
+        task = situation.task
+        auction.task, auction.situation = task, situation
+        auction.finish = tandem_finish(task.requested, self._free_at[:, None], situation.times)
+        seconds = auction.finish[3] - task.requested
+        auction.latency = seconds[0]
+        auction.common = mean_with_newest(
+            history.common_sum, history.count, common_term(seconds[0], self._latency_weight)
+        )
+        auction.match = mean_with_newest(history.match_sum, history.count, situation.match)
+        auction.value = valuation(auction.common, auction.match, task.demand)
+        auction.bid = auction.value * self._fleet.bid_factor
+        for uav in range(self._fleet.uavs):
+            auction.bid[uav] = self._fleet.bid_factor[uav] * self._books.uav_bid(uav)
+        auction.invited = situation.covered & (situation.dwell_s >= seconds[1])
+        auction.rho = auction.payment = math.nan
+        auction.winner, auction.surplus = -1, 0.0
+        return auction
+
+    def _invite(self, auction: Auction) -> None:
+        """Rank the invited stations and find the UAV that stands behind them."""
+        uavs = self._fleet.uavs
+        invited, bids = auction.invited.tolist(), auction.bid.tolist()
+        stations = [provider for provider in range(uavs, self._fleet.size) if invited[provider]]
+        stations.sort(key=lambda station: (-bids[station], station))
+        auction.ranking = stations
+        auction.bids = [bids[station] for station in stations]
+        public = auction.finish[3, 1]
+        flying = [uav for uav in range(uavs) if invited[uav]]
+        auction.uav = min(flying, key=lambda uav: float(public[uav])) if flying else -1
+        auction.top_value = max((float(auction.value[station]) for station in stations), default=math.nan)
+        contract = self._books.contract_bid()
+        auction.contract = contract if contract is not None else (bids[auction.uav] if flying else math.nan)
+        auction.asked = len(stations) >= 2 and bool(flying)
+
+    def _look(self, auction: Auction) -> None:
+        """The public market conditions m^k; NaN for whoever does not cover the vehicle."""
+        uavs, now = self._fleet.uavs, auction.task.requested
+        seconds = (auction.finish[3, 1] - now).tolist()
+        covered = auction.situation.covered.tolist()
+        stations = sorted((seconds[p], p) for p in range(uavs, len(covered)) if covered[p])
+        uav = auction.uav
+        if uav < 0:
+            uav = min((p for p in range(uavs) if covered[p]), key=seconds.__getitem__, default=-1)
+        best = stations[0] if stations else (math.nan, -1)
+        second = stations[1] if len(stations) > 1 else (math.nan, -1)
+        matches = self._books.audited_match(uav, best[1], second[1])
+        recent, window = self._recent, self._window_s
+        while recent and recent[0] <= now - window:
+            recent.popleft()
+        load = len(recent) / window
+        recent.append(now)
+        kinds = [0.0] * len(TASK_KINDS)
+        kinds[auction.task.kind] = 1.0
+        auction.market = np.array(
+            [
+                seconds[uav] if uav >= 0 else math.nan,
+                best[0],
+                second[0],
+                len(stations),
+                load,
+                *matches,
+                auction.bid[uav] if uav >= 0 else math.nan,
+                *kinds,
+            ]
+        )
+        auction.market.flags.writeable = False
+
+    def _allowed(self, auction: Auction) -> tuple[float, ...]:
+        if self._information == "public":
+            return ()
+        return tuple(auction.bids[1:] if self._information == "masked" else auction.bids)
+
+    def _observation(self, auction: Auction) -> Observation:
+        truth = None
+        if self._information == "clairvoyant":
+            truth = Truth(float(auction.value[auction.uav]), float(auction.value[auction.ranking[0]]))
+        return Observation(
+            auction.market, self._allowed(auction), float(auction.bid[auction.uav]), auction.contract, truth
+        )
+
+    def _outcome(self, auction: Auction, uav_bid: float, rho: float) -> tuple[int, float]:
+        name, task = policy_label(self._mechanism), auction.task.id
+        try:
+            position, payment = self._mechanism.settle(auction.bids, uav_bid, rho)
+            valid = position in range(-1, len(auction.bids)) and float(payment) >= 0.0
+        except Exception as error:
+            raise PolicyFault(
+                f"mechanism {name}, auction of task {task}: settle() raised {type(error).__name__}: {error}"
+            ) from error
+        if not valid:
+            raise PolicyFault(
+                f"mechanism {name}, auction of task {task}: settle() returned {(position, payment)!r}; it must be "
+                f"a position from 0 to {len(auction.bids) - 1} or UAV (-1), and a payment >= 0"
+            )
+        return position, float(payment)
+
+    def _settle_without_price(self, auction: Auction) -> None:
+        """Rules for a round without a contest: no UAV, a lone station, none, or nobody (model.md 3j)."""
+        if auction.ranking:
+            auction.winner = auction.ranking[0]
+            auction.payment = auction.bids[1] if len(auction.bids) > 1 else 0.0
+        elif auction.uav >= 0:
+            auction.winner = auction.uav
+            auction.payment = min(auction.contract, float(auction.bid[auction.uav]))
+        self._close(auction)
+
+    def _close(self, auction: Auction) -> None:
+        """Hand the task to the winner and write the round down."""
+        task, winner = auction.task, auction.winner
+        if winner < 0:
+            task.status, auction.payment = UNSERVED, 0.0
+        else:
+            weight = self.uav_weight if winner < self._fleet.uavs else 1.0
+            auction.surplus = weight * float(auction.value[winner])
+            task.provider = winner
+            task.times = auction.situation.times[:, 0, winner].tolist()
+            task.accuracy = float(auction.situation.accuracy[winner])
+            task.match = float(auction.situation.match[winner])
+            task.coverage_end = float(auction.situation.coverage_end[winner])
+            self._providers[winner].submit(task, auction.finish[:, 0, winner])
+        auction.oracle_surplus = auction.surplus
+        if auction.asked:
+            auction.oracle_surplus = max(self.uav_weight * float(auction.value[auction.uav]), auction.top_value)
+        self._recorder.auction(auction)

@@ -1,0 +1,130 @@
+"""The books of a junction: audited match values, the UAV's reports, and the contract bid from settled rounds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+
+import numpy as np
+import simpy
+
+from simulator.draws import generator
+from simulator.model.latency import latency, stage_times
+from simulator.model.mechanism import contract_bid
+from simulator.model.valuation import common_term
+from simulator.scenario import Scenario
+from simulator.world.fleet import Equipment, Fleet
+from simulator.world.radio import Radio
+from simulator.world.requests import draw_requests
+from simulator.world.situation import REFERENCE_MB
+from simulator.world.task import Task
+
+FIRST_CONTRACT_ROUNDS = 100
+"""Settled rounds before there is a contract bid."""
+
+CONTRACT_RENEWAL = 0.02
+"""The contract bid is computed anew whenever this share of its rounds is new."""
+
+PRIOR_AUDITS = 10.0
+"""Weight of a provider's expected match value before its first audit, in audits."""
+
+
+class RunningBooks:
+    """What a platform learns from its own past.
+
+    Args:
+        env: the SimPy environment; every UAV reports in a process of its own.
+        scenario: weights, history length, report interval.
+        fleet: the providers.
+        equipment: their equipment, for a UAV's first bid.
+        radio: the radio map, for a UAV's first bid.
+        seed: the seed of the run.
+        on_report: called with (UAV, its new bid) at each report.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        scenario: Scenario,
+        fleet: Fleet,
+        equipment: Equipment,
+        radio: Radio,
+        seed: int,
+        on_report: Callable[[int, float], None],
+    ) -> None:
+        market = scenario.market
+        self._market = market
+        expected = draw_requests(scenario, fleet, generator(seed, "calibration"), (4096,)).match.mean(axis=0)
+        self._match_sum = PRIOR_AUDITS * expected
+        self._match_count = np.full(fleet.size, PRIOR_AUDITS)
+        self._uavs = fleet.uavs
+        self._served: list[deque[tuple[float, float]]] = [deque(maxlen=market.history) for _ in range(fleet.uavs)]
+        self._uav_bid = [0.0] * fleet.uavs
+        self._rounds = np.empty((2, market.contract_rounds))
+        self._settled = 0
+        self._renew_at = FIRST_CONTRACT_ROUNDS
+        self._contract: float | None = None
+        for uav in range(fleet.uavs):
+            self._served[uav].append((_nominal_common(scenario, fleet, equipment, radio, uav), float(expected[uav])))
+            env.process(self._report(env, scenario.uavs.report_s, uav, on_report))
+            self._renew_bid(uav)
+
+    def _report(
+        self, env: simpy.Environment, every_s: float, uav: int, on_report: Callable[[int, float], None]
+    ) -> Generator[simpy.Event, None, None]:
+        while True:
+            self._renew_bid(uav)
+            on_report(uav, self._uav_bid[uav])
+            yield env.timeout(every_s)
+
+    def _renew_bid(self, uav: int) -> None:
+        """Mean demand (1) times the means of (9) and (10) over the UAV's own last T tasks."""
+        served = self._served[uav]
+        common = sum(entry[0] for entry in served) / len(served)
+        match = sum(entry[1] for entry in served) / len(served)
+        self._uav_bid[uav] = common * match
+
+    def uav_bid(self, uav: int) -> float:
+        """What a UAV bids since its last report."""
+        return self._uav_bid[uav]
+
+    def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float]:
+        """Mean audited match values of three providers; NaN where the id is -1."""
+        uav_match, best_match, second_match = (
+            float(self._match_sum[provider] / self._match_count[provider]) if provider >= 0 else np.nan
+            for provider in (uav, best, second)
+        )
+        return uav_match, best_match, second_match
+
+    def contract_bid(self) -> float | None:
+        """The contract bid of (13) over the last settled rounds, None before the first hundred."""
+        return self._contract
+
+    def settled(self, uav_value: float, top_value: float) -> None:
+        """Take in the true values of a priced round; now and then the contract bid is computed anew."""
+        size = self._rounds.shape[1]
+        self._rounds[:, self._settled % size] = uav_value, top_value
+        self._settled += 1
+        if self._settled >= self._renew_at:
+            kept = self._rounds[:, : min(self._settled, size)]
+            self._contract = contract_bid(kept[0], kept[1], self._market.uav_weight)
+            self._renew_at = self._settled + max(1, int(CONTRACT_RENEWAL * kept.shape[1]))
+
+    def served(self, task: Task, delivered: bool) -> None:
+        """A delivered result is audited; a UAV reports of what it served, delivered or not."""
+        if delivered:
+            self._match_sum[task.provider] += task.match
+            self._match_count[task.provider] += 1.0
+        if task.provider < self._uavs:
+            common = float(common_term(np.float64(task.latency), self._market.latency_weight))
+            self._served[task.provider].append((common, task.match))
+
+
+def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: Radio, uav: int) -> float:
+    """Common value of a 30 MB task with nobody before it, half-way out in the UAV's footprint."""
+    x, y = float(fleet.x[uav] + 0.5 * fleet.radius_m[uav]), float(fleet.y[uav])
+    kinds = scenario.tasks.kinds.values()
+    gpu_per_bit = sum(kind.share * kind.gpu_per_bit for kind in kinds) / sum(kind.share for kind in kinds)
+    power = 0.5 * sum(scenario.tasks.power_units)
+    times = stage_times(REFERENCE_MB, gpu_per_bit, radio.unit_snr_db(x, y), power, *equipment)
+    return float(common_term(latency(times), scenario.market.latency_weight)[uav])

@@ -1,0 +1,164 @@
+"""The simulation: an iterator that steps the SimPy kernel until a price is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import simpy
+
+from simulator.draws import generator
+from simulator.mechanisms import ModifiedSecondBid
+from simulator.model.latency import STAGES
+from simulator.model.valuation import common_term
+from simulator.pricing import Information, Mechanism
+from simulator.scenario import RecordedTraffic, Rounds, Scenario
+from simulator.scenario_file import data_path
+from simulator.trace import Recorder
+from simulator.world.auctioneer import Auction, Auctioneer
+from simulator.world.books import RunningBooks
+from simulator.world.fleet import Fleet
+from simulator.world.junction import Junction
+from simulator.world.providers import History, Provider, UnqueuedProvider
+from simulator.world.radio import Radio
+from simulator.world.recording import Recording
+from simulator.world.rounds import RoundCalibration, RoundSource
+from simulator.world.situation import Books, Situation
+from simulator.world.task import COMPLETED, LOST, Task
+from simulator.world.traffic import Crossing, RecordedVehicles
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass
+class World:
+    """What a run leaves behind for the tables, besides the recorder's rows."""
+
+    scenario: Scenario
+    fleet: Fleet
+    traffic: RecordedVehicles | None
+    time_origin: float
+
+
+class Simulation:
+    """One run of a scenario: iterate over the auctions that want a price and settle each.
+
+    Args:
+        scenario: the scenario.
+        seed: fixes everything that does not depend on prices.
+        duration: length of the run, s; that of the scenario if None.
+        mechanism: who wins and what is paid; `msb` if None.
+        information: what an observation holds.
+        recording: trajectories to drive instead of the scenario's file, as columns of `Recording.from_frame`.
+
+    Example:
+        >>> simulation = Simulation(Scenario.load("paper"), duration=3)
+        >>> for auction in simulation:
+        ...     simulation.settle(rho=1.3)
+        >>> simulation.now
+        3.0
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int = 0,
+        duration: float | None = None,
+        mechanism: Mechanism | None = None,
+        information: Information = "public",
+        recording: pd.DataFrame | None = None,
+    ) -> None:
+        self.scenario, self.seed = scenario, seed
+        self.duration = float(scenario.duration_s if duration is None else duration)
+        self.fleet = fleet = Fleet(scenario)
+        self.recorder = Recorder(fleet.size)
+        if mechanism is None:
+            mechanism = ModifiedSecondBid()
+        if hasattr(mechanism, "reset"):
+            mechanism.reset(scenario)
+        self._env = env = simpy.Environment()
+        free_at = np.zeros((len(STAGES), fleet.size))
+        self._history = History(fleet.size, scenario.market.history)
+        self._books: Books
+        traffic, origin = None, 0.0
+        providers: list[Provider] | list[UnqueuedProvider]
+        if isinstance(scenario.traffic, Rounds):
+            providers = [UnqueuedProvider(env, self._served) for _ in range(fleet.size)]
+            calibration = RoundCalibration(scenario, fleet, seed)
+            self._books = calibration
+            RoundSource(env, scenario, fleet, seed, calibration, self._request)
+        else:
+            trajectories = _trajectories(scenario.traffic, recording)
+            origin = trajectories.origin
+            providers = [Provider(env, number, free_at, self._served) for number in range(fleet.size)]
+            radio = Radio(scenario, fleet, seed)
+            equipment = fleet.draw_equipment(generator(seed, "equipment"))
+            self._books = RunningBooks(env, scenario, fleet, equipment, radio, seed, self._reported)
+            self._junction = Junction(env, scenario, fleet, equipment, radio, seed)
+            traffic = RecordedVehicles(
+                env, trajectories, fleet, scenario.traffic.reference_speed_mps, self._crossed
+            )
+        self.world = World(scenario, fleet, traffic, origin)
+        self._auctioneer = Auctioneer(
+            scenario, fleet, providers, free_at, self._history, self._books, self.recorder, mechanism, information
+        )
+
+    @property
+    def now(self) -> float:
+        """Simulated time, s."""
+        return float(self._env.now)
+
+    @property
+    def auctioneer(self) -> Auctioneer:
+        """The auctioneer."""
+        return self._auctioneer
+
+    def __iter__(self) -> Iterator[Auction]:
+        return self
+
+    def __next__(self) -> Auction:
+        """Step until the next auction that wants a price; stop when the run's time is over."""
+        env, auctioneer, duration = self._env, self._auctioneer, self.duration
+        if auctioneer.pending is not None:
+            raise RuntimeError("the pending auction wants a price: call settle(rho) first")
+        while env.peek() < duration:
+            env.step()
+            if auctioneer.pending is not None:
+                return auctioneer.pending
+        if env.now < duration:
+            env.run(until=duration)
+        raise StopIteration
+
+    def settle(self, rho: float) -> None:
+        """Settle the pending auction at a price scaling factor rho >= 1 (`inf`: the UAV gets the task)."""
+        self._auctioneer.settle(rho)
+
+    def _request(self, situation: Situation) -> None:
+        self._auctioneer.request(situation)
+
+    def _crossed(self, vehicle: int, request: int, crossing: Crossing) -> None:
+        self._auctioneer.request(self._junction.situation(vehicle, request, crossing))
+
+    def _reported(self, uav: int, bid: float) -> None:
+        self.recorder.report(self._env.now, uav, bid)
+
+    def _served(self, task: Task) -> None:
+        """A task has passed its last stage: it is delivered if the vehicle is still there and the deadline not past."""
+        delivered = self._env.now <= task.lost_at
+        task.status = COMPLETED if delivered else LOST
+        market = self.scenario.market
+        self.recorder.task_done(task)
+        self._history.add(
+            task.provider, float(common_term(np.float64(task.latency), market.latency_weight)), task.match
+        )
+        self._books.served(task, delivered)
+
+
+def _trajectories(traffic: RecordedTraffic, recording: pd.DataFrame | None) -> Recording:
+    if recording is not None:
+        return Recording.from_frame(recording, max_gap_s=traffic.max_gap_s)
+    return Recording.read(data_path(traffic.file), traffic.max_gap_s)
+
