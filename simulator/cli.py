@@ -1,0 +1,265 @@
+"""The command ``dmsb``: parses, calls, prints."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from simulator.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from simulator.scenario import Scenario
+
+app = typer.Typer(
+    name="dmsb",
+    help="Auctions for vehicle-twin tasks at an intersection: run scenarios, swap pricing policies, read the traces.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A shipped scenario or the path of a YAML file.")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field, such as stations.count=7.")
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The folder to write; it is the run folder.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the folder if it exists.")]
+Duration = Annotated[float | None, typer.Option("--duration", metavar="S", help="Length of a run, s.")]
+Warmup = Annotated[float, typer.Option("--warmup", metavar="S", help="Leave out of the summary what comes before, s.")]
+
+
+@app.command()
+def run(
+    scenario: ScenarioName,
+    policy: Annotated[
+        str, typer.Option("--policy", metavar="P", help="NAME[:VALUE], NAME[:k=v[:k=v]] or path.py:Class[:k=v].")
+    ] = "random",
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Fixes all that does not depend on prices.")] = 0,
+    duration: Duration = None,
+    warmup: Warmup = 0.0,
+    sets: Sets = None,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Run a scenario under a pricing policy: a summary, and a folder with every event."""
+    from simulator.result import check_output
+    from simulator.run import simulate
+
+    loaded = _load(scenario, sets)
+    directory = out if out is not None else Path("outputs") / _slug(f"{loaded.name}-{policy}-s{seed}")
+    check_output(directory, force)
+    length = loaded.duration_s if duration is None else duration
+    with _bar(f"{loaded.name}, {policy}", length) as progress:
+        result = simulate(loaded, policy, seed=seed, duration=duration, warmup=warmup, progress=progress)
+    result.save(directory, force)
+    _print_summary(result.summary, f"{loaded.name}, policy {policy}, seed {seed}, {length:g} s")
+    reason = result.why_no_auction()
+    if reason is not None:
+        _note(f"no auction asked for a price: {reason}")
+    print(directory)  # noqa: T201
+
+
+@app.command()
+def compare(
+    scenario: ScenarioName,
+    policies: Annotated[str, typer.Option("--policies", metavar="A,B,C", help="Compared with the first of them.")],
+    seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="Worlds, by seeds 0 to N-1.")] = 5,
+    duration: Duration = None,
+    warmup: Warmup = 0.0,
+    sets: Sets = None,
+    jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="Processes side by side.")] = 1,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Run the same worlds under each policy: comparison.csv and comparison.png."""
+    from simulator.extras import need
+    from simulator.result import check_output, whole_folder
+    from simulator.study.compare import compare as compare_policies
+    from simulator.view.figures import comparison
+
+    need("matplotlib", "study")
+    loaded = _load(scenario, sets)
+    names = [name.strip() for name in policies.split(",") if name.strip()]
+    directory = out if out is not None else Path("outputs") / _slug(f"{loaded.name}-compare")
+    check_output(directory, force)
+    with _bar(f"{loaded.name}, {len(names)} policies", len(names) * seeds) as step:
+        table = compare_policies(
+            loaded,
+            names,
+            seeds=seeds,
+            duration=duration,
+            warmup=warmup,
+            jobs=jobs,
+            progress=lambda done, _: step(float(done)),
+        )
+    with whole_folder(directory) as part:
+        table.to_csv(part / "comparison.csv")
+        comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
+    _print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
+    print(directory)  # noqa: T201
+
+
+@app.command()
+def scenarios(
+    show: Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print one of them.")] = None,
+) -> None:
+    """List the shipped scenarios."""
+    from simulator.errors import ScenarioError, nearest
+    from simulator.scenario import Scenario
+    from simulator.scenario_file import shipped_scenarios, shipped_text
+
+    known = shipped_scenarios()
+    if show is None:
+        _print_rows(("scenario", "what it is"), [(name, Scenario.load(name).about) for name in known])
+    elif show in known:
+        print(shipped_text(show), end="")  # noqa: T201
+    else:
+        raise ScenarioError(f"there is no shipped scenario '{show}'; {nearest(show, known)}")
+
+
+@app.command()
+def policies() -> None:
+    """List the pricing policies that are installed, and their parameters."""
+    import inspect
+
+    from simulator.plugins import known_policies
+
+    rows = []
+    for name, entry in known_policies().items():
+        found = entry.load()
+        parameters = [str(parameter) for parameter in inspect.signature(found).parameters.values()]
+        about = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
+        rows.append((name, re.sub(r": [^,=]+", "", ", ".join(parameters)), about))
+    _print_rows(("policy", "parameters", "what it does"), rows)
+
+
+@app.command()
+def validate(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario file, or the name of a shipped one.")],
+) -> None:
+    """Say what is wrong with a scenario file, or that nothing is."""
+    from simulator.scenario import RecordedTraffic
+    from simulator.scenario_file import data_path
+    from simulator.world.recording import Recording
+
+    loaded = _load(file, None)
+    if isinstance(loaded.traffic, RecordedTraffic):
+        recording = Recording.read(data_path(loaded.traffic.file), loaded.traffic.max_gap_s)
+        _note(f"{recording.vehicles} vehicles, {len(recording.time)} positions, {recording.end:g} s")
+    print(f"{loaded.name}: valid")  # noqa: T201
+
+
+def main() -> None:
+    """Entry point: exit 0 if done, 1 if the run failed, 2 if the input was wrong."""
+    warnings.showwarning = _show_warning
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        _note(f"error: {error}")
+        sys.exit(2)
+    except RunError as error:
+        _note(f"error: {error}")
+        sys.exit(1)
+
+
+def _load(scenario: str, sets: list[str] | None) -> Scenario:
+    from simulator.scenario_file import load_scenario, parse_assignment
+
+    return load_scenario(scenario, dict(parse_assignment(text) for text in sets or ()))
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._=-]+", "-", text)
+
+
+def _note(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _note(f"warning: {message}")
+
+
+@contextmanager
+def _bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
+    """A bar for a person at a terminal, once two seconds have passed; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    import time
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        shown = progress.add_task(what, total=total, visible=False)
+        begin = last = time.monotonic()
+
+        def update(done: float) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last > 0.1:
+                last = now
+                progress.update(shown, completed=done, visible=now - begin > 2.0)
+
+        yield update
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def _print_rows(heads: tuple[str, ...], rows: list[tuple[str, ...]], title: str | None = None, right: int = 99) -> None:
+    """A table without frames; columns from ``right`` on are numbers."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title) if title else None, title_justify="left", box=None, pad_edge=False)
+    for position, head in enumerate(heads):
+        table.add_column(head, justify="right" if position >= right else "left", no_wrap=position == 0)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    _console().print(table)
+
+
+def _print_summary(summary: pd.Series, title: str) -> None:
+    from simulator.schema import SUMMARY
+
+    rows = [(name, f"{summary[name]:,.4g}", unit, meaning) for name, (unit, meaning) in SUMMARY.items()]
+    _print_rows(("", "value", "", "meaning"), rows, title)
+
+
+def _print_comparison(table: pd.DataFrame, title: str) -> None:
+    heads = ("policy", "surplus", "±", "ratio", "±", "of oracle", "by UAV", "latency, s", "completed")
+    rows = [
+        (
+            str(policy),
+            f"{row['surplus_mean']:.4f}",
+            f"{row['surplus_mean_ci']:.4f}",
+            f"{row['ratio']:.4f}",
+            f"{row['ratio_ci']:.4f}",
+            f"{row['oracle_share']:.3f}",
+            f"{row['uav_share']:.3f}",
+            f"{row['latency_mean']:.2f}",
+            f"{row['completed'] / row['tasks']:.3f}",
+        )
+        for policy, row in table.iterrows()
+    ]
+    _print_rows(heads, rows, title, right=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Many runs: the same worlds under several policies."""

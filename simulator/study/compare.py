@@ -1,0 +1,122 @@
+"""The same worlds under each policy: means, paired differences and their intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import product
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+from simulator.errors import InputError
+from simulator.extras import need
+from simulator.run import check_times, prepare, simulate
+from simulator.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONFIDENCE = 0.95
+
+
+def compare(
+    scenario: str | Scenario,
+    policies: Sequence[str],
+    seeds: int = 5,
+    duration: float | None = None,
+    warmup: float = 0.0,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    **overrides: Any,
+) -> pd.DataFrame:
+    """Run every policy on the worlds of seeds 0, 1, ... and compare each with the first.
+
+    Args:
+        scenario: a shipped name, a path, or a `Scenario`.
+        policies: policies by name or file; the first is the one that the others are compared with.
+        seeds: number of worlds, two or more.
+        duration: length of each run, s; that of the scenario if None.
+        warmup: what is requested before this time, s, does not count.
+        jobs: processes that run side by side.
+        progress: called with (runs done, runs in all).
+        overrides: scenario fields by dotted key.
+
+    Returns:
+        A row per policy: of each figure its mean over the worlds and the half-width of its 95 % interval
+        (``surplus_mean``, ``surplus_mean_ci``), and of the surplus the paired difference to the first policy with its
+        half-width (``difference``, ``difference_ci``) and the ratio of the means (``ratio``) with that of the paired
+        difference over the first's mean (``ratio_ci``). Intervals are Student's t over worlds.
+
+    Raises:
+        InputError: scenario or one of the policies is wrong, or scipy is not installed.
+        RunError: a policy failed while it ran.
+    """
+    import pandas as pd
+
+    need("scipy", "study")
+    scenario = Scenario.load(scenario, **overrides)
+    if len(set(policies)) != len(policies) or not policies:
+        raise InputError(f"policies: must be one or more different ones, not {', '.join(policies) or 'none'}")
+    if seeds < 2:
+        raise InputError(f"seeds: an interval needs two or more worlds, not {seeds}")
+    if jobs < 1:
+        raise InputError(f"jobs: must be 1 or more, not {jobs}")
+    check_times(0, scenario.duration_s if duration is None else duration, warmup)
+    for policy in policies:
+        prepare(scenario, policy, None)
+    cells = list(product(policies, range(seeds)))
+    done: dict[tuple[str, int], pd.Series] = {}
+    if jobs == 1:
+        for cell in cells:
+            done[cell] = _run(scenario, *cell, duration, warmup)
+            if progress is not None:
+                progress(len(done), len(cells))
+    else:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            futures = {pool.submit(_run, scenario, *cell, duration, warmup): cell for cell in cells}
+            try:
+                for future in as_completed(futures):
+                    done[futures[future]] = future.result()
+                    if progress is not None:
+                        progress(len(done), len(cells))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    runs = pd.DataFrame([done[cell] for cell in cells])
+    runs.index = pd.MultiIndex.from_tuples(cells, names=["policy", "seed"])
+    return tabulate(runs, list(policies))
+
+
+def _run(scenario: Scenario, policy: str, seed: int, duration: float | None, warmup: float) -> pd.Series:
+    return simulate(scenario, policy, seed=seed, duration=duration, warmup=warmup).summary
+
+
+def tabulate(runs: pd.DataFrame, policies: list[str]) -> pd.DataFrame:
+    """The table that `compare` returns, from summaries indexed by (policy, seed)."""
+    import pandas as pd
+
+    first = runs.loc[policies[0], "surplus_mean"]
+    rows = []
+    for policy in policies:
+        of_policy = runs.loc[policy]
+        row: dict[str, Any] = {"policy": policy, "seeds": len(of_policy)}
+        difference = of_policy["surplus_mean"] - first
+        row["ratio"] = of_policy["surplus_mean"].mean() / first.mean()
+        row["difference"], row["difference_ci"] = difference.mean(), half_width(difference)
+        row["ratio_ci"] = row["difference_ci"] / first.mean()
+        for name in runs.columns:
+            row[name], row[f"{name}_ci"] = of_policy[name].mean(), half_width(of_policy[name])
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("policy")
+
+
+def half_width(values: pd.Series) -> float:
+    """Half-width of the 95 % interval of a mean by Student's t; 0 where all values are equal, NaN where one is NaN."""
+    from scipy import stats
+
+    spread = float(values.std(ddof=1))
+    if spread == 0.0 or math.isnan(spread):
+        return spread
+    scale = float(stats.sem(values))
+    return float(scale * stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1))
