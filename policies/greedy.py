@@ -44,9 +44,7 @@ class Greedy:
         if self._rng.random() < explore:
             action = int(self._rng.integers(len(self._grid)))
         else:
-            means = np.divide(
-                self._sums, self._counts, out=np.full(len(self._grid), np.inf), where=self._counts > 0
-            )
+            means = np.divide(self._sums, self._counts, out=np.full(len(self._grid), np.inf), where=self._counts > 0)
             action = int(np.argmax(means))
         rho: float = self._grid[action]
         return rho

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -139,7 +139,7 @@ def policies() -> None:
         found = entry.load()
         parameters = [str(parameter) for parameter in inspect.signature(found).parameters.values()]
         about = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
-        rows.append((name, re.sub(r": [^,=]+", "", ", ".join(parameters)), about))
+        rows.append((name, re.sub(r": [^,=]+ ?=? ?", "=", ", ".join(parameters)).rstrip("="), about))
     _print_rows(("policy", "parameters", "what it does"), rows)
 
 
@@ -222,7 +222,9 @@ def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
-def _print_rows(heads: tuple[str, ...], rows: list[tuple[str, ...]], title: str | None = None, right: int = 99) -> None:
+def _print_rows(
+    heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], title: str | None = None, right: int = 99
+) -> None:
     """A table without frames; columns from ``right`` on are numbers."""
     from rich.markup import escape
     from rich.table import Table

@@ -30,7 +30,7 @@ class RunError(Exception):
     """A run failed after it had begun."""
 
 
-class PolicyFault(RunError):
+class PolicyFailedError(RunError):
     """A policy or mechanism raised, or returned something that is no price or no outcome, while it ran."""
 
 

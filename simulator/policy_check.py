@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simulator.draws import generator
-from simulator.errors import PolicyError, PolicyFault
+from simulator.errors import PolicyError, PolicyFailedError
 from simulator.pricing import PricingPolicy, ask_price, give_feedback, policy_label, reset_policy
 from simulator.run import prepare
 from simulator.scenario import Scenario
@@ -57,7 +57,7 @@ def check_policy(policy: str | PricingPolicy, scenario: str | Scenario = "paper"
             if problems:
                 break
             simulation.settle(rho)
-    except PolicyFault as fault:
+    except PolicyFailedError as fault:
         problems.append(str(fault))
     if problems:
         raise PolicyError(_report(found, problems))
@@ -93,6 +93,6 @@ def _same(one: Any, other: Any) -> bool:
         return isinstance(other, dict) and one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
     if isinstance(one, list | tuple):
         return type(one) is type(other) and len(one) == len(other) and all(map(_same, one, other))
-    if type(one).__eq__ is object.__eq__:
+    if type(one).__eq__ is object.__eq__:  # type: ignore[comparison-overlap]
         return type(one) is type(other) and _same(getattr(one, "__dict__", {}), getattr(other, "__dict__", {}))
     return bool(one == other)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias,
 
 import numpy as np
 
-from simulator.errors import PolicyFault
+from simulator.errors import PolicyFailedError
 from simulator.model import FloatArray
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ Information: TypeAlias = Literal["public", "masked", "all-bids", "clairvoyant"]
 INFORMATION: tuple[Information, ...] = get_args(Information)
 
 MARKET_CONDITIONS: dict[str, tuple[str, str]] = {
-    "uav_seconds": ("s", "predicted seconds of the UAV for a task of 30 MB, backlog included; NaN-free: 0 if none"),
+    "uav_seconds": ("s", "predicted seconds of the UAV for a task of 30 MB, backlog included"),
     "best_seconds": ("s", "the same of the best station that covers the vehicle"),
-    "second_seconds": ("s", "the same of the second-best station that covers the vehicle; the best one's if alone"),
+    "second_seconds": ("s", "the same of the second-best station that covers the vehicle"),
     "covering": ("stations", "ground stations that cover the vehicle"),
     "load": ("1/s", "requests a second over the load window"),
     "uav_match": ("", "mean audited match value of the UAV"),
@@ -36,7 +36,7 @@ MARKET_CONDITIONS: dict[str, tuple[str, str]] = {
     "pedestrian_detection": ("0/1", "the task is of this kind"),
     "entertainment_3d": ("0/1", "the task is of this kind"),
 }
-"""Public market conditions m^k in the order of `Observation.market`: unit and meaning; no bid of the round moves one."""
+"""Public market conditions m^k, in the order of `Observation.market`: unit and meaning; no bid moves one."""
 
 MARKET_INDEX = {name: index for index, name in enumerate(MARKET_CONDITIONS)}
 
@@ -177,16 +177,16 @@ def ask_price(policy: PricingPolicy, observation: Observation, task: int) -> flo
     """Ask for a price and hold it to the contract.
 
     Raises:
-        PolicyFault: the policy raised, or returned something other than a number >= 1.
+        PolicyFailedError: the policy raised, or returned something other than a number >= 1.
     """
     try:
         rho = policy.price(observation)
     except Exception as error:
-        raise PolicyFault(
+        raise PolicyFailedError(
             f"policy {policy_label(policy)}, auction of task {task}: price() raised {type(error).__name__}: {error}"
         ) from error
     if isinstance(rho, bool) or not isinstance(rho, Real) or math.isnan(rho) or rho < 1.0:
-        raise PolicyFault(
+        raise PolicyFailedError(
             f"policy {policy_label(policy)}, auction of task {task}: price() returned {rho!r}; "
             "it must be a number >= 1 (inf gives the task to the UAV)"
         )
@@ -197,12 +197,12 @@ def give_feedback(policy: PricingPolicy, outcome: Outcome) -> None:
     """Tell the policy what came of its price.
 
     Raises:
-        PolicyFault: the policy raised.
+        PolicyFailedError: the policy raised.
     """
     try:
         policy.feedback(outcome)  # type: ignore[attr-defined]
     except Exception as error:
-        raise PolicyFault(
+        raise PolicyFailedError(
             f"policy {policy_label(policy)}, auction of task {outcome.task}: "
             f"feedback() raised {type(error).__name__}: {error}"
         ) from error

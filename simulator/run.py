@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from simulator.draws import generator
 from simulator.errors import InputError, PolicyError, RunError
@@ -145,7 +145,7 @@ def prepare(
         raise PolicyError(
             f"market.information = {given}: policy {label} declares that it needs '{own}'; leave market.information out"
         )
-    information = cast(Information, own or given or "public")
+    information: Information = own or given or "public"
     chosen = asked if asked is not None else declared if declared is not None else "msb"
     return found, copy.deepcopy(find_mechanism(chosen)), information
 

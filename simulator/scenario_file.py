@@ -135,9 +135,9 @@ def _base_directory(scenario: str | Path) -> Path:
 
 def _resolve_file(data: dict[str, Any], base: Path) -> None:
     traffic = data.get("traffic")
-    if isinstance(traffic, dict) and isinstance(traffic.get("file"), str):
-        if not traffic["file"].startswith(SHIPPED):
-            traffic["file"] = str(base / traffic["file"])
+    file = traffic.get("file") if isinstance(traffic, dict) else None
+    if isinstance(file, str) and not file.startswith(SHIPPED):
+        data["traffic"]["file"] = str(base / file)
 
 
 def _plain(node: Any, source: str) -> Any:
@@ -161,10 +161,7 @@ def _override(data: dict[str, Any], key: str, value: Any) -> None:
     *path, last = key.split(".")
     here: Any = data
     for part in path:
-        if isinstance(here, list):
-            here = here[_index(here, part, key)]
-        else:
-            here = here.setdefault(part, {})
+        here = here[_index(here, part, key)] if isinstance(here, list) else here.setdefault(part, {})
         if not isinstance(here, dict | list):
             raise ScenarioError(f"--set {key}: '{part}' is a single value and has no field '{last}'")
     if isinstance(here, list):
@@ -179,14 +176,16 @@ def _index(items: list[Any], part: str, key: str) -> int:
     return int(part)
 
 
-def _describe(
-    error: ValidationError, data: Any, tree: CommentedMap, source: str, overrides: Mapping[str, Any]
-) -> str:
+def _describe(error: ValidationError, data: Any, tree: CommentedMap, source: str, overrides: Mapping[str, Any]) -> str:
     details = error.errors(include_url=False)
     path = _path(details[0], data)
     field = ".".join(str(part) for part in path)
-    given = next((key for key in overrides if field == key or field.startswith(f"{key}.")), None)
-    place = f"--set {given}" if given is not None else source + _line(tree, path)
+    unknown = details[0].get("ctx", {}).get("field")
+    culprit = field if unknown is None else f"{field}.{unknown}".lstrip(".")
+    given = next((key for key in overrides if culprit == key or culprit.startswith(f"{key}.")), None)
+    place = (
+        f"--set {given}" if given is not None else source + _line(tree, path if unknown is None else [*path, unknown])
+    )
     message = _sentence(details[0], data, path)
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
     return f"{place}: {field + ': ' if field else ''}{message}{more}"
@@ -197,14 +196,18 @@ def _path(detail: ErrorDetails, data: Any) -> list[str | int]:
     path: list[str | int] = []
     here = data
     for part in detail["loc"]:
-        if isinstance(here, dict) and part in here:
-            here = here[part]
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
+        if _holds(here, part):
             here = here[part]
         elif detail["type"] != "missing" or part != detail["loc"][-1]:
             continue
         path.append(part)
     return path
+
+
+def _holds(node: Any, part: str | int) -> bool:
+    if isinstance(node, list):
+        return isinstance(part, int) and part < len(node)
+    return isinstance(node, dict) and part in node
 
 
 def _sentence(detail: ErrorDetails, data: Any, path: list[str | int]) -> str:
@@ -214,20 +217,19 @@ def _sentence(detail: ErrorDetails, data: Any, path: list[str | int]) -> str:
     if detail["type"] in ("unknown_field", "no_stations", "no_places", "placement", "duplicate_name", "no_kinds"):
         return message
     message = message.replace("Input should", "must").replace("Unable to extract tag using discriminator", "needs")
-    here = data
+    value = data
     for part in path:
-        here = here[part]
-    return f"{message}, not {here!r}"
+        value = value[part]
+    return f"{message}, not {value!r}"
 
 
 def _line(tree: Any, path: list[str | int]) -> str:
-    line = None
+    """``:LINE`` of the last part of the path that stands in the file."""
+    line = ""
     for part in path:
-        if isinstance(tree, CommentedMap) and part in tree and tree.lc.data and part in tree.lc.data:
-            line = tree.lc.data[part][0] + 1
-        elif isinstance(tree, CommentedSeq) and isinstance(part, int) and tree.lc.data and part in tree.lc.data:
-            line = tree.lc.data[part][0] + 1
-        else:
+        marks = tree.lc.data if isinstance(tree, CommentedMap | CommentedSeq) else None
+        if not marks or part not in marks:
             break
+        line = f":{marks[part][0] + 1}"
         tree = tree[part]
-    return f":{line}" if line is not None else ""
+    return line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from simulator.model.latency import STAGES
 from simulator.pricing import MARKET_CONDITIONS
@@ -10,6 +10,8 @@ from simulator.scenario import TASK_KINDS
 from simulator.world.task import STATUSES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 WINNER_KINDS = ("ground", "uav", "none")
@@ -113,8 +115,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _VEHICLE,
         _TASK,
         _PROVIDER,
-        _float("value", "", "auction_settled: rho; stage_*: stage 0..3; task_completed, task_lost: latency, s; "
-               "uav_reported: uav bid; else NaN"),
+        _float(
+            "value",
+            "",
+            "auction_settled: rho; stage_*: stage 0..3; task_completed, task_lost: latency, s; "
+            "uav_reported: uav bid; else NaN",
+        ),
     ),
     "vehicles": (
         _VEHICLE,
@@ -138,8 +144,14 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _float("payments", "", "what it paid"),
         _float("net_utility", "", "its values (not weighted) less its payments"),
         _float("mean_latency", "s", "mean latency of the tasks it has served"),
-        *(_float(f"{stage}_utilisation", "", f"busy share of the {stage} stage; in `rounds`, where nobody "
-                 "queues, the mean number in it") for stage in STAGES),
+        *(
+            _float(
+                f"{stage}_utilisation",
+                "",
+                f"busy share of the {stage} stage; in `rounds`, where nobody queues, the mean number in it",
+            )
+            for stage in STAGES
+        ),
     ),
     "paths": (
         _VEHICLE,
@@ -198,7 +210,7 @@ def _series(column: Column, values: object) -> pd.Series:
     if column.type == "category":
         if isinstance(values, pd.Series):
             return values.cat.set_categories(list(column.categories))
-        codes = np.asarray(values, dtype=np.int8)
+        codes = cast("Sequence[int]", np.asarray(values, dtype=np.int64))
         return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.categories)))
     dtype = {"float": "float64", "int": "int64", "bool": "bool", "text": "str"}[column.type]
     return pd.Series(values, dtype=dtype)

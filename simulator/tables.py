@@ -88,9 +88,19 @@ class Tables:
         cell = auctions["station_left"] >= 0
         nobody = auctions["winner"] < 0
         return [
-            _part("cell_left", time[cell], vehicle=vehicle[cell], task=task[cell], provider=auctions["station_left"][cell]),
+            _part(
+                "cell_left", time[cell], vehicle=vehicle[cell], task=task[cell], provider=auctions["station_left"][cell]
+            ),
             _part("task_requested", time, 1, vehicle=vehicle, task=task),
-            _part("auction_settled", time, 2, vehicle=vehicle, task=task, provider=auctions["winner"], value=auctions["rho"]),
+            _part(
+                "auction_settled",
+                time,
+                2,
+                vehicle=vehicle,
+                task=task,
+                provider=auctions["winner"],
+                value=auctions["rho"],
+            ),
             _part("task_unserved", time[nobody], 3, vehicle=vehicle[nobody], task=task[nobody]),
         ]
 
@@ -150,7 +160,7 @@ class Tables:
         )
 
     def paths(self) -> pd.DataFrame:
-        """A row per change of motion: samples that stand still between two that stand at the same place are left out."""
+        """A row per change of motion: what stands still between two samples at the same place is left out."""
         traffic = self._world.traffic
         if traffic is None:
             return table("paths", _empty("paths"))
@@ -190,7 +200,7 @@ class Tables:
         winner = auctions["winner"][won].astype(np.int64)
 
         def total(values: FloatArray) -> FloatArray:
-            return np.bincount(winner, weights=values[won], minlength=fleet.size)
+            return np.asarray(np.bincount(winner, weights=values[won], minlength=fleet.size), dtype=np.float64)
 
         surplus, payments = total(auctions["surplus"]), total(auctions["payment"])
         served = ~np.isnan(tasks["finished_3"])

@@ -53,10 +53,7 @@ class Recorder:
         task, bids, uav = auction.task, auction.bids, auction.uav
         bid, value = auction.bid.tolist(), auction.value.tolist()
         winner = auction.winner
-        if winner < 0:
-            kind = _NONE
-        else:
-            kind = _GROUND if winner in auction.ranking else _UAV
+        kind = _NONE if winner < 0 else _GROUND if winner in auction.ranking else _UAV
         self._auctions.extend(
             (
                 task.id,

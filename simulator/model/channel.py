@@ -22,7 +22,7 @@ def data_rate(bandwidth_mhz: FloatArray, snr: FloatArray) -> FloatArray:
     return np.asarray(bandwidth_mhz * np.log2(1.0 + snr))
 
 
-def snr_ratio(unit_snr_db: FloatArray, power_units: FloatArray) -> FloatArray:
+def snr_ratio(unit_snr_db: FloatArray, power_units: FloatArray | float) -> FloatArray:
     """Signal-to-noise ratio ``g p / sigma^2`` of a link.
 
     Args:
@@ -36,7 +36,7 @@ def snr_ratio(unit_snr_db: FloatArray, power_units: FloatArray) -> FloatArray:
 
 
 def distance_snr_db(
-    distance_m: FloatArray, reference_snr_db: FloatArray, reference_m: float, exponent: float
+    distance_m: FloatArray, reference_snr_db: FloatArray | float, reference_m: float, exponent: float
 ) -> FloatArray:
     """Log-distance path loss, as a signal-to-noise ratio at one power unit.
 
@@ -69,9 +69,7 @@ def line_of_sight_probability(elevation_deg: FloatArray, a: float, b: float) -> 
     return np.asarray(1.0 / (1.0 + a * np.exp(-b * (elevation_deg - a))))
 
 
-def plane_wave_field(
-    x: FloatArray | float, y: FloatArray | float, waves: FloatArray, phases: FloatArray
-) -> FloatArray:
+def plane_wave_field(x: FloatArray | float, y: FloatArray | float, waves: FloatArray, phases: FloatArray) -> FloatArray:
     """A standard normal field that is a fixed function of place: a sum of random plane waves.
 
     Args:

@@ -56,7 +56,7 @@ def stage_times(
     Returns:
         Seconds, shape (4, ..., providers), in the order of ``STAGES``.
     """
-    gain = snr_ratio(unit_snr_db, np.float64(1.0))
+    gain = snr_ratio(unit_snr_db, 1.0)
     times = np.empty((len(STAGES), *gain.shape))
     times[0] = transfer_s(size_mb, data_rate(uplink_mhz, gain * uplink_power_units))
     times[1] = gpu_s(size_mb, gpu_per_bit, gpu_units)

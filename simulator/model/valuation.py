@@ -7,7 +7,7 @@ import numpy as np
 from simulator.model import FloatArray, IntArray
 
 
-def common_term(latency_s: FloatArray, latency_weight: float) -> FloatArray:
+def common_term(latency_s: FloatArray | float, latency_weight: float) -> FloatArray:
     """The term that (9) averages: ``omega_1 / T``."""
     return np.asarray(latency_weight / latency_s)
 

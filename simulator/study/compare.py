@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from simulator.errors import InputError
 from simulator.extras import need
+from simulator.model import FloatArray
 from simulator.run import check_times, prepare, simulate
 from simulator.scenario import Scenario
+from simulator.schema import SUMMARY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +55,6 @@ def compare(
         InputError: scenario or one of the policies is wrong, or scipy is not installed.
         RunError: a policy failed while it ran.
     """
-    import pandas as pd
-
     need("scipy", "study")
     scenario = Scenario.load(scenario, **overrides)
     if len(set(policies)) != len(policies) or not policies:
@@ -66,7 +67,7 @@ def compare(
     for policy in policies:
         prepare(scenario, policy, None)
     cells = list(product(policies, range(seeds)))
-    done: dict[tuple[str, int], pd.Series] = {}
+    done: dict[tuple[str, int], FloatArray] = {}
     if jobs == 1:
         for cell in cells:
             done[cell] = _run(scenario, *cell, duration, warmup)
@@ -83,40 +84,41 @@ def compare(
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    runs = pd.DataFrame([done[cell] for cell in cells])
-    runs.index = pd.MultiIndex.from_tuples(cells, names=["policy", "seed"])
-    return tabulate(runs, list(policies))
+    return tabulate({policy: np.array([done[policy, seed] for seed in range(seeds)]) for policy in policies})
 
 
-def _run(scenario: Scenario, policy: str, seed: int, duration: float | None, warmup: float) -> pd.Series:
-    return simulate(scenario, policy, seed=seed, duration=duration, warmup=warmup).summary
+def _run(scenario: Scenario, policy: str, seed: int, duration: float | None, warmup: float) -> FloatArray:
+    return simulate(scenario, policy, seed=seed, duration=duration, warmup=warmup).summary.to_numpy()
 
 
-def tabulate(runs: pd.DataFrame, policies: list[str]) -> pd.DataFrame:
-    """The table that `compare` returns, from summaries indexed by (policy, seed)."""
+def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
+    """The table that `compare` returns.
+
+    Args:
+        runs: for each policy its summaries, shape (worlds, figures), figures in the order of `SUMMARY`; the same
+            worlds for all, and first the policy that the others are compared with.
+    """
     import pandas as pd
 
-    first = runs.loc[policies[0], "surplus_mean"]
+    surplus = list(SUMMARY).index("surplus_mean")
+    first = next(iter(runs.values()))[:, surplus]
     rows = []
-    for policy in policies:
-        of_policy = runs.loc[policy]
-        row: dict[str, Any] = {"policy": policy, "seeds": len(of_policy)}
-        difference = of_policy["surplus_mean"] - first
-        row["ratio"] = of_policy["surplus_mean"].mean() / first.mean()
-        row["difference"], row["difference_ci"] = difference.mean(), half_width(difference)
-        row["ratio_ci"] = row["difference_ci"] / first.mean()
-        for name in runs.columns:
-            row[name], row[f"{name}_ci"] = of_policy[name].mean(), half_width(of_policy[name])
+    for policy, figures in runs.items():
+        difference = figures[:, surplus] - first
+        row: dict[str, Any] = {"policy": policy, "seeds": len(figures)}
+        row["ratio"] = float(figures[:, surplus].mean() / first.mean())
+        row["difference"], row["difference_ci"] = float(difference.mean()), half_width(difference)
+        row["ratio_ci"] = row["difference_ci"] / float(first.mean())
+        for column, name in enumerate(SUMMARY):
+            row[name], row[f"{name}_ci"] = float(figures[:, column].mean()), half_width(figures[:, column])
         rows.append(row)
     return pd.DataFrame(rows).set_index("policy")
 
 
-def half_width(values: pd.Series) -> float:
+def half_width(values: FloatArray) -> float:
     """Half-width of the 95 % interval of a mean by Student's t; 0 where all values are equal, NaN where one is NaN."""
     from scipy import stats
 
-    spread = float(values.std(ddof=1))
-    if spread == 0.0 or math.isnan(spread):
-        return spread
-    scale = float(stats.sem(values))
-    return float(scale * stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1))
+    if np.ptp(values) == 0.0:
+        return 0.0
+    return float(stats.sem(values) * stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from simulator.errors import PolicyFault
+from simulator.errors import PolicyFailedError
 from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import tandem_finish
 from simulator.model.valuation import common_term, mean_with_newest, valuation
@@ -272,11 +272,11 @@ class Auctioneer:
             position, payment = self._mechanism.settle(auction.bids, uav_bid, rho)
             valid = position in range(-1, len(auction.bids)) and float(payment) >= 0.0
         except Exception as error:
-            raise PolicyFault(
+            raise PolicyFailedError(
                 f"mechanism {name}, auction of task {task}: settle() raised {type(error).__name__}: {error}"
             ) from error
         if not valid:
-            raise PolicyFault(
+            raise PolicyFailedError(
                 f"mechanism {name}, auction of task {task}: settle() returned {(position, payment)!r}; it must be "
                 f"a position from 0 to {len(auction.bids) - 1} or UAV (-1), and a payment >= 0"
             )

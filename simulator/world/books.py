@@ -116,7 +116,7 @@ class RunningBooks:
             self._match_sum[task.provider] += task.match
             self._match_count[task.provider] += 1.0
         if task.provider < self._uavs:
-            common = float(common_term(np.float64(task.latency), self._market.latency_weight))
+            common = float(common_term(task.latency, self._market.latency_weight))
             self._served[task.provider].append((common, task.match))
 
 

@@ -57,7 +57,7 @@ class Fleet:
             self._low[field], self._high[field] = spans[:, 0], spans[:, 1]
 
     def draw_equipment(self, rng: np.random.Generator, shape: tuple[int, ...] = ()) -> Equipment:
-        """Equipment drawn uniformly from the scenario's spans, arrays of shape (\\*shape, providers)."""
+        """Equipment drawn uniformly from the scenario's spans, arrays of shape (shape, providers)."""
         size = (*shape, self.size)
         return Equipment(*(rng.uniform(self._low[field], self._high[field], size) for field in EQUIPMENT))
 
@@ -68,7 +68,11 @@ def _places(providers: Providers) -> list[tuple[float, float, float]]:
     count, (center_x, center_y) = providers.total(), providers.center
     angles = [math.radians(providers.first_angle_deg) + 2 * math.pi * n / count for n in range(count)]
     return [
-        (center_x + providers.ring_m * math.cos(angle), center_y + providers.ring_m * math.sin(angle), providers.radius_m)
+        (
+            center_x + providers.ring_m * math.cos(angle),
+            center_y + providers.ring_m * math.sin(angle),
+            providers.radius_m,
+        )
         for angle in angles
     ]
 

@@ -59,8 +59,8 @@ class Provider:
         env, queue, last = self.env, self._queues[stage], stage == len(STAGES) - 1
         while True:
             if not queue:
-                self._idle[stage] = env.event()
-                yield self._idle[stage]
+                idle = self._idle[stage] = env.event()
+                yield idle
             task = queue.popleft()
             task.started[stage] = env.now
             yield env.timeout(task.times[stage])

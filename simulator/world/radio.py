@@ -69,7 +69,7 @@ class _Distance:
     ) -> None:
         self._radio, self._x, self._y, self._altitude_m = radio, x, y, altitude_m
         self._shadowing = PlaceField(rng, len(x), radio.correlation_m)
-        self._snr_db = np.float64(radio.snr_db)
+        self._snr_db = radio.snr_db
 
     def unit_snr_db(self, x: float, y: float) -> FloatArray:
         radio = self._radio
@@ -84,7 +84,7 @@ class _Air:
     ) -> None:
         self._radio, self._x, self._y, self._altitude_m = radio, x, y, altitude_m
         self._field = PlaceField(rng, len(x), radio.correlation_m)
-        self._snr_db = np.float64(radio.snr_db)
+        self._snr_db = radio.snr_db
 
     def line_of_sight(self, x: float, y: float) -> BoolArray:
         """Whether each UAV is in sight: a normal field over places below the quantile of the probability."""
@@ -97,9 +97,7 @@ class _Air:
         radio = self._radio
         distance = np.sqrt((self._x - x) ** 2 + (self._y - y) ** 2 + self._altitude_m**2)
         free = distance_snr_db(distance, self._snr_db, radio.reference_m, radio.exponent)
-        return np.asarray(
-            free - np.where(self.line_of_sight(x, y), radio.line_of_sight_loss_db, radio.blocked_loss_db)
-        )
+        return np.asarray(free - np.where(self.line_of_sight(x, y), radio.line_of_sight_loss_db, radio.blocked_loss_db))
 
 
 def _part(

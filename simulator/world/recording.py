@@ -86,10 +86,12 @@ class Recording:
         Warns:
             RecordingWarning: something was left out or mended, with how often.
         """
+        import pandas as pd
+
         counts = dict(left_out or {})
         frame = _clean(_named(frame, source), counts, source)
         origin = float(frame.attrs["origin"])
-        codes, names = frame["id"].factorize()
+        codes, names = pd.factorize(frame["id"].to_numpy(dtype=object))
         order = np.lexsort((frame["time"].to_numpy(), codes))
         time = frame["time"].to_numpy()[order] - origin
         vehicle = codes[order]
@@ -98,7 +100,7 @@ class Recording:
         _count(counts, f"gap longer than {max_gap_s:g} s, after which the vehicle enters again", gaps)
         start = np.concatenate([[0], breaks])
         # Vehicles are numbered by entry time, then by name.
-        labels = names.to_numpy()[vehicle[start]]
+        labels = names[vehicle[start]]
         numbering = np.lexsort((labels.astype(str), time[start]))
         stop = np.concatenate([breaks, [len(time)]])
         pieces = np.concatenate([np.arange(start[v], stop[v]) for v in numbering])
@@ -226,4 +228,3 @@ def _speeds(
 def _count(counts: dict[str, int], sentence: str, number: int) -> None:
     if number > 0:
         counts[sentence] = counts.get(sentence, 0) + number
-

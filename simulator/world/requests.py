@@ -19,7 +19,7 @@ VEHICLES_A_BLOCK, REQUESTS_A_BLOCK = 64, 2
 
 @dataclass(frozen=True)
 class Requests:
-    """Draws of a block of requests of shape S; the plain fields are nested lists, the others (\\*S, providers).
+    """Draws of a block of requests of a shape S; fields by provider have shape (S, providers).
 
     Attributes:
         size_mb: input sizes, MB.

@@ -185,7 +185,14 @@ class RoundSource:
         kind = int(requests.kind[row])
         deadline = self._kinds[TASK_KINDS[kind]].deadline_s  # type: ignore[index]
         task = Task(
-            number, number, 0, kind, size, float(requests.demand[row]), now, np.inf if deadline is None else now + deadline
+            number,
+            number,
+            0,
+            kind,
+            size,
+            float(requests.demand[row]),
+            now,
+            np.inf if deadline is None else now + deadline,
         )
         times = np.empty((4, 2, self._fleet.size))
         times[:, 0] = block.bare_times[:, row] / block.factor[row]

@@ -98,9 +98,7 @@ class Simulation:
             equipment = fleet.draw_equipment(generator(seed, "equipment"))
             self._books = RunningBooks(env, scenario, fleet, equipment, radio, seed, self._reported)
             self._junction = Junction(env, scenario, fleet, equipment, radio, seed)
-            traffic = RecordedVehicles(
-                env, trajectories, fleet, scenario.traffic.reference_speed_mps, self._crossed
-            )
+            traffic = RecordedVehicles(env, trajectories, fleet, scenario.traffic.reference_speed_mps, self._crossed)
         self.world = World(scenario, fleet, traffic, origin)
         self._auctioneer = Auctioneer(
             scenario, fleet, providers, free_at, self._history, self._books, self.recorder, mechanism, information
@@ -151,9 +149,7 @@ class Simulation:
         task.status = COMPLETED if delivered else LOST
         market = self.scenario.market
         self.recorder.task_done(task)
-        self._history.add(
-            task.provider, float(common_term(np.float64(task.latency), market.latency_weight)), task.match
-        )
+        self._history.add(task.provider, float(common_term(task.latency, market.latency_weight)), task.match)
         self._books.served(task, delivered)
 
 
@@ -161,4 +157,3 @@ def _trajectories(traffic: RecordedTraffic, recording: pd.DataFrame | None) -> R
     if recording is not None:
         return Recording.from_frame(recording, max_gap_s=traffic.max_gap_s)
     return Recording.read(data_path(traffic.file), traffic.max_gap_s)
-

@@ -119,9 +119,7 @@ class RecordedVehicles:
                 return crossings
             crossings.append(self._crossing(now, attached, intervals, time, x, y))
 
-    def _nearest(
-        self, intervals: list[list[tuple[float, float]]], now: float, here: tuple[float, float]
-    ) -> int | None:
+    def _nearest(self, intervals: list[list[tuple[float, float]]], now: float, here: tuple[float, float]) -> int | None:
         fleet = self._fleet
         covering = [
             station
@@ -142,9 +140,7 @@ class RecordedVehicles:
         y: FloatArray,
     ) -> Crossing:
         fleet, left = self._fleet, float(time[-1])
-        ends = np.array(
-            [next((end for begin, end in spans if begin <= now < end), -math.inf) for spans in intervals]
-        )
+        ends = np.array([next((end for begin, end in spans if begin <= now < end), -math.inf) for spans in intervals])
         covered = ends > now
         segment = min(int(np.searchsorted(time, now, side="right")), len(time) - 1)
         heading, speed = _motion(time, x, y, segment)
