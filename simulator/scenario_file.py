@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
@@ -18,6 +18,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from simulator.errors import ScenarioError, nearest
 from simulator.scenario import Scenario
+
+DISCRIMINATORS = (".model", ".kind")
 
 SHIPPED = "package:"
 """Prefix of a data file that is shipped with the project."""
@@ -57,7 +59,8 @@ def load_scenario(scenario: str | Path | Scenario, overrides: Mapping[str, Any])
     data = _plain(tree, source)
     if not isinstance(scenario, Scenario):
         _resolve_file(data, _base_directory(scenario))
-    for key, value in overrides.items():
+    # A part's `model` or `kind` decides which fields it has, so it goes first.
+    for key, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(DISCRIMINATORS)):
         _override(data, key, value)
     if "traffic.file" in overrides:
         _resolve_file(data, Path.cwd())
@@ -160,14 +163,41 @@ def _plain(node: Any, source: str) -> Any:
 def _override(data: dict[str, Any], key: str, value: Any) -> None:
     *path, last = key.split(".")
     here: Any = data
-    for part in path:
-        here = here[_index(here, part, key)] if isinstance(here, list) else here.setdefault(part, {})
+    for depth, part in enumerate(path):
+        if isinstance(here, list):
+            here = here[_index(here, part, key)]
+        else:
+            if here.get(part) is None:
+                here[part] = _default(path[: depth + 1])
+            here = here[part]
         if not isinstance(here, dict | list):
             raise ScenarioError(f"--set {key}: '{part}' is a single value and has no field '{last}'")
     if isinstance(here, list):
         here[_index(here, last, key)] = value
     else:
+        if key.endswith(DISCRIMINATORS) and here.get(last) != value:
+            here.clear()
         here[last] = value
+
+
+def _default(path: list[str]) -> Any:
+    """What a part of a scenario is where the file does not say it, as plain data."""
+    model: Any = Scenario
+    default: Any = None
+    for part in path:
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        if field is None:
+            return {}
+        default = field.get_default(call_default_factory=True)
+        model = type(default) if isinstance(default, BaseModel) else field.annotation
+    if isinstance(default, BaseModel):
+        return default.model_dump(mode="json")
+    if isinstance(default, dict):
+        return {
+            key: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            for key, value in default.items()
+        }
+    return {}
 
 
 def _index(items: list[Any], part: str, key: str) -> int:

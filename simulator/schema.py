@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from simulator.model.latency import STAGES
 from simulator.pricing import MARKET_CONDITIONS
@@ -10,8 +10,6 @@ from simulator.scenario import TASK_KINDS
 from simulator.world.task import STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
 WINNER_KINDS = ("ground", "uav", "none")
@@ -210,7 +208,7 @@ def _series(column: Column, values: object) -> pd.Series:
     if column.type == "category":
         if isinstance(values, pd.Series):
             return values.cat.set_categories(list(column.categories))
-        codes = cast("Sequence[int]", np.asarray(values, dtype=np.int64))
-        return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.categories)))
+        codes = np.asarray(values, dtype=np.int64)
+        return pd.Series(pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(column.categories))))
     dtype = {"float": "float64", "int": "int64", "bool": "bool", "text": "str"}[column.type]
     return pd.Series(values, dtype=dtype)

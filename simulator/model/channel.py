@@ -19,7 +19,7 @@ def data_rate(bandwidth_mhz: FloatArray, snr: FloatArray) -> FloatArray:
     Returns:
         The rate in Mbit/s.
     """
-    return np.asarray(bandwidth_mhz * np.log2(1.0 + snr))
+    return np.asarray(bandwidth_mhz / math.log(2.0) * np.log1p(snr))
 
 
 def snr_ratio(unit_snr_db: FloatArray, power_units: FloatArray | float) -> FloatArray:

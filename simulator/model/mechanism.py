@@ -61,6 +61,9 @@ def contract_bid(uav_values: FloatArray, top_values: FloatArray, uav_weight: flo
         1.0
     """
     order = np.argsort(top_values)
-    gains = np.cumsum((uav_weight * uav_values - top_values)[order])
+    top = top_values[order]
+    gains = np.cumsum((uav_weight * uav_values)[order] - top)
+    # A bid takes all rounds of equal v_max or none, so only the last of them is a bid's gain.
+    gains[:-1][top[1:] == top[:-1]] = -np.inf
     last_best = len(gains) - 1 - int(np.argmax(gains[::-1]))
-    return float(top_values[order[last_best]]) / uav_weight if gains[last_best] >= 0.0 else 0.0
+    return float(top[last_best]) / uav_weight if gains[last_best] >= 0.0 else 0.0

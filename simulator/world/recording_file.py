@@ -19,6 +19,8 @@ COLUMNS = ("time", "id", "x", "y", "speed", "angle", "lane", "type")
 
 CHUNK_BYTES = 1 << 20
 
+CUT_OFF = (expat.errors.XML_ERROR_NO_ELEMENTS, expat.errors.XML_ERROR_UNCLOSED_TOKEN)
+
 _Lists: TypeAlias = tuple[
     list[float], list[str], list[float], list[float], list[float], list[float], list[str], list[str]
 ]
@@ -79,8 +81,7 @@ class _XmlReader:
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
             what = expat.errors.messages[error.code]
-            cut = error.code in (expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS], 3)
-            reason = "the file is cut off or empty" if cut else f"this is no XML ({what})"
+            reason = "the file is cut off or empty" if what in CUT_OFF else f"this is no XML ({what})"
             raise RecordingError(f"{self._path}:{error.lineno}: {reason}") from None
         except (EOFError, zlib.error, OSError) as error:
             line = self._parser.CurrentLineNumber

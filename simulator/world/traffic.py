@@ -142,7 +142,7 @@ class RecordedVehicles:
         fleet, left = self._fleet, float(time[-1])
         ends = np.array([next((end for begin, end in spans if begin <= now < end), -math.inf) for spans in intervals])
         covered = ends > now
-        segment = min(int(np.searchsorted(time, now, side="right")), len(time) - 1)
+        segment = max(int(np.searchsorted(time, now, side="left")), 1)  # the one that led here: nobody sees ahead
         heading, speed = _motion(time, x, y, segment)
         here_x, here_y = _at(now, time, x), _at(now, time, y)
         chord = chord_ahead(here_x, here_y, heading, fleet.x, fleet.y, fleet.radius_m)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.model.latency import cpu_s, gpu_s, latency, stage_times, tandem_finish, transfer_s
+
+stage = st.floats(0.0, 10.0)
+
+
+def test_each_stage_in_round_numbers() -> None:
+    assert transfer_s(25.0, np.array([200.0])) == 1.0
+    assert gpu_s(25.0, 0.5, np.array([1.0])) == 0.1
+    assert cpu_s(25.0, np.array([2.0])) == 0.1
+
+
+def test_stage_times_follow_equations_3_to_6() -> None:
+    uplink_mhz, downlink_mhz, power, gpu, cpu = (np.array([x]) for x in (40.0, 20.0, 6.3, 1.0, 2.0))
+    times = stage_times(25.0, 0.5, np.array([10.0]), 3.1, uplink_mhz, downlink_mhz, power, gpu, cpu)
+    # Ratios 31 and 63 carry 5 and 6 bit/s per Hz.
+    assert np.allclose(times[:, 0], [200 / 200, 0.1, 0.1, 200 / 120])
+    assert np.allclose(latency(times), 1.2 + 5 / 3)
+
+
+def test_reference_quantiles_of_a_paper_station() -> None:
+    """model.md section 1: 1.0 / 2.1 / 4.8 s for a task of 20-40 MB, before the public factor."""
+    from simulator.draws import generator
+    from simulator.scenario import Scenario
+    from simulator.world.fleet import Fleet
+    from simulator.world.rounds import draw_rounds
+
+    scenario = Scenario.load("paper")
+    bare = latency(draw_rounds(scenario, Fleet(scenario), generator(3, "test"), 40_000).bare_times[:, :, 1:])
+    assert np.allclose(np.quantile(bare, [0.01, 0.5, 0.99]), [1.0, 2.1, 4.8], atol=0.06)
+
+
+@given(st.lists(stage, min_size=4, max_size=4), st.floats(0, 100))
+def test_zero_load_gives_equation_6(times: list[float], now: float) -> None:
+    column = np.array(times)[:, None]
+    finish = tandem_finish(now, np.zeros((4, 1)), column)
+    assert np.allclose(finish[3] - now, latency(column))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 5), stage, stage, stage, stage), min_size=1, max_size=20),
+)
+def test_tandem_finish_is_lindleys_recursion(tasks: list[tuple[float, ...]]) -> None:
+    """Against the textbook form, task by task: a stage starts when the task is there and the one before it is gone."""
+    free, arrival = np.zeros((4, 1)), 0.0
+    done_before = [0.0] * 4
+    for gap, *times in tasks:
+        arrival += gap
+        free = tandem_finish(arrival, free, np.array(times)[:, None])
+        ready = arrival
+        for number, time in enumerate(times):
+            ready = max(ready, done_before[number]) + time
+            done_before[number] = ready
+        assert free[:, 0].tolist() == done_before
+
+
+@given(st.lists(stage, min_size=4, max_size=4), st.lists(stage, min_size=4, max_size=4))
+def test_more_backlog_never_means_an_earlier_finish(times: list[float], backlog: list[float]) -> None:
+    column = np.array(times)[:, None]
+    busy = np.cumsum(backlog)[:, None]
+    assert np.all(tandem_finish(0.0, busy, column) >= tandem_finish(0.0, np.zeros((4, 1)), column))

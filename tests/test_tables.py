@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from simulator import Result, simulate
+from simulator.scenario_file import shipped_scenarios
+from simulator.schema import SUMMARY, TABLES
+from tests.laws import check_laws
+from tests.world.traffic_frames import wandering
+
+POLICIES = [
+    "random", "greedy", "constant:1.3", "spa", "myopic", "optimal:explore=5", "conditional", "oracle",
+    "always-uav", "always-ground",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("scenario", shipped_scenarios())
+def test_the_laws_hold_on_every_scenario_under_every_policy(scenario: str, policy: str) -> None:
+    check_laws(simulate(scenario, policy, seed=3, duration=600))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, Any]:
+    """Overrides of `braunschweig`: sparse or dense, fast or overloaded, with or without UAVs."""
+    return {
+        "stations.count": draw(st.integers(1, 7)),
+        "stations.center": [0, 0],
+        "stations.ring_m": draw(st.floats(0, 200)),
+        "stations.radius_m": draw(st.floats(30, 300)),
+        "stations.uplink_mhz": draw(st.sampled_from([2.0, 20.0, 60.0])),
+        "stations.bidding": draw(st.sampled_from(["truthful", "shade=0.9", "shade=1.5"])),
+        "stations.accuracy.pixels": draw(st.sampled_from([None, 1000])),
+        "uavs.count": draw(st.integers(0, 2)),
+        "uavs.center": [0, 0],
+        "uavs.ring_m": draw(st.floats(0, 100)),
+        "uavs.radius_m": draw(st.floats(30, 300)),
+        "uavs.gpu_units": draw(st.sampled_from([0.05, 1.0])),
+        "tasks.kinds.entertainment_3d.deadline_s": draw(st.sampled_from([None, 2.0, 6.0])),
+        "tasks.size_mb": draw(st.sampled_from([[1, 2], [20, 40], 90])),
+        "market.uav_weight": draw(st.sampled_from([0.5, 1.0, 2.0])),
+        "market.reference": draw(st.sampled_from(["stations", "all"])),
+        "market.history": draw(st.integers(1, 6)),
+        "market.contract_rounds": draw(st.sampled_from([50, 100_000])),
+        "traffic.max_gap_s": 1000,
+    }
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(worlds(), st.sampled_from(POLICIES), st.integers(0, 2**32), st.integers(1, 60))
+def test_the_laws_hold_on_random_scenarios(world: dict[str, Any], policy: str, seed: int, vehicles: int) -> None:
+    frame = wandering(np.random.default_rng(seed), vehicles, 60, 250.0).assign(speed=10.0)
+    check_laws(simulate("braunschweig", policy, seed=seed, duration=100, recording=frame, **world))
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(
+    st.integers(1, 9), st.integers(0, 2), st.sampled_from(POLICIES), st.sampled_from([0.5, 1.0, 2.0]), st.integers(1, 5)
+)
+def test_the_laws_hold_on_random_rounds(stations: int, uavs: int, policy: str, zeta: float, history: int) -> None:
+    overrides = {
+        "stations.count": stations,
+        "uavs.count": uavs,
+        "market.uav_weight": zeta,
+        "market.history": history,
+        "market.contract_rounds": 2000,
+    }
+    check_laws(simulate("paper", policy, seed=stations, duration=150, **overrides))
+
+
+def test_two_policies_of_one_seed_meet_the_same_requests() -> None:
+    keys = ["task", "time", "vehicle", "station_left", "demand", "size_mb"]
+    for scenario in shipped_scenarios():
+        one, two = (simulate(scenario, policy, seed=5, duration=900) for policy in ("always-uav", "always-ground"))
+        pd.testing.assert_frame_equal(one.auctions[keys], two.auctions[keys])
+        pd.testing.assert_series_equal(one.tasks["kind"], two.tasks["kind"])
+        other = simulate(scenario, "always-uav", seed=6, duration=900)
+        assert not one.auctions["demand"].equals(other.auctions["demand"].reindex(one.auctions.index))
+
+
+def test_bare_stage_times_do_not_depend_on_prices() -> None:
+    """Gains and accuracies of a request are drawn for all providers, whoever wins."""
+    one, two = (simulate("paper", policy, seed=5, duration=300) for policy in ("always-uav", "always-ground"))
+    columns = ["task", "provider", "value", "common_value", "match_value", "predicted_latency"]
+    pd.testing.assert_frame_equal(one.bids[columns], two.bids[columns])
+
+
+SCRIPT = """
+import sys
+from simulator import simulate
+simulate(sys.argv[1], "greedy", seed=2, duration=400).save(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("scenario", shipped_scenarios())
+def test_one_seed_gives_the_same_bytes_in_two_processes(scenario: str, tmp_path: Path) -> None:
+    folders = []
+    for hash_seed in ("1", "77"):
+        folders.append(tmp_path / hash_seed)
+        command = [sys.executable, "-c", SCRIPT, scenario, str(folders[-1])]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": hash_seed})
+    names = sorted(path.name for path in folders[0].iterdir())
+    assert names == sorted(["run.json", "scenario.yaml", *(f"{name}.parquet" for name in TABLES)])
+    for name in names:
+        if name != "run.json":
+            assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+
+
+def test_a_saved_run_loads_the_same(tmp_path: Path) -> None:
+    for scenario in shipped_scenarios():
+        result = simulate(scenario, "conditional", duration=300, warmup=50)
+        loaded = Result.load(result.save(tmp_path / scenario))
+        assert loaded.scenario == result.scenario
+        for name in TABLES:
+            pd.testing.assert_frame_equal(getattr(loaded, name), getattr(result, name))
+        pd.testing.assert_series_equal(loaded.summary, result.summary)
+        assert {k: v for k, v in loaded.run.items() if k != "summary"} == {
+            k: v for k, v in result.run.items() if k != "summary"
+        }
+
+
+def test_warmup_leaves_out_what_comes_before() -> None:
+    whole, late = (simulate("paper", "conditional", duration=100, warmup=warmup) for warmup in (0, 60))
+    pd.testing.assert_frame_equal(whole.auctions, late.auctions)
+    assert late.summary["tasks"] == 40
+    assert np.isclose(late.summary["surplus_total"], whole.auctions["surplus"].iloc[60:].sum())
+
+
+def test_every_column_and_figure_is_described() -> None:
+    described = Result.describe()
+    assert len(described) == sum(len(columns) for columns in TABLES.values())
+    assert (described["meaning"].str.len() > 3).all()
+    assert simulate("paper", "spa", duration=5).summary.index.tolist() == list(SUMMARY)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "duration", "reason"),
+    [
+        ({"stations.radius_m": 2000.0}, 200, "no vehicle left the coverage of a station"),
+        ({}, 1.0, "no vehicle entered"),
+        ({"uavs.count": 0}, 200, "has no UAV"),
+        ({"uavs.radius_m": 1.0}, 200, "none had two invited stations and a UAV"),
+    ],
+)
+def test_a_run_without_an_auction_says_why(overrides: dict[str, Any], duration: float, reason: str) -> None:
+    result = simulate("braunschweig", "random", duration=duration, **overrides)
+    check_laws(result)
+    assert reason in str(result.why_no_auction())
