@@ -20,12 +20,15 @@ def straight(names: list[str], speed: float = 10.0, length: float = 400.0, headw
 
 
 def wandering(rng: np.random.Generator, vehicles: int, steps: int, reach: float) -> pd.DataFrame:
-    """Vehicles that walk about at random, stand now and then, and enter at random whole seconds."""
+    """Vehicles that drive about, turn and stand now and then, and enter at random whole seconds."""
     rows = []
     for number in range(vehicles):
         at, begin = rng.uniform(-reach, reach, 2), int(rng.integers(0, steps))
+        velocity = rng.normal(0.0, 10.0, 2) - 0.05 * at
         for step in range(int(rng.integers(1, steps + 1))):
             rows.append((float(begin + step), f"v{number}", float(at[0]), float(at[1])))
-            if rng.random() < 0.8:
-                at = at + rng.normal(0.0, 15.0, 2)
+            if rng.random() < 0.05:
+                velocity = rng.normal(0.0, 10.0, 2)
+            if rng.random() < 0.9:
+                at = at + velocity
     return pd.DataFrame(rows, columns=["time", "id", "x", "y"]).sort_values(["time", "id"], ignore_index=True)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simulator import Result, Scenario, ScenarioError, simulate
+from simulator.scenario import DistanceRadio, PowerLawAccuracy, RandomGains
+from simulator.scenario_file import dump_scenario, parse_assignment, shipped_scenarios
+
+MINIMAL = """name: mine
+traffic: {kind: rounds}
+stations: {count: 3, radio: {model: random}}
+uavs: {count: 1, radio: {model: random}}
+"""
+
+
+def test_shipped_scenarios_load_and_survive_a_round_trip(tmp_path: Path) -> None:
+    assert {"braunschweig", "paper"} <= set(shipped_scenarios())
+    for name in shipped_scenarios():
+        scenario = Scenario.load(name)
+        assert scenario.about
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(dump_scenario(scenario, tmp_path))
+        assert Scenario.load(path) == scenario
+
+
+def test_a_file_path_is_relative_to_the_file_and_an_override_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    text = "name: mine\ntraffic: {kind: recorded, file: cars.csv}\nstations: {count: 2, radius_m: 80}\n"
+    (tmp_path / "here" / "mine.yaml").write_text(text)
+    (tmp_path / "here" / "cars.csv").write_text(
+        "time;id;x;y;speed\n" + "".join(f"{t};a;{10 * t - 300};0;10\n" for t in range(60))
+    )
+    monkeypatch.chdir(tmp_path)
+    scenario = Scenario.load("here/mine.yaml")
+    assert scenario.traffic.file == str(tmp_path / "here" / "cars.csv")  # type: ignore[union-attr]
+    moved = Scenario.load("here/mine.yaml", **{"traffic.file": "here/cars.csv"})
+    assert moved == scenario
+    # The saved scenario names the file relative to the run folder, and the run its hash.
+    run = simulate(scenario, "random", duration=50).save(tmp_path / "out" / "run")
+    assert "file: ../../here/cars.csv" in (run / "scenario.yaml").read_text()
+    loaded = Result.load(run)
+    assert Path(loaded.scenario.traffic.file).resolve() == tmp_path / "here" / "cars.csv"  # type: ignore[union-attr]
+    assert len(next(iter(loaded.run["data_sha256"].values()))) == 64
+    assert "package:braunschweig" in dump_scenario(Scenario.load("braunschweig"), tmp_path)
+
+
+def test_overrides_reach_parts_that_the_file_leaves_out() -> None:
+    scenario = Scenario.load("braunschweig", **{"stations.accuracy.pixels": 100, "stations.bidding.s2": "shade=0.9"})
+    assert scenario.stations.accuracy == PowerLawAccuracy(pixels=100)
+    assert scenario.stations.bid_factor("s2") == 0.9
+    assert scenario.stations.bid_factor("s1") == 1.0
+    one_kind = Scenario.load("braunschweig", **{"tasks.kinds.entertainment_3d.deadline_s": 2.0})
+    assert set(one_kind.tasks.kinds) == {"ar_navigation", "pedestrian_detection", "entertainment_3d"}
+
+
+def test_another_model_starts_a_part_anew() -> None:
+    overrides = {"stations.radio.spread_db": 3.0, "stations.radio.model": "random"}
+    assert Scenario.load("braunschweig", **overrides).stations.radio == RandomGains(spread_db=3.0)
+    same = Scenario.load("braunschweig", **{"stations.radio.model": "distance"}).stations.radio
+    assert isinstance(same, DistanceRadio)
+    assert same.snr_db == 15
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("stations.count=7", "stations.count", 7),
+        ("tasks.size_mb=[20, 40]", "tasks.size_mb", [20, 40]),
+        ("market.information=masked", "market.information", "masked"),
+        ("market.contract_rounds=1e5", "market.contract_rounds", 1e5),
+        ("stations.bidding.s2=shade=0.9", "stations.bidding.s2", "shade=0.9"),
+        ("uavs.radio.snr_db=null", "uavs.radio.snr_db", None),
+    ],
+)
+def test_assignments_of_the_command_line(text: str, key: str, value: object) -> None:
+    assert parse_assignment(text) == (key, value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("count: 3", "cuont: 3", r"mine\.yaml:3: stations: has no field 'cuont'; did you mean 'count'\?"),
+        ("name: mine", "nmae: mine", r"mine\.yaml:1: has no field 'nmae'; did you mean 'name'\?"),
+        ("count: 3", "count: 0", r"mine\.yaml:3: stations: has no ground station; set 'count' to 1 or more"),
+        ("count: 3", "count: -3", r"mine\.yaml:3: stations\.count: must be greater than or equal to 0, not -3"),
+        ("count: 3", "count: many", r"mine\.yaml:3: stations\.count: must be a valid integer.*, not 'many'"),
+        ("count: 3", "count: true", r"mine\.yaml:3: stations\.count: must be a number, not True"),
+        ("count: 3", "count: 3, uplink_mhz: -5", r"stations\.uplink_mhz: must be greater than 0, not -5"),
+        ("count: 3", "count: 3, uplink_mhz: [9, 5]", r"uplink_mhz: must be \[low, high\] with low <= high"),
+        ("count: 3", "count: 3, uplink_mhz: .nan", r"stations\.uplink_mhz: must be"),
+        ("count: 3", "count: 3, uplink_mhz: .inf", r"stations\.uplink_mhz: must be"),
+        ("count: 3", "count: 3, bidding: lies", r"bidding: must be 'truthful' or 'shade=FACTOR'.*, not 'lies'"),
+        ("count: 3", "count: 3, bidding: {s9: truthful}", r"stations\.bidding names 's9'; .*'s1'|known: s1, s2, s3"),
+        ("model: random", "model: radom", r"mine\.yaml:3: stations\.radio.*'random', 'distance'"),
+        ("model: random", "model: distance", r"stations\.radio\.model: in 'rounds' nothing has a place"),
+        ("kind: rounds", "kind: ruonds", r"mine\.yaml:2: traffic.*'rounds', 'recorded'"),
+        ("traffic: {kind: rounds}\n", "", r"mine\.yaml: traffic: is missing"),
+        ("traffic: {kind: rounds}", "traffic: {kind: recorded}", r"mine\.yaml:2: traffic\.file: is missing"),
+        ("name: mine", "name: mine\nname: yours", r"mine\.yaml:2: this is no YAML: found duplicate key"),
+        ("name: mine", "name: [mine", r"mine\.yaml:\d: this is no YAML"),
+        ("name: mine", "name: !!python/object/apply:os.system [ls]", "the tag .* has no place in a scenario"),
+        ("count: 3", "placed: [{name: a, x: 0, y: 0}, {name: a, x: 1, y: 1}]", "two providers are called 'a'"),
+        ("count: 3", "placed: [{name: u1, x: 0, y: 0}, {name: a, x: 1, y: 1}]", "two providers are called 'u1'"),
+        ("count: 3", "count: 3, placed: [{name: a, x: 0, y: 0}]", "says both 'count' and 'placed'"),
+        ("count: 3", "placed: []", "has no ground station"),
+        ("name: mine", "name: mine\ntasks: {kinds: {ar_navigation: {share: 0}}}", "at least one kind needs a share"),
+        ("name: mine", "name: mine\ntasks: {kinds: {chess: {share: 1}}}", "tasks.kinds.chess: must be 'ar_navigation'"),
+        ("name: mine", "name: mine\nduration_s: .nan", r"mine\.yaml:2: duration_s: must be a finite number"),
+        ("name: mine", "name: mine\nmarket: {information: al-bids}", r"market\.information: must be 'public'"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(MINIMAL)
+    assert Scenario.load(path).stations.count == 3
+    path.write_text(MINIMAL.replace(old, new, 1))
+    with pytest.raises(ScenarioError, match=message) as caught:
+        Scenario.load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"- 1\n- 2\n", b"just words", b"\xff\xfe\x00", b"a: \x00"])
+def test_files_that_are_no_scenario(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ScenarioError, match=r"mine\.yaml"):
+        Scenario.load(path)
+
+
+def test_yaml_runs_no_code(tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    for tag in ("!!python/object/apply:os.mkdir", "!!python/object/new:os.mkdir", "!!python/name:os.mkdir"):
+        path = tmp_path / "mine.yaml"
+        path.write_text(MINIMAL.replace("name: mine", f"name: {tag} ['{trap}']"))
+        with pytest.raises(ScenarioError):
+            Scenario.load(path)
+        with pytest.raises(ScenarioError):
+            parse_assignment(f"name={tag} ['{trap}']")
+    assert not trap.exists()
