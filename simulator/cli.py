@@ -34,8 +34,32 @@ Sets = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The folder to write; it is the run folder.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the folder if it exists.")]
-Duration = Annotated[float | None, typer.Option("--duration", metavar="S", help="Length of a run, s.")]
-Warmup = Annotated[float, typer.Option("--warmup", metavar="S", help="Leave out of the summary what comes before, s.")]
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"must be a whole number, not '{text}'") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"must be a number of seconds, not '{text}'") from None
+
+
+Duration = Annotated[float | None, typer.Option("--duration", metavar="S", parser=_seconds, help="Length of a run, s.")]
+Warmup = Annotated[
+    float,
+    typer.Option("--warmup", metavar="S", parser=_seconds, help="Leave out of the summary what comes before, s."),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", parser=_whole, help="Fixes all that does not depend on prices.")
+]
+Seeds = Annotated[int, typer.Option("--seeds", metavar="N", parser=_whole, help="Worlds, by seeds 0 to N-1.")]
+Jobs = Annotated[int, typer.Option("--jobs", metavar="N", parser=_whole, help="Processes side by side.")]
 
 
 @app.command()
@@ -44,7 +68,7 @@ def run(
     policy: Annotated[
         str, typer.Option("--policy", metavar="P", help="NAME[:VALUE], NAME[:k=v[:k=v]] or path.py:Class[:k=v].")
     ] = "random",
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Fixes all that does not depend on prices.")] = 0,
+    seed: Seed = 0,
     duration: Duration = None,
     warmup: Warmup = 0.0,
     sets: Sets = None,
@@ -73,11 +97,11 @@ def run(
 def compare(
     scenario: ScenarioName,
     policies: Annotated[str, typer.Option("--policies", metavar="A,B,C", help="Compared with the first of them.")],
-    seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="Worlds, by seeds 0 to N-1.")] = 5,
+    seeds: Seeds = 5,
     duration: Duration = None,
     warmup: Warmup = 0.0,
     sets: Sets = None,
-    jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="Processes side by side.")] = 1,
+    jobs: Jobs = 1,
     out: Out = None,
     force: Force = False,
 ) -> None:
@@ -163,9 +187,13 @@ def main() -> None:
     """Entry point: exit 0 if done, 1 if the run failed, 2 if the input was wrong."""
     warnings.showwarning = _show_warning
     try:
-        app(standalone_mode=True)
-    except InputError as error:
-        _note(f"error: {error}")
+        sys.exit(app(standalone_mode=False))
+    except typer.Abort:
+        sys.exit(130)
+    except (InputError, typer.TyperException) as error:
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        if message:  # empty where the help has been shown instead
+            _note(f"error: {message}")
         sys.exit(2)
     except RunError as error:
         _note(f"error: {error}")

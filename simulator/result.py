@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,14 +207,15 @@ def whole_folder(directory: Path) -> Iterator[Path]:
     """
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        _clear_stale(directory)
+        part = directory.with_name(f".{directory.name}.part-{os.getpid()}")
+        part.mkdir()
     except OSError as error:
         raise OutputError(f"{directory}: cannot be written ({error.strerror})") from None
     try:
         yield part
-        part.chmod(0o777 & ~_umask())
         if directory.exists():
-            old = part.with_name(f"{part.name}-old")
+            old = directory.with_name(f".{directory.name}.old-{os.getpid()}")
             directory.rename(old)
             part.rename(directory)
             shutil.rmtree(old)
@@ -225,7 +226,21 @@ def whole_folder(directory: Path) -> Iterator[Path]:
             shutil.rmtree(part)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _clear_stale(directory: Path) -> None:
+    """Remove what a writer of this folder left that was killed; one that still runs is let be."""
+    for part in directory.parent.glob(f".{glob.escape(directory.name)}.*-*"):
+        number = part.name.rpartition("-")[2]
+        if number.isdigit() and not _is_alive(int(number)):
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":
+        return True  # there, asking would kill it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -212,7 +212,9 @@ def _describe(error: ValidationError, data: Any, tree: CommentedMap, source: str
     field = ".".join(str(part) for part in path)
     unknown = details[0].get("ctx", {}).get("field")
     culprit = field if unknown is None else f"{field}.{unknown}".lstrip(".")
-    given = next((key for key in overrides if culprit == key or culprit.startswith(f"{key}.")), None)
+    given = next(
+        (key for key in overrides if f"{culprit}.".startswith(f"{key}.") or key.startswith(f"{culprit}.")), None
+    )
     place = (
         f"--set {given}" if given is not None else source + _line(tree, path if unknown is None else [*path, unknown])
     )

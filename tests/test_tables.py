@@ -84,7 +84,7 @@ def test_the_laws_hold_on_random_scenarios() -> None:
     st.integers(1, 9), st.integers(0, 2), st.sampled_from(POLICIES), st.sampled_from([0.5, 1.0, 2.0]), st.integers(1, 5)
 )
 def test_the_laws_hold_on_random_rounds(stations: int, uavs: int, policy: str, zeta: float, history: int) -> None:
-    overrides = {
+    overrides: dict[str, Any] = {
         "stations.count": stations,
         "uavs.count": uavs,
         "market.uav_weight": zeta,

@@ -11,6 +11,7 @@ from simulator.draws import generator
 from simulator.plugins import find_policy, known_policies
 from simulator.pricing import MARKET_CONDITIONS, Truth
 from simulator.world.rounds import draw_rounds
+from tests.fields import fields
 
 # model.md section 4, N = 5: mean surplus and half-width of its 95 % interval, from an independent computation.
 CALIBRATION = {
@@ -157,7 +158,7 @@ def test_every_shipped_policy_passes_the_checker(name: str) -> None:
 
 
 def test_who_lies_is_visible_in_the_bids() -> None:
-    result = simulate("paper", "conditional", duration=100, **{"stations.bidding": {"s2": "shade=0.5"}})
+    result = simulate("paper", "conditional", duration=100, **fields({"stations.bidding": {"s2": "shade=0.5"}}))
     bids = result.bids
     shade = bids["bid"] / bids["value"]
     assert np.allclose(shade[bids["provider"] == 2], 0.5)
@@ -168,7 +169,7 @@ def test_shading_never_pays_under_a_public_price() -> None:
     honest = simulate("paper", "conditional", seed=1, duration=4_000)
     utility = honest.providers.set_index("name")["net_utility"]
     for rule in ("shade=0.8", "shade=0.95", "shade=1.05", "shade=1.3"):
-        liar = simulate("paper", "conditional", seed=1, duration=4_000, **{"stations.bidding.s3": rule})
+        liar = simulate("paper", "conditional", seed=1, duration=4_000, **fields({"stations.bidding.s3": rule}))
         assert liar.providers.set_index("name")["net_utility"]["s3"] < utility["s3"], rule
 
 

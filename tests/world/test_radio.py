@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from simulator.scenario import Scenario
@@ -7,7 +9,7 @@ from simulator.world.fleet import Fleet
 from simulator.world.radio import Radio
 
 
-def radio(seed: int = 0, **overrides: object) -> Radio:
+def radio(seed: int = 0, **overrides: Any) -> Radio:
     scenario = Scenario.load("braunschweig", **overrides)
     return Radio(scenario, Fleet(scenario), seed)
 
@@ -36,7 +38,8 @@ def test_shadowing_has_the_stated_spread() -> None:
 
 
 def test_the_line_of_sight_loss_has_two_values_and_is_rarer_low_above_the_horizon() -> None:
-    high = radio(**{"uavs.radio.exponent": 1e-9})
+    flat: dict[str, Any] = {"uavs.radio.exponent": 1e-9}
+    high = radio(**flat)
     places = np.random.default_rng(4).uniform(-1, 1, (4000, 2))
 
     def blocked_share(reach: float) -> float:

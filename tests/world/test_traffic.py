@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from simulator.world.traffic import Crossing, RecordedVehicles
 from tests.world.traffic_frames import straight
 
 # Two stations on the x axis, 100 m apart, radius 80 m, and a UAV above the middle.
-PLACED = {
+PLACED: dict[str, Any] = {
     "stations.count": None,
     "stations.placed": [{"name": "west", "x": -50, "y": 0}, {"name": "east", "x": 50, "y": 0}],
     "stations.radius_m": 80,
@@ -21,7 +23,7 @@ PLACED = {
 }
 
 
-def crossings(frame: pd.DataFrame, **overrides: object) -> list[list[Crossing]]:
+def crossings(frame: pd.DataFrame, **overrides: Any) -> list[list[Crossing]]:
     scenario = Scenario.load("braunschweig", **{**PLACED, **overrides})
     recording = Recording.from_frame(frame)
     vehicles = RecordedVehicles(simpy.Environment(), recording, Fleet(scenario), 8.0, lambda *_: None)
@@ -32,10 +34,8 @@ def test_a_vehicle_attaches_to_the_nearest_and_asks_when_it_leaves_that_cell() -
     (found,) = crossings(straight(["a"]))
     # At 10 m/s from x = -200: west covers x in [-130, 30]. It attaches there on entering the cell and asks at x = 30,
     # then attaches to east, which covers up to x = 130.
-    assert [(crossing.station, crossing.x) for crossing in found] == [
-        (1, pytest.approx(30.0)),
-        (2, pytest.approx(130.0)),
-    ]
+    assert [crossing.station for crossing in found] == [1, 2]
+    assert [crossing.x for crossing in found] == pytest.approx([30.0, 130.0])
     assert [crossing.time for crossing in found] == pytest.approx([23.0, 33.0])
     first, second = found
     # The UAV and east cover it at x = 30; west, just left, does not.
@@ -125,7 +125,7 @@ def test_a_task_is_lost_when_its_result_comes_after_the_vehicle_has_left_coverag
 
 
 def test_a_task_past_its_deadline_is_lost_at_the_deadline() -> None:
-    deadline = {
+    deadline: dict[str, Any] = {
         f"tasks.kinds.{kind}.deadline_s": 1.2 for kind in ("ar_navigation", "pedestrian_detection", "entertainment_3d")
     }
     result = simulate("braunschweig", "conditional", duration=300, **deadline)

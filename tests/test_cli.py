@@ -1,0 +1,326 @@
+"""The command as people use it: every wrong input gives an exit code and one sentence, and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from simulator import Result
+from simulator.cli import _slug
+from simulator.schema import TABLES
+
+COMMAND = [sys.executable, "-m", "simulator"]
+
+
+def dmsb(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONWARNINGS": "error"}
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, env=environment, check=False, timeout=120
+    )
+
+
+POLICY_FILE = """
+class Raises:
+    def price(self, observation):
+        raise ZeroDivisionError("on purpose")
+
+class Low:
+    def price(self, observation):
+        return 0.5
+
+class Nan:
+    def price(self, observation):
+        return float("nan")
+
+class Text:
+    def price(self, observation):
+        return "high"
+
+class NoPrice:
+    pass
+
+class Needs:
+    def __init__(self, level):
+        self.level = level
+    def price(self, observation):
+        return self.level
+
+class BadReset:
+    def reset(self, scenario, rng):
+        raise KeyError("weights")
+    def price(self, observation):
+        return 1.0
+
+class BadFeedback:
+    def price(self, observation):
+        return 1.0
+    def feedback(self, outcome):
+        raise IndexError("none")
+
+class Nosy:
+    information = "everything"
+    def price(self, observation):
+        return 1.0
+
+class Wants:
+    information = "masked"
+    mechanism = "second-price"
+    def price(self, observation):
+        return 1.0
+
+class Generous:
+    def settle(self, bids, uav_bid, rho):
+        return 0, -1.0
+"""
+
+RUN = ("run", "paper", "--duration", "5")
+BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "unknown scenario": (("run", "braunschweg"), 2, r"no scenario 'braunschweg'; did you mean 'braunschweig'\?"),
+    "missing scenario file": (("run", "no/such.yaml"), 2, r"no/such\.yaml: cannot be read \(No such file"),
+    "unknown policy": ((*RUN, "--policy", "conditonal"), 2, r"no policy 'conditonal'; did you mean 'conditional'\?"),
+    "unknown policy parameter": ((*RUN, "--policy", "conditional:tol=1"), 2, r"no parameter 'tol'; it takes toll"),
+    "policy argument of the wrong kind": ((*RUN, "--policy", "constant:high"), 2, r"number >= 1, not 'high'"),
+    "policy argument out of range": ((*RUN, "--policy", "constant:0.5"), 2, r"number >= 1, not 0\.5"),
+    "policy argument missing": ((*RUN, "--policy", "constant"), 2, r"policy 'constant': .*rho"),
+    "two plain policy arguments": ((*RUN, "--policy", "constant:1:2"), 2, r"'2' must be key=value"),
+    "unknown mechanism": ((*RUN, "--set", "market.mechanism=msbb"), 2, r"no mechanism 'msbb'; did you mean 'msb'\?"),
+    "mechanism contradicted": (
+        (*RUN, "--policy", "spa", "--set", "market.mechanism=msb"), 2, r"policy spa brings its own mechanism"),
+    "information contradicted": (
+        (*RUN, "--policy", "oracle", "--set", "market.information=public"), 2, r"declares that it needs 'clairvoyant'"),
+    "information contradicted by a file's policy": (
+        (*RUN, "--policy", "p.py:Wants", "--set", "market.information=public"), 2, r"declares that it needs 'masked'"),
+    "unknown field": (
+        (*RUN, "--set", "stations.cuont=3"), 2, r"--set stations\.cuont: stations: .*did you mean 'count'"),
+    "unknown part": ((*RUN, "--set", "statoins.count=3"), 2, r"--set statoins\.count: .*did you mean 'stations'"),
+    "field below a value": ((*RUN, "--set", "duration_s.x=3"), 2, r"'duration_s' is a single value"),
+    "wrong type": ((*RUN, "--set", "stations.count=few"), 2, r"--set stations\.count: .*integer.*, not 'few'"),
+    "negative bandwidth": ((*RUN, "--set", "stations.uplink_mhz=-5"), 2, r"must be greater than 0, not -5"),
+    "span upside down": ((*RUN, "--set", "tasks.size_mb=[40,20]"), 2, r"must be \[low, high\] with low <= high"),
+    "no stations": ((*RUN, "--set", "stations.count=0"), 2, r"has no ground station; set 'count' to 1 or more"),
+    "override without value": ((*RUN, "--set", "stations.count"), 2, r"must be key=value, such as stations\.count=7"),
+    "override that is no YAML": ((*RUN, "--set", "tasks.size_mb=[20"), 2, r"'\[20' cannot be read as a YAML value"),
+    "nan duration": (("run", "paper", "--duration", "nan"), 2, r"duration: must be a number of seconds > 0, not nan"),
+    "negative duration": (("run", "paper", "--duration", "-3"), 2, r"duration: must be .*> 0, not -3\.0"),
+    "infinite duration": (("run", "paper", "--duration", "inf"), 2, r"duration: must be .*> 0, not inf"),
+    "warmup beyond the end": ((*RUN, "--warmup", "9"), 2, r"warmup: must be .*below the duration, not 9\.0"),
+    "negative seed": ((*RUN, "--seed", "-1"), 2, r"seed: must be a whole number >= 0, not -1"),
+    "seed that is no number": ((*RUN, "--seed", "one"), 2, r"'--seed': must be a whole number, not 'one'"),
+    "duration that is no number": ((*RUN, "--duration", "long"), 2, r"must be a number of seconds, not 'long'"),
+    "no scenario": (("run",), 2, r"Missing argument 'SCENARIO'"),
+    "unknown option": ((*RUN, "--polcy", "spa"), 2, r"No such option: --polcy"),
+    "overlapping ids": (("run", "twice.yaml"), 2, r"twice\.yaml.*two providers are called 's1'"),
+    "a recording that is none": (
+        ("run", "braunschweig", "--set", "traffic.file=p.py"), 2, r"p\.py: the name of a recording must end in \.xml"),
+    "a recording that is not there": (
+        ("run", "braunschweig", "--set", "traffic.file=x.csv"), 2, r"x\.csv: there is no such recording"),
+    "a recording of something else": (
+        ("run", "braunschweig", "--set", "traffic.file=else.xml"), 2, r"else\.xml:1: <routes> is no floating-car data"),
+    "policy file that is not there": ((*RUN, "--policy", "q.py:Low"), 2, r"there is no file q\.py"),
+    "policy file without the class": ((*RUN, "--policy", "p.py:Lo"), 2, r"has no class 'Lo'; did you mean 'Low'\?"),
+    "policy file, class not named": ((*RUN, "--policy", "p.py"), 2, r"name the class, as in p\.py:MyPolicy"),
+    "policy file that does not import": ((*RUN, "--policy", "broken.py:X"), 2, r"broken\.py does not import: SyntaxE"),
+    "policy without price": ((*RUN, "--policy", "p.py:NoPrice"), 2, r"has no method price\(observation\)"),
+    "policy with a wrong declaration": ((*RUN, "--policy", "p.py:Nosy"), 2, r"declares information = 'everything'"),
+    "policy argument not given": ((*RUN, "--policy", "p.py:Needs"), 2, r"missing 1 required .* 'level'"),
+    "policy that raises": (
+        (*RUN, "--policy", "p.py:Raises"), 1, r"policy p\.py:Raises, auction of task 0: price\(\) raised ZeroDivision"),
+    "policy below one": ((*RUN, "--policy", "p.py:Low"), 1, r"p\.py:Low, auction of task 0: price\(\) returned 0\.5;"),
+    "policy with nan": ((*RUN, "--policy", "p.py:Nan"), 1, r"price\(\) returned nan; it must be a number >= 1"),
+    "policy with a string": ((*RUN, "--policy", "p.py:Text"), 1, r"price\(\) returned 'high'; it must be a number"),
+    "policy with a string argument": ((*RUN, "--policy", "p.py:Needs:level=x"), 1, r"price\(\) returned 'x'"),
+    "policy whose reset fails": ((*RUN, "--policy", "p.py:BadReset"), 1, r"reset\(\) raised KeyError: 'weights'"),
+    "policy whose feedback fails": ((*RUN, "--policy", "p.py:BadFeedback"), 1, r"task 0: feedback\(\) raised IndexE"),
+    "mechanism with a negative payment": (
+        (*RUN, "--set", "market.mechanism=p.py:Generous"), 1, r"settle\(\) returned \(0, -1\.0\); it must be"),
+    "output that exists": ((*RUN, "--out", "here"), 2, r"here exists already; give --force"),
+    "output that is somebody's folder": ((*RUN, "--out", "here", "--force"), 2, r"here holds no result of a run"),
+    "output below a file": ((*RUN, "--out", "p.py/run"), 2, r"p\.py/run: cannot be written"),
+    "one world only": (("compare", "paper", "--policies", "spa,random", "--seeds", "1"), 2, r"two or more worlds"),
+    "a policy twice": (("compare", "paper", "--policies", "spa,spa"), 2, r"must be one or more different ones"),
+    "no policies": (("compare", "paper", "--policies", ","), 2, r"must be one or more different ones, not none"),
+    "no processes": (("compare", "paper", "--policies", "spa", "--jobs", "0"), 2, r"jobs: must be 1 or more, not 0"),
+    "policy that fails in a comparison": (
+        ("compare", "paper", "--policies", "p.py:Low,spa", "--duration", "5", "--jobs", "2"), 1, r"returned 0\.5"),
+    "unknown scenario to show": (("scenarios", "--show", "papr"), 2, r"did you mean 'paper'\?"),
+    "invalid file to validate": (("validate", "twice.yaml"), 2, r"two providers are called 's1'"),
+    "unknown command": (("rnu", "paper"), 2, r"No such command 'rnu'"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bad")
+    (path / "p.py").write_text(POLICY_FILE)
+    (path / "broken.py").write_text("def f(:\n")
+    (path / "else.xml").write_text("<routes/>")
+    (path / "twice.yaml").write_text(
+        "name: twice\ntraffic: {kind: recorded, file: x.csv}\n"
+        "stations: {placed: [{name: s1, x: 0, y: 0}, {name: s1, x: 9, y: 9}]}\n"
+    )
+    (path / "here").mkdir()
+    (path / "here" / "thesis.txt").write_text("mine")
+    return path
+
+
+def contents(path: Path) -> set[str]:
+    return {str(file.relative_to(path)) for file in path.rglob("*") if "__pycache__" not in file.parts}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(case: str, folder: Path) -> None:
+    arguments, code, message = BAD[case]
+    before = contents(folder)
+    done = dmsb(*arguments, cwd=folder)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert re.search(message, done.stderr), done.stderr
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert contents(folder) == before
+
+
+def test_run_prints_a_summary_and_leaves_a_whole_folder(tmp_path: Path) -> None:
+    done = dmsb("run", "braunschweig", "--policy", "constant:1.3", "--duration", "300", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    *table, last = done.stdout.strip().splitlines()
+    assert last == "outputs/braunschweig-constant-1.3-s0"
+    assert any(line.startswith("surplus_mean") for line in table)
+    result = Result.load(tmp_path / last)
+    assert result.run["policy"] == "constant:1.3"
+    assert result.run["time_origin"] == 54000.0
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / last / "auctions.parquet"), result.auctions)
+    again = dmsb("run", "braunschweig", "--policy", "constant:1.3", "--duration", "300", cwd=tmp_path)
+    assert again.returncode == 2
+    forced = dmsb("run", "braunschweig", "--policy", "constant:1.3", "--duration", "100", "--force", cwd=tmp_path)
+    assert forced.returncode == 0
+    assert Result.load(tmp_path / last).run["duration"] == 100
+
+
+def test_a_run_without_a_priced_auction_says_why(tmp_path: Path) -> None:
+    done = dmsb("run", "braunschweig", "--set", "uavs.count=0", "--duration", "100", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "no auction asked for a price: the scenario has no UAV" in done.stderr
+
+
+def test_left_out_rows_are_said_on_stderr(tmp_path: Path) -> None:
+    rows = "".join(f"{t};a;{10 * t};200;10\n" for t in range(30))
+    (tmp_path / "cars.csv").write_text("time;id;x;y;speed\n" + rows + "29;a;1;1;1\n")
+    done = subprocess.run(
+        [*COMMAND, "run", "braunschweig", "--set", "traffic.file=cars.csv", "--duration", "40"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "cars.csv: 1 x second row of a vehicle in one step, left out" in done.stderr
+
+
+def test_the_lists_and_the_validator(tmp_path: Path) -> None:
+    assert "braunschweig" in dmsb("scenarios", cwd=tmp_path).stdout
+    shown = dmsb("scenarios", "--show", "paper", cwd=tmp_path).stdout
+    assert shown.startswith("# Section 6.1 of the paper")
+    listed = dmsb("policies", cwd=tmp_path).stdout
+    assert "conditional" in listed
+    assert "toll=0.0" in listed
+    valid = dmsb("validate", "braunschweig", cwd=tmp_path)
+    assert valid.stdout == "braunschweig: valid\n"
+    assert "2321 vehicles, 90168 positions" in valid.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, simulator.cli\n"
+        "heavy = {'numpy', 'pandas', 'pyarrow', 'pydantic', 'simpy', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_run_imports_no_plotting_statistics_or_learning() -> None:
+    code = (
+        "import sys, simulator\n"
+        "simulator.simulate('braunschweig', 'conditional', duration=60).auctions\n"
+        "assert not {'matplotlib', 'scipy', 'torch', 'gymnasium'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    code = (
+        "import importlib.util as u, sys\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'matplotlib' else find(name, *rest)\n"
+        "sys.argv = ['dmsb', 'compare', 'paper', '--policies', 'spa']\n"
+        "from simulator.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: this needs the package matplotlib: pip install 'dmsb[study]'\n"
+    assert contents(tmp_path) == set()
+
+
+def test_compare_writes_table_and_figure(tmp_path: Path) -> None:
+    policies = "conditional,always-uav,always-ground"
+    sizes = ("--seeds", "3", "--duration", "200", "--jobs", "2")
+    done = dmsb("compare", "paper", "--policies", policies, *sizes, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = tmp_path / done.stdout.strip().splitlines()[-1]
+    table = pd.read_csv(folder / "comparison.csv", index_col="policy")
+    assert table.index.tolist() == policies.split(",")
+    assert (folder / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    assert table["ratio"].loc["always-uav"] < 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_killed_run_leaves_no_half_folder(how: signal.Signals, tmp_path: Path) -> None:
+    """Killed while it runs, and, with a table writer that hangs, while it writes."""
+    slow = (
+        "import sys, time, pandas as pd\n"
+        "write = pd.DataFrame.to_parquet\n"
+        "def hang(frame, path, **k):\n"
+        "    write(frame, path, **k)\n"
+        "    print('writing', flush=True)\n"
+        "    time.sleep(60)\n"
+        "pd.DataFrame.to_parquet = hang\n"
+        "sys.argv = ['dmsb', 'run', 'paper', '--duration', '20', '--out', 'run']\n"
+        "from simulator.cli import main; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", slow], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(how)
+    _, errors = process.communicate()
+    assert process.returncode != 0
+    assert "Traceback" not in errors
+    assert not (tmp_path / "run").exists()
+    if how == signal.SIGINT:
+        assert contents(tmp_path) == set()
+    long = subprocess.Popen(
+        [*COMMAND, "run", "paper", "--duration", "1e7", "--out", "run"], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    time.sleep(1.5)
+    long.send_signal(how)
+    assert long.wait(timeout=20) != 0
+    assert not (tmp_path / "run").exists()
+    assert dmsb("run", "paper", "--duration", "20", "--out", "run", cwd=tmp_path).returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}, "what a killed writer left is cleared away"
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "run.json",
+        "scenario.yaml",
+        *(f"{name}.parquet" for name in TABLES),
+    }
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["summary"]["tasks"] == 20
+
+
+def test_folder_names_keep_to_safe_characters() -> None:
+    assert _slug("mine/../<x>-p.py:Class:k=v-s0") == "mine-..-x--p.py-Class-k=v-s0"
