@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from simulator import InputError
+from simulator.schema import SUMMARY
+from simulator.study.compare import compare, half_width, tabulate
+
+
+def test_the_interval_is_students() -> None:
+    values = np.array([1.0, 2.0, 4.0, 7.0])
+    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert half_width(values) == pytest.approx((high - low) / 2)
+    assert half_width(np.full(4, 3.0)) == 0.0
+
+
+def test_differences_are_paired_by_world() -> None:
+    rng = np.random.default_rng(0)
+    worlds = rng.normal(10.0, 3.0, (6, len(SUMMARY)))
+    table = tabulate({"a": worlds, "b": worlds + 0.5})
+    assert table["difference"].loc["b"] == pytest.approx(0.5)
+    assert table["difference_ci"].loc["b"] < 1e-9
+    assert table["surplus_mean_ci"].loc["b"] > 1.0
+    assert table.loc["a", ["difference", "difference_ci"]].tolist() == [0.0, 0.0]
+    column = list(SUMMARY).index("surplus_mean")
+    assert table["ratio"].loc["b"] == pytest.approx(1 + 0.5 / worlds[:, column].mean())
+
+
+def test_jobs_do_not_change_the_table() -> None:
+    seen: list[tuple[int, int]] = []
+    policies = ["conditional", "random"]
+    one = compare("paper", policies, seeds=2, duration=100, progress=lambda done, total: seen.append((done, total)))
+    two = compare("paper", policies, seeds=2, duration=100, jobs=2)
+    clocks = ["wall_s", "wall_s_ci", "cpu_s", "cpu_s_ci"]
+    assert one.drop(columns=clocks).equals(two.drop(columns=clocks))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_wrong_input_is_found_before_anything_runs() -> None:
+    with pytest.raises(InputError, match="no policy 'spaa'"):
+        compare("paper", ["random", "spaa"], duration=1e9)

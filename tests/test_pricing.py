@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from simulator import Observation, Outcome, PolicyError, RunError, Scenario, check_policy, simulate
+from simulator.mechanisms import ModifiedSecondBid
+from simulator.plugins import find_mechanism, find_policy, known_mechanisms, known_policies
+from simulator.pricing import INFORMATION, MARKET_CONDITIONS, Information
+from tests.fields import fields
+
+SIZE = len(MARKET_CONDITIONS)
+
+
+class Spy:
+    """Remembers what it sees and is told."""
+
+    def __init__(self, information: Information | None = None) -> None:
+        if information is not None:
+            self.information = information
+        self.seen: list[Observation] = []
+        self.told: list[Outcome] = []
+
+    def price(self, observation: Observation) -> float:
+        SEEN.append(observation)
+        return 1.3
+
+    def feedback(self, outcome: Outcome) -> None:
+        TOLD.append(outcome)
+
+
+SEEN: list[Observation] = []
+TOLD: list[Outcome] = []
+
+
+@pytest.mark.parametrize("information", [None, *INFORMATION])
+def test_a_policy_sees_and_is_told_what_its_information_allows(information: Information | None) -> None:
+    SEEN.clear()
+    TOLD.clear()
+    result = simulate("paper", Spy(information), seed=2, duration=30)
+    assert len(SEEN) == len(TOLD) == 30
+    offers = (
+        result.bids[result.bids["provider"] > 0]
+        .groupby("task")["bid"]
+        .apply(lambda bids: tuple(sorted(bids, reverse=True)))
+    )
+    uav_values = result.auctions["uav_value"]
+    for task, (seen, told) in enumerate(zip(SEEN, TOLD, strict=True)):
+        allowed = {"masked": offers[task][1:], "all-bids": offers[task], "clairvoyant": offers[task]}
+        assert seen.bids == told.bids == allowed.get(str(information), ())
+        assert (seen.truth is not None) == (information == "clairvoyant")
+        if seen.truth is not None:
+            assert seen.truth == (uav_values[task], offers[task][0])
+        assert told.observation is seen
+        assert told.task == task
+        assert told.surplus == result.auctions["surplus"][task]
+        assert told.winner_kind == result.auctions["winner_kind"][task]
+        assert told.uav_value == (uav_values[task] if told.winner_kind == "uav" else None)
+        assert seen.uav_bid == seen["uav_bid"] == result.auctions["uav_bid"][task]
+    assert {told.winner_kind for told in TOLD} == {"ground", "uav"}
+
+
+def test_no_market_condition_moves_with_a_bid_of_the_round() -> None:
+    honest = simulate("paper", "constant:1.3", duration=40)
+    conditions = [f"m_{name}" for name in MARKET_CONDITIONS]
+    for liars in ({"all": "shade=3.0"}, {"s1": "shade=0.1"}):
+        lied = simulate("paper", "constant:1.3", duration=40, **fields({"stations.bidding": liars}))
+        assert honest.auctions[conditions].equals(lied.auctions[conditions])
+        assert not honest.auctions["top_bid"].equals(lied.auctions["top_bid"])
+    for scenario in ("paper", "braunschweig"):
+        first = simulate(scenario, "constant:1.3", duration=300).auctions
+        # At a junction a lie moves who wins, and so later backlogs; up to the first different winner, nothing else.
+        lied = simulate(scenario, "constant:1.3", duration=300, **fields({"stations.bidding": "shade=2.0"}))
+        changed = (first["winner"] != lied.auctions["winner"]).to_numpy()
+        upto = int(changed.argmax()) + 1 if changed.any() else len(first)
+        assert upto > 1
+        assert first[conditions].iloc[:upto].equals(lied.auctions[conditions].iloc[:upto])
+
+
+def test_market_conditions_cannot_be_written_to() -> None:
+    SEEN.clear()
+    simulate("paper", Spy(), duration=2)
+    with pytest.raises(ValueError, match="read-only"):
+        SEEN[0].market[0] = 1.0
+
+
+@pytest.mark.parametrize("bids", [(), (3.0,), (4.0, 3.0, 2.0), (5.0, 4.0, 3.0, 2.0)])
+def test_the_vector_has_a_fixed_length(bids: tuple[float, ...]) -> None:
+    vector = Observation(np.arange(SIZE, dtype=float), bids).vector()
+    assert vector.shape == (SIZE + 3,)
+    assert vector[:SIZE].tolist() == list(range(SIZE))
+    assert vector[SIZE:].tolist() == [*bids[:3], 0.0, 0.0, 0.0][:3]
+
+
+def test_a_policy_object_is_run_as_a_copy() -> None:
+    class Counts:
+        def __init__(self) -> None:
+            self.rounds = 0
+
+        def price(self, observation: Observation) -> float:
+            return 1.0 + self.rounds
+
+        def feedback(self, outcome: Outcome) -> None:
+            self.rounds += 1
+
+    policy = Counts()
+    one, two = (simulate("paper", policy, duration=5) for _ in range(2))
+    assert policy.rounds == 0
+    assert one.auctions["rho"].tolist() == two.auctions["rho"].tolist() == [1, 2, 3, 4, 5]
+
+
+class Good:
+    def price(self, observation: Observation) -> float:
+        return 1.2
+
+
+class Learns(Good):
+    def price(self, observation: Observation) -> float:
+        self.count = getattr(self, "count", 0) + 1
+        return 1.2
+
+
+class Global(Good):
+    def price(self, observation: Observation) -> float:
+        return 1.0 + random.random()
+
+
+class Half(Good):
+    def price(self, observation: Observation) -> float:
+        return 0.5
+
+
+class Late(Good):
+    def reset(self, scenario: Scenario) -> None:
+        """Lacks the generator."""
+
+
+class Stuck(Good):
+    def __init__(self) -> None:
+        self.lock = (value for value in range(3))
+
+
+class Field(Good):
+    feedback = 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        (Learns, "changes the policy's state"),
+        (Global, "two copies in the same state give different prices"),
+        (Half, r"price\(\) returned 0\.5"),
+        (Late, r"it must be reset\(scenario, rng\): too many positional arguments"),
+        (Stuck, "cannot be deep-copied"),
+        (Field, "feedback is no method"),
+    ],
+)
+def test_the_checker_tells_what_is_wrong(policy: type[Any], problem: str) -> None:
+    check_policy(Good())
+    with pytest.raises(PolicyError, match=problem):
+        check_policy(policy())
+
+
+def test_objects_that_are_no_policy() -> None:
+    with pytest.raises(PolicyError, match=r"is a class; give an instance, Good\(\)"):
+        find_policy(Good)  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match="has no method price"):
+        find_policy(3)  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match="has no method settle"):
+        find_mechanism(Good())  # type: ignore[arg-type]
+
+
+def test_everything_installed_is_found_by_name() -> None:
+    assert {"random", "greedy", "constant", "spa", "myopic", "optimal", "conditional", "oracle"} <= set(
+        known_policies()
+    )
+    assert {"msb", "second-price"} <= set(known_mechanisms())
+    assert find_mechanism("second-price:uav_bid=contract") == find_policy("spa:uav_bid=contract").mechanism  # type: ignore[attr-defined]
+
+
+def test_arguments_of_a_policy_are_numbers_words_or_infinity(tmp_path: Path) -> None:
+    assert find_policy("constant:inf").price(None) == float("inf")  # type: ignore[arg-type]
+    assert find_policy("greedy:epsilon=0.5:decay=1").epsilon == 0.5  # type: ignore[attr-defined]
+    (tmp_path / "mine.py").write_text(
+        "class Mine:\n    def __init__(self, level=1.0, mode='a'):\n        self.level, self.mode = level, mode\n"
+        "    def price(self, observation):\n        return self.level\n"
+    )
+    mine = find_policy(f"{tmp_path}/mine.py:Mine:level=2:mode=b")
+    assert (mine.level, mine.mode) == (2, "b")  # type: ignore[attr-defined]
+
+
+class Takes:
+    """A mechanism that always gives the task to the UAV for a tenth of its bid."""
+
+    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
+        return -1, 0.1 * uav_bid
+
+
+class Brings:
+    mechanism: ClassVar[Any] = Takes()
+
+    def price(self, observation: Observation) -> float:
+        return 1.0
+
+
+def test_a_policy_may_bring_its_mechanism_and_a_caller_may_choose_one() -> None:
+    for result in (simulate("paper", Brings(), duration=9), simulate("paper", "random", duration=9, mechanism=Takes())):
+        auctions = result.auctions
+        assert (auctions["winner"] == 0).all()
+        assert np.allclose(auctions["payment"], 0.1 * auctions["uav_bid"])
+        assert result.run["mechanism"] == "Takes"
+    with pytest.raises(PolicyError, match="brings its own mechanism"):
+        simulate("paper", Brings(), duration=9, mechanism="msb")
+    second = simulate("paper", "constant:3", duration=50, mechanism="second-price").auctions
+    spa = simulate("paper", "spa", duration=50).auctions
+    assert second.drop(columns="rho").equals(spa.drop(columns="rho"))
+
+
+def test_the_literal_reference_reaches_the_auction() -> None:
+    plain = simulate("paper", "constant:1.3", duration=300)
+    literal = simulate("paper", "constant:1.3", duration=300, **fields({"market.reference": "all"}))
+    a, b = plain.auctions, literal.auctions
+    threshold = 1.3 * np.maximum(b["second_bid"], b["contract_bid"])
+    assert ((b["winner_kind"] == "ground") == (b["top_bid"] > threshold)).all()
+    assert ((a["winner_kind"] == "ground") == (a["top_bid"] > 1.3 * a["second_bid"])).all()
+    assert (a["winner_kind"] != b["winner_kind"]).any()
+
+
+def test_the_uav_pays_its_contract_bid_but_never_more_than_its_own() -> None:
+    for shade in ("shade=0.5", "truthful", "shade=5"):
+        auctions = simulate("paper", "always-uav", duration=50, **fields({"uavs.bidding": shade})).auctions
+        assert np.allclose(auctions["payment"], np.minimum(auctions["contract_bid"], auctions["uav_bid"]))
+
+
+def test_zeta_weighs_the_uav_in_every_rule() -> None:
+    """Twice the weight and half the UAV's accuracy value are the same market, payments of the UAV apart."""
+    # omega_2 scales all values alike, so halving the UAV's match is done through its error: (1-R) times sqrt(2).
+    heavier = {"market.uav_weight": 2.0, "uavs.accuracy.median_error": 0.34 * 2**0.5, "uavs.accuracy.log_sd": 0.0}
+    plain = {"uavs.accuracy.median_error": 0.34, "uavs.accuracy.log_sd": 0.0}
+    for policy in ("spa", "myopic", "optimal", "conditional", "oracle", "constant:1.4"):
+        one = simulate("paper", policy, duration=400, **fields(heavier))
+        two = simulate("paper", policy, duration=400, **fields(plain))
+        assert (one.auctions["winner"] == two.auctions["winner"]).all(), policy
+        assert np.allclose(one.auctions["surplus"], two.auctions["surplus"]), policy
+
+
+def test_faults_while_running_are_run_errors() -> None:
+    with pytest.raises(RunError, match=r"policy Half, auction of task 0: price\(\) returned 0\.5"):
+        simulate("paper", Half(), duration=3)
+    assert ModifiedSecondBid().reference == "stations"

@@ -1,0 +1,46 @@
+"""What the shipped junction must be: contested, served, and no provider kind enough on its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simulator import simulate
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_hour_is_a_market(seed: int) -> None:
+    conditional = simulate("braunschweig", "conditional", seed=seed)
+    auctions, summary = conditional.auctions, conditional.summary
+    assert (auctions["invited"] >= 2).mean() >= 0.9
+    share = auctions["winner_kind"].value_counts(normalize=True)
+    assert 0.2 <= share["uav"] <= 0.8
+    assert 0.2 <= share["ground"] <= 0.8
+    assert summary["completed"] >= 0.95 * summary["tasks"]
+    oracle = simulate("braunschweig", "oracle", seed=seed).summary["surplus_total"]
+    for alone in ("always-uav", "always-ground"):
+        assert simulate("braunschweig", alone, seed=seed).summary["surplus_total"] <= 0.9 * oracle
+
+
+def test_backlog_and_public_predictions() -> None:
+    """What is public of a provider's queue is the queue: it can be told from the tasks that it already has."""
+    result = simulate("braunschweig", "conditional", duration=900)
+    tasks, auctions = result.tasks, result.auctions
+    done = tasks[tasks["finished"].notna()]
+    for row in auctions.sample(60, random_state=1).itertuples():
+        # Every task that the winner had before is finished with its uplink before this one's uplink starts.
+        mine = done[done["task"] == row.task]
+        before = done[(done["provider"] == row.winner) & (done["task"] < row.task)]
+        if len(mine) and len(before):
+            start = float(mine["requested"].iloc[0] + mine["uplink_wait"].iloc[0])
+            ends = before["requested"] + before["uplink_wait"] + before["uplink_time"]
+            assert start == pytest.approx(max(float(ends.max()), float(mine["requested"].iloc[0])))
+
+
+def test_predictions_are_no_better_than_public_knowledge_allows() -> None:
+    """The public prediction is of 30 MB at mean power without fading: near the winner's own, but not the same."""
+    result = simulate("braunschweig", "always-uav", duration=1800)
+    merged = result.auctions.merge(result.bids[result.bids["provider"] == 0], on="task")
+    public, own = np.log(merged["m_uav_seconds"]), np.log(merged["predicted_latency"])
+    assert np.corrcoef(public, own)[0, 1] > 0.5
+    assert (public != own).all()
