@@ -1,0 +1,83 @@
+"""The README is executed: its Python in one folder, its commands as they stand, its tables against the schema."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulator.schema import SUMMARY, TABLES
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A newcomer's folder, with the files that the README says to save."""
+    path = tmp_path_factory.mktemp("readme")
+    for language, block in BLOCKS:
+        name = re.match(r"# (\w+\.py)\n", block)
+        if language == "python" and name:
+            (path / name[1]).write_text(block)
+    assert {file.name for file in path.iterdir()} == {"my_policy.py", "my_mechanism.py"}
+    return path
+
+
+PYTHON = [block for language, block in BLOCKS if language == "python"]
+COMMANDS = [
+    (command, output.rstrip())
+    for language, block in BLOCKS
+    if language == "console"
+    for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=[block.strip().splitlines()[-1][:40] for block in PYTHON])
+def test_python_runs(code: str, folder: Path) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folder, check=True, timeout=120)
+
+
+def without_clocks(text: str) -> list[str]:
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    return [line for line in lines if not line.startswith(("wall_s", "cpu_s"))]
+
+
+@pytest.mark.parametrize(("command", "output"), COMMANDS, ids=[command for command, _ in COMMANDS])
+def test_commands_print_what_they_are_said_to(command: str, output: str, folder: Path) -> None:
+    program, *arguments = shlex.split(command)
+    assert program == "dmsb"
+    done = subprocess.run(
+        [sys.executable, "-m", "simulator", *arguments],
+        cwd=folder, capture_output=True, text=True, check=True, timeout=120, env={**os.environ, "NO_COLOR": "1"},
+    )  # fmt: skip
+    assert done.stderr == ""
+    if output:
+        assert without_clocks(done.stdout) == without_clocks(output)
+
+
+def test_the_readme_has_what_is_executed_here() -> None:
+    assert len(PYTHON) >= 8
+    assert sum(bool(output) for _, output in COMMANDS) >= 2
+
+
+def test_the_tables_are_those_of_the_schema() -> None:
+    for name, columns in TABLES.items():
+        section = TEXT.split(f"### `{name}`\n")[1].split("\n### ")[0]
+        rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", section, flags=re.MULTILINE)
+        assert [(row[0], row[1]) for row in rows] == [(column.name, column.unit) for column in columns]
+        assert all(row[2].startswith(column.meaning) for row, column in zip(rows, columns, strict=True))
+    summary = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", TEXT.split("### `summary`\n")[1], flags=re.MULTILINE)
+    assert summary[: len(SUMMARY)] == [(name, unit, meaning) for name, (unit, meaning) in SUMMARY.items()]
+
+
+def test_files_that_the_readme_names_exist() -> None:
+    for name in re.findall(r"!\[.*?\]\((.*?)\)", TEXT):
+        assert (ROOT / name).is_file()
+    assert (ROOT / "scenarios" / "data" / "README.md").is_file()
