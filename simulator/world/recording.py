@@ -159,7 +159,7 @@ def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataF
     frame = frame[known]
     for name in ("id", "lane", "type"):
         if name in frame:
-            frame[name] = frame[name].astype(object).where(frame[name].notna(), "").map(str)
+            frame[name] = frame[name].astype("str").fillna("")
     walking = _walking(frame)
     _count(counts, "row of a person, left out", int(walking.sum()))
     frame = frame[~walking]
@@ -181,6 +181,8 @@ def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataF
 def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
     import pandas as pd
 
+    if column.dtype == np.float64:
+        return column
     try:
         return pd.to_numeric(column).astype(np.float64)
     except (ValueError, TypeError):

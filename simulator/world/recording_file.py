@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, cast
 from xml.parsers import expat
+
+import numpy as np
 
 from simulator.errors import RecordingError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 COLUMNS = ("time", "id", "x", "y", "speed", "angle", "lane", "type")
 """Columns of a recording: s, name, m, m, m/s, degrees clockwise from north, name, name."""
@@ -20,10 +24,6 @@ COLUMNS = ("time", "id", "x", "y", "speed", "angle", "lane", "type")
 CHUNK_BYTES = 1 << 20
 
 CUT_OFF = (expat.errors.XML_ERROR_NO_ELEMENTS, expat.errors.XML_ERROR_UNCLOSED_TOKEN)
-
-_Lists: TypeAlias = tuple[
-    list[float], list[str], list[float], list[float], list[float], list[float], list[str], list[str]
-]
 
 
 def read_frame(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -51,93 +51,135 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _read_xml(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
-    import pandas as pd
-
     reader = _XmlReader(path)
-    reader.read()
-    return pd.DataFrame(reader.columns), reader.left_out
+    return reader.read(), reader.left_out
 
 
 class _XmlReader:
-    """Collects timestep/vehicle attributes; expat keeps the line number."""
+    """Collects the attributes of timesteps and vehicles chunk by chunk; expat tells the line of what is wrong."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
-        self._parser.StartElementHandler = self._start
+        self._parser = self._new_parser(self._start)
         self._parser.EntityDeclHandler = self._entity
-        self._time: float | None = None
         self._root: str | None = None
+        self._rows: list[dict[str, str]] = []
+        self._read = 0
+        self._step_starts: list[int] = []
+        self._step_times: list[float] = []
+        self._parts: list[pa.Table] = []
         self.left_out: dict[str, int] = {}
-        self.columns: dict[str, list[float] | list[str]] = {}
-        self._lists: _Lists = ([], [], [], [], [], [], [], [])
 
-    def read(self) -> None:
+    def read(self) -> pd.DataFrame:
+        import pandas as pd
+        import pyarrow as pa
+
+        self._feed(self._parser, self._flush)
+        if self._read and (not self._step_starts or self._step_starts[0] > 0):
+            raise self._error("<vehicle> stands outside a <timestep>", self._line_of_row(0))
+        frame = pa.concat_tables(self._parts).to_pandas() if self._parts else pd.DataFrame(columns=COLUMNS)
+        lengths = np.diff([*self._step_starts, self._read])
+        frame["time"] = np.repeat(np.array(self._step_times), lengths)
+        # A row without a vehicle: an empty first step still sets the clock.
+        frame.loc[len(frame), "time"] = min(self._step_times, default=np.nan)
+        return frame
+
+    @staticmethod
+    def _new_parser(start: Callable[[str, dict[str, str]], None]) -> expat.XMLParserType:
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = start
+        return parser
+
+    def _feed(self, parser: expat.XMLParserType, after_chunk: Callable[[], None]) -> None:
         try:
             with _open(self._path) as stream:
                 while chunk := stream.read(CHUNK_BYTES):
-                    self._parser.Parse(chunk, False)
-            self._parser.Parse(b"", True)
+                    parser.Parse(chunk, False)
+                    after_chunk()
+            parser.Parse(b"", True)
+            after_chunk()
         except expat.ExpatError as error:
             what = expat.errors.messages[error.code]
             reason = "the file is cut off or empty" if what in CUT_OFF else f"this is no XML ({what})"
-            raise RecordingError(f"{self._path}:{error.lineno}: {reason}") from None
+            raise self._error(reason, error.lineno) from None
         except (EOFError, zlib.error, OSError) as error:
-            line = self._parser.CurrentLineNumber
-            raise RecordingError(f"{self._path}:{line}: the file is cut off or damaged ({error})") from None
-        self.columns = dict(zip(COLUMNS, self._lists, strict=True))
+            raise self._error(f"the file is cut off or damaged ({error})") from None
 
-    def _error(self, message: str) -> RecordingError:
-        return RecordingError(f"{self._path}:{self._parser.CurrentLineNumber}: {message}")
+    def _error(self, message: str, line: int | None = None) -> RecordingError:
+        return RecordingError(f"{self._path}:{line or self._parser.CurrentLineNumber}: {message}")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "vehicle":
-            self._vehicle(attributes)
+            self._rows.append(attributes)
         elif tag == "timestep":
-            self._time = self._number("time", attributes, tag)
-            if not self._lists[0]:
-                self._row("", float("nan"), float("nan"), {})  # an empty first step still sets the clock
+            self._step_starts.append(self._read + len(self._rows))
+            self._step_times.append(self._moment(attributes))
         elif tag in ("person", "container"):
             self.left_out[f"row of a {tag}, left out"] = self.left_out.get(f"row of a {tag}, left out", 0) + 1
         elif self._root is None and tag != "fcd-export":
             raise self._error(f"<{tag}> is no floating-car data; the root must be <fcd-export>")
         self._root = self._root or tag
 
-    def _vehicle(self, attributes: dict[str, str]) -> None:
-        if self._time is None:
-            raise self._error("<vehicle> stands outside a <timestep>")
+    def _moment(self, attributes: dict[str, str]) -> float:
         try:
-            self._row(attributes["id"], float(attributes["x"]), float(attributes["y"]), attributes)
-        except KeyError as error:
-            raise self._error(f"<vehicle> has no attribute {error}") from None
+            return float(attributes["time"])
+        except KeyError:
+            raise self._error("<timestep> has no attribute 'time'") from None
         except ValueError:
-            for name in ("x", "y", "speed", "angle"):
-                self._number(name, {name: "nan", **attributes}, "vehicle")
-            raise
-
-    def _row(self, name: str, x: float, y: float, attributes: dict[str, str]) -> None:
-        speed, angle = float(attributes.get("speed", "nan")), float(attributes.get("angle", "nan"))
-        times, names, xs, ys, speeds, angles, lanes, types = self._lists
-        times.append(cast(float, self._time))
-        names.append(name)
-        xs.append(x)
-        ys.append(y)
-        speeds.append(speed)
-        angles.append(angle)
-        lanes.append(attributes.get("lane", ""))
-        types.append(attributes.get("type", ""))
-
-    def _number(self, name: str, attributes: dict[str, str], tag: str) -> float:
-        if name not in attributes:
-            raise self._error(f"<{tag}> has no attribute '{name}'")
-        try:
-            return float(attributes[name])
-        except ValueError:
-            raise self._error(f"{name} must be a number, not {attributes[name]!r}") from None
+            raise self._error(f"time must be a number, not {attributes['time']!r}") from None
 
     def _entity(self, name: str, *_: object) -> None:
         raise self._error(f"the entity '{name}' has no place in a recording")
+
+    def _flush(self) -> None:
+        """Turn the rows at hand into columns."""
+        import pyarrow as pa
+
+        rows, self._rows = self._rows, []
+        if not rows:
+            return
+        texts = pa.array(rows, pa.struct([(name, pa.string()) for name in COLUMNS[1:]]))
+        columns = dict(zip(COLUMNS[1:], texts.flatten(), strict=True))
+        for name in ("id", "x", "y"):
+            if columns[name].null_count:
+                row = columns[name].is_null().to_pylist().index(True)
+                raise self._error(f"<vehicle> has no attribute '{name}'", self._line_of_row(self._read + row))
+        for name in ("x", "y", "speed", "angle"):
+            try:
+                columns[name] = columns[name].cast(pa.float64())
+            except pa.ArrowInvalid:
+                row, value = next((row, text) for row, text in enumerate(columns[name]) if not _is_number(text))
+                line = self._line_of_row(self._read + row)
+                raise self._error(f"{name} must be a number, not {value.as_py()!r}", line) from None
+        self._parts.append(pa.table(columns))
+        self._read += len(rows)
+
+    def _line_of_row(self, row: int) -> int:
+        """The line of a vehicle, by reading up to it again: lines are wanted once, in a message."""
+        lines: list[int] = []
+
+        def start(tag: str, _: dict[str, str]) -> None:
+            if tag == "vehicle":
+                lines.append(parser.CurrentLineNumber)
+
+        def enough() -> None:
+            if len(lines) > row:
+                raise StopIteration
+
+        parser = self._new_parser(start)
+        with contextlib.suppress(StopIteration, RecordingError):
+            self._feed(parser, enough)
+        return lines[row]
+
+
+def _is_number(text: pa.StringScalar) -> bool:
+    import pyarrow as pa
+
+    try:
+        text.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _read_csv(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:

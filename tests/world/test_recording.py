@@ -92,7 +92,7 @@ def test_every_format_gives_the_same_recording(tmp_path: Path) -> None:
         (GOOD.replace('speed="1"', 'speed="fast"'), r"r\.xml:6: speed must be a number, not 'fast'"),
         (GOOD.replace('time="11.0"', 'time="noon"'), r"r\.xml:5: time must be a number, not 'noon'"),
         (GOOD.replace(' time="11.0"', ""), r"r\.xml:5: <timestep> has no attribute 'time'"),
-        (HEAD + A.format(x=1), r"r\.xml:3: <vehicle> stands outside a <timestep>"),
+        (HEAD + A.format(x=1) + "</fcd-export>", r"r\.xml:3: <vehicle> stands outside a <timestep>"),
         ("<routes/>", r"r\.xml:1: <routes> is no floating-car data"),
         (xml(), "the recording holds no vehicle"),
         (xml(step(1.0)), "the recording holds no vehicle"),

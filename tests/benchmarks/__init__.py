@@ -1,0 +1,1 @@
+"""Timed figures, beside their targets; not run with the tests."""
