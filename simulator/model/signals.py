@@ -67,5 +67,5 @@ def webster_delay(flow: float, cycle_s: float, green_s: float, headway_s: float)
     share = green_s / cycle_s
     degree = flow * headway_s / share
     random = degree**2 / (2.0 * flow * (1.0 - degree))
-    correction = 0.65 * (cycle_s / flow**2) ** (1.0 / 3.0) * degree ** (2.0 + 5.0 * share)
+    correction = 0.65 * math.cbrt(cycle_s / flow**2) * math.pow(degree, 2.0 + 5.0 * share)
     return uniform_delay(flow, cycle_s, green_s, headway_s) + random - correction

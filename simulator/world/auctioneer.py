@@ -304,7 +304,7 @@ class Auctioneer:
             task.times = auction.situation.times[:, 0, winner].tolist()
             task.accuracy = float(auction.situation.accuracy[winner])
             task.match = float(auction.situation.match[winner])
-            task.coverage_end = float(auction.situation.coverage_end[winner])
+            task.coverage = auction.situation.coverage
             self._providers[winner].submit(task, auction.finish[:, 0, winner])
         auction.oracle_surplus = auction.surplus
         if auction.asked:

@@ -72,5 +72,5 @@ class Junction:
             requests.match[at],
             crossing.covered,
             crossing.dwell_s,
-            crossing.coverage_end,
+            crossing.coverage,
         )

@@ -199,5 +199,5 @@ class RoundSource:
         times[:, 1, :uavs] = times[:, 0, :uavs] * (REFERENCE_MB / size)
         times[:, 1, uavs:] = (self._ground_times / block.factor[row, -1])[:, None]
         return Situation(
-            task, -1, times, requests.accuracy[row], requests.match[row], self._everywhere, self._forever, self._forever
+            task, -1, times, requests.accuracy[row], requests.match[row], self._everywhere, self._forever, None
         )

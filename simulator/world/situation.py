@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from simulator.model import BoolArray, FloatArray
+from simulator.world.attachment import Coverage
 from simulator.world.task import Task
 
 REFERENCE_MB = 30.0
@@ -22,7 +23,7 @@ class Situation(NamedTuple):
         match: match value of that accuracy, shape (providers,).
         covered: which providers cover the vehicle now, shape (providers,).
         dwell_s: how long each is expected to cover it still, s, shape (providers,).
-        coverage_end: when each that covers it will cease to, s, shape (providers,).
+        coverage: when each covers the vehicle, as far as its way is known; None where all do forever.
     """
 
     task: Task
@@ -32,7 +33,7 @@ class Situation(NamedTuple):
     match: FloatArray
     covered: BoolArray
     dwell_s: FloatArray
-    coverage_end: FloatArray
+    coverage: Coverage | None
 
 
 class Books(Protocol):

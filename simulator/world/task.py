@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from simulator.model.latency import STAGES
+from simulator.world.attachment import Coverage
 
 COMPLETED, LOST, UNSERVED, OPEN = range(4)
 STATUSES = ("completed", "lost", "unserved", "open")
@@ -27,7 +28,7 @@ class Task:
         times: seconds in each stage at the winner.
         started: when each stage began, s; NaN until then.
         finished: when each stage ended, s; NaN until then.
-        coverage_end: when the vehicle leaves the winner's coverage, s.
+        coverage: when each provider covers the vehicle, as far as its way is known; None where all do forever.
         accuracy: share of matched pixels of the result.
         match: match value of that accuracy.
         status: code of what became of it, an index into `STATUSES`.
@@ -35,7 +36,7 @@ class Task:
 
     __slots__ = (
         "accuracy",
-        "coverage_end",
+        "coverage",
         "deadline",
         "demand",
         "finished",
@@ -75,7 +76,7 @@ class Task:
         self.times: list[float] = []
         self.started = [math.nan] * len(STAGES)
         self.finished = [math.nan] * len(STAGES)
-        self.coverage_end = math.inf
+        self.coverage: Coverage | None = None
         self.accuracy = math.nan
         self.match = math.nan
         self.status = OPEN
@@ -87,5 +88,7 @@ class Task:
 
     @property
     def lost_at(self) -> float:
-        """When the result would come too late: out of coverage or past the deadline, s."""
-        return min(self.coverage_end, self.deadline)
+        """When the result comes too late, out of coverage or past the deadline, as far as the way is known, s."""
+        if self.coverage is None or self.provider < 0:
+            return self.deadline
+        return min(self.coverage.end(self.provider, self.requested), self.deadline)

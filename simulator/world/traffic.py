@@ -10,6 +10,7 @@ import numpy as np
 import simpy
 
 from simulator.model import BoolArray, FloatArray
+from simulator.world.attachment import Attachment, Coverage
 from simulator.world.coverage import chord_ahead, circle_intervals
 from simulator.world.fleet import Fleet
 from simulator.world.recording import Recording
@@ -28,7 +29,7 @@ class Crossing(NamedTuple):
         y: place, m north.
         covered: which providers cover the vehicle now, shape (providers,).
         dwell_s: how long each is expected to cover it still, s, shape (providers,).
-        coverage_end: when each that covers it will cease to, s, shape (providers,).
+        coverage: when each covers it, as far as its way is known; no bidder and no price looks into it.
     """
 
     time: float
@@ -37,7 +38,7 @@ class Crossing(NamedTuple):
     y: float
     covered: BoolArray
     dwell_s: FloatArray
-    coverage_end: FloatArray
+    coverage: Coverage
 
 
 class VehicleLog(NamedTuple):
@@ -94,73 +95,46 @@ class RecordedVehicles:
         self.log[vehicle] = VehicleLog(vehicle, entered, self.env.now, len(crossings))
 
     def crossings(self, vehicle: int) -> list[Crossing]:
-        """Every moment at which the vehicle leaves the coverage of the station it is attached to, in order.
-
-        It attaches, on entry, to the nearest station that covers it and stays until the distance exceeds that
-        station's radius; then to the nearest that covers it at that moment, or the first that covers it again.
-        """
+        """Every moment at which the vehicle leaves the coverage of the station it is attached to, in order."""
         samples, fleet = self.recording.samples(vehicle), self._fleet
         time, x, y = self.recording.time[samples], self.recording.x[samples], self.recording.y[samples]
-        intervals = circle_intervals(time, x, y, fleet.x, fleet.y, fleet.radius_m)
-        left = float(time[-1])
-        crossings: list[Crossing] = []
-        now = float(time[0])
-        while True:
-            here = _at(now, time, x), _at(now, time, y)
-            attached = self._nearest(intervals, now, here)
-            if attached is None:
-                coming = [begin for spans in intervals[fleet.uavs :] for begin, _ in spans if begin > now]
-                if not coming:
-                    return crossings
-                now = min(coming)
-                continue
-            now = next(end for begin, end in intervals[attached] if begin <= now < end)
-            if now >= left:
-                return crossings
-            crossings.append(self._crossing(now, attached, intervals, time, x, y))
+        coverage, left = Coverage(fleet.size), float(time[-1])
+        coverage.extend(circle_intervals(time, x, y, fleet.x, fleet.y, fleet.radius_m), left)
 
-    def _nearest(self, intervals: list[list[tuple[float, float]]], now: float, here: tuple[float, float]) -> int | None:
-        fleet = self._fleet
-        covering = [
-            station
-            for station in range(fleet.uavs, fleet.size)
-            if any(begin <= now < end for begin, end in intervals[station])
-        ]
-        if not covering:
-            return None
-        return min(covering, key=lambda station: math.hypot(fleet.x[station] - here[0], fleet.y[station] - here[1]))
+        def place(now: float) -> tuple[float, float]:
+            return float(np.interp(now, time, x)), float(np.interp(now, time, y))
+
+        departures = list(Attachment(fleet).departures(coverage, float(time[0]), place))
+        if not departures:
+            return []
+        # The edge of the recording is not the edge of coverage: the vehicle goes on as it left.
+        heading, speed = _last_motion(time, x, y)
+        beyond = chord_ahead(float(x[-1]), float(y[-1]), heading, fleet.x, fleet.y, fleet.radius_m)
+        ahead = left + beyond / max(speed, DEPARTING_MPS)
+        coverage.extend([[(left, end)] if end > left else [] for end in ahead.tolist()], math.inf)
+        return [self._crossing(now, station, coverage, place(now), time, x, y) for now, station in departures]
 
     def _crossing(
         self,
         now: float,
         station: int,
-        intervals: list[list[tuple[float, float]]],
+        coverage: Coverage,
+        place: tuple[float, float],
         time: FloatArray,
         x: FloatArray,
         y: FloatArray,
     ) -> Crossing:
-        fleet, left = self._fleet, float(time[-1])
-        ends = np.array([next((end for begin, end in spans if begin <= now < end), -math.inf) for spans in intervals])
-        covered = ends > now
+        fleet = self._fleet
+        covered = np.array([coverage.end(provider, now) > now for provider in range(fleet.size)])
         segment = max(int(np.searchsorted(time, now, side="left")), 1)  # the one that led here: nobody sees ahead
         heading, speed = _motion(time, x, y, segment)
-        here_x, here_y = _at(now, time, x), _at(now, time, y)
-        chord = chord_ahead(here_x, here_y, heading, fleet.x, fleet.y, fleet.radius_m)
-        dwell = chord / max(speed, self._reference_speed)
-        if bool(np.any(ends == left)):
-            # The edge of the recording is not the edge of coverage: the vehicle goes on as it left.
-            last_heading, last_speed = _last_motion(time, x, y)
-            beyond = chord_ahead(float(x[-1]), float(y[-1]), last_heading, fleet.x, fleet.y, fleet.radius_m)
-            ends = np.where(ends == left, left + beyond / max(last_speed, DEPARTING_MPS), ends)
-        return Crossing(now, station, here_x, here_y, covered, np.where(covered, dwell, 0.0), ends)
+        chord = chord_ahead(*place, heading, fleet.x, fleet.y, fleet.radius_m)
+        dwell = np.where(covered, chord / max(speed, self._reference_speed), 0.0)
+        return Crossing(now, station, *place, covered, dwell, coverage)
 
 
 def _until(env: simpy.Environment, time: float) -> simpy.Event:
     return env.timeout(max(time - env.now, 0.0))
-
-
-def _at(now: float, time: FloatArray, values: FloatArray) -> float:
-    return float(np.interp(now, time, values))
 
 
 def _motion(time: FloatArray, x: FloatArray, y: FloatArray, segment: int) -> tuple[tuple[float, float], float]:

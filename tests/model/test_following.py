@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.model import FloatArray
 from simulator.model.following import Path, follow
 from simulator.model.signals import EffectiveGreen
 
@@ -28,8 +29,8 @@ def platoon(entries: list[float], plan: EffectiveGreen, speeds: list[float] | No
     return paths
 
 
-def at(path: Path, times: np.ndarray) -> np.ndarray:
-    return np.interp(times, [point[0] for point in path], [point[1] for point in path])
+def at(path: Path, times: FloatArray) -> FloatArray:
+    return np.asarray(np.interp(times, [point[0] for point in path], [point[1] for point in path]))
 
 
 def test_alone_a_vehicle_drives_at_its_own_speed() -> None:

@@ -30,6 +30,11 @@ def crossings(frame: pd.DataFrame, **overrides: Any) -> list[list[Crossing]]:
     return [vehicles.crossings(vehicle) for vehicle in range(recording.vehicles)]
 
 
+def ends(crossing: Crossing) -> list[float]:
+    """When the UAV and the eastern station cease to cover the vehicle."""
+    return [crossing.coverage.end(provider, crossing.time) for provider in (0, 2)]
+
+
 def test_a_vehicle_attaches_to_the_nearest_and_asks_when_it_leaves_that_cell() -> None:
     (found,) = crossings(straight(["a"]))
     # At 10 m/s from x = -200: west covers x in [-130, 30]. It attaches there on entering the cell and asks at x = 30,
@@ -40,7 +45,7 @@ def test_a_vehicle_attaches_to_the_nearest_and_asks_when_it_leaves_that_cell() -
     first, second = found
     # The UAV and east cover it at x = 30; west, just left, does not.
     assert first.covered.tolist() == [True, False, True]
-    assert first.coverage_end[[0, 2]].tolist() == pytest.approx([35.0, 33.0])
+    assert ends(first) == pytest.approx([35.0, 33.0])
     # Expected dwell: the chord along the heading at the measured speed, 10 m/s.
     assert first.dwell_s.tolist() == pytest.approx([12.0, 0.0, 10.0])
     assert second.covered.tolist() == [True, False, False]
@@ -50,14 +55,14 @@ def test_the_edge_of_the_recording_is_not_the_edge_of_coverage_and_no_request() 
     (found,) = crossings(straight(["a"], length=240.0))
     # The recording ends at x = 120 inside east's cell: one request only, at x = 30, and east covers on to x = 130.
     assert [crossing.station for crossing in found] == [1]
-    assert found[0].coverage_end[[0, 2]].tolist() == pytest.approx([27.0, 25.0])
+    assert ends(found[0]) == pytest.approx([27.0, 25.0])
 
 
 def test_a_vehicle_that_leaves_slowly_is_taken_to_go_on_at_five_metres_a_second() -> None:
     frame = straight(["a"], length=240.0)
     frame.loc[frame["time"] == 24, "x"] = 111.0  # 1 m/s in the last second
     (found,) = crossings(frame)
-    assert found[0].coverage_end[2] == pytest.approx(24 + 19 / 5)
+    assert ends(found[0])[1] == pytest.approx(24 + 19 / 5)
 
 
 def test_expected_dwell_is_at_no_less_than_the_reference_speed() -> None:
@@ -73,7 +78,7 @@ def test_nobody_knows_the_future() -> None:
     (one,), (other,) = crossings(frame), crossings(turned)
     assert one[0].covered.tolist() == other[0].covered.tolist()
     assert one[0].dwell_s.tolist() == other[0].dwell_s.tolist()
-    assert one[0].coverage_end.tolist() != other[0].coverage_end.tolist()
+    assert ends(one[0]) != ends(other[0])
 
 
 def test_a_long_gap_makes_a_vehicle_leave_and_enter_again() -> None:
