@@ -9,16 +9,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulator.errors import InputError, PolicyError, RecordingError, RecordingWarning, RunError, ScenarioError
+    from simulator.errors import (
+        EmptyMarketWarning,
+        InputError,
+        PolicyError,
+        RecordingError,
+        RecordingWarning,
+        RunError,
+        ScenarioError,
+    )
     from simulator.policy_check import check_policy
     from simulator.pricing import UAV, Mechanism, Observation, Outcome, PricingPolicy, Trainable
     from simulator.result import Result
     from simulator.run import simulate
     from simulator.scenario import Scenario
+    from simulator.study.compare import compare
     from simulator.world.recording import Recording
     from simulator.world.simulation import Simulation
 
 _HOMES = {
+    "EmptyMarketWarning": "errors",
     "InputError": "errors",
     "PolicyError": "errors",
     "RecordingError": "errors",
@@ -26,6 +36,7 @@ _HOMES = {
     "RunError": "errors",
     "ScenarioError": "errors",
     "check_policy": "policy_check",
+    "compare": "study.compare",
     "UAV": "pricing",
     "Mechanism": "pricing",
     "Observation": "pricing",
@@ -41,6 +52,7 @@ _HOMES = {
 
 __all__ = [
     "UAV",
+    "EmptyMarketWarning",
     "InputError",
     "Mechanism",
     "Observation",
@@ -57,6 +69,7 @@ __all__ = [
     "Simulation",
     "Trainable",
     "check_policy",
+    "compare",
     "simulate",
 ]
 

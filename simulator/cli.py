@@ -77,19 +77,19 @@ def run(
 ) -> None:
     """Run a scenario under a pricing policy: a summary, and a folder with every event."""
     from simulator.result import check_output
-    from simulator.run import simulate
+    from simulator.run import check_times, prepare, simulate
 
     loaded = _load(scenario, sets)
+    length = loaded.duration_s if duration is None else duration
+    check_times(seed, length, warmup)
+    prepare(loaded, policy, None)
     directory = out if out is not None else Path("outputs") / _slug(f"{loaded.name}-{policy}-s{seed}")
     check_output(directory, force)
-    length = loaded.duration_s if duration is None else duration
     with _bar(f"{loaded.name}, {policy}", length) as progress:
         result = simulate(loaded, policy, seed=seed, duration=duration, warmup=warmup, progress=progress)
     result.save(directory, force)
-    _print_summary(result.summary, f"{loaded.name}, policy {policy}, seed {seed}, {length:g} s")
-    reason = result.why_no_auction()
-    if reason is not None:
-        _note(f"no auction asked for a price: {reason}")
+    mechanism = "" if loaded.market.mechanism is None else f", mechanism {loaded.market.mechanism}"
+    _print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {length:g} s")
     print(directory)  # noqa: T201
 
 
@@ -108,6 +108,7 @@ def compare(
     """Run the same worlds under each policy: comparison.csv and comparison.png."""
     from simulator.extras import need
     from simulator.result import check_output, whole_folder
+    from simulator.scenario_file import dump_scenario
     from simulator.study.compare import compare as compare_policies
     from simulator.view.figures import comparison
 
@@ -117,7 +118,7 @@ def compare(
     directory = out if out is not None else Path("outputs") / _slug(f"{loaded.name}-compare")
     check_output(directory, force)
     with _bar(f"{loaded.name}, {len(names)} policies", len(names) * seeds) as step:
-        table = compare_policies(
+        table, runs = compare_policies(
             loaded,
             names,
             seeds=seeds,
@@ -128,6 +129,8 @@ def compare(
         )
     with whole_folder(directory) as part:
         table.to_csv(part / "comparison.csv")
+        runs.to_csv(part / "runs.csv")
+        (part / "scenario.yaml").write_text(dump_scenario(loaded, directory.resolve()), encoding="utf-8")
         comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
     _print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
     print(directory)  # noqa: T201
@@ -172,11 +175,19 @@ def validate(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario file, or the name of a shipped one.")],
 ) -> None:
     """Say what is wrong with a scenario file, or that nothing is."""
+    from simulator.plugins import find_mechanism
     from simulator.scenario import RecordedTraffic
-    from simulator.scenario_file import data_path
+    from simulator.scenario_file import data_path, scenario_problems
     from simulator.world.recording import Recording
 
+    problems = scenario_problems(file)
+    for problem in problems:
+        _note(f"error: {problem}")
+    if problems:
+        raise typer.Exit(2)
     loaded = _load(file, None)
+    if loaded.market.mechanism is not None:
+        find_mechanism(loaded.market.mechanism)
     if isinstance(loaded.traffic, RecordedTraffic):
         recording = Recording.read(data_path(loaded.traffic.file), loaded.traffic.max_gap_s)
         _note(f"{recording.vehicles} vehicles, {len(recording.time)} positions, {recording.end:g} s")
@@ -273,7 +284,7 @@ def _print_summary(summary: pd.Series, title: str) -> None:
 
 
 def _print_comparison(table: pd.DataFrame, title: str) -> None:
-    heads = ("policy", "surplus", "±", "ratio", "±", "of oracle", "by UAV", "latency, s", "completed")
+    heads = ("policy", "surplus", "±", "ratio", "±", "realised", "by UAV", "latency", "done")
     rows = [
         (
             str(policy),
@@ -281,7 +292,7 @@ def _print_comparison(table: pd.DataFrame, title: str) -> None:
             f"{row['surplus_mean_ci']:.4f}",
             f"{row['ratio']:.4f}",
             f"{row['ratio_ci']:.4f}",
-            f"{row['oracle_share']:.3f}",
+            f"{row['realised_mean']:.4f}",
             f"{row['uav_share']:.3f}",
             f"{row['latency_mean']:.2f}",
             f"{row['completed'] / row['tasks']:.3f}",

@@ -8,8 +8,13 @@ blocks, one generator a block.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
+
+Stream: TypeAlias = Callable[[str], np.random.Generator]
+"""The generator of one quantity among those that are drawn together."""
 
 
 def generator(seed: int, purpose: str, *key: int) -> np.random.Generator:
@@ -21,3 +26,8 @@ def generator(seed: int, purpose: str, *key: int) -> np.random.Generator:
         key: further whole numbers, such as a block of vehicles.
     """
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(purpose.encode()), *key])))
+
+
+def stream(seed: int, purpose: str, *key: int) -> Stream:
+    """A generator for each quantity of a block, so that one more provider shifts nothing that others draw."""
+    return lambda quantity: generator(seed, f"{purpose}.{quantity}", *key)

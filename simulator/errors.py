@@ -34,6 +34,10 @@ class PolicyFailedError(RunError):
     """A policy or mechanism raised, or returned something that is no price or no outcome, while it ran."""
 
 
+class EmptyMarketWarning(UserWarning):
+    """A run asked for no price at all; the message says why."""
+
+
 class RecordingWarning(UserWarning):
     """Part of a recording was left out or mended; the message counts what."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import inspect
 from importlib.metadata import EntryPoint, entry_points
@@ -123,6 +124,12 @@ def _value(text: str, what: str, spec: str) -> Any:
     except YAMLError:
         raise PolicyError(f"{what} '{spec}': '{text}' cannot be read as a value") from None
     return float(value) if isinstance(value, str) and value in ("inf", "nan") else value
+
+
+def code_hashes(*found: object) -> dict[str, str]:
+    """SHA-256 of each file that a policy or mechanism was loaded from by path."""
+    files = (str(getattr(one, "spec", "")).partition(":")[0] for one in found)
+    return {file: hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files if file.endswith(".py")}
 
 
 def _name(found: Any, spec: str) -> None:

@@ -58,7 +58,7 @@ def check_policy(policy: str | PricingPolicy, scenario: str | Scenario = "paper"
                 break
             simulation.settle(rho)
     except PolicyFailedError as fault:
-        problems.append(str(fault))
+        problems.append(str(fault).removeprefix(f"policy {policy_label(found)}, "))
     if problems:
         raise PolicyError(_report(found, problems))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias,
 
 import numpy as np
 
-from simulator.errors import PolicyFailedError
+from simulator.errors import PolicyFailedError, nearest
 from simulator.model import FloatArray
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Observation:
 
     def __getitem__(self, name: str) -> float:
         """One market condition by name, such as ``observation["uav_seconds"]``."""
+        if name not in MARKET_INDEX:
+            raise KeyError(f"there is no market condition '{name}'; {nearest(name, MARKET_CONDITIONS)}")
         return float(self.market[MARKET_INDEX[name]])
 
     def vector(self) -> FloatArray:
@@ -183,7 +186,7 @@ def ask_price(policy: PricingPolicy, observation: Observation, task: int) -> flo
         rho = policy.price(observation)
     except Exception as error:
         raise PolicyFailedError(
-            f"policy {policy_label(policy)}, auction of task {task}: price() raised {type(error).__name__}: {error}"
+            f"policy {policy_label(policy)}, auction of task {task}: price() raised {describe(error)}"
         ) from error
     if isinstance(rho, bool) or not isinstance(rho, Real) or math.isnan(rho) or rho < 1.0:
         raise PolicyFailedError(
@@ -203,11 +206,20 @@ def give_feedback(policy: PricingPolicy, outcome: Outcome) -> None:
         policy.feedback(outcome)  # type: ignore[attr-defined]
     except Exception as error:
         raise PolicyFailedError(
-            f"policy {policy_label(policy)}, auction of task {outcome.task}: "
-            f"feedback() raised {type(error).__name__}: {error}"
+            f"policy {policy_label(policy)}, auction of task {outcome.task}: feedback() raised {describe(error)}"
         ) from error
 
 
+def describe(error: BaseException) -> str:
+    """An exception in a few words: kind, message, and the file and line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}{': ' + text if text else ''} ({Path(last.filename).name}:{last.lineno})"
+
+
 def policy_label(policy: object) -> str:
-    """The name that a policy was found by, else its class."""
-    return str(getattr(policy, "spec", None) or type(policy).__name__)
+    """The name that a policy or mechanism was found by, else what it calls itself, else its class."""
+    spec = getattr(policy, "spec", None)
+    if spec is not None:
+        return str(spec)
+    return repr(policy) if type(policy).__repr__ is not object.__repr__ else type(policy).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import json
 import math
 import os
@@ -20,7 +21,12 @@ from simulator.schema import SUMMARY, TABLES, table
 if TYPE_CHECKING:
     import pandas as pd
 
-RUN_FILE, SCENARIO_FILE = "run.json", "scenario.yaml"
+RUN_FILE, SCENARIO_FILE, RECORDING_FILE = "run.json", "scenario.yaml", "recording.parquet"
+
+COMPARISON_FILES = ("comparison.csv", "comparison.png", "runs.csv")
+
+WRITTEN = {RUN_FILE, SCENARIO_FILE, RECORDING_FILE, *COMPARISON_FILES, *(f"{name}.parquet" for name in TABLES)}
+"""Every file that is ever written into a result's folder; a folder that holds another is never replaced."""
 
 
 class Result:
@@ -28,6 +34,7 @@ class Result:
 
     Attributes:
         scenario: the complete scenario that was run.
+        recording: the trajectories that were given as a DataFrame, None otherwise; saved beside the tables.
         run: seed, policy, mechanism, information, times, versions, hashes: what ``run.json`` holds.
         events: a row per event.
         auctions: a row per auction.
@@ -51,9 +58,13 @@ class Result:
     signals: pd.DataFrame
 
     def __init__(
-        self, scenario: Scenario, run: dict[str, Any], sources: Mapping[str, Callable[[], pd.DataFrame]]
+        self,
+        scenario: Scenario,
+        run: dict[str, Any],
+        sources: Mapping[str, Callable[[], pd.DataFrame]],
+        recording: pd.DataFrame | None = None,
     ) -> None:
-        self.scenario, self.run = scenario, run
+        self.scenario, self.run, self.recording = scenario, run, recording
         self._sources = sources
 
     def __getattr__(self, name: str) -> pd.DataFrame:
@@ -88,6 +99,7 @@ class Result:
             "asked": int(auctions["asked"].sum()),
             "surplus_total": surplus,
             "surplus_mean": auctions["surplus"].mean(),
+            "realised_mean": tasks["realised_surplus"].mean(),
             "oracle_share": surplus / best if best > 0.0 else math.nan,
             "uav_share": (auctions["winner_kind"] == "uav").mean(),
             "rho_mean": rho[rho < math.inf].mean(),
@@ -122,6 +134,8 @@ class Result:
             )
         if len(self.scenario.uav_names()) == 0:
             return "the scenario has no UAV, so that the top station always wins"
+        if auctions["m_uav_seconds"].isna().all():
+            return f"no UAV covered any of the {len(auctions)} requests; see uavs.center, uavs.placed, uavs.radius_m"
         return (
             f"of {len(auctions)} requests none had two invited stations and a UAV: "
             "coverage radii may be too small, or backlogs exceed the time that vehicles stay"
@@ -145,7 +159,12 @@ class Result:
         with whole_folder(directory) as part:
             for name in TABLES:
                 getattr(self, name).to_parquet(part / f"{name}.parquet", engine="pyarrow", index=False)
-            (part / SCENARIO_FILE).write_text(dump_scenario(self.scenario, directory.resolve()), encoding="utf-8")
+            file = None
+            if self.recording is not None:
+                file = RECORDING_FILE
+                self.recording.to_parquet(part / file, engine="pyarrow", index=False)
+            text = dump_scenario(self.scenario, directory.resolve(), file)
+            (part / SCENARIO_FILE).write_text(text, encoding="utf-8")
             run = {**self.run, "summary": {name: _json_number(value) for name, value in summary.items()}}
             (part / RUN_FILE).write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
         return directory
@@ -170,6 +189,13 @@ class Result:
         return cls(scenario, run, {name: source(name) for name in TABLES})
 
 
+def frame_hash(frame: pd.DataFrame) -> str:
+    """SHA-256 of the rows of a DataFrame."""
+    import pandas as pd
+
+    return hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
+
+
 def _json_number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
@@ -190,12 +216,17 @@ def check_output(directory: Path, force: bool) -> None:
     Raises:
         OutputError: it exists and is not to be replaced, or holds something other than a result.
     """
+    if not directory.resolve().name or directory.name in ("", ".", ".."):
+        raise OutputError(f"{directory}: must name the folder to write, such as outputs/mine")
     if not directory.exists():
         return
     if not force:
-        raise OutputError(f"{directory} exists already; give --force to replace it, or another --out")
-    if not directory.is_dir() or (any(directory.iterdir()) and not any(directory.glob("*.json"))):
-        raise OutputError(f"{directory} holds no result of a run, so --force does not replace it; give another --out")
+        raise OutputError(f"{directory} exists already; force its replacement (--force), or name another folder")
+    others = [path.name for path in directory.iterdir() if path.name not in WRITTEN] if directory.is_dir() else ["it"]
+    if others:
+        raise OutputError(
+            f"{directory} holds more than results ({others[0]}), so it is not replaced; name another folder"
+        )
 
 
 @contextlib.contextmanager

@@ -8,27 +8,30 @@ import importlib.metadata
 import math
 import platform
 import time
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.draws import generator
-from simulator.errors import InputError, PolicyError, RunError
-from simulator.plugins import find_mechanism, find_policy
+from simulator.errors import EmptyMarketWarning, InputError, PolicyError, RunError
+from simulator.plugins import code_hashes, find_mechanism, find_policy
 from simulator.pricing import (
     Information,
     Mechanism,
     PricingPolicy,
     ask_price,
+    describe,
     give_feedback,
     information_of,
     policy_label,
     reset_policy,
 )
-from simulator.result import Result
+from simulator.result import RECORDING_FILE, Result, frame_hash
 from simulator.scenario import Scenario
 from simulator.scenario_file import data_hashes
+from simulator.schema import TABLES
 from simulator.tables import Tables
 from simulator.world.simulation import Simulation
 
@@ -66,6 +69,9 @@ def simulate(
     Returns:
         The run's tables and summary.
 
+    Warns:
+        EmptyMarketWarning: no auction asked for a price; the message says why.
+
     Raises:
         InputError: scenario, policy, mechanism or one of the numbers is wrong; the message says what would be right.
         RunError: the policy or mechanism failed while it ran.
@@ -85,7 +91,7 @@ def simulate(
     try:
         reset_policy(policy, scenario, generator(seed, "policy"))
     except Exception as error:
-        raise RunError(f"policy {policy_label(policy)}: reset() raised {type(error).__name__}: {error}") from error
+        raise RunError(f"policy {policy_label(policy)}: reset() raised {describe(error)}") from error
     drive(simulation, policy, progress)
     tables = Tables(simulation.recorder, simulation.world, simulation.duration)
     run = {
@@ -101,13 +107,17 @@ def simulate(
         "wall_s": time.perf_counter() - wall,
         "cpu_s": time.process_time() - cpu,
         "scenario_sha256": hashlib.sha256(scenario.model_dump_json().encode()).hexdigest(),
-        "data_sha256": data_hashes(scenario) if recording is None else {"recording": "DataFrame"},
+        "data_sha256": data_hashes(scenario) if recording is None else {RECORDING_FILE: frame_hash(recording)},
+        "code_sha256": code_hashes(policy, mechanism),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "left_out": simulation.world.traffic.recording.left_out if simulation.world.traffic else {},
+        "left_out": simulation.world.left_out,
     }
-    names = ("auctions", "bids", "tasks", "events", "vehicles", "providers", "paths", "signals")
-    return Result(scenario, run, {name: getattr(tables, name) for name in names})
+    result = Result(scenario, run, {name: getattr(tables, name) for name in TABLES}, recording)
+    reason = result.why_no_auction()
+    if reason is not None:
+        warnings.warn(f"no auction asked for a price: {reason}", EmptyMarketWarning, stacklevel=2)
+    return result
 
 
 def drive(simulation: Simulation, policy: PricingPolicy, progress: Callable[[float], None] | None = None) -> None:

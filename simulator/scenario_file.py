@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -19,7 +19,13 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from simulator.errors import ScenarioError, nearest
 from simulator.scenario import Scenario
 
-DISCRIMINATORS = (".model", ".kind")
+WHOLE_SENTENCES = (
+    "unknown_field", "unknown_provider", "unknown_node", "no_length", "no_stations", "no_places", "placement",
+    "duplicate_name", "no_kinds", "no_green", "profile",
+)  # fmt: skip
+"""Kinds of error whose message says all there is to say; others get the value that was given."""
+
+DISCRIMINATORS = (".model", ".kind", ".layout")
 
 SHIPPED = "package:"
 """Prefix of a data file that is shipped with the project."""
@@ -52,6 +58,22 @@ def load_scenario(scenario: str | Path | Scenario, overrides: Mapping[str, Any])
     Raises:
         ScenarioError: there is none of that name, or a field is wrong; the message names file, line and field.
     """
+    found, problems = _validated(scenario, overrides)
+    if found is None:
+        raise ScenarioError(problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))
+    return found
+
+
+def scenario_problems(scenario: str | Path) -> list[str]:
+    """Everything that is wrong with the fields of a scenario file.
+
+    Raises:
+        ScenarioError: there is none of that name, or it is no YAML.
+    """
+    return _validated(scenario, {})[1]
+
+
+def _validated(scenario: str | Path | Scenario, overrides: Mapping[str, Any]) -> tuple[Scenario | None, list[str]]:
     if isinstance(scenario, Scenario):
         source, tree = scenario.name, CommentedMap(scenario.model_dump(mode="json"))
     else:
@@ -65,9 +87,10 @@ def load_scenario(scenario: str | Path | Scenario, overrides: Mapping[str, Any])
     if "traffic.file" in overrides:
         _resolve_file(data, Path.cwd())
     try:
-        return Scenario.model_validate(data)
+        return Scenario.model_validate(data), []
     except ValidationError as error:
-        raise ScenarioError(_describe(error, data, tree, source, overrides)) from None
+        details = error.errors(include_url=False)
+        return None, [_describe(detail, data, tree, source, overrides) for detail in details]
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -85,9 +108,17 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ScenarioError(f"--set {text}: '{value}' cannot be read as a YAML value") from None
 
 
-def dump_scenario(scenario: Scenario, directory: Path) -> str:
-    """The complete scenario as YAML; a data file that is not shipped is named relative to ``directory``."""
+def dump_scenario(scenario: Scenario, directory: Path, recording: str | None = None) -> str:
+    """The complete scenario as YAML; a data file that is not shipped is named relative to ``directory``.
+
+    Args:
+        scenario: the scenario.
+        directory: where the text will stand.
+        recording: name of a file in ``directory`` that takes the place of the scenario's recording.
+    """
     data = scenario.model_dump(mode="json", exclude_none=True)
+    if recording is not None:
+        data["traffic"]["file"] = str(directory / recording)
     file = data["traffic"].get("file")
     if file is not None and not file.startswith(SHIPPED):
         data["traffic"]["file"] = os.path.relpath(file, directory)
@@ -168,7 +199,7 @@ def _override(data: dict[str, Any], key: str, value: Any) -> None:
             here = here[_index(here, part, key)]
         else:
             if here.get(part) is None:
-                here[part] = _default(path[: depth + 1])
+                here[part] = _default(path[: depth + 1], data)
             here = here[part]
         if not isinstance(here, dict | list):
             raise ScenarioError(f"--set {key}: '{part}' is a single value and has no field '{last}'")
@@ -180,16 +211,17 @@ def _override(data: dict[str, Any], key: str, value: Any) -> None:
         here[last] = value
 
 
-def _default(path: list[str]) -> Any:
+def _default(path: list[str], data: Any) -> Any:
     """What a part of a scenario is where the file does not say it, as plain data."""
     model: Any = Scenario
     default: Any = None
     for part in path:
-        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        field = model.model_fields.get(part) if model is not None else None
         if field is None:
             return {}
+        data = data.get(part) if isinstance(data, dict) else None
         default = field.get_default(call_default_factory=True)
-        model = type(default) if isinstance(default, BaseModel) else field.annotation
+        model = type(default) if data is None and isinstance(default, BaseModel) else _model(field.annotation, data)
     if isinstance(default, BaseModel):
         return default.model_dump(mode="json")
     if isinstance(default, dict):
@@ -200,27 +232,39 @@ def _default(path: list[str]) -> Any:
     return {}
 
 
+def _model(annotation: Any, data: Any) -> Any:
+    """The model that data of this annotation has: the only one, or that of its `kind`, `model` or `layout`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for option in get_args(annotation):
+        for name in (key.removeprefix(".") for key in DISCRIMINATORS):
+            field = getattr(option, "model_fields", {}).get(name)
+            if field is not None and isinstance(data, dict) and data.get(name) in get_args(field.annotation):
+                return option
+    return None
+
+
 def _index(items: list[Any], part: str, key: str) -> int:
     if not part.isdigit() or int(part) >= len(items):
         raise ScenarioError(f"--set {key}: '{part}' must be a position from 0 to {len(items) - 1}")
     return int(part)
 
 
-def _describe(error: ValidationError, data: Any, tree: CommentedMap, source: str, overrides: Mapping[str, Any]) -> str:
-    details = error.errors(include_url=False)
-    path = _path(details[0], data)
+def _describe(detail: ErrorDetails, data: Any, tree: CommentedMap, source: str, overrides: Mapping[str, Any]) -> str:
+    path = _path(detail, data)
+    context = detail.get("ctx", {})
+    if detail["type"] == "unknown_provider":
+        path = [context["part"], "bidding", context["name"]]
     field = ".".join(str(part) for part in path)
-    unknown = details[0].get("ctx", {}).get("field")
+    unknown = context.get("field") if detail["type"] == "unknown_field" else None
     culprit = field if unknown is None else f"{field}.{unknown}".lstrip(".")
     given = next(
         (key for key in overrides if f"{culprit}.".startswith(f"{key}.") or key.startswith(f"{culprit}.")), None
     )
-    place = (
-        f"--set {given}" if given is not None else source + _line(tree, path if unknown is None else [*path, unknown])
-    )
-    message = _sentence(details[0], data, path)
-    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-    return f"{place}: {field + ': ' if field else ''}{message}{more}"
+    line = _line(tree, path if unknown is None else [*path, unknown])
+    place = f"--set {given}" if given is not None else source + line
+    message = _sentence(detail, data, path)
+    return f"{place}: {message}" if given == field or not field else f"{place}: {field}: {message}"
 
 
 def _path(detail: ErrorDetails, data: Any) -> list[str | int]:
@@ -246,9 +290,14 @@ def _sentence(detail: ErrorDetails, data: Any, path: list[str | int]) -> str:
     if detail["type"] == "missing":
         return "is missing"
     message = detail["msg"]
-    if detail["type"] in ("unknown_field", "no_stations", "no_places", "placement", "duplicate_name", "no_kinds"):
+    if detail["type"] in WHOLE_SENTENCES:
         return message
-    message = message.replace("Input should", "must").replace("Unable to extract tag using discriminator", "needs")
+    context = detail.get("ctx", {})
+    if detail["type"] == "union_tag_invalid":
+        return f"{context['discriminator']} must be one of {context['expected_tags']}, not '{context['tag']}'"
+    if detail["type"] == "union_tag_not_found":
+        return f"needs a field {context['discriminator']}"
+    message = message.replace("Input should", "must").partition(", unable to parse")[0]
     value = data
     for part in path:
         value = value[part]

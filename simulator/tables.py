@@ -73,12 +73,17 @@ class Tables:
 
     def _vehicle_events(self) -> list[Columns]:
         traffic = self._world.traffic
-        log = list(traffic.log.values()) if traffic is not None else []
-        vehicle = np.array([row.vehicle for row in log], dtype=np.float64)
-        left = np.array([row.left for row in log], dtype=np.float64)
+        if traffic is None:
+            return []
+        rows = traffic.vehicle_rows(self._duration)
+        vehicle, entered, left = (np.asarray(rows[name], dtype=np.float64) for name in ("vehicle", "entered", "left"))
         gone = ~np.isnan(left)
+        queue = traffic.queue_events(self._duration)
+        stands = queue[:, 2] == 0.0
         return [
-            _part("vehicle_entered", np.array([row.entered for row in log], dtype=np.float64), vehicle=vehicle),
+            _part("vehicle_entered", entered, vehicle=vehicle),
+            _part("vehicle_queued", queue[stands, 0], vehicle=queue[stands, 1]),
+            _part("vehicle_released", queue[~stands, 0], vehicle=queue[~stands, 1]),
             _part("vehicle_left", left[gone], vehicle=vehicle[gone]),
         ]
 
@@ -134,63 +139,17 @@ class Tables:
     def vehicles(self) -> pd.DataFrame:
         """A row per vehicle that entered."""
         traffic = self._world.traffic
-        if traffic is None:
-            return table("vehicles", _empty("vehicles"))
-        recording, log = traffic.recording, list(traffic.log.values())
-        samples = [recording.samples(row.vehicle) for row in log]
-        driven = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(recording.x), np.diff(recording.y)))])
-        distance, last = [], []
-        for piece in samples:
-            end = piece.start + int(np.searchsorted(recording.time[piece], self._duration, side="right")) - 1
-            last.append(end)
-            distance.append(driven[end] - driven[piece.start])
-        return table(
-            "vehicles",
-            {
-                "vehicle": [row.vehicle for row in log],
-                "name": [recording.names[row.vehicle] for row in log],
-                "entered": [row.entered for row in log],
-                "left": [row.left for row in log],
-                "entry": recording.lane[[piece.start for piece in samples]],
-                "exit": recording.lane[last],
-                "distance": distance,
-                "delay": np.full(len(log), np.nan),
-                "tasks": [row.tasks for row in log],
-            },
-        )
+        return table("vehicles", _empty("vehicles") if traffic is None else traffic.vehicle_rows(self._duration))
 
     def paths(self) -> pd.DataFrame:
-        """A row per change of motion: what stands still between two samples at the same place is left out."""
+        """A row per change of motion."""
         traffic = self._world.traffic
-        if traffic is None:
-            return table("paths", _empty("paths"))
-        recording = traffic.recording
-        vehicle = np.repeat(np.arange(recording.vehicles), np.diff(recording.start))
-        same = (
-            (np.diff(vehicle) == 0)
-            & (np.diff(recording.x) == 0.0)
-            & (np.diff(recording.y) == 0.0)
-            & (np.diff(recording.speed) == 0.0)
-            & (recording.lane[1:] == recording.lane[:-1])
-        ).astype(np.bool_)
-        redundant = np.zeros(len(vehicle), dtype=np.bool_)
-        redundant[1:-1] = same[:-1] & same[1:]
-        keep = ~redundant & (recording.time < self._duration)
-        return table(
-            "paths",
-            {
-                "vehicle": vehicle[keep],
-                "time": recording.time[keep],
-                "x": recording.x[keep],
-                "y": recording.y[keep],
-                "speed": recording.speed[keep],
-                "lane": recording.lane[keep],
-            },
-        )
+        return table("paths", _empty("paths") if traffic is None else traffic.path_rows(self._duration))
 
     def signals(self) -> pd.DataFrame:
         """A row per change of a signal; empty where the traffic is recorded."""
-        return table("signals", _empty("signals"))
+        traffic = self._world.traffic
+        return table("signals", _empty("signals") if traffic is None else traffic.signal_rows(self._duration))
 
     def providers(self) -> pd.DataFrame:
         """A row per provider."""

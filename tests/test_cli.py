@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-m", "simulator"]
 
 
 def dmsb(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONWARNINGS": "error"}
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONWARNINGS": "error,default::UserWarning"}
     return subprocess.run(
         [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, env=environment, check=False, timeout=120
     )
@@ -142,8 +142,11 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "policy whose feedback fails": ((*RUN, "--policy", "p.py:BadFeedback"), 1, r"task 0: feedback\(\) raised IndexE"),
     "mechanism with a negative payment": (
         (*RUN, "--set", "market.mechanism=p.py:Generous"), 1, r"settle\(\) returned \(0, -1\.0\); it must be"),
-    "output that exists": ((*RUN, "--out", "here"), 2, r"here exists already; give --force"),
-    "output that is somebody's folder": ((*RUN, "--out", "here", "--force"), 2, r"here holds no result of a run"),
+    "output that exists": ((*RUN, "--out", "here"), 2, r"here exists already; force its replacement \(--force\)"),
+    "output that is somebody's folder": (
+        (*RUN, "--out", "here", "--force"), 2, r"here holds more than results \(thesis\.txt\), so it is not replaced"),
+    "output that mixes results and other things": ((*RUN, "--out", "mixed", "--force"), 2, r"mixed holds more than"),
+    "output without a name": ((*RUN, "--out", ".", "--force"), 2, r"\.: must name the folder to write"),
     "output below a file": ((*RUN, "--out", "p.py/run"), 2, r"p\.py/run: cannot be written"),
     "one world only": (("compare", "paper", "--policies", "spa,random", "--seeds", "1"), 2, r"two or more worlds"),
     "a policy twice": (("compare", "paper", "--policies", "spa,spa"), 2, r"must be one or more different ones"),
@@ -151,6 +154,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no processes": (("compare", "paper", "--policies", "spa", "--jobs", "0"), 2, r"jobs: must be 1 or more, not 0"),
     "policy that fails in a comparison": (
         ("compare", "paper", "--policies", "p.py:Low,spa", "--duration", "5", "--jobs", "2"), 1, r"returned 0\.5"),
+    "invalid mechanism to validate": (("validate", "odd.yaml"), 2, r"there is no mechanism 'foo'"),
     "unknown scenario to show": (("scenarios", "--show", "papr"), 2, r"did you mean 'paper'\?"),
     "invalid file to validate": (("validate", "twice.yaml"), 2, r"two providers are called 's1'"),
     "unknown command": (("rnu", "paper"), 2, r"No such command 'rnu'"),
@@ -162,12 +166,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bad")
     (path / "p.py").write_text(POLICY_FILE)
     (path / "broken.py").write_text("def f(:\n")
+    (path / "odd.yaml").write_text(
+        "name: odd\ntraffic: {kind: generated}\nstations: {count: 2}\nmarket: {mechanism: foo}\n"
+    )
     (path / "else.xml").write_text("<routes/>")
     (path / "twice.yaml").write_text(
         "name: twice\ntraffic: {kind: recorded, file: x.csv}\n"
         "stations: {placed: [{name: s1, x: 0, y: 0}, {name: s1, x: 9, y: 9}]}\n"
     )
-    (path / "here").mkdir()
+    for name in ("here", "mixed"):
+        (path / name).mkdir()
+    (path / "mixed" / "run.json").write_text("{}")
+    (path / "mixed" / "package.json").write_text("{}")
     (path / "here" / "thesis.txt").write_text("mine")
     return path
 
@@ -188,6 +198,16 @@ def test_bad_input(case: str, folder: Path) -> None:
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert contents(folder) == before
+
+
+def test_the_validator_lists_everything(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("name: bad\ntraffic: {kind: rounds, evry_s: 2}\nstations: {count: x}\n")
+    done = dmsb("validate", "bad.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: bad.yaml:2: traffic: has no field 'evry_s'; did you mean 'every_s'?",
+        "error: bad.yaml:3: stations.count: must be a valid integer, not 'x'",
+    ]
 
 
 def test_run_prints_a_summary_and_leaves_a_whole_folder(tmp_path: Path) -> None:
@@ -277,6 +297,10 @@ def test_compare_writes_table_and_figure(tmp_path: Path) -> None:
     assert table.index.tolist() == policies.split(",")
     assert (folder / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert table["ratio"].loc["always-uav"] < 1
+    runs = pd.read_csv(folder / "runs.csv", index_col=["policy", "seed"])
+    assert len(runs) == 9
+    again = dmsb("compare", "paper", "--policies", policies, *sizes, "--force", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

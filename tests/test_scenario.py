@@ -25,6 +25,7 @@ def test_shipped_scenarios_load_and_survive_a_round_trip(tmp_path: Path) -> None
         assert Scenario.load(path) == scenario
 
 
+@pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
 def test_a_file_path_is_relative_to_the_file_and_an_override_to_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,17 +88,29 @@ def test_assignments_of_the_command_line(text: str, key: str, value: object) -> 
         ("name: mine", "nmae: mine", r"mine\.yaml:1: has no field 'nmae'; did you mean 'name'\?"),
         ("count: 3", "count: 0", r"mine\.yaml:3: stations: has no ground station; set 'count' to 1 or more"),
         ("count: 3", "count: -3", r"mine\.yaml:3: stations\.count: must be greater than or equal to 0, not -3"),
-        ("count: 3", "count: many", r"mine\.yaml:3: stations\.count: must be a valid integer.*, not 'many'"),
+        ("count: 3", "count: many", r"mine\.yaml:3: stations\.count: must be a valid integer, not 'many'"),
         ("count: 3", "count: true", r"mine\.yaml:3: stations\.count: must be a number, not True"),
         ("count: 3", "count: 3, uplink_mhz: -5", r"stations\.uplink_mhz: must be greater than 0, not -5"),
         ("count: 3", "count: 3, uplink_mhz: [9, 5]", r"uplink_mhz: must be \[low, high\] with low <= high"),
         ("count: 3", "count: 3, uplink_mhz: .nan", r"stations\.uplink_mhz: must be"),
         ("count: 3", "count: 3, uplink_mhz: .inf", r"stations\.uplink_mhz: must be"),
         ("count: 3", "count: 3, bidding: lies", r"bidding: must be 'truthful' or 'shade=FACTOR'.*, not 'lies'"),
-        ("count: 3", "count: 3, bidding: {s9: truthful}", r"stations\.bidding names 's9'; .*'s1'|known: s1, s2, s3"),
-        ("model: random", "model: radom", r"mine\.yaml:3: stations\.radio.*'random', 'distance'"),
+        (
+            "count: 3",
+            "count: 3, bidding: {s9: truthful}",
+            r"mine\.yaml:3: stations\.bidding\.s9: no provider is called",
+        ),
+        (
+            "model: random",
+            "model: radom",
+            r"mine\.yaml:3: stations\.radio: 'model' must be one of 'random', 'distance', 'air', not 'radom'",
+        ),
         ("model: random", "model: distance", r"stations\.radio\.model: in 'rounds' nothing has a place"),
-        ("kind: rounds", "kind: ruonds", r"mine\.yaml:2: traffic.*'rounds', 'recorded'"),
+        (
+            "kind: rounds",
+            "kind: ruonds",
+            r"mine\.yaml:2: traffic: 'kind' must be one of 'rounds', 'recorded', 'generated', not 'ruonds'",
+        ),
         ("traffic: {kind: rounds}\n", "", r"mine\.yaml: traffic: is missing"),
         ("traffic: {kind: rounds}", "traffic: {kind: recorded}", r"mine\.yaml:2: traffic\.file: is missing"),
         ("name: mine", "name: mine\nname: yours", r"mine\.yaml:2: this is no YAML: found duplicate key"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 
 
+class Comparison(NamedTuple):
+    """What `compare` finds: ``table``, a row per policy, and ``runs``, a row per policy and seed."""
+
+    table: pd.DataFrame
+    runs: pd.DataFrame
+
+
 def compare(
     scenario: str | Scenario,
     policies: Sequence[str],
@@ -32,7 +39,7 @@ def compare(
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
     **overrides: Any,
-) -> pd.DataFrame:
+) -> Comparison:
     """Run every policy on the worlds of seeds 0, 1, ... and compare each with the first.
 
     Args:
@@ -46,10 +53,11 @@ def compare(
         overrides: scenario fields by dotted key.
 
     Returns:
-        A row per policy: of each figure its mean over the worlds and the half-width of its 95 % interval
+        The table, a row per policy: of each figure its mean over the worlds and the half-width of its 95 % interval
         (``surplus_mean``, ``surplus_mean_ci``), and of the surplus the paired difference to the first policy with its
         half-width (``difference``, ``difference_ci``) and the ratio of the means (``ratio``) with that of the paired
-        difference over the first's mean (``ratio_ci``). Intervals are Student's t over worlds.
+        difference over the first's mean (``ratio_ci``). Intervals are Student's t over worlds. And the runs: the
+        summary of each, a row per policy and seed.
 
     Raises:
         InputError: scenario or one of the policies is wrong, or scipy is not installed.
@@ -84,7 +92,11 @@ def compare(
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    return tabulate({policy: np.array([done[policy, seed] for seed in range(seeds)]) for policy in policies})
+    import pandas as pd
+
+    table = tabulate({policy: np.array([done[policy, seed] for seed in range(seeds)]) for policy in policies})
+    index = pd.MultiIndex.from_tuples(cells, names=["policy", "seed"])
+    return Comparison(table, pd.DataFrame([done[cell] for cell in cells], index=index, columns=list(SUMMARY)))
 
 
 def _run(scenario: Scenario, policy: str, seed: int, duration: float | None, warmup: float) -> FloatArray:

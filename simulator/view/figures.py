@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def comparison(table: pd.DataFrame, path: Path, title: str) -> None:
-    """A bar per policy: mean surplus of a task with its 95 % interval, split by who won is left to the table.
+    """A bar per policy: mean surplus of a task with its 95 % interval.
 
     Args:
         table: what `simulator.study.compare.compare` returns.
@@ -45,7 +45,7 @@ def comparison(table: pd.DataFrame, path: Path, title: str) -> None:
         note = f"{row['ratio']:.3f}" + ("" if policy == reference else f" ± {row['ratio_ci']:.3f}")
         axes.text(edge * 1.02, position, note, va="center", fontsize=8)
     axes.set_xlim(0, edge * 1.2)
-    axes.set_xlabel(f"mean surplus of a task (bars: 95 % interval; right: ratio to {reference}, paired)")
+    figure.supxlabel(f"mean surplus of a task (bars: 95 % interval; right: ratio to {reference}, paired)", fontsize=9)
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", length=0)

@@ -13,7 +13,7 @@ from simulator.errors import PolicyFailedError
 from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import tandem_finish
 from simulator.model.valuation import common_term, mean_with_newest, valuation
-from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth, policy_label
+from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth, describe, policy_label
 from simulator.scenario import TASK_KINDS, Scenario
 from simulator.world.fleet import Fleet
 from simulator.world.situation import Books, Situation
@@ -273,7 +273,7 @@ class Auctioneer:
             valid = position in range(-1, len(auction.bids)) and float(payment) >= 0.0
         except Exception as error:
             raise PolicyFailedError(
-                f"mechanism {name}, auction of task {task}: settle() raised {type(error).__name__}: {error}"
+                f"mechanism {name}, auction of task {task}: settle() raised {describe(error)}"
             ) from error
         if not valid:
             raise PolicyFailedError(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 import numpy as np
 import simpy
 
-from simulator.draws import generator
+from simulator.draws import stream
 from simulator.model.latency import latency, stage_times
 from simulator.model.mechanism import contract_bid
 from simulator.model.valuation import common_term
@@ -54,7 +54,7 @@ class RunningBooks:
     ) -> None:
         market = scenario.market
         self._market = market
-        expected = draw_requests(scenario, fleet, generator(seed, "calibration"), (4096,)).match.mean(axis=0)
+        expected = draw_requests(scenario, fleet, stream(seed, "calibration"), (4096,)).match.mean(axis=0)
         self._match_sum = PRIOR_AUDITS * expected
         self._match_count = np.full(fleet.size, PRIOR_AUDITS)
         self._uavs = fleet.uavs

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simulator.draws import Stream
 from simulator.model import BoolArray, FloatArray
 from simulator.scenario import Place, Providers, Scenario
 
@@ -56,10 +57,22 @@ class Fleet:
             spans = np.array([span for providers, _ in groups for span in _spans(providers, field)]).reshape(-1, 2)
             self._low[field], self._high[field] = spans[:, 0], spans[:, 1]
 
-    def draw_equipment(self, rng: np.random.Generator, shape: tuple[int, ...] = ()) -> Equipment:
-        """Equipment drawn uniformly from the scenario's spans, arrays of shape (shape, providers)."""
-        size = (*shape, self.size)
-        return Equipment(*(rng.uniform(self._low[field], self._high[field], size) for field in EQUIPMENT))
+    def draw_equipment(self, draw: Stream, shape: tuple[int, ...] = ()) -> Equipment:
+        """Equipment drawn uniformly from the scenario's spans, arrays of shape (*shape, providers)."""
+        count = {"uav": self.uavs, "station": self.size - self.uavs}
+        return Equipment(
+            *(
+                self._low[field]
+                + (self._high[field] - self._low[field])
+                * by_provider([draw(f"{field}.{kind}").random((count[kind], *shape)) for kind in count])
+                for field in EQUIPMENT
+            )
+        )
+
+
+def by_provider(parts: list[FloatArray]) -> FloatArray:
+    """Arrays (UAVs, ...) and (stations, ...) as one with the providers on its last axis."""
+    return np.ascontiguousarray(np.moveaxis(np.concatenate(parts), 0, -1))
 
 
 def _places(providers: Providers) -> list[tuple[float, float, float]]:

@@ -21,8 +21,9 @@ class PlaceField:
 
     def __init__(self, rng: np.random.Generator, fields: int, correlation_m: float) -> None:
         # The characteristic function of a normal wave vector is a Gaussian correlation over distance.
-        self._waves = rng.standard_normal((fields, WAVES, 2)) / correlation_m
-        self._phases = rng.uniform(0.0, 2.0 * math.pi, (fields, WAVES))
+        draws = [(rng.standard_normal((WAVES, 2)), rng.uniform(0.0, 2.0 * math.pi, WAVES)) for _ in range(fields)]
+        self._waves = np.array([waves for waves, _ in draws]).reshape(fields, WAVES, 2) / correlation_m
+        self._phases = np.array([phases for _, phases in draws]).reshape(fields, WAVES)
 
     def at(self, x: float, y: float) -> FloatArray:
         """Value of each field there, shape (fields,)."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED = ("time", "id", "x", "y")
-PEDESTRIAN_TYPES = ("ped", "DEFAULT_PEDTYPE")
+PEDESTRIAN_TYPES = ("ped", "person", "DEFAULT_PEDTYPE")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def _named(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     missing = [name for name in REQUIRED if name not in frame.columns]
     if missing:
         raise RecordingError(
-            f"{source}: there is no column '{missing[0]}' (or SUMO's 'vehicle_{missing[0]}'); "
+            f"{source}: there is no column '{missing[0]}' "
+            f"(or SUMO's '{'timestep' if missing[0] == 'time' else 'vehicle'}_{missing[0]}'); "
             f"a recording needs {', '.join(REQUIRED)}, and has {', '.join(map(str, frame.columns)) or 'nothing'}"
         )
     return frame[[name for name in (*COLUMNS, "edge") if name in frame.columns]]

@@ -186,9 +186,11 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
     import pandas as pd
 
     try:
-        frame = pd.read_csv(path, sep=";", dtype={"vehicle_id": str, "id": str}, low_memory=False)
+        with _open(path) as stream:
+            separator = ";" if b";" in stream.readline() else ","
+        frame = pd.read_csv(path, sep=separator, dtype={"vehicle_id": str, "id": str}, low_memory=False)
     except pd.errors.ParserError as error:
-        raise RecordingError(f"{path}: this is no CSV with ';' between its columns ({error})") from None
+        raise RecordingError(f"{path}: this is no CSV with ';' or ',' between its columns ({error})") from None
     except (pd.errors.EmptyDataError, UnicodeDecodeError, EOFError, zlib.error, OSError) as error:
         raise RecordingError(f"{path}: the file is empty, cut off or damaged ({error})") from None
     return frame, {}

@@ -7,12 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from simulator.draws import generator
+from simulator.draws import Stream, stream
 from simulator.model import FloatArray
 from simulator.model.accuracy import log_normal_accuracy, pixel_accuracy, power_law_accuracy
 from simulator.model.valuation import match_term
 from simulator.scenario import TASK_KINDS, LogNormalAccuracy, Market, PowerLawAccuracy, Scenario
-from simulator.world.fleet import Fleet
+from simulator.world.fleet import Fleet, by_provider
 
 VEHICLES_A_BLOCK, REQUESTS_A_BLOCK = 64, 2
 
@@ -40,21 +40,24 @@ class Requests:
     match: FloatArray
 
 
-def draw_requests(scenario: Scenario, fleet: Fleet, rng: np.random.Generator, shape: tuple[int, ...]) -> Requests:
-    """Draw a block of requests; the order of the draws is fixed."""
-    tasks, size = scenario.tasks, (*shape, fleet.size)
-    size_mb = rng.uniform(*tasks.size_mb, shape)
+def draw_requests(scenario: Scenario, fleet: Fleet, draw: Stream, shape: tuple[int, ...]) -> Requests:
+    """Draw a block of requests: what they bring with them, then fading and accuracy of one provider after the other."""
+    tasks, common = scenario.tasks, draw("request")
+    size_mb = common.uniform(*tasks.size_mb, shape)
     shares = np.array([tasks.kinds[kind].share if kind in tasks.kinds else 0.0 for kind in TASK_KINDS])
-    kind = np.searchsorted(np.cumsum(shares) / shares.sum(), rng.random(shape), side="right")
-    power = rng.uniform(*tasks.power_units, shape)
-    demand = np.exp(tasks.demand_log_sd * rng.standard_normal(shape) - 0.5 * tasks.demand_log_sd**2)
-    spread = np.where(fleet.is_uav, scenario.uavs.radio.spread_db, scenario.stations.radio.spread_db)
-    fading = spread * rng.standard_normal(size)
-    accuracy = np.empty(size)
-    accuracy[..., : fleet.uavs] = _draw_accuracy(scenario.uavs.accuracy, rng, (*shape, fleet.uavs))
-    accuracy[..., fleet.uavs :] = _draw_accuracy(scenario.stations.accuracy, rng, (*shape, fleet.size - fleet.uavs))
+    kind = np.searchsorted(np.cumsum(shares) / shares.sum(), common.random(shape), side="right")
+    power = common.uniform(*tasks.power_units, shape)
+    demand = np.exp(tasks.demand_log_sd * common.standard_normal(shape) - 0.5 * tasks.demand_log_sd**2)
+    parts = (("uav", scenario.uavs, fleet.uavs), ("station", scenario.stations, fleet.size - fleet.uavs))
+    fading = [
+        providers.radio.spread_db * draw(f"fading.{name}").standard_normal((count, *shape))
+        for name, providers, count in parts
+    ]
+    accuracy = by_provider(
+        [_draw_accuracy(providers.accuracy, draw, name, (count, *shape)) for name, providers, count in parts]
+    )
     match = match_value(accuracy, scenario.market, tasks.accuracy_cap)
-    return Requests(size_mb, demand, kind.astype(np.float64), power, fading, accuracy, match)
+    return Requests(size_mb, demand, kind.astype(np.float64), power, by_provider(fading), accuracy, match)
 
 
 def match_value(accuracy: FloatArray, market: Market, cap: float) -> FloatArray:
@@ -63,15 +66,16 @@ def match_value(accuracy: FloatArray, market: Market, cap: float) -> FloatArray:
 
 
 def _draw_accuracy(
-    model: PowerLawAccuracy | LogNormalAccuracy, rng: np.random.Generator, size: tuple[int, ...]
+    model: PowerLawAccuracy | LogNormalAccuracy, draw: Stream, name: str, size: tuple[int, ...]
 ) -> FloatArray:
+    rng = draw(f"accuracy.{name}")
     if isinstance(model, PowerLawAccuracy):
         accuracy = power_law_accuracy(rng.random(size), model.scale, model.shape)
     else:
         accuracy = log_normal_accuracy(rng.standard_normal(size), model.median_error, model.log_sd)
     if model.pixels is None:
         return accuracy
-    return pixel_accuracy(rng.binomial(model.pixels, accuracy), model.pixels)
+    return pixel_accuracy(draw(f"pixels.{name}").binomial(model.pixels, accuracy), model.pixels)
 
 
 class RequestDraws:
@@ -82,7 +86,7 @@ class RequestDraws:
 
         @lru_cache(maxsize=512)
         def block(vehicles: int, requests: int) -> Requests:
-            return draw_requests(scenario, fleet, generator(seed, "requests", vehicles, requests), shape)
+            return draw_requests(scenario, fleet, stream(seed, "requests", vehicles, requests), shape)
 
         self._block = block
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import simpy
 
-from simulator.draws import generator
+from simulator.draws import Stream, stream
 from simulator.model import FloatArray
 from simulator.model.latency import latency, stage_times
 from simulator.model.mechanism import contract_bid
@@ -39,12 +39,12 @@ class RoundBlock:
     factor: FloatArray
 
 
-def draw_rounds(scenario: Scenario, fleet: Fleet, rng: np.random.Generator, rounds: int) -> RoundBlock:
-    """Draw a block of rounds; the order of the draws is fixed."""
+def draw_rounds(scenario: Scenario, fleet: Fleet, draw: Stream, rounds: int) -> RoundBlock:
+    """Draw a block of rounds."""
     traffic = scenario.traffic
     assert isinstance(traffic, Rounds)
-    requests = draw_requests(scenario, fleet, rng, (rounds,))
-    equipment = fleet.draw_equipment(rng, (rounds,))
+    requests = draw_requests(scenario, fleet, draw, (rounds,))
+    equipment = fleet.draw_equipment(draw, (rounds,))
     median = np.where(fleet.is_uav, _median_snr(scenario.uavs), _median_snr(scenario.stations))
     gpu_per_bit = gpu_work(scenario)[requests.kind.astype(np.int64)]
     bare = stage_times(
@@ -56,8 +56,12 @@ def draw_rounds(scenario: Scenario, fleet: Fleet, rng: np.random.Generator, roun
     )
     uav_sd, ground_sd = traffic.uav_factor_log_sd, traffic.ground_factor_log_sd
     factor = np.empty((rounds, fleet.size))
-    factor[:, : fleet.uavs] = np.exp(uav_sd * rng.standard_normal((rounds, fleet.uavs)) - 0.5 * uav_sd**2)
-    factor[:, fleet.uavs :] = np.exp(ground_sd * rng.standard_normal((rounds, 1)) - 0.5 * ground_sd**2)
+    factor[:, : fleet.uavs] = np.exp(
+        uav_sd * draw("factor.uav").standard_normal((fleet.uavs, rounds)).T - 0.5 * uav_sd**2
+    )
+    factor[:, fleet.uavs :] = np.exp(
+        ground_sd * draw("factor.ground").standard_normal((rounds, 1)) - 0.5 * ground_sd**2
+    )
     return RoundBlock(requests, bare, factor)
 
 
@@ -85,14 +89,13 @@ class RoundCalibration:
 
     def __init__(self, scenario: Scenario, fleet: Fleet, seed: int) -> None:
         market, uavs = scenario.market, fleet.uavs
-        rng = generator(seed, "calibration")
         rounds = market.contract_rounds
         uav_values, top_values = np.empty(rounds), np.empty(rounds)
         times, uav_common, uav_match = np.zeros(4), np.zeros(max(uavs, 1)), np.zeros(max(uavs, 1))
         ranked = np.zeros(2)
         for begin in range(0, rounds, CALIBRATION_BLOCK):
             end = min(begin + CALIBRATION_BLOCK, rounds)
-            block = draw_rounds(scenario, fleet, rng, end - begin)
+            block = draw_rounds(scenario, fleet, stream(seed, "calibration", begin), end - begin)
             requests, bare = block.requests, latency(block.bare_times)
             value = valuation(
                 common_term(bare / block.factor, market.latency_weight), requests.match, requests.demand[:, None]
@@ -166,7 +169,7 @@ class RoundSource:
 
         @lru_cache(maxsize=4)
         def block(number: int) -> RoundBlock:
-            return draw_rounds(scenario, fleet, generator(seed, "rounds", number), ROUNDS_A_BLOCK)
+            return draw_rounds(scenario, fleet, stream(seed, "rounds", number), ROUNDS_A_BLOCK)
 
         self._block = block
         env.process(self._ask(env))

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import simpy
 
-from simulator.draws import generator
+from simulator.draws import stream
 from simulator.mechanisms import ModifiedSecondBid
 from simulator.model.latency import STAGES
 from simulator.model.valuation import common_term
 from simulator.pricing import Information, Mechanism
-from simulator.scenario import RecordedTraffic, Rounds, Scenario
+from simulator.scenario import GeneratedTraffic, RecordedTraffic, Rounds, Scenario
 from simulator.scenario_file import data_path
 from simulator.trace import Recorder
 from simulator.world.auctioneer import Auction, Auctioneer
 from simulator.world.books import RunningBooks
 from simulator.world.fleet import Fleet
+from simulator.world.generated import GeneratedVehicles
 from simulator.world.junction import Junction
 from simulator.world.providers import History, Provider, UnqueuedProvider
 from simulator.world.radio import Radio
@@ -27,7 +28,7 @@ from simulator.world.recording import Recording
 from simulator.world.rounds import RoundCalibration, RoundSource
 from simulator.world.situation import Books, Situation
 from simulator.world.task import COMPLETED, LOST, Task
-from simulator.world.traffic import Crossing, RecordedVehicles
+from simulator.world.traffic import Crossing, RecordedVehicles, Traffic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +40,9 @@ class World:
 
     scenario: Scenario
     fleet: Fleet
-    traffic: RecordedVehicles | None
+    traffic: Traffic | None
     time_origin: float
+    left_out: dict[str, int]
 
 
 class Simulation:
@@ -83,7 +85,8 @@ class Simulation:
         free_at = np.zeros((len(STAGES), fleet.size))
         self._history = History(fleet.size, scenario.market.history)
         self._books: Books
-        traffic, origin = None, 0.0
+        traffic: Traffic | None = None
+        origin, left_out = 0.0, dict[str, int]()
         providers: list[Provider] | list[UnqueuedProvider]
         if isinstance(scenario.traffic, Rounds):
             providers = [UnqueuedProvider(env, self._served) for _ in range(fleet.size)]
@@ -91,15 +94,19 @@ class Simulation:
             self._books = calibration
             RoundSource(env, scenario, fleet, seed, calibration, self._request)
         else:
-            trajectories = _trajectories(scenario.traffic, recording)
-            origin = trajectories.origin
             providers = [Provider(env, number, free_at, self._served) for number in range(fleet.size)]
             radio = Radio(scenario, fleet, seed)
-            equipment = fleet.draw_equipment(generator(seed, "equipment"))
+            equipment = fleet.draw_equipment(stream(seed, "equipment"))
             self._books = RunningBooks(env, scenario, fleet, equipment, radio, seed, self._reported)
             self._junction = Junction(env, scenario, fleet, equipment, radio, seed)
-            traffic = RecordedVehicles(env, trajectories, fleet, scenario.traffic.reference_speed_mps, self._crossed)
-        self.world = World(scenario, fleet, traffic, origin)
+            if isinstance(scenario.traffic, GeneratedTraffic):
+                traffic = GeneratedVehicles(env, scenario.traffic, fleet, seed, self._crossed)
+            else:
+                trajectories = _trajectories(scenario.traffic, recording)
+                origin, left_out = trajectories.origin, trajectories.left_out
+                speed = scenario.traffic.reference_speed_mps
+                traffic = RecordedVehicles(env, trajectories, fleet, speed, self._crossed)
+        self.world = World(scenario, fleet, traffic, origin, left_out)
         self._auctioneer = Auctioneer(
             scenario, fleet, providers, free_at, self._history, self._books, self.recorder, mechanism, information
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import simpy
@@ -17,6 +17,10 @@ from simulator.world.recording import Recording
 
 DEPARTING_MPS = 5.0
 """A vehicle that has left the map goes on at least this fast, m/s (model.md 3k)."""
+
+
+Columns = dict[str, Any]
+"""Columns of a table by name, each an array or a sequence of one length."""
 
 
 class Crossing(NamedTuple):
@@ -50,6 +54,26 @@ class VehicleLog(NamedTuple):
     tasks: int
 
 
+class Traffic(Protocol):
+    """Vehicles of one kind or another, as the tables want them; every column is an array or a sequence."""
+
+    def vehicle_rows(self, duration: float) -> Columns:
+        """The columns of the table `vehicles`."""
+        ...
+
+    def path_rows(self, duration: float) -> Columns:
+        """The columns of the table `paths`."""
+        ...
+
+    def signal_rows(self, duration: float) -> Columns:
+        """The columns of the table `signals`."""
+        ...
+
+    def queue_events(self, duration: float) -> FloatArray:
+        """When vehicles came to stand before a stop line and when they crossed it: rows (time, vehicle, 0 or 1)."""
+        ...
+
+
 class RecordedVehicles:
     """The vehicles of a recording.
 
@@ -80,7 +104,7 @@ class RecordedVehicles:
     def _enter_all(self) -> Generator[simpy.Event, None, None]:
         recording = self.recording
         for vehicle, entry in enumerate(recording.time[recording.start[:-1]].tolist()):
-            yield _until(self.env, entry)
+            yield until(self.env, entry)
             self.env.process(self._drive(vehicle))
 
     def _drive(self, vehicle: int) -> Generator[simpy.Event, None, None]:
@@ -88,10 +112,10 @@ class RecordedVehicles:
         self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, 0)
         crossings = self.crossings(vehicle)
         for request, crossing in enumerate(crossings):
-            yield _until(self.env, crossing.time)
+            yield until(self.env, crossing.time)
             self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, request + 1)
             self._on_crossing(vehicle, request, crossing)
-        yield _until(self.env, float(self.recording.time[self.recording.start[vehicle + 1] - 1]))
+        yield until(self.env, float(self.recording.time[self.recording.start[vehicle + 1] - 1]))
         self.log[vehicle] = VehicleLog(vehicle, entered, self.env.now, len(crossings))
 
     def crossings(self, vehicle: int) -> list[Crossing]:
@@ -132,8 +156,54 @@ class RecordedVehicles:
         dwell = np.where(covered, chord / max(speed, self._reference_speed), 0.0)
         return Crossing(now, station, *place, covered, dwell, coverage)
 
+    def vehicle_rows(self, duration: float) -> Columns:
+        """The columns of the table `vehicles`."""
+        recording, log = self.recording, list(self.log.values())
+        samples = [recording.samples(row.vehicle) for row in log]
+        driven = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(recording.x), np.diff(recording.y)))])
+        last = [
+            piece.start + int(np.searchsorted(recording.time[piece], duration, side="right")) - 1 for piece in samples
+        ]
+        return {
+            "vehicle": [row.vehicle for row in log],
+            "name": [recording.names[row.vehicle] for row in log],
+            "entered": [row.entered for row in log],
+            "left": [row.left for row in log],
+            "entry": recording.lane[[piece.start for piece in samples]],
+            "exit": recording.lane[last],
+            "distance": [driven[end] - driven[piece.start] for piece, end in zip(samples, last, strict=True)],
+            "delay": np.full(len(log), np.nan),
+            "tasks": [row.tasks for row in log],
+        }
 
-def _until(env: simpy.Environment, time: float) -> simpy.Event:
+    def path_rows(self, duration: float) -> Columns:
+        """The columns of the table `paths`: what stands still between two samples at the same place is left out."""
+        recording = self.recording
+        vehicle = np.repeat(np.arange(recording.vehicles), np.diff(recording.start))
+        same = (
+            (np.diff(vehicle) == 0)
+            & (np.diff(recording.x) == 0.0)
+            & (np.diff(recording.y) == 0.0)
+            & (np.diff(recording.speed) == 0.0)
+            & (recording.lane[1:] == recording.lane[:-1])
+        ).astype(np.bool_)
+        redundant = np.zeros(len(vehicle), dtype=np.bool_)
+        redundant[1:-1] = same[:-1] & same[1:]
+        keep = ~redundant & (recording.time < duration)
+        columns = {"time": recording.time, "x": recording.x, "y": recording.y, "speed": recording.speed}
+        return {"vehicle": vehicle[keep], "lane": recording.lane[keep]} | {k: v[keep] for k, v in columns.items()}
+
+    def signal_rows(self, duration: float) -> Columns:
+        """The columns of the table `signals`: a recording has none."""
+        return {"time": (), "junction": (), "group": (), "state": ()}
+
+    def queue_events(self, duration: float) -> FloatArray:
+        """None: a recording does not say who stands before a stop line."""
+        return np.empty((0, 3))
+
+
+def until(env: simpy.Environment, time: float) -> simpy.Event:
+    """An event at a time, or at once if that has passed by a rounding."""
     return env.timeout(max(time - env.now, 0.0))
 
 

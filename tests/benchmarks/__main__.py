@@ -56,12 +56,11 @@ def market(name: str, duration: float, policy: str = "conditional") -> tuple[flo
     reset_policy(found, scenario, generator(0, "policy"))
     seconds = cpu_s(lambda: drive(simulation, found))
     auctions = len(simulation.recorder.auctions()["task"])
-    traffic = simulation.world.traffic
-    driven = (
-        sum((row.left if row.left == row.left else duration) - row.entered for row in traffic.log.values())
-        if traffic
-        else 0
-    )
+    traffic, driven = simulation.world.traffic, 0.0
+    if traffic is not None:
+        rows = traffic.vehicle_rows(duration)
+        left = np.asarray(rows["left"], dtype=np.float64)
+        driven = float((np.where(np.isnan(left), duration, left) - np.asarray(rows["entered"])).sum())
     return auctions / seconds, driven / seconds
 
 
@@ -112,7 +111,7 @@ def main() -> None:
     shown.columns[1].justify = "right"
     simpy_rate = bare_simpy()
     shown.add_row("bare SimPy loop, events", f"{simpy_rate:,.0f}", "")
-    for name, duration in (("paper", 10_000.0), ("braunschweig", 3_600.0)):
+    for name, duration in (("paper", 10_000.0), ("braunschweig", 3_600.0), ("four_way", 3_600.0)):
         auctions, driven = market(name, duration)
         shown.add_row(f"{name}, auctions", f"{auctions:,.0f}", "")
         shown.add_row(f"{name}, auctions a thousand bare events", f"{1000 * auctions / simpy_rate:,.1f}", "")

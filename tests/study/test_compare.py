@@ -31,8 +31,10 @@ def test_differences_are_paired_by_world() -> None:
 def test_jobs_do_not_change_the_table() -> None:
     seen: list[tuple[int, int]] = []
     policies = ["conditional", "random"]
-    one = compare("paper", policies, seeds=2, duration=100, progress=lambda done, total: seen.append((done, total)))
-    two = compare("paper", policies, seeds=2, duration=100, jobs=2)
+    one, runs = compare("paper", policies, seeds=2, duration=100, progress=lambda *so_far: seen.append(so_far))
+    two, _ = compare("paper", policies, seeds=2, duration=100, jobs=2)
+    assert runs.index.tolist() == [(policy, seed) for policy in policies for seed in (0, 1)]
+    assert runs["surplus_mean"].loc["random"].mean() == one["surplus_mean"].loc["random"]
     clocks = ["wall_s", "wall_s_ci", "cpu_s", "cpu_s_ci"]
     assert one.drop(columns=clocks).equals(two.drop(columns=clocks))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]

@@ -114,10 +114,12 @@ def test_damaged_containers(tmp_path: Path) -> None:
         read(packed)
     with pytest.raises(RecordingError, match="this is no Parquet file, or it is damaged"):
         read(write(tmp_path, "PAR1 no", "r.parquet"))
-    with pytest.raises(RecordingError, match=r"there is no column 'time'.*has a,b"):
+    with pytest.raises(RecordingError, match=r"there is no column 'time' \(or SUMO's 'timestep_time'\).*has a, b"):
         read(write(tmp_path, "a,b\n1,2\n", "r.csv"))
     with pytest.raises(RecordingError, match=r"r\.csv:4: x must be a number, not 'left'"):
         read(write(tmp_path, "time;id;x;y\n0;a;1;2\n1;a;2;2\n2;a;left;2\n", "r.csv"))
+    comma = write(tmp_path, "time,id,x,y,speed\n0,a,1,2,1\n1,a,2,2,1\n", "comma.csv")
+    assert read(comma).x.tolist() == [1.0, 2.0]
     with pytest.raises(RecordingError, match="the file is empty"):
         read(write(tmp_path, "", "r.csv"))
     with pytest.raises(RecordingError, match="there is no such recording"):

@@ -92,6 +92,7 @@ def test_a_long_gap_makes_a_vehicle_leave_and_enter_again() -> None:
     assert Recording.from_frame(short).vehicles == 1
 
 
+@pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
 def test_vehicles_of_a_run() -> None:
     result = simulate("braunschweig", "always-ground", duration=60, recording=straight(["a", "b"]), **PLACED)
     vehicles = result.vehicles
@@ -107,6 +108,7 @@ def test_vehicles_of_a_run() -> None:
     assert np.isnan(cut["delay"]).all()
 
 
+@pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
 def test_a_task_is_lost_when_its_result_comes_after_the_vehicle_has_left_coverage() -> None:
     # A vehicle is covered for 10 s more. It is invited by the public prediction, which is well below that, while
     # fading, which the public does not see, makes some links far slower.

@@ -1,0 +1,258 @@
+"""Roads: a graph of junctions and lanes, and the stretches from stop line to stop line that vehicles drive."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from simulator.model.following import Path
+from simulator.model.signals import EffectiveGreen
+from simulator.scenario import EdgeList, FourWay, GeneratedTraffic, Grid, Signals, TJunction
+from simulator.world.attachment import Spans
+from simulator.world.coverage import circle_intervals
+from simulator.world.fleet import Fleet
+
+LANE_M = 3.2
+"""Width of a lane, m."""
+
+KERB_M = 5.0
+"""Distance from the outermost crossing lane to a stop line, m."""
+
+Road = tuple[str, str]
+"""A road by the nodes at its begin and end."""
+
+PHASES = ("1", "2")
+
+
+def road_graph(roads: FourWay | TJunction | Grid | EdgeList) -> nx.DiGraph:
+    """The roads as a directed graph: nodes with ``x`` and ``y`` in m, edges with ``lanes`` and ``speed_mps``."""
+    graph: nx.DiGraph = nx.DiGraph()
+    if isinstance(roads, EdgeList):
+        for name, (x, y) in roads.nodes.items():
+            graph.add_node(name, x=x, y=y)
+        for edge in roads.edges:
+            graph.add_edge(edge.begin, edge.end, lanes=edge.lanes, speed_mps=edge.speed_mps)
+            if not edge.one_way:
+                graph.add_edge(edge.end, edge.begin, lanes=edge.lanes, speed_mps=edge.speed_mps)
+        return graph
+    rows, columns, block = (roads.rows, roads.columns, roads.block_m) if isinstance(roads, Grid) else (1, 1, 0.0)
+    single = rows == columns == 1
+    for row in range(rows):
+        for column in range(columns):
+            place = {"x": (column - (columns - 1) / 2) * block, "y": (row - (rows - 1) / 2) * block}
+            graph.add_node(_junction(row, column, single), **place)
+    kind: dict[str, Any] = {"lanes": roads.lanes, "speed_mps": roads.speed_mps}
+    for row in range(rows):
+        for column in range(columns):
+            here = _junction(row, column, single)
+            for side, (up, over) in {"north": (1, 0), "east": (0, 1), "south": (-1, 0), "west": (0, -1)}.items():
+                beside = (row + up, column + over)
+                if 0 <= beside[0] < rows and 0 <= beside[1] < columns:
+                    other = _junction(*beside, single)
+                elif isinstance(roads, TJunction) and side == "north":
+                    continue
+                else:
+                    other = side if single else f"{side}-{column + 1 if up else row + 1}"
+                    x, y = graph.nodes[here]["x"] + over * roads.arm_m, graph.nodes[here]["y"] + up * roads.arm_m
+                    graph.add_node(other, x=x, y=y)
+                graph.add_edge(here, other, **kind)
+                graph.add_edge(other, here, **kind)
+    return graph
+
+
+def _junction(row: int, column: int, single: bool) -> str:
+    return "junction" if single else f"junction-{row + 1}-{column + 1}"
+
+
+@dataclass
+class Lane:
+    """One lane before a stop line: who crossed last, and the path that the next vehicle follows.
+
+    Attributes:
+        plan: when it discharges.
+        last_s: when the last vehicle that has entered it crosses the stop line, s.
+        leader: that vehicle's path, in metres from the stop line.
+    """
+
+    plan: EffectiveGreen
+    last_s: float = -math.inf
+    leader: Path | None = None
+
+
+@dataclass
+class Stretch:
+    """What a vehicle drives in one go: across a junction, unless it has just entered, and along a road.
+
+    Attributes:
+        road: the road.
+        label: the lane's name.
+        x: corners, m east.
+        y: corners, m north.
+        at: metres from the begin of each corner.
+        speed_mps: speed limit, m/s.
+        lane: the lane before the stop line at its end, None where vehicles leave the map.
+        spans: for each provider the intervals (in, out) that it covers, in metres from the begin.
+    """
+
+    road: Road
+    label: str
+    x: list[float]
+    y: list[float]
+    at: list[float]
+    speed_mps: float
+    lane: Lane | None
+    spans: Spans = field(default_factory=list)
+
+    @property
+    def length(self) -> float:
+        """Length, m."""
+        return self.at[-1]
+
+    def place(self, metres: float) -> tuple[float, float]:
+        """The place that many metres from the begin, m."""
+        for corner in range(1, len(self.at)):
+            if metres <= self.at[corner] or corner == len(self.at) - 1:
+                share = (metres - self.at[corner - 1]) / (self.at[corner] - self.at[corner - 1])
+                x, y = self.x, self.y
+                return (
+                    x[corner - 1] + share * (x[corner] - x[corner - 1]),
+                    y[corner - 1] + share * (y[corner] - y[corner - 1]),
+                )
+        raise AssertionError("a stretch has two corners or more")
+
+
+class Network:
+    """The roads of a scenario: entries, turns, lanes, signal plans and stretches; coverage is computed once a stretch.
+
+    Args:
+        traffic: the scenario's traffic.
+        fleet: the providers.
+
+    Attributes:
+        graph: the roads.
+        entries: the roads by which vehicles enter, by the name of their begin.
+    """
+
+    def __init__(self, traffic: GeneratedTraffic, fleet: Fleet) -> None:
+        self.graph = road_graph(traffic.roads)
+        self._fleet, self._turning, self.signals = fleet, traffic.turning, traffic.signals
+        ends = [node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) == 1]
+        self.entries: dict[str, Road] = {
+            node: (node, next(self.graph.successors(node))) for node in ends if self.graph.out_degree(node)
+        }
+        self._lanes: dict[tuple[Road, int], Lane] = {}
+        self._stretches: dict[tuple[Road | None, int, Road, int], Stretch] = {}
+        self._choices: dict[Road, list[tuple[float, Road]]] = {}
+
+    def is_signalised(self, node: str) -> bool:
+        """Whether three or more roads meet there."""
+        return len(set(nx.all_neighbors(self.graph, node))) >= 3
+
+    def junctions(self) -> list[str]:
+        """The signalised junctions."""
+        return [node for node in self.graph if self.is_signalised(node)]
+
+    def phase(self, road: Road) -> int:
+        """The phase of its junction in which a road has green: 0 for north-south, 1 for east-west."""
+        ahead_x, ahead_y = self._heading(road)
+        return 0 if abs(ahead_y) >= abs(ahead_x) else 1
+
+    def cycle_begin(self, junction: str) -> float:
+        """When a junction's first cycle begins, s."""
+        wave = self.signals.wave_mps
+        west = min(self.graph.nodes[node]["x"] for node in self.junctions())
+        return self.signals.offset_s + ((self.graph.nodes[junction]["x"] - west) / wave if wave is not None else 0.0)
+
+    def next_roads(self, road: Road) -> list[tuple[float, Road]]:
+        """Where vehicles can go at a road's end, with cumulated shares; empty where they leave the map."""
+        if road not in self._choices:
+            onward = [(road[1], node) for node in self.graph.successors(road[1]) if node != road[0]]
+            weights = [self._turn_share(road, other) for other in onward]
+            total = sum(weights) or 1.0
+            if sum(weights) == 0.0:
+                weights, total = [1.0] * len(onward), float(len(onward) or 1)
+            self._choices[road] = [
+                (share / total, other) for share, other in zip(np.cumsum(weights).tolist(), onward, strict=True)
+            ]
+        return self._choices[road]
+
+    def lane_count(self, road: Road) -> int:
+        """Lanes of a road in its direction."""
+        return int(self.graph.edges[road]["lanes"])
+
+    def shortest_lane(self, road: Road) -> int:
+        """The lane of a road whose last vehicle crosses first; the rightmost where vehicles leave the map."""
+        if not self._stops(road):
+            return self.lane_count(road) - 1
+        return min(range(self.lane_count(road)), key=lambda lane: self._lane(road, lane).last_s)
+
+    def stretch(self, before: Road | None, lane_before: int, road: Road, lane: int) -> Stretch:
+        """The stretch along a road's lane, from the stop line of the lane before it."""
+        key = (before, lane_before, road, lane)
+        if key not in self._stretches:
+            corners = [*(self._line(before, lane_before)[1:] if before is not None else []), *self._line(road, lane)]
+            x, y = [corner[0] for corner in corners], [corner[1] for corner in corners]
+            at = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+            fleet = self._fleet
+            spans = circle_intervals(at, np.array(x), np.array(y), fleet.x, fleet.y, fleet.radius_m)
+            lane_ahead = self._lane(road, lane) if self._stops(road) else None
+            label = f"{road[0]}>{road[1]}_{lane}"
+            speed = float(self.graph.edges[road]["speed_mps"])
+            self._stretches[key] = Stretch(road, label, x, y, at.tolist(), speed, lane_ahead, spans)
+        return self._stretches[key]
+
+    def _stops(self, road: Road) -> bool:
+        return self.is_signalised(road[1])
+
+    def _lane(self, road: Road, lane: int) -> Lane:
+        if (road, lane) not in self._lanes:
+            self._lanes[road, lane] = Lane(effective_green(self.signals, self.cycle_begin(road[1]), self.phase(road)))
+        return self._lanes[road, lane]
+
+    def _heading(self, road: Road) -> tuple[float, float]:
+        begin, end = (self.graph.nodes[node] for node in road)
+        length = math.hypot(end["x"] - begin["x"], end["y"] - begin["y"])
+        return (end["x"] - begin["x"]) / length, (end["y"] - begin["y"]) / length
+
+    def _line(self, road: Road, lane: int) -> list[tuple[float, float]]:
+        """Begin and end of a lane: to the right of the road's middle, and clear of the junctions at its ends."""
+        begin, end = (self.graph.nodes[node] for node in road)
+        ahead_x, ahead_y = self._heading(road)
+        right = (lane + 0.5) * LANE_M
+        length = math.hypot(end["x"] - begin["x"], end["y"] - begin["y"])
+        clear = [self._clearance(node) for node in road]
+        if sum(clear) > 0.9 * length:
+            clear = [part * 0.9 * length / sum(clear) for part in clear]
+        return [
+            (node["x"] + right * ahead_y + along * ahead_x, node["y"] - right * ahead_x + along * ahead_y)
+            for node, along in ((begin, clear[0]), (end, -clear[1]))
+        ]
+
+    def _clearance(self, node: str) -> float:
+        if len(set(nx.all_neighbors(self.graph, node))) == 1:
+            return 0.0
+        widest = max(int(lanes) for _, _, lanes in self.graph.in_edges(node, data="lanes"))
+        return widest * LANE_M + KERB_M
+
+    def _turn_share(self, road: Road, other: Road) -> float:
+        (ahead_x, ahead_y), (onward_x, onward_y) = self._heading(road), self._heading(other)
+        angle = math.degrees(
+            math.atan2(ahead_x * onward_y - ahead_y * onward_x, ahead_x * onward_x + ahead_y * onward_y)
+        )
+        if abs(angle) < 45.0:
+            return self._turning.straight
+        return self._turning.left if angle > 0 else self._turning.right
+
+
+def effective_green(signals: Signals, cycle_begin_s: float, phase: int) -> EffectiveGreen:
+    """The effective green of a phase: without the start-up lost time, with the yellow that is still used."""
+    return EffectiveGreen(
+        signals.cycle_s,
+        cycle_begin_s + phase * signals.cycle_s / 2 + signals.startup_lost_s,
+        signals.green_s - signals.startup_lost_s + signals.yellow_used_s,
+        signals.saturation_headway_s,
+    )

@@ -1,0 +1,189 @@
+"""Generated junctions, against queueing and traffic theory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from simulator import Result, Scenario, ScenarioError, simulate
+from simulator.model.signals import uniform_delay, webster_delay
+from simulator.scenario import Arrivals, FourWay, GeneratedTraffic, Grid, TJunction
+from simulator.world.fleet import Fleet
+from simulator.world.generated import arrival_times, metres, time_at, timed
+from simulator.world.roads import Network, road_graph
+from tests.laws import check_laws
+
+ONE_ROAD: dict[str, Any] = {
+    "traffic.speed_sd": 0.0,
+    "traffic.turning.left": 0.0,
+    "traffic.turning.right": 0.0,
+    "traffic.roads.arm_m": 3000.0,
+}
+
+
+def junction(**overrides: Any) -> Scenario:
+    values: dict[str, Any] = {
+        "traffic.kind": "generated",
+        "stations.center": [0, 0],
+        "uavs.center": [0, 0],
+        **overrides,
+    }
+    return Scenario.load("braunschweig", **values)
+
+
+def run(duration: float, **overrides: Any) -> Result:
+    return simulate(junction(**overrides), "always-ground", duration=duration)
+
+
+@pytest.mark.parametrize(("flow", "process"), [(360, "even"), (540, "even"), (360, "poisson"), (540, "poisson")])
+@pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
+def test_the_delay_in_the_world_is_the_theorys(flow: float, process: str) -> None:
+    rate = flow * 0.99937  # shares no period with the cycle
+    result = run(
+        20_000,
+        **ONE_ROAD,
+        **{"traffic.arrivals.rate_per_h": {"south": rate, "west": rate}, "traffic.arrivals.process": process},
+    )
+    delay = result.vehicles["delay"].dropna()
+    assert len(delay) > 3000
+    theory = uniform_delay if process == "even" else webster_delay
+    assert delay.mean() == pytest.approx(theory(rate / 3600, 60.0, 25.0, 2.0), rel=0.06 if process == "even" else 0.10)
+
+
+@pytest.fixture(scope="module")
+def hour() -> Result:
+    return simulate(junction(**{"traffic.arrivals.rate_per_h": 560.0}), "conditional", duration=3600)
+
+
+def test_laws_hold(hour: Result) -> None:
+    check_laws(hour)
+    assert hour.summary["asked"] > 500
+
+
+def test_vehicles_drive_within_limits_and_never_jump(hour: Result) -> None:
+    paths = hour.paths
+    for _, way in paths.groupby("vehicle"):
+        assert way["time"].is_monotonic_increasing
+        step = np.hypot(way["x"].diff(), way["y"].diff())
+        time = way["time"].diff()
+        # Position follows from the speed that stands in the row before: that is what `speed` means.
+        assert np.allclose(step[1:], (way["speed"].shift() * time)[1:], atol=1e-6)
+    assert paths["speed"].max() <= 1.4 * 13.9
+    gone = hour.vehicles[hour.vehicles["left"].notna()]
+    assert (gone["delay"] >= -1e-6).all()
+    assert gone["distance"].between(500, 620).all()
+
+
+def test_vehicles_cross_only_in_green_and_never_above_saturation_flow(hour: Result) -> None:
+    events, paths = hour.events, hour.paths
+    released = events[events["kind"] == "vehicle_released"]
+    lanes = paths[paths["lane"].str.contains(">junction")].groupby("vehicle")["lane"].first()
+    for lane, crossings in released.groupby(released["vehicle"].map(lanes))["time"]:
+        assert (crossings.sort_values().diff().dropna() >= 2.0 - 1e-9).all()
+        phase = 0 if str(lane).startswith(("north", "south")) else 1
+        into_green = (crossings - 30.0 * phase) % 60.0
+        assert into_green.between(3.0 - 1e-6, 27.0 + 1e-6).all(), "start-up lost, then to the end of the used yellow"
+
+
+def test_littles_law(hour: Result) -> None:
+    """Mean vehicles on the map are arrivals times mean time there; both counted, one by events, one by vehicles."""
+    moves = hour.events[hour.events["kind"].isin(["vehicle_entered", "vehicle_left"])]
+    change = np.where(moves["kind"] == "vehicle_entered", 1, -1)
+    times = np.append(moves["time"].to_numpy(), 3600.0)
+    on_map = float((np.cumsum(change) * np.diff(times)).sum() / 3600.0)
+    stays = hour.vehicles["left"].fillna(3600.0) - hour.vehicles["entered"]
+    assert on_map == pytest.approx(len(stays) / 3600.0 * stays.mean())
+
+
+def test_a_queue_stands_in_its_lane_at_jam_spacing(hour: Result) -> None:
+    signals = hour.signals
+    red = (
+        signals[(signals["group"] == "1") & (signals["state"] == "green") & (signals["time"] > 600)]["time"].iloc[0]
+        - 0.01
+    )
+    places = []
+    for _, way in hour.paths.groupby("vehicle"):
+        if way["time"].iloc[0] < red < way["time"].iloc[-1]:
+            now = way[way["time"] <= red].iloc[-1]
+            if now["speed"] == 0 and str(now["lane"]) == "north>junction_0":
+                places.append(float(now["y"]))
+    assert len(places) >= 2
+    gaps = np.diff(sorted(places))
+    assert (gaps >= 7.5 - 1e-6).all()
+
+
+def test_demand_profile_and_arrival_processes() -> None:
+    rng = np.random.default_rng(1)
+    profile = Arrivals(profile=((0.0, 0.0), (1000.0, 2.0), (2000.0, 0.0)))
+    times = np.array(list(arrival_times(profile, 1.0, rng)))
+    assert len(times) == pytest.approx(2000, abs=150)
+    assert np.histogram(times, bins=4, range=(0, 2000))[0] == pytest.approx([250, 750, 750, 250], abs=100)
+    constant = arrival_times(Arrivals(process="headway", min_headway_s=2.0), 0.2, rng)
+    gaps = np.diff([next(constant) for _ in range(20_000)])
+    assert gaps.min() >= 2.0 - 1e-9
+    assert gaps.mean() == pytest.approx(5.0, rel=0.03)
+    assert gaps.std() == pytest.approx(3.0, rel=0.03)
+    assert list(arrival_times(Arrivals(), 0.0, rng)) == []
+
+
+def test_turning_shares_are_kept() -> None:
+    result = run(20_000, **{"traffic.arrivals.rate_per_h": {"south": 500.0}})
+    exits = result.vehicles.loc[result.vehicles["left"].notna(), "exit"].value_counts(normalize=True)
+    assert exits.to_dict() == pytest.approx({"north": 0.6, "east": 0.2, "west": 0.2}, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("roads", "junctions", "ends"),
+    [
+        (FourWay(), 1, 4),
+        (TJunction(layout="t_junction"), 1, 3),
+        (Grid(layout="grid"), 9, 12),
+        (Grid(layout="grid", rows=1, columns=4), 4, 10),
+    ],
+)
+def test_layouts(roads: Any, junctions: int, ends: int) -> None:
+    graph = road_graph(roads)
+    assert nx.is_strongly_connected(graph)
+    network = Network(GeneratedTraffic(kind="generated", roads=roads), Fleet(junction()))
+    assert len(network.junctions()) == junctions
+    assert len(network.entries) == ends
+
+
+def test_a_grid_runs_and_a_green_wave_saves_time() -> None:
+    grid: dict[str, Any] = {
+        "traffic.roads.layout": "grid", "traffic.roads.rows": 1, "traffic.roads.columns": 4, "traffic.roads.block_m": 300.0,
+        "traffic.arrivals.rate_per_h": {"west-1": 600.0}, "traffic.turning.left": 0, "traffic.turning.right": 0,
+    }  # fmt: skip
+    plain, wave = run(3600, **grid), run(3600, **grid, **{"traffic.signals.wave_mps": 13.0})
+    check_laws(wave)
+    assert plain.vehicles["tasks"].max() >= 1
+    assert wave.vehicles["delay"].mean() < 0.7 * plain.vehicles["delay"].mean()
+
+
+def test_an_edge_list_of_ones_own() -> None:
+    roads = {
+        "layout": "edges",
+        "nodes": {"a": [-300, 0], "b": [0, 0], "c": [300, 50], "d": [0, -300]},
+        "edges": [
+            {"begin": "a", "end": "b"},
+            {"begin": "b", "end": "c", "lanes": 2},
+            {"begin": "d", "end": "b", "one_way": True},
+        ],
+    }
+    result = run(1200, **{"traffic.roads": roads})
+    check_laws(result)
+    left = result.vehicles.dropna(subset=["left"])
+    assert set(left["entry"]) == {"a", "c", "d"}
+    assert set(left["exit"]) == {"a", "c"}
+    with pytest.raises(ScenarioError, match=r"traffic\.roads\.edges: there is no node 'x'"):
+        junction(**{"traffic.roads": {**roads, "edges": [{"begin": "a", "end": "x"}]}})
+
+
+def test_paths_and_spans_invert_each_other() -> None:
+    path = [(10.0, 0.0), (20.0, 100.0), (50.0, 100.0), (60.0, 200.0)]
+    assert [metres(path, now) for now in (10.0, 15.0, 30.0, 55.0, 60.0)] == [0.0, 50.0, 100.0, 150.0, 200.0]
+    assert [time_at(path, place) for place in (0.0, 50.0, 100.0, 150.0)] == [10.0, 15.0, 20.0, 55.0]
+    assert timed([[(0.0, 50.0)], [(150.0, 200.0)], []], path) == [[(10.0, 15.0)], [(55.0, 60.0)], []]
