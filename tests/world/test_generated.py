@@ -154,7 +154,8 @@ def test_layouts(roads: Any, junctions: int, ends: int) -> None:
 
 def test_a_grid_runs_and_a_green_wave_saves_time() -> None:
     grid: dict[str, Any] = {
-        "traffic.roads.layout": "grid", "traffic.roads.rows": 1, "traffic.roads.columns": 4, "traffic.roads.block_m": 300.0,
+        "traffic.roads.layout": "grid", "traffic.roads.rows": 1, "traffic.roads.columns": 4,
+        "traffic.roads.block_m": 300.0,
         "traffic.arrivals.rate_per_h": {"west-1": 600.0}, "traffic.turning.left": 0, "traffic.turning.right": 0,
     }  # fmt: skip
     plain, wave = run(3600, **grid), run(3600, **grid, **{"traffic.signals.wave_mps": 13.0})
