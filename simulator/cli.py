@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import warnings
@@ -176,8 +177,8 @@ def validate(
 ) -> None:
     """Say what is wrong with a scenario file, or that nothing is."""
     from simulator.plugins import find_mechanism
-    from simulator.scenario import RecordedTraffic
     from simulator.scenario_file import data_path, scenario_problems
+    from simulator.scenario_traffic import RecordedTraffic
     from simulator.world.recording import Recording
 
     problems = scenario_problems(file)
@@ -192,6 +193,16 @@ def validate(
         recording = Recording.read(data_path(loaded.traffic.file), loaded.traffic.max_gap_s)
         _note(f"{recording.vehicles} vehicles, {len(recording.time)} positions, {recording.end:g} s")
     print(f"{loaded.name}: valid")  # noqa: T201
+
+
+@app.command()
+def schema() -> None:
+    """List every field of a scenario: default, what it may be, meaning with its unit."""
+    from simulator.scenario_schema import scenario_fields
+
+    for row in scenario_fields():
+        print(f"{row.field}: {row.default}" + (f"  ({row.allowed})" if row.allowed else ""))  # noqa: T201
+        print(f"    {row.meaning}")  # noqa: T201
 
 
 def main() -> None:
@@ -209,6 +220,13 @@ def main() -> None:
     except RunError as error:
         _note(f"error: {error}")
         sys.exit(1)
+    except Exception as error:
+        if os.environ.get("DMSB_DEBUG"):
+            raise
+        from simulator.pricing import describe
+
+        _note(f"error: unexpected {describe(error)}; with DMSB_DEBUG=1 the traceback is shown")
+        sys.exit(1)
 
 
 def _load(scenario: str, sets: list[str] | None) -> Scenario:
@@ -218,7 +236,7 @@ def _load(scenario: str, sets: list[str] | None) -> Scenario:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._=-]+", "-", text)
+    return re.sub(r"[^A-Za-z0-9._=-]+", "-", text)[-200:]
 
 
 def _note(message: str) -> None:

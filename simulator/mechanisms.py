@@ -41,7 +41,9 @@ class ModifiedSecondBid:
 
 @dataclass
 class SecondPrice:
-    """The highest bid wins, the UAV's included, and pays the second-highest; ties go to the UAV; rho plays no part.
+    """The highest bid wins, the UAV's included, and pays the second-highest; rho plays no part.
+
+    A tie with the UAV goes to the UAV; the first of two stations that tie has the task at its own bid.
 
     Attributes:
         uav_bid: which bid stands for the UAV.
@@ -51,5 +53,4 @@ class SecondPrice:
 
     def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
         """The winner's position in ``bids`` or `UAV`, and its payment."""
-        threshold = max(bids[1], uav_bid)
-        return (0, threshold) if station_wins(bids[0], threshold) else (UAV, bids[0])
+        return (0, max(bids[1], uav_bid)) if station_wins(bids[0], uav_bid) else (UAV, bids[0])

@@ -82,8 +82,10 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
         values[key] = _value(text, what, spec)
     try:
         found = maker(**values)
-    except Exception as error:
-        raise PolicyError(f"{what} '{spec}': {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise PolicyError(f"{what} '{spec}': {' '.join(str(error).split())}") from error
     _name(found, spec)
     return found
 
@@ -99,8 +101,11 @@ def _class_from_file(path: Path, class_name: str, what: str, spec: str) -> Any:
     module = importlib.util.module_from_spec(module_spec)
     try:
         module_spec.loader.exec_module(module)
-    except Exception as error:
-        raise PolicyError(f"{what} '{spec}': {path} does not import: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        reason = " ".join(str(error).split())
+        raise PolicyError(f"{what} '{spec}': {path} does not import: {type(error).__name__}: {reason}") from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type):
         classes = [name for name, value in vars(module).items() if isinstance(value, type)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,7 +48,7 @@ UAV = -1
 
 
 class Truth(NamedTuple):
-    """What only a clairvoyant sees: true values of the round, the UAV's not yet weighted with zeta."""
+    """What only a clairvoyant sees: true values of the UAV, not yet weighted with zeta, and of the top bidder."""
 
     uav_value: float
     top_value: float
@@ -184,13 +183,19 @@ def ask_price(policy: PricingPolicy, observation: Observation, task: int) -> flo
     """
     try:
         rho = policy.price(observation)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit() in a policy is a fault of the policy, no end of ours
         raise PolicyFailedError(
             f"policy {policy_label(policy)}, auction of task {task}: price() raised {describe(error)}"
         ) from error
-    if isinstance(rho, bool) or not isinstance(rho, Real) or math.isnan(rho) or rho < 1.0:
+    try:
+        valid = isinstance(rho, Real) and not isinstance(rho, bool) and float(rho) >= 1.0
+    except (ValueError, TypeError, OverflowError):
+        valid = False
+    if not valid:
         raise PolicyFailedError(
-            f"policy {policy_label(policy)}, auction of task {task}: price() returned {rho!r}; "
+            f"policy {policy_label(policy)}, auction of task {task}: price() returned {shown(rho)}; "
             "it must be a number >= 1 (inf gives the task to the UAV)"
         )
     return float(rho)
@@ -204,16 +209,30 @@ def give_feedback(policy: PricingPolicy, outcome: Outcome) -> None:
     """
     try:
         policy.feedback(outcome)  # type: ignore[attr-defined]
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise PolicyFailedError(
             f"policy {policy_label(policy)}, auction of task {outcome.task}: feedback() raised {describe(error)}"
         ) from error
 
 
+def shown(value: object) -> str:
+    """A value in a message: on one line and not too long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:100]}..."
+
+
 def describe(error: BaseException) -> str:
     """An exception in a few words: kind, message, and the file and line that raised it."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())[:200]
+    except Exception:
+        text = ""
     return f"{type(error).__name__}{': ' + text if text else ''} ({Path(last.filename).name}:{last.lineno})"
 
 
@@ -222,4 +241,4 @@ def policy_label(policy: object) -> str:
     spec = getattr(policy, "spec", None)
     if spec is not None:
         return str(spec)
-    return repr(policy) if type(policy).__repr__ is not object.__repr__ else type(policy).__name__
+    return shown(policy) if type(policy).__repr__ is not object.__repr__ else type(policy).__name__

@@ -205,7 +205,7 @@ def _read_table(directory: Path, name: str) -> pd.DataFrame:
 
     try:
         frame = pd.read_parquet(directory / f"{name}.parquet", engine="pyarrow")
-    except (OSError, ValueError) as error:
+    except Exception as error:
         raise OutputError(f"{directory}: the table {name}.parquet cannot be read ({error})") from None
     return table(name, {column: frame[column] for column in frame.columns})
 
@@ -216,13 +216,19 @@ def check_output(directory: Path, force: bool) -> None:
     Raises:
         OutputError: it exists and is not to be replaced, or holds something other than a result.
     """
-    if not directory.resolve().name or directory.name in ("", ".", ".."):
+    if directory.name in ("", ".", ".."):
         raise OutputError(f"{directory}: must name the folder to write, such as outputs/mine")
-    if not directory.exists():
+    try:
+        if not os.path.lexists(directory):
+            directory.stat()
+        if not force:
+            raise OutputError(f"{directory} exists already; force its replacement (--force), or name another folder")
+        whole = directory.is_dir() and not directory.is_symlink()
+        others = [path.name for path in directory.iterdir() if path.name not in WRITTEN] if whole else ["it"]
+    except (FileNotFoundError, NotADirectoryError):
         return
-    if not force:
-        raise OutputError(f"{directory} exists already; force its replacement (--force), or name another folder")
-    others = [path.name for path in directory.iterdir() if path.name not in WRITTEN] if directory.is_dir() else ["it"]
+    except (OSError, ValueError, RuntimeError) as error:
+        raise OutputError(f"{str(directory)[:200]}: cannot be written ({getattr(error, 'strerror', error)})") from None
     if others:
         raise OutputError(
             f"{directory} holds more than results ({others[0]}), so it is not replaced; name another folder"
@@ -241,8 +247,9 @@ def whole_folder(directory: Path) -> Iterator[Path]:
         _clear_stale(directory)
         part = directory.with_name(f".{directory.name}.part-{os.getpid()}")
         part.mkdir()
-    except OSError as error:
-        raise OutputError(f"{directory}: cannot be written ({error.strerror})") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", error)
+        raise OutputError(f"{str(directory)[:200]}: cannot be written ({reason})") from None
     try:
         yield part
         if directory.exists():

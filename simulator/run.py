@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import importlib.metadata
-import math
 import platform
 import time
 import warnings
@@ -27,6 +26,7 @@ from simulator.pricing import (
     information_of,
     policy_label,
     reset_policy,
+    shown,
 )
 from simulator.result import RECORDING_FILE, Result, frame_hash
 from simulator.scenario import Scenario
@@ -37,6 +37,8 @@ from simulator.world.simulation import Simulation
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LONGEST_S = 1e9
 
 PACKAGES = ("dmsb", "numpy", "pandas", "pyarrow", "pydantic", "simpy")
 
@@ -140,7 +142,10 @@ def prepare(
     """
     found = find_policy(policy)
     if found is policy:
-        found = copy.deepcopy(found)
+        try:
+            found = copy.deepcopy(found)
+        except Exception as error:
+            raise PolicyError(f"policy {policy_label(policy)} cannot be deep-copied: {describe(error)}") from error
     asked = scenario.market.mechanism if mechanism is None else mechanism
     declared = getattr(found, "mechanism", None)
     label = policy_label(found)
@@ -168,7 +173,7 @@ def check_times(seed: int, duration: float, warmup: float) -> None:
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InputError(f"seed: must be a whole number >= 0, not {seed!r}")
-    if not (isinstance(duration, int | float) and math.isfinite(duration) and duration > 0):
-        raise InputError(f"duration: must be a number of seconds > 0, not {duration!r}")
+    if not (isinstance(duration, int | float) and 0 < duration <= LONGEST_S):
+        raise InputError(f"duration: must be a number of seconds > 0, not {shown(duration)} (at most 1e9)")
     if not (isinstance(warmup, int | float) and 0 <= warmup < duration):
         raise InputError(f"warmup: must be a number of seconds from 0 to below the duration, not {warmup!r}")

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.tokens import AliasToken, AnchorToken
 
 from simulator.errors import ScenarioError, nearest
 from simulator.scenario import Scenario
@@ -90,7 +91,7 @@ def _validated(scenario: str | Path | Scenario, overrides: Mapping[str, Any]) ->
         return Scenario.model_validate(data), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return None, [_describe(detail, data, tree, source, overrides) for detail in details]
+        return None, list(dict.fromkeys(_describe(detail, data, tree, source, overrides) for detail in details))
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -103,9 +104,9 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ScenarioError(f"--set {text}: must be key=value, such as stations.count=7")
     try:
-        return key.strip(), _plain(YAML(typ="rt", pure=True).load(value), f"--set {text}")
-    except YAMLError:
-        raise ScenarioError(f"--set {text}: '{value}' cannot be read as a YAML value") from None
+        return key.strip(), _plain(_parse(value, f"--set {key}"), f"--set {key}")
+    except ScenarioError:
+        raise ScenarioError(f"--set {' '.join(text.split())}: '{value.strip()}' cannot be read as a value") from None
 
 
 def dump_scenario(scenario: Scenario, directory: Path, recording: str | None = None) -> str:
@@ -137,30 +138,56 @@ def data_hashes(scenario: Scenario) -> dict[str, str]:
 
 
 def _read(scenario: str | Path) -> tuple[str, CommentedMap]:
+    if not isinstance(scenario, str | Path) or "\0" in str(scenario):
+        raise ScenarioError(f"a scenario is a name, a path or a Scenario, not {scenario!r}")
     path, text = Path(scenario), ""
     if str(scenario) in shipped_scenarios():
         source, text = f"{scenario}.yaml", shipped_text(str(scenario))
-    elif path.suffix in (".yaml", ".yml") or path.is_file():
+    elif path.suffix in (".yaml", ".yml") or _is_file(path):
         source = str(scenario)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise ScenarioError(f"{source}: cannot be read ({reason}); give a scenario file in YAML") from None
+        text = _text(path, source)
     else:
         offer = nearest(str(scenario), shipped_scenarios())
         raise ScenarioError(f"there is no scenario '{scenario}'; {offer}; or give the path of a YAML file")
-    try:
-        tree = YAML(typ="rt", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{source}:{mark.line + 1}" if mark is not None else source
-        raise ScenarioError(f"{place}: this is no YAML: {(error.problem or error.context or '').strip()}") from None
-    except YAMLError as error:
-        raise ScenarioError(f"{source}: this is no YAML: {str(error).splitlines()[0]}") from None
+    tree = _parse(text, source)
     if not isinstance(tree, CommentedMap):
         raise ScenarioError(f"{source}: a scenario must be a mapping of fields such as 'name: ...'")
     return source, tree
+
+
+def _text(path: Path, source: str) -> str:
+    reason = "not a file"
+    try:
+        if path.is_file() or not path.exists():
+            return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = str(error.strerror) if isinstance(error, OSError) else "not UTF-8 text"
+    raise ScenarioError(f"{source[:200]}: cannot be read ({reason}); give a scenario file in YAML")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _parse(text: str, source: str) -> Any:
+    """YAML as a tree with line numbers; anchors, which can make a small file endless, are refused."""
+    try:
+        for token in YAML(typ="rt", pure=True).scan(text):
+            if isinstance(token, AliasToken | AnchorToken):
+                mark = token.start_mark
+                raise ScenarioError(f"{source}:{mark.line + 1}: anchors and aliases have no place in a scenario")
+        return YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        place = error.problem_mark or error.context_mark
+        line = f":{place.line + 1}" if place is not None else ""
+        problem = " ".join(str(error.problem or error.context or "").split())
+        raise ScenarioError(f"{source}{line}: this is no YAML: {problem}") from None
+    except (YAMLError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        problem = "nested too deeply" if isinstance(error, RecursionError) else str(error).partition("\n")[0]
+        raise ScenarioError(f"{source}: this is no YAML that a scenario may have: {problem}") from None
 
 
 def _base_directory(scenario: str | Path) -> Path:
@@ -245,7 +272,7 @@ def _model(annotation: Any, data: Any) -> Any:
 
 
 def _index(items: list[Any], part: str, key: str) -> int:
-    if not part.isdigit() or int(part) >= len(items):
+    if not part.isdecimal() or int(part) >= len(items):
         raise ScenarioError(f"--set {key}: '{part}' must be a position from 0 to {len(items) - 1}")
     return int(part)
 

@@ -67,7 +67,11 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _float("top_bid", "", "highest ground bid; NaN without one"),
         _float("second_bid", "", "second-highest ground bid; NaN without one"),
         _float("uav_bid", "", "what the UAV bids since its last report; NaN without an invited UAV"),
-        _float("contract_bid", "", "contract bid of (13); NaN without an invited UAV"),
+        _float(
+            "contract_bid",
+            "",
+            "contract bid of (13); at a junction the UAV's own for the first 100 rounds; NaN without a UAV",
+        ),
         _int("winner", "provider that got the task; -1 is nobody"),
         Column("winner_kind", "category", "", "kind of the winner", WINNER_KINDS),
         _float("payment", "", "what the winner pays"),

@@ -11,7 +11,7 @@ from simulator.model.latency import STAGES
 from simulator.model.valuation import common_term, valuation
 from simulator.schema import EVENT_KINDS, PROVIDER_KINDS, TABLES, table
 from simulator.trace import Recorder
-from simulator.world.task import COMPLETED, LOST, OPEN, UNSERVED
+from simulator.world.task import COMPLETED, LOST, OPEN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,8 +201,7 @@ def _until(tasks: Columns, duration: float) -> Columns:
             time = tasks[f"{part}_{number}"]
             time[time >= duration] = np.nan
     tasks["status"][(tasks["status"] == OPEN) & (tasks["lost_at"] < duration)] = LOST
-    unserved = tasks["status"] == UNSERVED
-    tasks["accuracy"][unserved] = np.nan
+    tasks["accuracy"][np.isnan(tasks["finished_3"])] = np.nan
     return tasks
 
 

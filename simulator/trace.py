@@ -66,7 +66,7 @@ class Recorder:
                 bids[0] if bids else math.nan,
                 bids[1] if len(bids) > 1 else math.nan,
                 bid[uav] if uav >= 0 else math.nan,
-                auction.contract,
+                auction.contract if uav >= 0 else math.nan,
                 winner,
                 kind,
                 auction.payment,

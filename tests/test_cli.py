@@ -108,7 +108,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "span upside down": ((*RUN, "--set", "tasks.size_mb=[40,20]"), 2, r"must be \[low, high\] with low <= high"),
     "no stations": ((*RUN, "--set", "stations.count=0"), 2, r"has no ground station; set 'count' to 1 or more"),
     "override without value": ((*RUN, "--set", "stations.count"), 2, r"must be key=value, such as stations\.count=7"),
-    "override that is no YAML": ((*RUN, "--set", "tasks.size_mb=[20"), 2, r"'\[20' cannot be read as a YAML value"),
+    "override that is no YAML": ((*RUN, "--set", "tasks.size_mb=[20"), 2, r"'\[20' cannot be read as a value"),
     "nan duration": (("run", "paper", "--duration", "nan"), 2, r"duration: must be a number of seconds > 0, not nan"),
     "negative duration": (("run", "paper", "--duration", "-3"), 2, r"duration: must be .*> 0, not -3\.0"),
     "infinite duration": (("run", "paper", "--duration", "inf"), 2, r"duration: must be .*> 0, not inf"),

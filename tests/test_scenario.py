@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from simulator import Result, Scenario, ScenarioError, simulate
-from simulator.scenario import DistanceRadio, PowerLawAccuracy, RandomGains
 from simulator.scenario_file import dump_scenario, parse_assignment, shipped_scenarios
+from simulator.scenario_providers import DistanceRadio, PowerLawAccuracy, RandomGains
+from simulator.scenario_schema import scenario_fields
 
 MINIMAL = """name: mine
 traffic: {kind: rounds}
@@ -154,3 +155,17 @@ def test_yaml_runs_no_code(tmp_path: Path) -> None:
         with pytest.raises(ScenarioError):
             parse_assignment(f"name={tag} ['{trap}']")
     assert not trap.exists()
+
+
+def test_the_schema_lists_every_field_with_its_meaning() -> None:
+    rows = {row.field: row for row in scenario_fields()}
+    assert all(row.meaning for row in rows.values())
+    assert rows["stations.radio(distance).exponent"][1::2] == ("3.0", "Path-loss exponent.")
+    assert rows["traffic"].allowed == "rounds | recorded | generated"
+    assert rows["traffic(recorded).file"].default == "required"
+    assert rows["market.reference"].allowed == "stations | all"
+    assert "s." in rows["duration_s"].meaning
+    for name in shipped_scenarios():
+        for part, value in Scenario.load(name).model_dump().items():
+            assert part in rows
+            assert not isinstance(value, dict) or any(field.startswith(part) for field in rows)

@@ -13,9 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import EmptyMarketWarning, Result, simulate
+from simulator import EmptyMarketWarning, Result, Scenario, simulate
+from simulator.model.mechanism import contract_bid
 from simulator.scenario_file import shipped_scenarios
 from simulator.schema import SUMMARY, TABLES
+from simulator.world.fleet import Fleet
+from simulator.world.requests import RequestDraws
 from tests.fields import fields
 from tests.laws import check_laws
 from tests.world.traffic_frames import wandering
@@ -199,3 +202,46 @@ def test_a_run_without_an_auction_says_why(overrides: dict[str, Any], duration: 
     with pytest.warns(EmptyMarketWarning, match=reason):
         result = simulate("braunschweig", "random", duration=duration, **overrides)
     check_laws(result)
+
+
+def test_gains_and_accuracies_at_a_junction_do_not_depend_on_prices() -> None:
+    """Two policies meet the same links: the stage times of a task at one provider, and all accuracies (T = 1)."""
+    alone = {"market.history": 1}
+    one, two = (
+        simulate("braunschweig", policy, duration=900, **fields(alone)) for policy in ("always-uav", "conditional")
+    )
+    keys = ["task", "provider"]
+    both = one.bids.merge(two.bids, on=keys, suffixes=("", "_other"))
+    assert len(both) > 1000
+    assert (both["match_value"] == both["match_value_other"]).all()
+    done = [result.tasks[result.tasks["latency"].notna()] for result in (one, two)]
+    tasks = done[0].merge(done[1], on=keys, suffixes=("", "_other"))
+    assert len(tasks) > 50
+    for stage in ("uplink", "gpu", "cpu", "downlink"):
+        assert np.allclose(tasks[f"{stage}_time"], tasks[f"{stage}_time_other"])
+
+
+def test_a_vehicle_sends_at_one_power() -> None:
+    """p^u is one draw a user: at zero fading and shadowing equal places give equal uplinks for a vehicle."""
+    scenario = Scenario.load("braunschweig")
+    draws = RequestDraws(scenario, Fleet(scenario), 0)
+    powers = [draws.uplink_power(vehicle) for vehicle in range(200)]
+    assert min(powers) >= 1.0
+    assert max(powers) <= 10.0
+    assert len(set(powers)) == 200
+    assert powers == [RequestDraws(scenario, Fleet(scenario), 0).uplink_power(vehicle) for vehicle in range(200)]
+
+
+def test_several_uavs_share_one_contract_bid_of_the_best() -> None:
+    """The contract bid of `paper` fits the settled rounds, whichever UAV stands behind the stations."""
+    auctions = simulate("paper", "random", duration=4000, **fields({"uavs.count": 3})).auctions
+    uav, top, used = (
+        auctions["uav_value"].to_numpy(),
+        auctions["top_value"].to_numpy(),
+        auctions["contract_bid"].iloc[0],
+    )
+
+    def gain(bid: float) -> float:
+        return float(np.where(top <= bid, uav - top, 0.0).mean())
+
+    assert gain(used) >= 0.95 * gain(contract_bid(uav, top))

@@ -41,6 +41,7 @@ def comparison(table: pd.DataFrame, path: Path, title: str) -> None:
         capsize=3,
     )
     edge = float((ordered["surplus_mean"] + ordered["surplus_mean_ci"]).max())
+    edge = edge if edge > 0.0 else 1.0  # nobody had any
     for position, (policy, row) in enumerate(ordered.iterrows()):
         note = f"{row['ratio']:.3f}" + ("" if policy == reference else f" ± {row['ratio_ci']:.3f}")
         axes.text(edge * 1.02, position, note, va="center", fontsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +14,7 @@ from simulator.errors import PolicyFailedError
 from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import tandem_finish
 from simulator.model.valuation import common_term, mean_with_newest, valuation
-from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth, describe, policy_label
+from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth, describe, policy_label, shown
 from simulator.scenario import TASK_KINDS, Scenario
 from simulator.world.fleet import Fleet
 from simulator.world.situation import Books, Situation
@@ -269,15 +270,18 @@ class Auctioneer:
     def _outcome(self, auction: Auction, uav_bid: float, rho: float) -> tuple[int, float]:
         name, task = policy_label(self._mechanism), auction.task.id
         try:
-            position, payment = self._mechanism.settle(auction.bids, uav_bid, rho)
-            valid = position in range(-1, len(auction.bids)) and float(payment) >= 0.0
-        except Exception as error:
+            position, payment = self._mechanism.settle(list(auction.bids), uav_bid, rho)
+            position = operator.index(position)
+            valid = -1 <= position < len(auction.ranking) and float(payment) >= 0.0
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PolicyFailedError(
                 f"mechanism {name}, auction of task {task}: settle() raised {describe(error)}"
             ) from error
         if not valid:
             raise PolicyFailedError(
-                f"mechanism {name}, auction of task {task}: settle() returned {(position, payment)!r}; it must be "
+                f"mechanism {name}, auction of task {task}: settle() returned {shown((position, payment))}; it must be "
                 f"a position from 0 to {len(auction.bids) - 1} or UAV (-1), and a payment >= 0"
             )
         return position, float(payment)

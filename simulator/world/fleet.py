@@ -9,7 +9,8 @@ import numpy as np
 
 from simulator.draws import Stream
 from simulator.model import BoolArray, FloatArray
-from simulator.scenario import Place, Providers, Scenario
+from simulator.scenario import Scenario
+from simulator.scenario_providers import Place, Providers
 
 EQUIPMENT = ("uplink_mhz", "downlink_mhz", "power_units", "gpu_units", "cpu_units")
 

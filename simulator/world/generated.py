@@ -14,7 +14,7 @@ import simpy
 from simulator.draws import generator
 from simulator.model import FloatArray
 from simulator.model.following import Path, follow
-from simulator.scenario import Arrivals, GeneratedTraffic
+from simulator.scenario_traffic import Arrivals, GeneratedTraffic
 from simulator.world.attachment import Attachment, Coverage, Spans
 from simulator.world.coverage import chord_ahead
 from simulator.world.fleet import Fleet

@@ -61,7 +61,7 @@ class Junction:
         public = self._radio.unit_snr_db(crossing.x, crossing.y)
         work, equipment = self._gpu_work[kind], self._equipment
         times = np.empty((len(STAGES), 2, len(public)))
-        power = float(requests.uplink_power_units[at])
+        power = self._draws.uplink_power(vehicle)
         times[:, 0] = stage_times(size, work, public + requests.fading_db[at], power, *equipment)
         times[:, 1] = stage_times(REFERENCE_MB, work, public, self._expected_power, *equipment)
         return Situation(

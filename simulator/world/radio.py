@@ -9,7 +9,8 @@ import numpy as np
 from simulator.draws import generator
 from simulator.model import BoolArray, FloatArray
 from simulator.model.channel import distance_snr_db, line_of_sight_probability, plane_wave_field
-from simulator.scenario import AirRadio, DistanceRadio, RandomGains, Scenario
+from simulator.scenario import Scenario
+from simulator.scenario_providers import AirRadio, DistanceRadio, RandomGains
 from simulator.world.fleet import Fleet
 
 WAVES = 32

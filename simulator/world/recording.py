@@ -132,6 +132,9 @@ class Recording:
 def _named(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     short = {f"{prefix}_{name}": name for prefix in ("timestep", "vehicle") for name in COLUMNS}
     frame = frame.rename(columns=short)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise RecordingError(f"{source}: there are two columns '{twice[0]}'; leave one of them out")
     missing = [name for name in REQUIRED if name not in frame.columns]
     if missing:
         raise RecordingError(
@@ -186,7 +189,7 @@ def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
         return column
     try:
         return pd.to_numeric(column).astype(np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         bad = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
         line = f":{int(bad.index[0]) + 2}" if source.endswith((".csv", ".csv.gz")) else f", row {bad.index[0]}"
         raise RecordingError(f"{source}{line}: {name} must be a number, not {bad.iloc[0]!r}") from None

@@ -102,7 +102,9 @@ class _XmlReader:
             what = expat.errors.messages[error.code]
             reason = "the file is cut off or empty" if what in CUT_OFF else f"this is no XML ({what})"
             raise self._error(reason, error.lineno) from None
-        except (EOFError, zlib.error, OSError) as error:
+        except RecordingError:
+            raise
+        except (EOFError, zlib.error, OSError, LookupError, ValueError) as error:
             raise self._error(f"the file is cut off or damaged ({error})") from None
 
     def _error(self, message: str, line: int | None = None) -> RecordingError:
@@ -198,9 +200,8 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
 
 def _read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
     import pandas as pd
-    import pyarrow as pa
 
     try:
         return pd.read_parquet(path), {}
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except Exception as error:
         raise RecordingError(f"{path}: this is no Parquet file, or it is damaged ({error})") from None

@@ -7,11 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from simulator.draws import Stream, stream
+from simulator.draws import Stream, generator, stream
 from simulator.model import FloatArray
 from simulator.model.accuracy import log_normal_accuracy, pixel_accuracy, power_law_accuracy
 from simulator.model.valuation import match_term
-from simulator.scenario import TASK_KINDS, LogNormalAccuracy, Market, PowerLawAccuracy, Scenario
+from simulator.scenario import TASK_KINDS, Market, Scenario
+from simulator.scenario_providers import LogNormalAccuracy, PowerLawAccuracy
 from simulator.world.fleet import Fleet, by_provider
 
 VEHICLES_A_BLOCK, REQUESTS_A_BLOCK = 64, 2
@@ -88,10 +89,20 @@ class RequestDraws:
         def block(vehicles: int, requests: int) -> Requests:
             return draw_requests(scenario, fleet, stream(seed, "requests", vehicles, requests), shape)
 
-        self._block = block
+        @lru_cache(maxsize=512)
+        def power(vehicles: int) -> list[float]:
+            rng = generator(seed, "vehicle power", vehicles)
+            drawn: list[float] = rng.uniform(*scenario.tasks.power_units, VEHICLES_A_BLOCK).tolist()
+            return drawn
+
+        self._block, self._power = block, power
 
     def of(self, vehicle: int, request: int) -> tuple[Requests, tuple[int, int]]:
         """The block that holds a request, and the request's index in it."""
         vehicles, row = divmod(vehicle, VEHICLES_A_BLOCK)
         requests, column = divmod(request, REQUESTS_A_BLOCK)
         return self._block(vehicles, requests), (row, column)
+
+    def uplink_power(self, vehicle: int) -> float:
+        """Transmit power p^u of a vehicle, units of 100 mW: one draw, for all its requests and links."""
+        return self._power(vehicle // VEHICLES_A_BLOCK)[vehicle % VEHICLES_A_BLOCK]

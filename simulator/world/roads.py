@@ -11,7 +11,7 @@ import numpy as np
 
 from simulator.model.following import Path
 from simulator.model.signals import EffectiveGreen
-from simulator.scenario import EdgeList, FourWay, GeneratedTraffic, Grid, Signals, TJunction
+from simulator.scenario_traffic import EdgeList, FourWay, GeneratedTraffic, Grid, Signals, TJunction
 from simulator.world.attachment import Spans
 from simulator.world.coverage import circle_intervals
 from simulator.world.fleet import Fleet

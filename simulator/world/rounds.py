@@ -14,7 +14,8 @@ from simulator.model import FloatArray
 from simulator.model.latency import latency, stage_times
 from simulator.model.mechanism import contract_bid
 from simulator.model.valuation import common_term, valuation
-from simulator.scenario import TASK_KINDS, Rounds, Scenario
+from simulator.scenario import TASK_KINDS, Scenario
+from simulator.scenario_traffic import Rounds
 from simulator.world.fleet import Fleet
 from simulator.world.requests import Requests, draw_requests
 from simulator.world.situation import REFERENCE_MB, Situation
@@ -108,7 +109,9 @@ class RoundCalibration:
             ranked += [(ground[:, -1] / common).sum(), (ground[:, -min(2, ground.shape[1])] / common).sum()]
             times += (block.bare_times[:, :, uavs:] * scale[:, None]).mean(axis=2).sum(axis=1)
             if uavs:
-                uav_values[begin:end] = value[:, 0]
+                # Of several UAVs the one with the best public prediction stands behind the stations.
+                best = (bare / block.factor)[:, :uavs].argmin(axis=1)
+                uav_values[begin:end] = value[np.arange(end - begin), best]
                 uav_common += common_term(bare[:, :uavs], market.latency_weight).sum(axis=0)
                 uav_match += requests.match[:, :uavs].sum(axis=0)
         self.ground_times = times / rounds

@@ -14,8 +14,9 @@ from simulator.mechanisms import ModifiedSecondBid
 from simulator.model.latency import STAGES
 from simulator.model.valuation import common_term
 from simulator.pricing import Information, Mechanism
-from simulator.scenario import GeneratedTraffic, RecordedTraffic, Rounds, Scenario
+from simulator.scenario import Scenario
 from simulator.scenario_file import data_path
+from simulator.scenario_traffic import GeneratedTraffic, RecordedTraffic, Rounds
 from simulator.trace import Recorder
 from simulator.world.auctioneer import Auction, Auctioneer
 from simulator.world.books import RunningBooks
@@ -148,7 +149,7 @@ class Simulation:
         self._auctioneer.request(self._junction.situation(vehicle, request, crossing))
 
     def _reported(self, uav: int, bid: float) -> None:
-        self.recorder.report(self._env.now, uav, bid)
+        self.recorder.report(self._env.now, uav, bid * float(self.fleet.bid_factor[uav]))
 
     def _served(self, task: Task) -> None:
         """A task has passed its last stage: it is delivered if the vehicle is still there and the deadline not past."""

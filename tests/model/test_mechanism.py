@@ -14,7 +14,8 @@ from simulator.model import BoolArray, FloatArray
 from simulator.model.mechanism import contract_bid, critical_payment, price_grid, scaling_factor, station_wins, surplus
 from simulator.pricing import UAV
 
-bids = st.lists(st.floats(0.0, 1e6), min_size=2, max_size=9).map(lambda values: sorted(values, reverse=True))
+money = st.one_of(st.just(0.0), st.floats(1e-6, 1e6))
+bids = st.lists(money, min_size=2, max_size=9).map(lambda values: sorted(values, reverse=True))
 rhos = st.one_of(st.floats(1.0, 100.0), st.just(math.inf))
 
 
@@ -149,9 +150,15 @@ def test_myopic_picks_the_winners_of_a_second_price_auction_with_the_same_uav_bi
     offers: list[float], uav: float
 ) -> None:
     myopic, spa = MyopicAuction().settle(offers, uav, math.nan), SecondPrice().settle(offers, uav, math.nan)
-    assert myopic[0] == spa[0]
+    if offers[0] > offers[1]:  # two stations that tie: MSB gives the task to the UAV, a second-price auction does not
+        assert myopic[0] == spa[0]
     if myopic[0] == 0:
         assert myopic[1] == spa[1] == max(uav, offers[1])
+
+
+def test_ties_of_a_second_price_auction() -> None:
+    assert SecondPrice().settle([2.0, 2.0], 0.5, 1.0) == (0, 2.0)
+    assert SecondPrice().settle([2.0, 1.0], 2.0, 1.0) == (UAV, 2.0)
 
 
 def test_surplus_is_the_winners_value() -> None:

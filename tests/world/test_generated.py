@@ -10,7 +10,7 @@ import pytest
 
 from simulator import Result, Scenario, ScenarioError, simulate
 from simulator.model.signals import uniform_delay, webster_delay
-from simulator.scenario import Arrivals, FourWay, GeneratedTraffic, Grid, TJunction
+from simulator.scenario_traffic import Arrivals, FourWay, GeneratedTraffic, Grid, TJunction
 from simulator.world.fleet import Fleet
 from simulator.world.generated import arrival_times, metres, time_at, timed
 from simulator.world.roads import Network, road_graph
