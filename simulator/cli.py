@@ -128,6 +128,7 @@ def compare(
             jobs=jobs,
             progress=lambda done, _: step(float(done)),
         )
+    check_output(directory, force)
     with whole_folder(directory) as part:
         table.to_csv(part / "comparison.csv")
         runs.to_csv(part / "runs.csv")

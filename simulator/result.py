@@ -224,7 +224,10 @@ def check_output(directory: Path, force: bool) -> None:
         if not force:
             raise OutputError(f"{directory} exists already; force its replacement (--force), or name another folder")
         whole = directory.is_dir() and not directory.is_symlink()
-        others = [path.name for path in directory.iterdir() if path.name not in WRITTEN] if whole else ["it"]
+        names = [path.name for path in directory.iterdir()] if whole else ["it"]
+        others = [name for name in names if name not in WRITTEN]
+        if names and not others and RUN_FILE not in names and COMPARISON_FILES[0] not in names:
+            others = names  # a scenario or a recording of one's own, no result
     except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, ValueError, RuntimeError) as error:
@@ -266,7 +269,7 @@ def whole_folder(directory: Path) -> Iterator[Path]:
 
 def _clear_stale(directory: Path) -> None:
     """Remove what a writer of this folder left that was killed; one that still runs is let be."""
-    for part in directory.parent.glob(f".{glob.escape(directory.name)}.*-*"):
+    for part in directory.parent.glob(f".{glob.escape(directory.name)}.part-*"):
         number = part.name.rpartition("-")[2]
         if number.isdigit() and not _is_alive(int(number)):
             shutil.rmtree(part, ignore_errors=True)

@@ -82,6 +82,7 @@ def _validated(scenario: str | Path | Scenario, overrides: Mapping[str, Any]) ->
     data = _plain(tree, source)
     if not isinstance(scenario, Scenario):
         _resolve_file(data, _base_directory(scenario))
+        _refuse_code(data, source)
     # A part's `model` or `kind` decides which fields it has, so it goes first.
     for key, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(DISCRIMINATORS)):
         _override(data, key, value)
@@ -118,6 +119,8 @@ def dump_scenario(scenario: Scenario, directory: Path, recording: str | None = N
         recording: name of a file in ``directory`` that takes the place of the scenario's recording.
     """
     data = scenario.model_dump(mode="json", exclude_none=True)
+    if ".py" in data["market"].get("mechanism", ""):
+        del data["market"]["mechanism"]  # run.json says which it was; a file names no code
     if recording is not None:
         data["traffic"]["file"] = str(directory / recording)
     file = data["traffic"].get("file")
@@ -153,6 +156,17 @@ def _read(scenario: str | Path) -> tuple[str, CommentedMap]:
     if not isinstance(tree, CommentedMap):
         raise ScenarioError(f"{source}: a scenario must be a mapping of fields such as 'name: ...'")
     return source, tree
+
+
+def _refuse_code(data: dict[str, Any], source: str) -> None:
+    """A scenario file runs no code, so it names only installed mechanisms; a person may give a path."""
+    market = data.get("market")
+    mechanism = market.get("mechanism") if isinstance(market, dict) else None
+    if isinstance(mechanism, str) and ".py" in mechanism:
+        raise ScenarioError(
+            f"{source}: market.mechanism: a file may name an installed mechanism only, not '{mechanism}'; "
+            "give a path with --set market.mechanism=FILE.py:Class"
+        )
 
 
 def _text(path: Path, source: str) -> str:

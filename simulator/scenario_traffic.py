@@ -154,8 +154,8 @@ class Signals(Model):
         if self.green_s < self.startup_lost_s + self.saturation_headway_s:
             raise PydanticCustomError(
                 "no_green",
-                "leave {green:.3g} s of green a phase, too little for one vehicle; make cycle_s longer",
-                {"green": self.green_s},
+                "leave {green} s of green a phase, too little for one vehicle; make cycle_s longer",
+                {"green": f"{self.green_s:.3g}"},
             )
         return self
 

@@ -45,6 +45,10 @@ class Text:
     def price(self, observation):
         return "high"
 
+class Exits:
+    def price(self, observation):
+        raise SystemExit(0)
+
 class NoPrice:
     pass
 
@@ -146,6 +150,8 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "output that is somebody's folder": (
         (*RUN, "--out", "here", "--force"), 2, r"here holds more than results \(thesis\.txt\), so it is not replaced"),
     "output that mixes results and other things": ((*RUN, "--out", "mixed", "--force"), 2, r"mixed holds more than"),
+    "output that is a scenario of one's own": ((*RUN, "--out", "own", "--force"), 2, r"own holds more than results"),
+    "policy that exits": ((*RUN, "--policy", "p.py:Exits"), 1, r"price\(\) raised SystemExit"),
     "output without a name": ((*RUN, "--out", ".", "--force"), 2, r"\.: must name the folder to write"),
     "output below a file": ((*RUN, "--out", "p.py/run"), 2, r"p\.py/run: cannot be written"),
     "one world only": (("compare", "paper", "--policies", "spa,random", "--seeds", "1"), 2, r"two or more worlds"),
@@ -174,6 +180,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "name: twice\ntraffic: {kind: recorded, file: x.csv}\n"
         "stations: {placed: [{name: s1, x: 0, y: 0}, {name: s1, x: 9, y: 9}]}\n"
     )
+    (path / "own").mkdir()
+    (path / "own" / "scenario.yaml").write_text("name: mine")
     for name in ("here", "mixed"):
         (path / name).mkdir()
     (path / "mixed" / "run.json").write_text("{}")

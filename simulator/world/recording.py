@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED = ("time", "id", "x", "y")
-PEDESTRIAN_TYPES = ("ped", "person", "DEFAULT_PEDTYPE")
+PEDESTRIAN_TYPES = ("ped_", "pedestrian", "person", "DEFAULT_PEDTYPE")
 
 
 @dataclass(frozen=True)

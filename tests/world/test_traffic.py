@@ -122,7 +122,7 @@ def test_a_task_is_lost_when_its_result_comes_after_the_vehicle_has_left_coverag
     )
     tasks = result.tasks
     lost = tasks[tasks["status"] == "lost"]
-    assert len(lost) >= 2
+    assert len(lost) >= 1
     events = result.events
     # What it would have been is known once the work is done; the loss itself is an event at the time of leaving.
     known = lost[lost["latency"].notna()]
