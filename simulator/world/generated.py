@@ -12,6 +12,7 @@ import numpy as np
 import simpy
 
 from simulator.draws import generator
+from simulator.errors import ScenarioError, nearest
 from simulator.model import FloatArray
 from simulator.model.following import Path, follow
 from simulator.scenario_traffic import Arrivals, GeneratedTraffic
@@ -75,6 +76,11 @@ class GeneratedVehicles:
         self.env, self.network = env, Network(traffic, fleet)
         self._traffic, self._fleet, self._on_crossing = traffic, fleet, on_crossing
         self._all: list[Vehicle] = []
+        rates = traffic.arrivals.rate_per_h
+        for name in rates if isinstance(rates, dict) else ():
+            if name not in self.network.entries:
+                offer = nearest(name, self.network.entries)
+                raise ScenarioError(f"traffic.arrivals.rate_per_h: there is no entry '{name}'; {offer}")
         self._queue_events = array("d")
 
         @lru_cache(maxsize=64)
@@ -237,7 +243,7 @@ class GeneratedVehicles:
         for vehicle in self._all:
             for number, (stretch, path) in enumerate(vehicle.stretches):
                 points = sorted({*path, *((time_at(path, at), at) for at in stretch.at[1:-1])})
-                moves = [(high - low) / (end - begin) for (begin, low), (end, high) in pairwise(points)]
+                moves = [max((high - low) / (end - begin), 0.0) for (begin, low), (end, high) in pairwise(points)]
                 if number == len(vehicle.stretches) - 1:
                     moves.append(moves[-1])  # its last place; every other end is the begin of the next stretch
                 for (time, at), speed in zip(points, moves, strict=False):
