@@ -179,8 +179,14 @@ class Result:
         directory = Path(directory)
         try:
             run = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise OutputError(f"{directory}: this is no run folder; it holds no readable {RUN_FILE}") from None
+            figures = run["summary"]
+            whole = {"policy", "seed", "duration", "warmup"} <= run.keys() and all(
+                figures[name] is None or isinstance(figures[name], int | float) for name in SUMMARY
+            )
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            whole = False
+        if not whole:
+            raise OutputError(f"{directory}: this is no run folder; it holds no whole {RUN_FILE}")
         scenario = load_scenario(directory / SCENARIO_FILE, {})
 
         def source(name: str) -> Callable[[], pd.DataFrame]:
@@ -205,9 +211,10 @@ def _read_table(directory: Path, name: str) -> pd.DataFrame:
 
     try:
         frame = pd.read_parquet(directory / f"{name}.parquet", engine="pyarrow")
+        return table(name, {column: frame[column] for column in frame.columns})
     except Exception as error:
-        raise OutputError(f"{directory}: the table {name}.parquet cannot be read ({error})") from None
-    return table(name, {column: frame[column] for column in frame.columns})
+        reason = f"there is no column {error}" if isinstance(error, KeyError) else error
+        raise OutputError(f"{directory}: the table {name}.parquet cannot be read ({reason})") from None
 
 
 def check_output(directory: Path, force: bool) -> None:
@@ -219,6 +226,7 @@ def check_output(directory: Path, force: bool) -> None:
     if directory.name in ("", ".", ".."):
         raise OutputError(f"{directory}: must name the folder to write, such as outputs/mine")
     try:
+        _clear_stale(directory)
         if not os.path.lexists(directory):
             directory.stat()
         if not force:
@@ -247,7 +255,6 @@ def whole_folder(directory: Path) -> Iterator[Path]:
     """
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        _clear_stale(directory)
         part = directory.with_name(f".{directory.name}.part-{os.getpid()}")
         part.mkdir()
     except (OSError, ValueError) as error:
@@ -268,11 +275,18 @@ def whole_folder(directory: Path) -> Iterator[Path]:
 
 
 def _clear_stale(directory: Path) -> None:
-    """Remove what a writer of this folder left that was killed; one that still runs is let be."""
-    for part in directory.parent.glob(f".{glob.escape(directory.name)}.part-*"):
-        number = part.name.rpartition("-")[2]
-        if number.isdigit() and not _is_alive(int(number)):
-            shutil.rmtree(part, ignore_errors=True)
+    """Put right what a writer of this folder left that was killed; one that still runs is let be.
+
+    If it was killed between the two renames, the folder that was to be replaced comes back to its name.
+    """
+    for left in directory.parent.glob(f".{glob.escape(directory.name)}.*-*"):
+        kind, _, number = left.name.removeprefix(f".{directory.name}.").rpartition("-")
+        if kind not in ("part", "old") or not number.isdigit() or _is_alive(int(number)):
+            continue
+        if kind == "old" and not os.path.lexists(directory):
+            left.rename(directory)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_alive(process: int) -> bool:

@@ -26,6 +26,12 @@ def _no_boolean(value: Any) -> Any:
     return value
 
 
+def _not_tiny(value: float) -> float:
+    if value < 1e-9:
+        raise PydanticCustomError("tiny", "must be at least 1e-9")
+    return value
+
+
 def _span(value: Any) -> Any:
     return (value, value) if isinstance(value, int | float | str) and not isinstance(value, bool) else value
 
@@ -53,7 +59,9 @@ def _bidding_rule(value: str) -> str:
 
 
 Real = Annotated[float, BeforeValidator(_no_boolean), Field(ge=-1e9, le=1e9)]
-Positive = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, le=1e9)]
+Positive = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, le=1e9), AfterValidator(_not_tiny)]
+Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(ge=1e-3, le=1e9)]
+"""A length of time after which something happens again: time must advance."""
 NonNegative = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1e9)]
 Decibels = Annotated[float, BeforeValidator(_no_boolean), Field(ge=-200, le=200)]
 Spread = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=100)]

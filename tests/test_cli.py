@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from simulator import Result
+from simulator import InputError, Result, simulate
 from simulator.cli import _slug
+from simulator.errors import OutputError
 from simulator.schema import TABLES
 
 COMMAND = [sys.executable, "-m", "simulator"]
@@ -356,3 +358,40 @@ def test_a_killed_run_leaves_no_half_folder(how: signal.Signals, tmp_path: Path)
 
 def test_folder_names_keep_to_safe_characters() -> None:
     assert _slug("mine/../<x>-p.py:Class:k=v-s0") == "mine-..-x--p.py-Class-k=v-s0"
+
+
+def test_a_folder_whose_replacement_was_cut_short_comes_back(tmp_path: Path) -> None:
+    """A writer that is killed between its two renames leaves the old run under another name only."""
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    run = simulate("paper", "spa", duration=5).save(tmp_path / "run")
+    run.rename(tmp_path / f".run.old-{dead.stdout.strip()}")
+    (tmp_path / f".run.part-{dead.stdout.strip()}").mkdir()
+    with pytest.raises(OutputError, match="exists already"):
+        simulate("paper", "spa", duration=5).save(run)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert Result.load(run).summary["tasks"] == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("run.json", lambda text: "[]", "holds no whole run.json"),
+        ("run.json", lambda text: text.replace('"warmup"', '"wramup"'), "holds no whole run.json"),
+        ("run.json", lambda text: text.replace('"surplus_mean": 0', '"surplus_mean": "0"', 1), "no whole run.json"),
+        ("scenario.yaml", lambda text: text.replace("kind: rounds", "kind: ruonds"), "must be one of 'rounds'"),
+    ],
+)
+def test_an_edited_run_folder_is_one_clear_error(
+    name: str, change: Callable[[str], str], message: str, tmp_path: Path
+) -> None:
+    folder = simulate("paper", "spa", duration=5).save(tmp_path / "run")
+    (folder / name).write_text(change((folder / name).read_text()))
+    with pytest.raises(InputError, match=message):
+        Result.load(folder)
+
+
+def test_a_table_without_a_column_is_one_clear_error(tmp_path: Path) -> None:
+    folder = simulate("paper", "spa", duration=5).save(tmp_path / "run")
+    pd.read_parquet(folder / "bids.parquet").drop(columns="bid").to_parquet(folder / "bids.parquet")
+    with pytest.raises(OutputError, match=r"bids\.parquet cannot be read \(there is no column 'bid'\)"):
+        _ = Result.load(folder).bids

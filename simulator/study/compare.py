@@ -55,9 +55,9 @@ def compare(
     Returns:
         The table, a row per policy: of each figure its mean over the worlds and the half-width of its 95 % interval
         (``surplus_mean``, ``surplus_mean_ci``), and of the surplus the paired difference to the first policy with its
-        half-width (``difference``, ``difference_ci``) and the ratio of the means (``ratio``) with that of the paired
-        difference over the first's mean (``ratio_ci``). Intervals are Student's t over worlds. And the runs: the
-        summary of each, a row per policy and seed.
+        half-width (``difference``, ``difference_ci``) and the ratio of the means with its own (``ratio``,
+        ``ratio_ci``). Intervals are Student's t over worlds, the ratio's by linearisation (Cochran, "Sampling
+        Techniques", 1977, section 6.4). And the runs: the summary of each, a row per policy and seed.
 
     Raises:
         InputError: scenario or one of the policies is wrong, or scipy is not installed.
@@ -118,9 +118,9 @@ def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
     for policy, figures in runs.items():
         difference = figures[:, surplus] - first
         row: dict[str, Any] = {"policy": policy, "seeds": len(figures)}
-        row["ratio"] = float(figures[:, surplus].mean() / first.mean())
+        row["ratio"] = ratio = float(figures[:, surplus].mean() / first.mean())
+        row["ratio_ci"] = half_width(figures[:, surplus] - ratio * first) / float(first.mean())
         row["difference"], row["difference_ci"] = float(difference.mean()), half_width(difference)
-        row["ratio_ci"] = row["difference_ci"] / float(first.mean())
         for column, name in enumerate(SUMMARY):
             row[name], row[f"{name}_ci"] = float(figures[:, column].mean()), half_width(figures[:, column])
         rows.append(row)

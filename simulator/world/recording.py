@@ -187,6 +187,8 @@ def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
 
     if column.dtype == np.float64:
         return column
+    if column.dtype.kind in "mMb":
+        raise RecordingError(f"{source}: {name} must be numbers, not {column.dtype}")
     try:
         return pd.to_numeric(column).astype(np.float64)
     except (ValueError, TypeError, OverflowError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -187,10 +188,15 @@ def _is_number(text: pa.StringScalar) -> bool:
 def _read_csv(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
     import pandas as pd
 
+    names = {"vehicle_id": str, "id": str}
     try:
         with _open(path) as stream:
             separator = ";" if b";" in stream.readline() else ","
-        frame = pd.read_csv(path, sep=separator, dtype={"vehicle_id": str, "id": str}, low_memory=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(path, sep=separator, dtype=names, low_memory=False, index_col=False)
+    except pd.errors.ParserWarning:
+        raise RecordingError(f"{path}: its rows have more columns than its first line has names") from None
     except pd.errors.ParserError as error:
         raise RecordingError(f"{path}: this is no CSV with ';' or ',' between its columns ({error})") from None
     except (pd.errors.EmptyDataError, UnicodeDecodeError, EOFError, zlib.error, OSError) as error:

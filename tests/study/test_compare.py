@@ -28,6 +28,22 @@ def test_differences_are_paired_by_world() -> None:
     assert table["ratio"].loc["b"] == pytest.approx(1 + 0.5 / worlds[:, column].mean())
 
 
+def test_the_interval_of_a_ratio_is_the_ratios_own() -> None:
+    """A policy that has 90 % in every world has a ratio without an interval, though not a difference without one."""
+    worlds = np.random.default_rng(0).normal(10.0, 3.0, (6, len(SUMMARY)))
+    table = tabulate({"a": worlds, "b": 0.9 * worlds})
+    assert table["ratio"].loc["b"] == pytest.approx(0.9)
+    assert table["ratio_ci"].loc["b"] < 1e-9
+    assert table["difference_ci"].loc["b"] > 0.1
+    # And it covers: 95 % of the intervals of six noisy worlds hold the true ratio.
+    rng, hits = np.random.default_rng(1), 0
+    for _ in range(400):
+        first = rng.normal(10.0, 1.0, (6, len(SUMMARY)))
+        row = tabulate({"a": first, "b": 0.9 * first + rng.normal(0.0, 0.3, first.shape)}).loc["b"]
+        hits += abs(row["ratio"] - 0.9) <= row["ratio_ci"]
+    assert hits / 400 == pytest.approx(0.95, abs=0.03)
+
+
 def test_jobs_do_not_change_the_table() -> None:
     seen: list[tuple[int, int]] = []
     policies = ["conditional", "random"]

@@ -168,3 +168,18 @@ def test_vehicles_are_numbered_by_entry_whatever_the_order_of_rows() -> None:
     two = Recording.from_frame(frame)
     assert one.names == two.names == ["zebra", "ant", "bee"]
     assert np.array_equal(one.x, two.x)
+
+
+def test_rows_that_end_in_a_separator_are_read_and_rows_with_more_values_are_an_error(tmp_path: Path) -> None:
+    rows = "time;id;x;y\n" + "".join(f"{t};a;{t};0;\n" for t in range(5))
+    for text in (rows, rows.replace("x;y\n", "x;y;\n")):
+        with pytest.warns(UserWarning, match="5 x sample without a speed"):
+            assert read(write(tmp_path, text, "r.csv")).x.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    with pytest.raises(RecordingError, match="its rows have more columns than its first line has names"):
+        read(write(tmp_path, rows.replace(";0;", ";0;7"), "r.csv"))
+
+
+def test_times_are_seconds_and_no_dates() -> None:
+    frame = straight(["a"])
+    with pytest.raises(RecordingError, match=r"DataFrame: time must be numbers, not datetime64"):
+        Recording.from_frame(frame.assign(time=pd.to_datetime(frame["time"], unit="s")))
