@@ -15,8 +15,9 @@ from simulator.scenario import Scenario
 class Conditional:
     """``rho(m) = max(1, zeta E[v_0 | m] / E[b_(2) | m])``, from predicted seconds and audited match values.
 
-    A provider's expected value is its audited match value over its predicted seconds; the demand, common to both,
-    cancels. In `paper` this is ``max(1, zeta E[M_0|m] / E[M_(2)|m])``.
+    A provider's expected value is its match value over its predicted seconds; the demand, common to both, cancels:
+    ``rho = max(1, zeta k tau_(2) / tau_0)`` with k the running ratio of audited match values, the UAV's over
+    that of all stations. In `paper` this is ``max(1, zeta E[M_0|m] / E[M_(2)|m])``.
 
     Attributes:
         toll: share by which the UAV's value is marked down, for the queue that a task leaves behind it.
@@ -35,5 +36,5 @@ class Conditional:
     def price(self, observation: Observation) -> float:
         """The ratio of the two expected values, at least 1."""
         uav = observation["uav_match"] / observation["uav_seconds"]
-        second = observation["second_match"] / observation["second_seconds"]
+        second = observation["ground_match"] / observation["second_seconds"]
         return scaling_factor(self._weight * uav, second)

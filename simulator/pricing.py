@@ -31,6 +31,10 @@ MARKET_CONDITIONS: dict[str, tuple[str, str]] = {
     "uav_match": ("", "mean audited match value of the UAV"),
     "best_match": ("", "mean audited match value of the best station that covers the vehicle"),
     "second_match": ("", "mean audited match value of the second-best station that covers the vehicle"),
+    "ground_match": (
+        "",
+        "mean audited match value of all ground stations; in `rounds` what the second bid has over its public seconds",
+    ),
     "uav_bid": ("", "what the UAV bids since its last report"),
     "ar_navigation": ("0/1", "the task is of this kind"),
     "pedestrian_detection": ("0/1", "the task is of this kind"),
@@ -190,7 +194,8 @@ def ask_price(policy: PricingPolicy, observation: Observation, task: int) -> flo
             f"policy {policy_label(policy)}, auction of task {task}: price() raised {describe(error)}"
         ) from error
     try:
-        valid = isinstance(rho, Real) and not isinstance(rho, bool) and float(rho) >= 1.0
+        valid = type(rho) is float or (isinstance(rho, Real) and not isinstance(rho, bool))
+        valid = valid and float(rho) >= 1.0
     except (ValueError, TypeError, OverflowError):
         valid = False
     if not valid:

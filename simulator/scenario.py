@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from simulator.errors import nearest
 from simulator.scenario_fields import LogSd, Model, NonNegative, Positive, Real, Span
+from simulator.scenario_outages import Outages
 from simulator.scenario_providers import Providers, Stations, Uavs
 from simulator.scenario_traffic import Rounds, Traffic
 
-TASK_KINDS = ("ar_navigation", "pedestrian_detection", "entertainment_3d")
+TaskKindName: TypeAlias = Literal["ar_navigation", "pedestrian_detection", "entertainment_3d"]
+
+TASK_KINDS: tuple[TaskKindName, ...] = get_args(TaskKindName)
 """The vehicle-twin tasks of the paper."""
 
 
@@ -39,7 +42,7 @@ class Tasks(Model):
     """Transmit power p^u of the vehicle, units of 100 mW."""
     accuracy_cap: Annotated[Real, Field(gt=0, lt=1)] = 0.98
     """Accuracy above which a match value no longer grows."""
-    kinds: dict[Literal["ar_navigation", "pedestrian_detection", "entertainment_3d"], TaskKind] = Field(
+    kinds: dict[TaskKindName, TaskKind] = Field(
         default={
             "ar_navigation": TaskKind(),
             "pedestrian_detection": TaskKind(),
@@ -101,6 +104,8 @@ class Scenario(Model):
     """What vehicles ask for."""
     market: Market = Market()
     """The auction."""
+    outages: Outages = Outages()
+    """Times in which providers do not work."""
 
     @model_validator(mode="after")
     def _distinct_names(self) -> Scenario:
@@ -132,6 +137,30 @@ class Scenario(Model):
                         {"part": part, "model": radio.model},
                     )
         return self
+
+    @model_validator(mode="after")
+    def _outages_of_providers(self) -> Scenario:
+        places = [(f"windows.{number}", window.provider) for number, window in enumerate(self.outages.windows)]
+        places += [(f"failures.{number}", failures.provider) for number, failures in enumerate(self.outages.failures)]
+        if places and isinstance(self.traffic, Rounds):
+            raise PydanticCustomError(
+                "no_outages", "outages: in 'rounds' nobody lasts from one round to the next; leave them out"
+            )
+        for place, name in places:
+            if not self.providers_called(name):
+                known = ["stations", "uavs", *self.uav_names(), *self.station_names()]
+                raise PydanticCustomError(
+                    "unknown_outage",
+                    "outages.{place}: no provider is called '{name}'; {offer}",
+                    {"place": place, "name": name, "offer": nearest(name, known)},
+                )
+        return self
+
+    def providers_called(self, name: str) -> list[int]:
+        """Ids of the provider of that name, or of all `stations` or `uavs`; empty if there is none."""
+        uavs, names = self.uavs.total(), [*self.uav_names(), *self.station_names()]
+        kinds = {"uavs": range(uavs), "stations": range(uavs, len(names))}
+        return list(kinds[name]) if name in kinds else [number for number, own in enumerate(names) if own == name]
 
     def uav_names(self) -> list[str]:
         """Names of the UAVs, by id from 0."""

@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from simulator.scenario_fields import Bidding, Count, Decibels, LogSd, Model, NonNegative, Positive, Real, Span, Spread
+from simulator.scenario_fields import (
+    Bidding,
+    Count,
+    Decibels,
+    LogSd,
+    Model,
+    NonNegative,
+    Positive,
+    Real,
+    Seconds,
+    Span,
+    Spread,
+)
 
 
 class RandomGains(Model):
@@ -181,7 +193,7 @@ class Uavs(Providers):
     """Radius of the ring, m."""
     altitude_m: Positive = 100.0
     """Height above the road, m."""
-    report_s: Positive = 10.0
+    report_s: Seconds = 10.0
     """Seconds from one report of a UAV, and so from one renewal of its bid, to the next."""
     radio: Radio = AirRadio()
     """Radio model of their links."""

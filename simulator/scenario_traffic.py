@@ -8,14 +8,14 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from simulator.errors import nearest
-from simulator.scenario_fields import LogSd, Model, NonNegative, Positive, Real
+from simulator.scenario_fields import LogSd, Model, NonNegative, Positive, Real, Seconds
 
 
 class Rounds(Model):
     """No roads: round k is at k times `every_s` with vehicle k, everything is drawn afresh, nobody queues."""
 
     kind: Literal["rounds"]
-    every_s: Positive = 1.0
+    every_s: Seconds = 1.0
     """Seconds from one round to the next."""
     uav_factor_log_sd: LogSd = 1.0
     """Log-sd of the public factor, mean 1, that divides every stage time of the UAV."""
@@ -132,7 +132,7 @@ class Turning(Model):
 class Signals(Model):
     """Fixed-time signals at every junction: two phases, one for each axis, that split the cycle evenly."""
 
-    cycle_s: Positive = 60.0
+    cycle_s: Seconds = 60.0
     """Length of the cycle, s."""
     yellow_s: NonNegative = 3.0
     """Yellow after each green, s."""
@@ -142,7 +142,7 @@ class Signals(Model):
     """When the first cycle begins, s."""
     wave_mps: Positive | None = None
     """Speed of a green wave from west to east: a junction's cycle begins later by its distance over it; m/s."""
-    saturation_headway_s: Positive = 2.0
+    saturation_headway_s: Seconds = 2.0
     """Headway at which a queue discharges, s."""
     startup_lost_s: NonNegative = 2.0
     """Green that is lost until a queue moves, s."""
@@ -151,6 +151,12 @@ class Signals(Model):
 
     @model_validator(mode="after")
     def _some_green(self) -> Signals:
+        if self.yellow_used_s > self.yellow_s:
+            raise PydanticCustomError(
+                "no_yellow",
+                "yellow_used_s: must be at most yellow_s, {yellow}, not {used}",
+                {"yellow": f"{self.yellow_s:g}", "used": f"{self.yellow_used_s:g}"},
+            )
         if self.green_s < self.startup_lost_s + self.saturation_headway_s:
             raise PydanticCustomError(
                 "no_green",
@@ -165,16 +171,20 @@ class Signals(Model):
         return self.cycle_s / 2 - self.yellow_s - self.all_red_s
 
 
+Rate = Annotated[Real, Field(ge=0, le=36_000)]
+"""Vehicles an hour, at most ten a second."""
+
+
 class Arrivals(Model):
     """How vehicles enter at the ends of the roads."""
 
-    rate_per_h: NonNegative | dict[str, NonNegative] = 600.0
+    rate_per_h: Rate | dict[str, Rate] = 600.0
     """Vehicles an hour at each entry, or by the entry's name."""
     process: Literal["poisson", "headway", "even"] = "poisson"
     """Poisson; headway: a least headway and an exponential rest; even: evenly spaced."""
     min_headway_s: NonNegative = 1.5
     """Least headway of the headway process, s."""
-    profile: tuple[tuple[NonNegative, NonNegative], ...] = ((0.0, 1.0),)
+    profile: tuple[tuple[NonNegative, Annotated[Real, Field(ge=0, le=100)]], ...] = ((0.0, 1.0),)
     """Factor on the rates over time: [s, factor] in order of time, straight in between."""
 
     @model_validator(mode="after")

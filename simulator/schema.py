@@ -27,6 +27,8 @@ EVENT_KINDS = (
     "task_completed",
     "task_lost",
     "uav_reported",
+    "provider_out",
+    "provider_back",
     "vehicle_left",
 )
 SIGNAL_STATES = ("green", "yellow", "red")
@@ -110,7 +112,11 @@ TABLES: dict[str, tuple[Column, ...]] = {
             for stage in STAGES
             for part, meaning in (("wait", f"wait before the {stage} stage"), ("time", f"time in the {stage} stage"))
         ),
-        _float("latency", "s", "request to result; of a lost task, what it would have been; NaN if not yet known"),
+        _float(
+            "latency",
+            "s",
+            "request to result; of a lost task, what it would have been; NaN if not known, as after an outage",
+        ),
         _float("accuracy", "", "share of matched pixels of the result"),
         _float("finished", "s", "time of the result"),
         _float("realised_surplus", "", "surplus at the actual latency and accuracy; 0 if lost or unserved"),
@@ -150,11 +156,13 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _float("payments", "", "what it paid"),
         _float("net_utility", "", "its values (not weighted) less its payments"),
         _float("mean_latency", "s", "mean latency of the tasks it has served"),
+        _float("out_s", "s", "time in which it was out"),
         *(
             _float(
                 f"{stage}_utilisation",
                 "",
-                f"busy share of the {stage} stage; in `rounds`, where nobody queues, the mean number in it",
+                f"busy share of the {stage} stage, an outage with a task in it included; "
+                "in `rounds`, where nobody queues, the mean number in it",
             )
             for stage in STAGES
         ),

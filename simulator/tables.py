@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import STAGES
+from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, valuation
 from simulator.schema import EVENT_KINDS, PROVIDER_KINDS, TABLES, table
 from simulator.trace import Recorder
@@ -35,6 +37,12 @@ class Tables:
         self._auctions = recorder.auctions()
         self._tasks = _until(recorder.tasks(), duration)
 
+    @cached_property
+    def _vehicles(self) -> dict[str, Any]:
+        """The columns of the table `vehicles`, from which some events follow too."""
+        traffic = self._world.traffic
+        return _empty("vehicles") if traffic is None else traffic.vehicle_rows(self._duration)
+
     def auctions(self) -> pd.DataFrame:
         """A row per auction."""
         return table("auctions", dict(self._auctions))
@@ -56,26 +64,30 @@ class Tables:
             before = finished
         columns["finished"] = before
         columns["latency"] = seconds = before - tasks["requested"]
-        weight = np.where(tasks["provider"] < uavs, market.uav_weight, 1.0)
+        weight = surplus_weights(tasks["provider"] < uavs, market.uav_weight)
         worth = weight * valuation(common_term(seconds, market.latency_weight), tasks["match"], tasks["demand"])
         status = tasks["status"]
         columns["realised_surplus"] = np.select([status == COMPLETED, status == OPEN], [worth, np.nan], 0.0)
         return table("tasks", columns)
 
     def events(self) -> pd.DataFrame:
-        """A row per event, by time; at one time in order of cause."""
+        """A row per event, by time; at one time in order of cause, which is that of the parts."""
         parts = [*self._vehicle_events(), *self._auction_events(), *self._task_events()]
         reports = self._recorder.reports()
         parts.append(_part("uav_reported", reports["time"], provider=reports["provider"], value=reports["bid"]))
+        outages = self._recorder.outages()
+        begins = outages["is_out"] == 1.0
+        for kind, which in (("provider_out", begins), ("provider_back", ~begins)):
+            parts.append(_part(kind, outages["time"][which], provider=outages["provider"][which]))
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.lexsort((columns["vehicle"], columns["cause"], columns["task"], columns["time"]))
+        order = np.argsort(columns["time"], kind="stable")
         return table("events", {name: column[order] for name, column in columns.items()})
 
     def _vehicle_events(self) -> list[Columns]:
         traffic = self._world.traffic
         if traffic is None:
             return []
-        rows = traffic.vehicle_rows(self._duration)
+        rows = self._vehicles
         vehicle, entered, left = (np.asarray(rows[name], dtype=np.float64) for name in ("vehicle", "entered", "left"))
         gone = ~np.isnan(left)
         queue = traffic.queue_events(self._duration)
@@ -96,17 +108,16 @@ class Tables:
             _part(
                 "cell_left", time[cell], vehicle=vehicle[cell], task=task[cell], provider=auctions["station_left"][cell]
             ),
-            _part("task_requested", time, 1, vehicle=vehicle, task=task),
+            _part("task_requested", time, vehicle=vehicle, task=task),
             _part(
                 "auction_settled",
                 time,
-                2,
                 vehicle=vehicle,
                 task=task,
                 provider=auctions["winner"],
                 value=auctions["rho"],
             ),
-            _part("task_unserved", time[nobody], 3, vehicle=vehicle[nobody], task=task[nobody]),
+            _part("task_unserved", time[nobody], vehicle=vehicle[nobody], task=task[nobody]),
         ]
 
     def _task_events(self) -> list[Columns]:
@@ -115,21 +126,19 @@ class Tables:
         for number in range(len(STAGES)):
             for kind in ("started", "finished"):
                 time = tasks[f"{kind}_{number}"]
-                cause = 4 + 2 * number + (kind == "finished")
                 value = np.full(len(time), float(number))
-                parts.append(self._of_tasks(f"stage_{kind}", cause, time, ~np.isnan(time), value))
+                parts.append(self._of_tasks(f"stage_{kind}", time, ~np.isnan(time), value))
         last = tasks[f"finished_{len(STAGES) - 1}"]
         latency = last - tasks["requested"]
-        parts.append(self._of_tasks("task_completed", 12, last, tasks["status"] == COMPLETED, latency))
-        parts.append(self._of_tasks("task_lost", 13, tasks["lost_at"], tasks["status"] == LOST, latency))
+        parts.append(self._of_tasks("task_completed", last, tasks["status"] == COMPLETED, latency))
+        parts.append(self._of_tasks("task_lost", tasks["lost_at"], tasks["status"] == LOST, latency))
         return parts
 
-    def _of_tasks(self, kind: str, cause: int, time: FloatArray, which: BoolArray, value: FloatArray) -> Columns:
+    def _of_tasks(self, kind: str, time: FloatArray, which: BoolArray, value: FloatArray) -> Columns:
         tasks = self._tasks
         return _part(
             kind,
             time[which],
-            cause,
             vehicle=tasks["vehicle"][which],
             task=tasks["task"][which],
             provider=tasks["provider"][which],
@@ -138,8 +147,7 @@ class Tables:
 
     def vehicles(self) -> pd.DataFrame:
         """A row per vehicle that entered."""
-        traffic = self._world.traffic
-        return table("vehicles", _empty("vehicles") if traffic is None else traffic.vehicle_rows(self._duration))
+        return table("vehicles", self._vehicles)
 
     def paths(self) -> pd.DataFrame:
         """A row per change of motion."""
@@ -154,7 +162,7 @@ class Tables:
     def providers(self) -> pd.DataFrame:
         """A row per provider."""
         auctions, tasks, fleet = self._auctions, self._tasks, self._world.fleet
-        weight = np.where(fleet.is_uav, self._world.scenario.market.uav_weight, 1.0)
+        weight = surplus_weights(fleet.is_uav, self._world.scenario.market.uav_weight)
         won = auctions["winner"] >= 0
         winner = auctions["winner"][won].astype(np.int64)
 
@@ -179,10 +187,19 @@ class Tables:
             "net_utility": surplus / weight - payments,
             "mean_latency": np.divide(total_latency, count, out=np.full(fleet.size, np.nan), where=count > 0),
         }
+        outages = self._recorder.outages()
+        # Each outage counts from its begin to the run's end, less what comes after its end.
+        sign = np.where(outages["is_out"] == 1.0, 1.0, -1.0)
+        columns["out_s"] = np.bincount(
+            outages["provider"].astype(np.int64),
+            weights=sign * (self._duration - outages["time"]),
+            minlength=fleet.size,
+        )
+        cut = np.minimum(tasks["cut_at"], self._duration)
         for number, stage in enumerate(STAGES):
             started = tasks[f"started_{number}"]
             begun = ~np.isnan(started)
-            ended = np.where(np.isnan(tasks[f"finished_{number}"]), self._duration, tasks[f"finished_{number}"])
+            ended = np.where(np.isnan(tasks[f"finished_{number}"]), cut, tasks[f"finished_{number}"])
             busy = np.bincount(
                 tasks["provider"][begun].astype(np.int64), weights=(ended - started)[begun], minlength=fleet.size
             )
@@ -208,17 +225,15 @@ def _until(tasks: Columns, duration: float) -> Columns:
 def _part(
     kind: str,
     time: FloatArray,
-    cause: int = 0,
     vehicle: FloatArray | float = -1.0,
     task: FloatArray | float = -1.0,
     provider: FloatArray | float = -1.0,
     value: FloatArray | float = np.nan,
 ) -> Columns:
-    """Rows of one kind; ``cause`` orders the events of a task that happen at one time."""
+    """Rows of one kind."""
     columns: Columns = {
         "time": time,
         "kind": np.full(len(time), float(EVENT_KINDS.index(kind))),
-        "cause": np.full(len(time), float(cause)),
     }
     for name, given in (("vehicle", vehicle), ("task", task), ("provider", provider), ("value", value)):
         columns[name] = np.broadcast_to(np.asarray(given, dtype=np.float64), time.shape)

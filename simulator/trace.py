@@ -25,9 +25,10 @@ BID_FIELDS = ("bid", "value", "common_value", "match_value", "predicted_latency"
 TASK_FIELDS = (
     "task", "vehicle", "kind", "size_mb", "demand", "requested", "provider", "status",
     "started_0", "started_1", "started_2", "started_3", "finished_0", "finished_1", "finished_2", "finished_3",
-    "accuracy", "match", "lost_at",
+    "accuracy", "match", "lost_at", "cut_at",
 )  # fmt: skip
 REPORT_FIELDS = ("time", "provider", "bid")
+OUTAGE_FIELDS = ("time", "provider", "is_out")
 
 _GROUND, _UAV, _NONE = range(len(WINNER_KINDS))
 
@@ -46,12 +47,12 @@ class Recorder:
         self._invited = array("b")
         self._tasks = array("d")
         self._reports = array("d")
+        self._outages = array("d")
         self._running: dict[int, Task] = {}
 
     def auction(self, auction: Auction) -> None:
         """Write down a settled auction and the bids of all providers; its task is followed until it is done."""
         task, bids, uav = auction.task, auction.bids, auction.uav
-        bid, value = auction.bid.tolist(), auction.value.tolist()
         winner = auction.winner
         kind = _NONE if winner < 0 else _GROUND if winner in auction.ranking else _UAV
         self._auctions.extend(
@@ -65,12 +66,12 @@ class Recorder:
                 auction.rho,
                 bids[0] if bids else math.nan,
                 bids[1] if len(bids) > 1 else math.nan,
-                bid[uav] if uav >= 0 else math.nan,
+                auction.bid[uav] if uav >= 0 else math.nan,
                 auction.contract if uav >= 0 else math.nan,
                 winner,
                 kind,
                 auction.payment,
-                value[uav] if uav >= 0 else math.nan,
+                auction.value[uav] if uav >= 0 else math.nan,
                 auction.top_value,
                 auction.surplus,
                 auction.oracle_surplus,
@@ -78,34 +79,47 @@ class Recorder:
                 task.size_mb,
             )
         )
-        self._auctions.extend(auction.market.tolist())
-        self._bids.extend(bid)
-        self._bids.extend(value)
-        self._bids.extend(auction.common.tolist())
-        self._bids.extend(auction.match.tolist())
-        self._bids.extend(auction.latency.tolist())
-        self._invited.extend(auction.invited.tolist())
+        self._auctions.frombytes(auction.market.tobytes())
+        for column in (auction.bid, auction.value, auction.common, auction.match, auction.latency):
+            self._bids.frombytes(column.tobytes())
+        self._invited.frombytes(auction.invited.tobytes())
         if task.status == UNSERVED:
-            self._write(task)
+            self._write(task, math.inf)
         else:
             self._running[task.id] = task
 
-    def task_done(self, task: Task) -> None:
-        """Write down a task that has passed its last stage."""
+    def task_done(self, task: Task, lost_at: float) -> None:
+        """Write down a task that has passed its last stage, or that an outage has ended, and when it is lost."""
         del self._running[task.id]
-        self._write(task)
+        self._write(task, lost_at)
 
     def report(self, time: float, uav: int, bid: float) -> None:
         """Write down a UAV's report."""
         self._reports.extend((time, uav, bid))
 
-    def _write(self, task: Task) -> None:
+    def outage(self, time: float, provider: int, is_out: bool) -> None:
+        """Write down that a provider has gone out or come back."""
+        self._outages.extend((time, provider, is_out))
+
+    def _write(self, task: Task, lost_at: float) -> None:
         self._tasks.extend(
-            (task.id, task.vehicle, task.kind, task.size_mb, task.demand, task.requested, task.provider, task.status)
+            (
+                task.id,
+                task.vehicle,
+                task.kind,
+                task.size_mb,
+                task.demand,
+                task.requested,
+                task.provider,
+                task.status,
+                *task.started,
+                *task.finished,
+                task.accuracy,
+                task.match,
+                lost_at,
+                task.cut_at,
+            )
         )
-        self._tasks.extend(task.started)
-        self._tasks.extend(task.finished)
-        self._tasks.extend((task.accuracy, task.match, task.lost_at))
 
     def auctions(self) -> dict[str, FloatArray]:
         """Every auction's fields, in order of settlement."""
@@ -125,7 +139,7 @@ class Recorder:
         rows = Recorder(self._providers)
         rows._tasks = array("d", self._tasks)
         for task in self._running.values():
-            rows._write(task)
+            rows._write(task, task.lost_at)
         columns = _columns(rows._tasks, TASK_FIELDS)
         order = np.argsort(columns["task"])
         return {name: column[order] for name, column in columns.items()}
@@ -133,6 +147,10 @@ class Recorder:
     def reports(self) -> dict[str, FloatArray]:
         """Every report of a UAV, in order of time."""
         return _columns(self._reports, REPORT_FIELDS)
+
+    def outages(self) -> dict[str, FloatArray]:
+        """Every begin and end of an outage, in order of time."""
+        return _columns(self._outages, OUTAGE_FIELDS)
 
 
 def _columns(rows: array[float], fields: tuple[str, ...]) -> dict[str, FloatArray]:

@@ -16,7 +16,9 @@ def check_laws(result: Result) -> None:
     check_auctions(result)
     check_bids(result)
     check_tasks(result)
+    check_outages(result)
     check_events(result)
+    check_littles_law(result)
     check_sums(result)
 
 
@@ -104,7 +106,39 @@ def check_tasks(result: Result) -> None:
     assert (tasks.loc[~done & ~open_, "realised_surplus"] == 0).all()
     bids = result.bids.set_index(["task", "provider"])["predicted_latency"]
     winner = pd.MultiIndex.from_frame(tasks.loc[known, ["task", "provider"]])
-    assert np.allclose(bids.loc[winner], tasks.loc[known, "latency"]), "queues are first come first served"
+    out = [outages(result, provider) for provider in range(len(result.providers))]
+    stood_still = [
+        sum(end - begin for begin, end in out[int(provider)] if requested <= begin < finished)
+        for provider, requested, finished in tasks.loc[known, ["provider", "requested", "finished"]].to_numpy().tolist()
+    ]
+    assert np.allclose(bids.loc[winner] + stood_still, tasks.loc[known, "latency"]), "first come first served"
+
+
+def outages(result: Result, provider: int) -> list[tuple[float, float]]:
+    """Begin and end of each outage of a provider; the last may be under way when the run ends."""
+    events = result.events[result.events["provider"] == provider]
+    begins, ends = (events.loc[events["kind"] == f"provider_{which}", "time"].tolist() for which in ("out", "back"))
+    return list(zip(begins, [*ends, result.run["duration"]], strict=False))
+
+
+def check_outages(result: Result) -> None:
+    events, tasks, bids = result.events, result.tasks.set_index("task"), result.bids
+    requested = tasks["requested"].loc[bids["task"]].to_numpy()
+    for provider, out_s in enumerate(result.providers["out_s"].tolist()):
+        own = outages(result, provider)
+        assert np.isclose(out_s, sum(end - begin for begin, end in own))
+        if not own:
+            continue
+        work = events[(events["provider"] == provider) & events["kind"].str.startswith("stage_")]
+        for begin, end in own:
+            invited = (bids["provider"] == provider) & (requested > begin) & (requested < end)
+            assert not invited.any(), "nobody who is out is invited"
+            assert not work["time"].between(begin, end, inclusive="neither").any(), "nor does it work"
+            had = tasks[(tasks["provider"] == provider) & (tasks["requested"] < begin)]
+            if result.scenario.outages.mode == "lost":
+                assert not ((had["finished"] > begin) | (had["status"] == "open")).any()
+                dropped = had[had["latency"].isna()]
+                assert (dropped["status"] == "lost").all()
 
 
 def check_events(result: Result) -> None:
@@ -124,6 +158,18 @@ def check_events(result: Result) -> None:
     for task in tasks.loc[tasks["status"] == "completed", "task"].iloc[:50]:
         tail = ["task_requested", "auction_settled", *stages, "task_completed"]
         assert steps[task][-len(tail) :] == tail
+
+
+def check_littles_law(result: Result) -> None:
+    """Mean vehicles on the map are arrivals times mean time there; one is counted by events, one by vehicles."""
+    duration = result.run["duration"]
+    moves = result.events[result.events["kind"].isin(["vehicle_entered", "vehicle_left"])]
+    change = np.where(moves["kind"] == "vehicle_entered", 1, -1)
+    steps = np.diff(np.append(moves["time"].to_numpy(), duration))
+    on_map = float((np.cumsum(change) * steps).sum() / duration)
+    stays = result.vehicles["left"].fillna(duration) - result.vehicles["entered"]
+    if len(stays):
+        assert np.isclose(on_map, len(stays) / duration * stays.mean())
 
 
 def check_sums(result: Result) -> None:

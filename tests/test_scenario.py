@@ -126,6 +126,33 @@ def test_assignments_of_the_command_line(text: str, key: str, value: object) -> 
         ("name: mine", "name: mine\nmarket: {mechanism: 'evil.py:X'}", "may name an installed mechanism only"),
         ("name: mine", "name: &a mine", "anchors and aliases have no place in a scenario"),
         ("count: 3", "count: 3, uplink_mhz: " + "[" * 2000, "nested too deeply|this is no YAML"),
+        ("kind: rounds", "kind: rounds, every_s: 1e-320", r"traffic\.every_s: must be greater than or equal to 0\.001"),
+        ("count: 3", "count: 3, uplink_mhz: 1e-300", r"stations\.uplink_mhz: must be at least 1e-9, not 1e-300"),
+        (
+            "kind: rounds",
+            "kind: generated, arrivals: {rate_per_h: 1e9}",
+            r"traffic\.arrivals\.rate_per_h: must be less than or equal to 36000",
+        ),
+        (
+            "kind: rounds",
+            "kind: generated, signals: {yellow_s: 1}",
+            r"traffic\.signals: yellow_used_s: must be at most yellow_s, 1, not 2",
+        ),
+        (
+            "kind: rounds}",
+            "kind: generated}\noutages: {windows: [{provider: s9, from_s: 1, to_s: 2}]}",
+            r"outages\.windows\.0: no provider is called 's9'; known: s1, s2, s3, stations, u1, uavs",
+        ),
+        (
+            "kind: rounds}",
+            "kind: generated}\noutages: {windows: [{provider: s1, from_s: 2, to_s: 2}]}",
+            r"mine\.yaml:3: outages\.windows\.0: must end after it begins",
+        ),
+        (
+            "kind: rounds}",
+            "kind: rounds}\noutages: {failures: [{provider: uavs, mean_between_s: 9, mean_repair_s: 1}]}",
+            r"outages: in 'rounds' nobody lasts from one round to the next",
+        ),
         ("name: mine", "name: mine\nduration_s: .nan", r"mine\.yaml:2: duration_s: must be a finite number"),
         ("name: mine", "name: mine\nmarket: {information: al-bids}", r"market\.information: must be 'public'"),
     ],

@@ -61,6 +61,9 @@ def random_world(rng: np.random.Generator) -> dict[str, Any]:
         "market.history": int(rng.integers(1, 7)),
         "market.contract_rounds": one(50, 100_000),
         "traffic.max_gap_s": 1000,
+        "outages.mode": one("lost", "wait"),
+        "outages.windows": one([], [{"provider": "s1", "from_s": 5, "to_s": 12, "every_s": 20}]),
+        "outages.failures": one([], [], [{"provider": "stations", "mean_between_s": 40, "mean_repair_s": 6}]),
     }
 
 
@@ -78,10 +81,13 @@ def test_the_laws_hold_on_random_scenarios() -> None:
         check_laws(result)
         seen.update(result.tasks["status"].astype(str).tolist())
         seen.update(asked=int(result.auctions["asked"].sum()), waited=int((result.tasks["uplink_wait"] > 0).sum()))
+        seen.update(dropped=int(((result.tasks["status"] == "lost") & result.tasks["latency"].isna()).sum()))
+        seen.update(paused=int((result.events["kind"] == "provider_back").sum()) * (world["outages.mode"] == "wait"))
 
     laws_hold()
-    # The laws were tried on something: every fate of a task, waits and priced auctions.
-    assert min(seen[what] for what in ("asked", "completed", "lost", "unserved", "open", "waited")) >= 10, seen
+    # The laws were tried on something: every fate of a task, waits, outages and priced auctions.
+    fates = ("asked", "completed", "lost", "unserved", "open", "waited", "dropped", "paused")
+    assert min(seen[what] for what in fates) >= 10, seen
 
 
 @pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")

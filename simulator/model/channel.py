@@ -22,17 +22,13 @@ def data_rate(bandwidth_mhz: FloatArray, snr: FloatArray) -> FloatArray:
     return np.asarray(bandwidth_mhz / math.log(2.0) * np.log1p(snr))
 
 
-def snr_ratio(unit_snr_db: FloatArray, power_units: FloatArray | float) -> FloatArray:
-    """Signal-to-noise ratio ``g p / sigma^2`` of a link.
+def snr_ratio(unit_snr_db: FloatArray) -> FloatArray:
+    """Signal-to-noise ratio of a link at one power unit as a plain ratio; times the power units it is g p / sigma^2.
 
     Args:
         unit_snr_db: the ratio at one power unit (100 mW), dB.
-        power_units: transmit power, units of 100 mW.
-
-    Returns:
-        The plain ratio.
     """
-    return np.asarray(10.0 ** (0.1 * unit_snr_db) * power_units)
+    return np.asarray(np.exp(0.1 * math.log(10.0) * unit_snr_db))
 
 
 def distance_snr_db(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import pairwise
+from operator import itemgetter
 
 Path = list[tuple[float, float]]
 """Where a vehicle is on its road: (time, s; metres from the road's begin), straight between the points."""
@@ -30,7 +32,9 @@ def follow(
     """
     path: Path = [(entered_s, 0.0)]
     time, place = entered_s, 0.0
-    for (begin, low), (end, high) in pairwise(leader or ()):
+    if leader is None or leader[-1][0] + reaction_s <= entered_s:
+        return [*path, (entered_s + length_m / speed_mps, length_m)]
+    for (begin, low), (end, high) in pairwise(leader):
         begin, end, low, high = begin + reaction_s, end + reaction_s, low - spacing_m, high - spacing_m
         if end <= time:
             continue
@@ -68,3 +72,23 @@ def _go(path: Path, time: float, place: float) -> float:
             path.pop()
     path.append((time, place))
     return time
+
+
+def metres(path: Path, now: float) -> float:
+    """Where on its road a vehicle is at a time, m from the begin; at an end of the path before and after it."""
+    return _across(path, 0, now)
+
+
+def time_at(path: Path, place: float) -> float:
+    """When a vehicle first is that many metres from the begin of its road, s; an end of the path's time beyond it."""
+    return _across(path, 1, place)
+
+
+def _across(path: Path, axis: int, value: float) -> float:
+    """The other coordinate of the first point of a path that has this one on an axis."""
+    number = bisect_left(path, value, key=itemgetter(axis))
+    if number == 0 or number == len(path):
+        return path[min(number, len(path) - 1)][1 - axis]
+    before, after = path[number - 1], path[number]
+    share = (value - before[axis]) / (after[axis] - before[axis])
+    return before[1 - axis] + share * (after[1 - axis] - before[1 - axis])

@@ -34,8 +34,7 @@ def stage_times(
     gpu_per_bit: FloatArray | float,
     unit_snr_db: FloatArray,
     uplink_power_units: FloatArray | float,
-    uplink_mhz: FloatArray,
-    downlink_mhz: FloatArray,
+    bandwidth_mhz: FloatArray,
     power_units: FloatArray,
     gpu_units: FloatArray,
     cpu_units: FloatArray,
@@ -47,8 +46,7 @@ def stage_times(
         gpu_per_bit: GPU work a bit ``e_p``, 1/bit.
         unit_snr_db: signal-to-noise ratio of the link at one power unit, dB, shape (..., providers).
         uplink_power_units: transmit power ``p^u`` of the vehicle, units of 100 mW.
-        uplink_mhz: uplink bandwidth ``B^u``, MHz, shape (providers,) or that of ``unit_snr_db``.
-        downlink_mhz: downlink bandwidth ``B^d``, MHz.
+        bandwidth_mhz: ``B^u`` and ``B^d``, MHz, shape (2, ..., providers).
         power_units: transmit power ``p^d`` of the provider, units of 100 mW.
         gpu_units: GPU speed ``f^g``, 1e9 /s.
         cpu_units: CPU speed ``f^c``, 1e9 bit/s.
@@ -56,12 +54,14 @@ def stage_times(
     Returns:
         Seconds, shape (4, ..., providers), in the order of ``STAGES``.
     """
-    gain = snr_ratio(unit_snr_db, 1.0)
+    gain = snr_ratio(unit_snr_db)
+    snr = np.empty((2, *gain.shape))
+    np.multiply(gain, uplink_power_units, out=snr[0])
+    np.multiply(gain, power_units, out=snr[1])
     times = np.empty((len(STAGES), *gain.shape))
-    times[0] = transfer_s(size_mb, data_rate(uplink_mhz, gain * uplink_power_units))
+    times[::3] = transfer_s(size_mb, data_rate(bandwidth_mhz, snr))
     times[1] = gpu_s(size_mb, gpu_per_bit, gpu_units)
     times[2] = cpu_s(size_mb, cpu_units)
-    times[3] = transfer_s(size_mb, data_rate(downlink_mhz, gain * power_units))
     return times
 
 
@@ -82,9 +82,7 @@ def tandem_finish(arrival_s: float, free_at_s: FloatArray, times: FloatArray) ->
         Finish times, seconds, of the shape of ``times``. With every stage free the last minus ``arrival_s`` is (6).
     """
     finish = np.empty_like(times)
-    done = np.maximum(free_at_s[0], arrival_s) + times[0]
-    finish[0] = done
-    for stage in range(1, len(STAGES)):
-        done = np.maximum(done, free_at_s[stage]) + times[stage]
-        finish[stage] = done
+    done: FloatArray | float = arrival_s
+    for stage in range(len(STAGES)):
+        done = np.add(np.maximum(free_at_s[stage], done), times[stage], out=finish[stage])
     return finish

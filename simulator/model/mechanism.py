@@ -30,9 +30,9 @@ def station_wins(top_bid: Number, threshold: Number) -> bool | BoolArray:
     return top_bid > threshold
 
 
-def surplus(ground_wins: BoolArray, station_value: FloatArray, uav_value: FloatArray, uav_weight: float) -> FloatArray:
-    """Equation (12): the value of the winner, the UAV's weighted with zeta."""
-    return np.where(ground_wins, station_value, uav_weight * uav_value)
+def surplus_weights(is_uav: BoolArray, uav_weight: float) -> FloatArray:
+    """Equation (12): what the value of each provider counts in the surplus, zeta for a UAV and 1 for a station."""
+    return np.where(is_uav, uav_weight, 1.0)
 
 
 def scaling_factor(uav_amount: float, second_amount: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.model import FloatArray, IntArray
+from simulator.model import FloatArray
 
 
 def common_term(latency_s: FloatArray | float, latency_weight: float) -> FloatArray:
@@ -17,9 +17,15 @@ def match_term(accuracy: FloatArray, accuracy_weight: float, exponent: float, ca
     return np.asarray(accuracy_weight / (1.0 - np.minimum(accuracy, cap)) ** exponent)
 
 
-def mean_with_newest(past_sum: FloatArray, past_count: IntArray | FloatArray, newest: FloatArray) -> FloatArray:
-    """The means of (9) and (10): over what was kept of the last T - 1 tasks and, as newest entry, this one."""
-    return np.asarray((past_sum + newest) / (past_count + 1.0))
+def mean_with_newest(past_sum: FloatArray, newest: FloatArray, entries: FloatArray) -> FloatArray:
+    """The means of (9) and (10) over the last tasks.
+
+    Args:
+        past_sum: sum over the last T - 1 tasks, or as many as there are.
+        newest: the term of the task at hand.
+        entries: how many tasks that makes, the one at hand included.
+    """
+    return np.asarray((past_sum + newest) / entries)
 
 
 def valuation(common_value: FloatArray, match_value: FloatArray, demand: FloatArray | float) -> FloatArray:

@@ -1,110 +1,86 @@
-"""A vehicle's coverage over time, and the station that its radio is attached to."""
+"""Which station a vehicle's radio is attached to, and how long a provider covers the vehicle."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
+from simulator.world.coverage import Spans
 from simulator.world.fleet import Fleet
 
-Spans = list[list[tuple[float, float]]]
-"""For each provider the disjoint intervals (in, out), s, in which it covers something."""
+
+class Coverage(Protocol):
+    """How long each provider covers a vehicle from a moment on; no bidder and no price looks into it."""
+
+    def end(self, provider: int) -> float:
+        """When the provider, which covered the vehicle at that moment, ceases to, s; `inf` if that is not known yet."""
+        ...
 
 
-class Coverage:
-    """When each provider covers a vehicle, as far as the vehicle's way is known.
-
-    Args:
-        providers: how many providers there are.
+class KnownCoverage(NamedTuple):
+    """The coverage of a vehicle whose whole way is known.
 
     Attributes:
-        known_until: up to when the way is known, s; nobody can tell what comes after.
+        ends: when each provider ceases to cover it, s, by id; what covers nothing has any time before now.
     """
 
-    def __init__(self, providers: int) -> None:
-        self._spans: Spans = [[] for _ in range(providers)]
-        self.known_until = -math.inf
+    ends: list[float]
 
-    def extend(self, spans: Spans, until: float) -> None:
-        """Take in the next piece of the way; a span that goes on where the last one ended is one span.
-
-        Args:
-            spans: for each provider its intervals on the piece.
-            until: where in time the piece ends, s; `inf` if nothing comes after it.
-        """
-        for own, more in zip(self._spans, spans, strict=True):
-            for begin, end in more:
-                if own and own[-1][1] >= begin:
-                    own[-1] = (own[-1][0], end)
-                else:
-                    own.append((begin, end))
-        self.known_until = until
-
-    def end(self, provider: int, now: float) -> float:
-        """When the provider, which covers the vehicle at ``now``, ceases to; `inf` if not as far as is known.
-
-        Returns -inf if it does not cover the vehicle at ``now``.
-        """
-        for begin, end in self._spans[provider]:
-            if begin <= now < end:
-                return end if end < self.known_until else math.inf
-        return -math.inf
-
-    def next_begin(self, providers: range, now: float) -> float:
-        """When the next of these providers begins to cover the vehicle after ``now``; `inf` if none as far as known."""
-        coming = [begin for provider in providers for begin, _ in self._spans[provider] if begin > now]
-        return min(coming, default=math.inf)
+    def end(self, provider: int) -> float:
+        """When the provider ceases to cover the vehicle, s."""
+        return self.ends[provider]
 
 
-class Attachment:
-    """The station that a vehicle's radio is attached to.
+def end_of_span(spans: list[tuple[float, float]], at: float) -> float:
+    """Where the span that holds a point ends; -inf if none does."""
+    for begin, end in spans:
+        if begin <= at < end:
+            return end
+    return -math.inf
 
-    It attaches to the nearest station that covers the vehicle and stays until the distance exceeds that station's
-    radius; then to the nearest that covers it at that moment, or the first that covers it again (model.md 3h).
+
+def departures(
+    spans: Spans,
+    fleet: Fleet,
+    place: Callable[[float], tuple[float, float]],
+    begin: float,
+    end: float,
+    station: int = -1,
+) -> tuple[list[tuple[float, int]], int]:
+    """Every point of an axis at which a vehicle leaves the coverage of the station that it is attached to.
+
+    The radio attaches to the nearest station that covers the vehicle and stays until the distance exceeds that
+    station's radius; then to the nearest that covers it there, or the first that covers it again.
 
     Args:
+        spans: where each provider covers the vehicle, by time or by metres of its way.
         fleet: the providers.
+        place: where the vehicle is at a point of the axis, m.
+        begin: the point at which it comes.
+        end: the point up to which its way is known; leaving a coverage there is left to what comes after.
+        station: the station that it is attached to when it comes, -1 for none.
 
-    Attributes:
-        station: id of the station, -1 while none covers the vehicle.
+    Returns:
+        The departures, (point, id of the station that it leaves), and the station it is attached to at the end.
     """
-
-    def __init__(self, fleet: Fleet) -> None:
-        self.station = -1
-        self._x, self._y = fleet.x.tolist(), fleet.y.tolist()
-        self._stations = range(fleet.uavs, fleet.size)
-
-    def departures(
-        self, coverage: Coverage, begin: float, place: Callable[[float], tuple[float, float]]
-    ) -> Iterator[tuple[float, int]]:
-        """Every moment from ``begin`` on, as far as is known, at which the vehicle leaves its station's coverage.
-
-        Args:
-            coverage: the vehicle's coverage.
-            begin: from when on, s.
-            place: where the vehicle is at a time, m.
-
-        Yields:
-            (time, id of the station that it leaves).
-        """
-        now = begin
-        while True:
-            if self.station < 0:
-                self.station = self._nearest(coverage, now, place)
-            if self.station < 0:
-                now = coverage.next_begin(self._stations, now)
-                if now >= coverage.known_until:
-                    return
+    stations = range(fleet.uavs, fleet.size)
+    found: list[tuple[float, int]] = []
+    now = begin
+    while True:
+        if station < 0:
+            covering = [other for other in stations if end_of_span(spans[other], now) > now]
+            if not covering:
+                now = min((into for other in stations for into, _ in spans[other] if into > now), default=math.inf)
+                if now >= end:
+                    return found, -1
                 continue
-            end = coverage.end(self.station, now)
-            if end == math.inf:
-                return
-            left, self.station, now = self.station, -1, end
-            yield now, left
-
-    def _nearest(self, coverage: Coverage, now: float, place: Callable[[float], tuple[float, float]]) -> int:
-        covering = [station for station in self._stations if coverage.end(station, now) > now]
-        if len(covering) < 2:
-            return covering[0] if covering else -1
-        x, y = place(now)
-        return min(covering, key=lambda station: math.hypot(self._x[station] - x, self._y[station] - y))
+            x, y = place(now)
+            distance = {other: math.hypot(fleet.x[other] - x, fleet.y[other] - y) for other in covering}
+            station = min(covering, key=distance.__getitem__)
+        out = end_of_span(spans[station], now)
+        if out >= end:
+            return found, station
+        now = max(now, out)
+        found.append((now, station))
+        station = -1

@@ -13,6 +13,7 @@ import numpy as np
 from simulator.errors import PolicyFailedError
 from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import tandem_finish
+from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, mean_with_newest, valuation
 from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth, describe, policy_label, shown
 from simulator.scenario import TASK_KINDS, Scenario
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from simulator.world.providers import History, Provider, UnqueuedProvider
 
 
+KIND_FLAGS = tuple(tuple(float(kind == other) for other in TASK_KINDS) for kind in TASK_KINDS)
+"""The market conditions that say of which kind a task is, by kind."""
+
+
 class Auction:
     """One task's auction, from its request to its settlement.
 
@@ -33,6 +38,7 @@ class Auction:
         situation: what the task meets at every provider.
         finish: when each stage of each provider would be done with it, s, shape (4, 2, providers).
         latency: each provider's own estimate of the task's latency, s, shape (providers,).
+        public: what everybody can predict for a task of 30 MB, s, shape (providers,).
         common: common values c_n of (9), shape (providers,).
         match: match values m_n of (10), shape (providers,).
         value: true values v_n of (11), shape (providers,).
@@ -67,6 +73,7 @@ class Auction:
         "observation",
         "oracle_surplus",
         "payment",
+        "public",
         "ranking",
         "rho",
         "situation",
@@ -82,6 +89,7 @@ class Auction:
     situation: Situation
     finish: FloatArray
     latency: FloatArray
+    public: FloatArray
     common: FloatArray
     match: FloatArray
     value: FloatArray
@@ -131,9 +139,11 @@ class Auctioneer:
     ) -> None:
         market = scenario.market
         self.uav_weight = market.uav_weight
+        self._surplus_weight = surplus_weights(fleet.is_uav, market.uav_weight).tolist()
         self.pending: Auction | None = None
         self.feedback: Callable[[Outcome], None] | None = None
-        self._fleet, self._providers, self._free_at = fleet, providers, free_at
+        self._fleet, self._providers, self._free_at = fleet, providers, free_at[:, None]
+        self._uavs, self._stations = range(fleet.uavs), range(fleet.uavs, fleet.size)
         self._history, self._books, self._recorder = history, books, recorder
         self._mechanism, self._information = mechanism, information
         self._uav_bid_kind: Literal["contract", "reported"] = getattr(mechanism, "uav_bid", "reported")
@@ -189,70 +199,61 @@ class Auctioneer:
         auction, history = Auction(), self._history
         task = situation.task
         auction.task, auction.situation = task, situation
-        auction.finish = tandem_finish(task.requested, self._free_at[:, None], situation.times)
-        seconds = auction.finish[3] - task.requested
-        auction.latency = seconds[0]
-        auction.common = mean_with_newest(
-            history.common_sum, history.count, common_term(seconds[0], self._latency_weight)
-        )
-        auction.match = mean_with_newest(history.match_sum, history.count, situation.match)
+        auction.finish = tandem_finish(task.requested, self._free_at, situation.times)
+        auction.latency, auction.public = auction.finish[3] - task.requested
+        common, match = common_term(auction.latency, self._latency_weight), situation.match
+        auction.common = mean_with_newest(history.common_sum, common, history.entries)
+        auction.match = mean_with_newest(history.match_sum, match, history.entries)
         auction.value = valuation(auction.common, auction.match, task.demand)
         auction.bid = auction.value * self._fleet.bid_factor
-        for uav in range(self._fleet.uavs):
+        for uav in self._uavs:
             auction.bid[uav] = self._fleet.bid_factor[uav] * self._books.uav_bid(uav)
-        auction.invited = situation.covered & (situation.dwell_s >= seconds[1])
+        auction.invited = situation.covered & (situation.dwell_s >= auction.public)
         auction.rho = auction.payment = math.nan
         auction.winner, auction.surplus = -1, 0.0
         return auction
 
     def _invite(self, auction: Auction) -> None:
         """Rank the invited stations and find the UAV that stands behind them."""
-        uavs = self._fleet.uavs
         invited, bids = auction.invited.tolist(), auction.bid.tolist()
-        stations = [provider for provider in range(uavs, self._fleet.size) if invited[provider]]
-        stations.sort(key=lambda station: (-bids[station], station))
-        auction.ranking = stations
-        auction.bids = [bids[station] for station in stations]
-        public = auction.finish[3, 1]
-        flying = [uav for uav in range(uavs) if invited[uav]]
-        auction.uav = min(flying, key=lambda uav: float(public[uav])) if flying else -1
-        auction.top_value = max((float(auction.value[station]) for station in stations), default=math.nan)
+        ranked = sorted((-bids[station], station) for station in self._stations if invited[station])
+        auction.ranking = ranking = [station for _, station in ranked]
+        auction.bids = [-bid for bid, _ in ranked]
+        flying = [uav for uav in self._uavs if invited[uav]]
+        auction.uav = uav = min(flying, key=auction.public.__getitem__) if flying else -1
+        value = auction.value
+        auction.top_value = float(max(value[station] for station in ranking)) if ranking else math.nan
         contract = self._books.contract_bid()
-        auction.contract = contract if contract is not None else (bids[auction.uav] if flying else math.nan)
-        auction.asked = len(stations) >= 2 and bool(flying)
+        auction.contract = contract if contract is not None else bids[uav] if flying else math.nan
+        auction.asked = len(ranking) >= 2 and bool(flying)
 
     def _look(self, auction: Auction) -> None:
         """The public market conditions m^k; NaN for whoever does not cover the vehicle."""
-        uavs, now = self._fleet.uavs, auction.task.requested
-        seconds = (auction.finish[3, 1] - now).tolist()
+        now, seconds = auction.task.requested, auction.public.tolist()
         covered = auction.situation.covered.tolist()
-        stations = sorted((seconds[p], p) for p in range(uavs, len(covered)) if covered[p])
+        stations = sorted((seconds[station], station) for station in self._stations if covered[station])
         uav = auction.uav
         if uav < 0:
-            uav = min((p for p in range(uavs) if covered[p]), key=seconds.__getitem__, default=-1)
-        best = stations[0] if stations else (math.nan, -1)
-        second = stations[1] if len(stations) > 1 else (math.nan, -1)
-        matches = self._books.audited_match(uav, best[1], second[1])
+            uav = min((other for other in self._uavs if covered[other]), key=seconds.__getitem__, default=-1)
+        best, second = (*stations[:2], (math.nan, -1), (math.nan, -1))[:2]
         recent, window = self._recent, self._window_s
         while recent and recent[0] <= now - window:
             recent.popleft()
         load = len(recent) / window
         recent.append(now)
-        kinds = [0.0] * len(TASK_KINDS)
-        kinds[auction.task.kind] = 1.0
-        auction.market = np.array(
-            [
+        auction.market = market = np.array(
+            (
                 seconds[uav] if uav >= 0 else math.nan,
                 best[0],
                 second[0],
                 len(stations),
                 load,
-                *matches,
+                *self._books.audited_match(uav, best[1], second[1]),
                 auction.bid[uav] if uav >= 0 else math.nan,
-                *kinds,
-            ]
+                *KIND_FLAGS[auction.task.kind],
+            )
         )
-        auction.market.flags.writeable = False
+        market.flags.writeable = False
 
     def _allowed(self, auction: Auction) -> tuple[float, ...]:
         if self._information == "public":
@@ -268,7 +269,6 @@ class Auctioneer:
         )
 
     def _outcome(self, auction: Auction, uav_bid: float, rho: float) -> tuple[int, float]:
-        name, task = policy_label(self._mechanism), auction.task.id
         try:
             position, payment = self._mechanism.settle(list(auction.bids), uav_bid, rho)
             position = operator.index(position)
@@ -276,18 +276,19 @@ class Auctioneer:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise PolicyFailedError(
-                f"mechanism {name}, auction of task {task}: settle() raised {describe(error)}"
-            ) from error
+            raise PolicyFailedError(f"{self._place(auction)}: settle() raised {describe(error)}") from error
         if not valid:
             raise PolicyFailedError(
-                f"mechanism {name}, auction of task {task}: settle() returned {shown((position, payment))}; it must be "
+                f"{self._place(auction)}: settle() returned {shown((position, payment))}; it must be "
                 f"a position from 0 to {len(auction.bids) - 1} or UAV (-1), and a payment >= 0"
             )
         return position, float(payment)
 
+    def _place(self, auction: Auction) -> str:
+        return f"mechanism {policy_label(self._mechanism)}, auction of task {auction.task.id}"
+
     def _settle_without_price(self, auction: Auction) -> None:
-        """Rules for a round without a contest: no UAV, a lone station, none, or nobody (model.md 3j)."""
+        """Rules for a round without a contest: no UAV, a lone station, none, or nobody."""
         if auction.ranking:
             auction.winner = auction.ranking[0]
             auction.payment = auction.bids[1] if len(auction.bids) > 1 else 0.0
@@ -302,8 +303,7 @@ class Auctioneer:
         if winner < 0:
             task.status, auction.payment = UNSERVED, 0.0
         else:
-            weight = self.uav_weight if winner < self._fleet.uavs else 1.0
-            auction.surplus = weight * float(auction.value[winner])
+            auction.surplus = self._surplus_weight[winner] * float(auction.value[winner])
             task.provider = winner
             task.times = auction.situation.times[:, 0, winner].tolist()
             task.accuracy = float(auction.situation.accuracy[winner])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Generator
 
@@ -55,8 +56,10 @@ class RunningBooks:
         market = scenario.market
         self._market = market
         expected = draw_requests(scenario, fleet, stream(seed, "calibration"), (4096,)).match.mean(axis=0)
-        self._match_sum = PRIOR_AUDITS * expected
-        self._match_count = np.full(fleet.size, PRIOR_AUDITS)
+        self._match_sum = (PRIOR_AUDITS * expected).tolist()
+        self._match_count = [PRIOR_AUDITS] * fleet.size
+        self._ground_sum = sum(self._match_sum[fleet.uavs :])
+        self._ground_count = PRIOR_AUDITS * (fleet.size - fleet.uavs)
         self._uavs = fleet.uavs
         self._served: list[deque[tuple[float, float]]] = [deque(maxlen=market.history) for _ in range(fleet.uavs)]
         self._uav_bid = [0.0] * fleet.uavs
@@ -88,13 +91,15 @@ class RunningBooks:
         """What a UAV bids since its last report."""
         return self._uav_bid[uav]
 
-    def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float]:
-        """Mean audited match values of three providers; NaN where the id is -1."""
-        uav_match, best_match, second_match = (
-            float(self._match_sum[provider] / self._match_count[provider]) if provider >= 0 else np.nan
-            for provider in (uav, best, second)
+    def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float, float]:
+        """Mean audited match values of three providers, NaN where the id is -1, and of all ground stations."""
+        sums, counts = self._match_sum, self._match_count
+        return (
+            sums[uav] / counts[uav] if uav >= 0 else math.nan,
+            sums[best] / counts[best] if best >= 0 else math.nan,
+            sums[second] / counts[second] if second >= 0 else math.nan,
+            self._ground_sum / self._ground_count,
         )
-        return uav_match, best_match, second_match
 
     def contract_bid(self) -> float | None:
         """The contract bid of (13) over the last settled rounds, None before the first hundred."""
@@ -115,6 +120,9 @@ class RunningBooks:
         if delivered:
             self._match_sum[task.provider] += task.match
             self._match_count[task.provider] += 1.0
+            if task.provider >= self._uavs:
+                self._ground_sum += task.match
+                self._ground_count += 1.0
         if task.provider < self._uavs:
             common = float(common_term(task.latency, self._market.latency_weight))
             self._served[task.provider].append((common, task.match))

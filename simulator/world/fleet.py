@@ -16,10 +16,16 @@ EQUIPMENT = ("uplink_mhz", "downlink_mhz", "power_units", "gpu_units", "cpu_unit
 
 
 class Equipment(NamedTuple):
-    """What providers compute and send with, each of shape (..., providers); units as in the scenario."""
+    """What providers send and compute with, in the scenario's units.
 
-    uplink_mhz: FloatArray
-    downlink_mhz: FloatArray
+    Attributes:
+        bandwidth_mhz: uplink and downlink bandwidth, MHz, shape (2, ..., providers).
+        power_units: transmit power, units of 100 mW, shape (..., providers).
+        gpu_units: GPU speed, 1e9 /s, shape (..., providers).
+        cpu_units: CPU speed, 1e9 bit/s, shape (..., providers).
+    """
+
+    bandwidth_mhz: FloatArray
     power_units: FloatArray
     gpu_units: FloatArray
     cpu_units: FloatArray
@@ -59,16 +65,15 @@ class Fleet:
             self._low[field], self._high[field] = spans[:, 0], spans[:, 1]
 
     def draw_equipment(self, draw: Stream, shape: tuple[int, ...] = ()) -> Equipment:
-        """Equipment drawn uniformly from the scenario's spans, arrays of shape (*shape, providers)."""
+        """Equipment drawn uniformly from the scenario's spans, for each element of a shape."""
         count = {"uav": self.uavs, "station": self.size - self.uavs}
-        return Equipment(
-            *(
-                self._low[field]
-                + (self._high[field] - self._low[field])
-                * by_provider([draw(f"{field}.{kind}").random((count[kind], *shape)) for kind in count])
-                for field in EQUIPMENT
-            )
+        uplink, downlink, *others = (
+            self._low[field]
+            + (self._high[field] - self._low[field])
+            * by_provider([draw(f"{field}.{kind}").random((count[kind], *shape)) for kind in count])
+            for field in EQUIPMENT
         )
+        return Equipment(np.stack([uplink, downlink]), *others)
 
 
 def by_provider(parts: list[FloatArray]) -> FloatArray:

@@ -6,7 +6,8 @@ import math
 from array import array
 from collections.abc import Callable, Generator
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
+from typing import NamedTuple
 
 import numpy as np
 import simpy
@@ -14,12 +15,13 @@ import simpy
 from simulator.draws import generator
 from simulator.errors import ScenarioError, nearest
 from simulator.model import FloatArray
-from simulator.model.following import Path, follow
-from simulator.scenario_traffic import Arrivals, GeneratedTraffic
-from simulator.world.attachment import Attachment, Coverage, Spans
-from simulator.world.coverage import chord_ahead
+from simulator.model.following import Path, follow, metres, time_at
+from simulator.scenario_traffic import GeneratedTraffic
+from simulator.world.arrivals import arrival_times
+from simulator.world.attachment import end_of_span
 from simulator.world.fleet import Fleet
-from simulator.world.roads import PHASES, Network, Road, Stretch
+from simulator.world.roads import PHASES, Network
+from simulator.world.stretch import Departure, Road, Stretch
 from simulator.world.traffic import DEPARTING_MPS, Columns, Crossing, until
 
 MOST_TURNS = 32
@@ -53,6 +55,37 @@ class Vehicle:
         self.free_s = 0.0
         self.tasks = 0
 
+    def leaving_mps(self, last: Stretch) -> float:
+        """Speed at which it goes on beyond the edge of the map, m/s."""
+        return max(last.speed_mps * self.pace, DEPARTING_MPS)
+
+
+class CoverageAhead(NamedTuple):
+    """Who covers a vehicle from a place of its way on, as far as it has come by then.
+
+    Attributes:
+        vehicle: the vehicle.
+        number: which of its stretches the place is on.
+        at_m: metres from the begin of that stretch.
+    """
+
+    vehicle: Vehicle
+    number: int
+    at_m: float
+
+    def end(self, provider: int) -> float:
+        """When the provider, which covers the place, ceases to cover the vehicle, s; `inf` if not known yet."""
+        vehicle, at = self.vehicle, self.at_m
+        for stretch, path in vehicle.stretches[self.number :]:
+            out = end_of_span(stretch.spans[provider], at)
+            if out < stretch.length:
+                return time_at(path, out)
+            at = 0.0
+        if len(vehicle.stretches) < len(vehicle.route):
+            return math.inf
+        # The edge of the map is not the edge of coverage: the vehicle goes on as it leaves.
+        return path[-1][0] + float(stretch.beyond_m[provider]) / vehicle.leaving_mps(stretch)
+
 
 class GeneratedVehicles:
     """The vehicles of a network.
@@ -84,9 +117,10 @@ class GeneratedVehicles:
         self._queue_events = array("d")
 
         @lru_cache(maxsize=64)
-        def draws(block: int) -> tuple[FloatArray, FloatArray]:
+        def draws(block: int) -> tuple[list[float], list[list[float]]]:
             rng = generator(seed, "vehicles", block)
-            return rng.standard_normal(VEHICLES_A_BLOCK), rng.random((VEHICLES_A_BLOCK, MOST_TURNS))
+            speeds = np.clip(1.0 + traffic.speed_sd * rng.standard_normal(VEHICLES_A_BLOCK), SLOWEST, FASTEST)
+            return speeds.tolist(), rng.random((VEHICLES_A_BLOCK, MOST_TURNS)).tolist()
 
         self._draws = draws
         for number, entry in enumerate(self.network.entries):
@@ -103,41 +137,31 @@ class GeneratedVehicles:
 
     def _new_vehicle(self, road: Road) -> Vehicle:
         number = len(self._all)
-        speeds, turns = self._draws(number // VEHICLES_A_BLOCK)
-        row = number % VEHICLES_A_BLOCK
-        pace = min(max(1.0 + self._traffic.speed_sd * float(speeds[row]), SLOWEST), FASTEST)
+        block, row = divmod(number, VEHICLES_A_BLOCK)
+        paces, turns = self._draws(block)
         route = [road]
-        choices = self.network.next_roads(road)
-        while choices:
-            turn = float(turns[row, len(route) - 1]) if len(route) <= MOST_TURNS else 0.0
-            route.append(next((onward for share, onward in choices if turn < share), choices[-1][1]))
-            choices = self.network.next_roads(route[-1])
-            if len(route) > 4 * MOST_TURNS:
+        for turn in chain(turns[row], repeat(0.0, 3 * MOST_TURNS)):
+            onward = self.network.next_road(route[-1], turn)
+            if onward is None:
                 break
-        return Vehicle(number, pace, route, self.env.now)
+            route.append(onward)
+        return Vehicle(number, paces[row], route, self.env.now)
 
     def _drive(self, vehicle: Vehicle) -> Generator[simpy.Event, None, None]:
-        env, network, fleet = self.env, self.network, self._fleet
-        coverage, attachment = Coverage(fleet.size), Attachment(fleet)
+        env, network, pace = self.env, self.network, vehicle.pace
         before: Road | None = None
-        lane = 0
+        lane, station = 0, -1
         for number, road in enumerate(vehicle.route):
-            begin, lane_before = env.now, lane
-            lane = network.shortest_lane(road)
+            lane_before, lane = lane, network.shortest_lane(road)
             stretch = network.stretch(before, lane_before, road, lane)
-            path = self._path(vehicle, stretch, begin)
-            end = path[-1][0]
+            path = self._path(vehicle, stretch, env.now)
             vehicle.stretches.append((stretch, path))
-            last = number == len(vehicle.route) - 1
-            coverage.extend(timed(stretch.spans, path), end)
-            departures = list(attachment.departures(coverage, begin, lambda now: stretch.place(metres(path, now))))  # noqa: B023
-            if last:
-                self._drive_off(vehicle, stretch, end, coverage)
-            for time, station in departures:
-                yield until(env, time)
-                self._cross(vehicle, number, time, station, coverage)
-            yield until(env, end)
-            vehicle.free_s += stretch.length / (stretch.speed_mps * vehicle.pace)
+            departures, station = stretch.departures(station)
+            for departure in departures:
+                yield until(env, time_at(path, departure.at_m))
+                self._cross(vehicle, number, departure)
+            yield until(env, path[-1][0])
+            vehicle.free_s += stretch.length / (stretch.speed_mps * pace)
             before = road
         vehicle.left = env.now
 
@@ -148,70 +172,53 @@ class GeneratedVehicles:
             return [(begin, 0.0), (begin + stretch.length / speed, stretch.length)]
         length, spacing = stretch.length, self._traffic.jam_spacing_m
         reaction = max(lane.plan.headway_s - spacing / stretch.speed_mps, 0.0)
-        leader = None if lane.leader is None else [(time, place + length) for time, place in lane.leader]
+        leader, shift = lane.leader, length - lane.leader_length
+        if leader is not None and shift:  # it came to the stop line from another side, on a longer or shorter way
+            leader = [(time, place + shift) for time, place in leader]
         path = follow(begin, speed, length, leader, reaction, spacing)
         crossing = lane.plan.crossing(path[-1][0], lane.last_s)
         if crossing > path[-1][0]:
             path.append((crossing, length))
-        lane.last_s, lane.leader = crossing, [(time, place - length) for time, place in path]
-        stands = next((path[k][0] for k in range(len(path) - 1) if path[k + 1][1] == path[k][1]), None)
+        lane.last_s, lane.leader, lane.leader_length = crossing, path, length
+        stands = None
+        for before, after in pairwise(path):
+            if after[1] == before[1]:
+                stands = before[0]
+                break
         if stands is not None:
             self._queue_events.extend((stands, vehicle.id, 0.0))
             self._queue_events.extend((crossing, vehicle.id, 1.0))
         return path
 
-    def _drive_off(self, vehicle: Vehicle, stretch: Stretch, end: float, coverage: Coverage) -> None:
-        """The edge of the map is not the edge of coverage: the vehicle goes on as it leaves."""
-        fleet = self._fleet
-        heading, speed = self._leaving(vehicle, stretch)
-        beyond = chord_ahead(stretch.x[-1], stretch.y[-1], heading, fleet.x, fleet.y, fleet.radius_m)
-        ends = end + beyond / max(speed, DEPARTING_MPS)
-        coverage.extend([[(end, ahead)] if ahead > end else [] for ahead in ends.tolist()], math.inf)
-
-    def _leaving(self, vehicle: Vehicle, stretch: Stretch) -> tuple[tuple[float, float], float]:
-        step_x, step_y = stretch.x[-1] - stretch.x[-2], stretch.y[-1] - stretch.y[-2]
-        length = math.hypot(step_x, step_y)
-        return (step_x / length, step_y / length), stretch.speed_mps * vehicle.pace
-
-    def _cross(self, vehicle: Vehicle, number: int, time: float, station: int, coverage: Coverage) -> None:
-        stretch, path = vehicle.stretches[number]
-        covered = np.array([coverage.end(provider, time) > time for provider in range(self._fleet.size)])
-        here = metres(path, time)
-        dwell = self._dwell(vehicle, number, here, covered.tolist())
+    def _cross(self, vehicle: Vehicle, number: int, departure: Departure) -> None:
         request = vehicle.tasks
         vehicle.tasks += 1
-        crossing = Crossing(time, station, *stretch.place(here), covered, dwell, coverage)
-        self._on_crossing(vehicle.id, request, crossing)
+        at, station, x, y, ahead = departure
+        dwell = self._dwell(vehicle, number, departure)
+        coverage = CoverageAhead(vehicle, number, at)
+        self._on_crossing(vehicle.id, request, Crossing(self.env.now, station, x, y, ahead.covered, dwell, coverage))
 
-    def _dwell(self, vehicle: Vehicle, number: int, here: float, covered: list[bool]) -> FloatArray:
+    def _dwell(self, vehicle: Vehicle, number: int, departure: Departure) -> FloatArray:
         """Expected seconds of coverage: the covered road ahead at free speed, and the plan's waits at stop lines.
 
         It looks at geometry, route and signal plan only, never at the queue or at where the vehicle will really be.
         """
-        fleet, dwell = self._fleet, np.zeros(len(covered))
-        waiting = {provider for provider, is_covered in enumerate(covered) if is_covered}
         stretch, _ = vehicle.stretches[number]
-        now = begin = self.env.now
-        lane = 0
-        while waiting:
-            speed = stretch.speed_mps * vehicle.pace
-            for provider in list(waiting):
-                inside = next((out for into, out in stretch.spans[provider] if into - 1e-6 <= here <= out), None)
-                if inside is None or inside < stretch.length:
-                    dwell[provider] = now - begin + (max(inside - here, 0.0) / speed if inside is not None else 0.0)
-                    waiting.discard(provider)
-            now += (stretch.length - here) / speed
+        speed = stretch.speed_mps * vehicle.pace
+        dwell = departure.ahead.metres / speed
+        goes_on, some_go_on = departure.ahead.goes_on, departure.ahead.some_go_on
+        now = self.env.now + (stretch.length - departure.at_m) / speed
+        while some_go_on:
             number += 1
             if number == len(vehicle.route):
-                heading, _ = self._leaving(vehicle, stretch)
-                beyond = chord_ahead(stretch.x[-1], stretch.y[-1], heading, fleet.x, fleet.y, fleet.radius_m)
-                for provider in waiting:
-                    dwell[provider] = now - begin + float(beyond[provider]) / max(speed, DEPARTING_MPS)
-                break
-            if stretch.lane is not None:
-                now = stretch.lane.plan.crossing(now)
-            stretch = self.network.stretch(vehicle.route[number - 1], lane, vehicle.route[number], 0)
-            here = 0.0
+                return np.asarray(dwell + goes_on * stretch.beyond_m / vehicle.leaving_mps(stretch))
+            wait = 0.0 if stretch.lane is None else stretch.lane.plan.crossing(now) - now
+            stretch = self.network.stretch(vehicle.route[number - 1], 0, vehicle.route[number], 0)
+            speed = stretch.speed_mps * vehicle.pace
+            dwell = dwell + goes_on * (wait + stretch.from_begin.metres / speed)
+            goes_on = goes_on & stretch.from_begin.goes_on
+            some_go_on = stretch.from_begin.some_go_on and bool(goes_on.any())
+            now += wait + stretch.length / speed
         return dwell
 
     def vehicle_rows(self, duration: float) -> Columns:
@@ -239,18 +246,39 @@ class GeneratedVehicles:
 
     def path_rows(self, duration: float) -> Columns:
         """The columns of the table `paths`: a row per corner of a stretch and per change of speed."""
-        rows: list[tuple[int, float, float, float, float, str]] = []
-        for vehicle in self._all:
-            for number, (stretch, path) in enumerate(vehicle.stretches):
-                points = sorted({*path, *((time_at(path, at), at) for at in stretch.at[1:-1])})
-                moves = [max((high - low) / (end - begin), 0.0) for (begin, low), (end, high) in pairwise(points)]
-                if number == len(vehicle.stretches) - 1:
-                    moves.append(moves[-1])  # its last place; every other end is the begin of the next stretch
-                for (time, at), speed in zip(points, moves, strict=False):
-                    if time < duration:
-                        rows.append((vehicle.id, time, *stretch.place(at), speed, stretch.label))
-        names = ("vehicle", "time", "x", "y", "speed", "lane")
-        return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+        pieces = [(vehicle.id, *piece) for vehicle in self._all for piece in vehicle.stretches]
+        if not pieces:
+            return dict.fromkeys(("vehicle", "time", "x", "y", "speed", "lane"), ())
+        vehicle = np.array([number for number, _, _ in pieces])
+        stretches = list({id(stretch): stretch for _, stretch, _ in pieces}.values())
+        numbers = {id(stretch): number for number, stretch in enumerate(stretches)}
+        which = np.array([numbers[id(stretch)] for _, stretch, _ in pieces])
+        flat = chain.from_iterable(chain.from_iterable(path for _, _, path in pieces))
+        points = np.fromiter(flat, np.float64).reshape(-1, 2)
+        owner = np.repeat(np.arange(len(pieces)), [len(path) for _, _, path in pieces])
+        # Apart by more than any length, the pieces are one increasing axis: the times at all corners in one go.
+        apart = 1.0 + max(stretch.length for stretch in stretches)
+        corners = np.fromiter(chain.from_iterable(stretch.at[1:-1] for _, stretch, _ in pieces), np.float64)
+        turning = np.repeat(np.arange(len(pieces)), [len(stretch.at) - 2 for _, stretch, _ in pieces])
+        turns = np.interp(corners + apart * turning, points[:, 1] + apart * owner, points[:, 0])
+        time, at = np.append(points[:, 0], turns), np.append(points[:, 1], corners)
+        owner = np.append(owner, turning)
+        order = np.lexsort((at, time, owner))
+        owner, time, at = owner[order], time[order], at[order]
+        new = np.append(True, (np.diff(owner) != 0) | (np.diff(time) > 0.0))
+        owner, time, at = owner[new], time[new], at[new]
+        last = np.append(np.diff(owner) != 0, True)
+        speed = np.append(np.diff(at) / np.where(last[:-1], 1.0, np.diff(time)), 0.0)
+        speed[last] = speed[np.flatnonzero(last) - 1]
+        # The end of a piece is the begin of the next, where there is one.
+        keep = (~last | np.append(vehicle[1:] != vehicle[:-1], True)[owner]) & (time < duration)
+        owner, time, at, speed = owner[keep], time[keep], at[keep], np.maximum(speed[keep], 0.0)
+        stretch_of, x, y = which[owner], np.empty(len(at)), np.empty(len(at))
+        for number, stretch in enumerate(stretches):
+            rows = stretch_of == number
+            x[rows], y[rows] = np.interp(at[rows], stretch.at, stretch.x), np.interp(at[rows], stretch.at, stretch.y)
+        lane = np.array([stretch.label for stretch in stretches], dtype=object)[stretch_of]
+        return {"vehicle": vehicle[owner], "time": time, "x": x, "y": y, "speed": speed, "lane": lane}
 
     def signal_rows(self, duration: float) -> Columns:
         """The columns of the table `signals`: what each phase of each junction shows from a time on."""
@@ -279,80 +307,3 @@ class GeneratedVehicles:
         """When vehicles came to stand before a stop line and when they crossed it: rows (time, vehicle, 0 or 1)."""
         rows = np.array(self._queue_events, dtype=np.float64).reshape(-1, 3)
         return rows[rows[:, 0] < duration]
-
-
-def arrival_times(arrivals: Arrivals, rate: float, rng: np.random.Generator) -> Generator[float, None, None]:
-    """Times at which vehicles enter, s, without end unless the rate stays 0.
-
-    The profile scales the rate: unit-rate arrivals are spaced in the integral of the rate over time.
-    """
-    times, factors = np.array(arrivals.profile).T
-    if rate <= 0.0 or factors.max() == 0.0:
-        return
-    # The integral of the rate at the profile's points, straight beyond them.
-    area = np.concatenate([[0.0], np.cumsum(np.diff(times) * (factors[1:] + factors[:-1]) / 2)])
-    area += times[0] * factors[0]
-    done, now = 0.0, 0.0
-    while True:
-        gaps = np.ones(256) if arrivals.process == "even" else rng.exponential(1.0, 256)
-        for gap in gaps.tolist():
-            if arrivals.process == "headway":
-                share = min(arrivals.min_headway_s * rate * float(np.interp(now, times, factors)), 1.0)
-                gap = share + (1.0 - share) * gap
-            done += gap / rate
-            found = _inverse(done, times, factors, area)
-            if found is None:
-                return
-            now = max(found, now)
-            yield now
-
-
-def _inverse(done: float, times: FloatArray, factors: FloatArray, area: FloatArray) -> float | None:
-    """The time at which the integral of the factor reaches ``done``; None if it never does."""
-    if done <= area[0]:
-        return float(done / factors[0]) if factors[0] > 0.0 else None
-    if done >= area[-1]:
-        return float(times[-1] + (done - area[-1]) / factors[-1]) if factors[-1] > 0.0 else None
-    piece = int(np.searchsorted(area, done, side="right")) - 1
-    low, slope = float(factors[piece]), float((factors[piece + 1] - factors[piece]) / (times[piece + 1] - times[piece]))
-    rest = float(done - area[piece])
-    if abs(slope) < 1e-12:
-        return float(times[piece] + rest / low)
-    return float(times[piece] + (math.sqrt(low * low + 2.0 * slope * rest) - low) / slope)
-
-
-def metres(path: Path, now: float) -> float:
-    """Where on its stretch a vehicle is at a time, m from the begin."""
-    before = path[0]
-    for point in path:
-        if now <= point[0]:
-            break
-        before = point
-    else:
-        return path[-1][1]
-    span = point[0] - before[0]
-    return before[1] if span <= 0.0 else before[1] + (now - before[0]) / span * (point[1] - before[1])
-
-
-def time_at(path: Path, place: float) -> float:
-    """When a vehicle first is that many metres along its stretch, s."""
-    before = path[0]
-    for point in path:
-        if place <= point[1]:
-            break
-        before = point
-    run = point[1] - before[1]
-    return point[0] if run <= 0.0 else before[0] + (place - before[1]) / run * (point[0] - before[0])
-
-
-def timed(spans: Spans, path: Path) -> Spans:
-    """The times at which a vehicle is on intervals of its stretch."""
-    end = path[-1][1]
-    found: Spans = []
-    for pieces in spans:
-        times = []
-        for into, out in pieces:
-            begin = path[0][0] if into <= 0.0 else time_at(path, into)
-            times.append((begin, path[-1][0] if out >= end else time_at(path, out)))
-        found.append(times)
-    return found

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
 
 import numpy as np
 import simpy
 
+from simulator.model import FloatArray
 from simulator.model.latency import STAGES, stage_times
-from simulator.scenario import TASK_KINDS, Scenario
+from simulator.scenario import Scenario
 from simulator.world.fleet import Equipment, Fleet
-from simulator.world.radio import Radio
-from simulator.world.requests import RequestDraws
-from simulator.world.rounds import gpu_work
+from simulator.world.radio import PLACES_KEPT, Radio
+from simulator.world.requests import RequestDraws, gpu_work, time_limits
 from simulator.world.situation import REFERENCE_MB, Situation
-from simulator.world.task import Task
 from simulator.world.traffic import Crossing
 
 
@@ -35,42 +34,28 @@ class Junction:
     ) -> None:
         self._env, self._equipment, self._radio = env, equipment, radio
         self._draws = RequestDraws(scenario, fleet, seed)
-        self._gpu_work = gpu_work(scenario).tolist()
-        self._expected_power = 0.5 * sum(scenario.tasks.power_units)
-        self._deadlines = [
-            scenario.tasks.kinds[kind].deadline_s if kind in scenario.tasks.kinds else None for kind in TASK_KINDS
-        ]
+        self._gpu_work = gpu_work(scenario)
+        self._limits = time_limits(scenario)
         self._tasks = 0
+        expected_power = 0.5 * sum(scenario.tasks.power_units)
+
+        @lru_cache(maxsize=PLACES_KEPT)
+        def public_times(x: float, y: float, kind: int) -> FloatArray:
+            """What the public can predict at a place: the stage times of 30 MB at mean power without fading."""
+            snr_db = radio.unit_snr_db(x, y)
+            return stage_times(REFERENCE_MB, self._gpu_work[kind], snr_db, expected_power, *equipment)
+
+        self._public_times = public_times
 
     def situation(self, vehicle: int, request: int, crossing: Crossing) -> Situation:
         """The task of a vehicle that leaves its station's coverage, and what it meets at every provider."""
+        _, station, x, y, covered, dwell_s, coverage = crossing
         requests, at = self._draws.of(vehicle, request)
-        now, kind, size = self._env.now, int(requests.kind[at]), float(requests.size_mb[at])
-        deadline = self._deadlines[kind]
-        task = Task(
-            self._tasks,
-            vehicle,
-            request,
-            kind,
-            size,
-            float(requests.demand[at]),
-            now,
-            math.inf if deadline is None else now + deadline,
-        )
+        task = requests.task(at, self._tasks, vehicle, request, self._env.now, self._limits)
         self._tasks += 1
-        public = self._radio.unit_snr_db(crossing.x, crossing.y)
-        work, equipment = self._gpu_work[kind], self._equipment
-        times = np.empty((len(STAGES), 2, len(public)))
-        power = self._draws.uplink_power(vehicle)
-        times[:, 0] = stage_times(size, work, public + requests.fading_db[at], power, *equipment)
-        times[:, 1] = stage_times(REFERENCE_MB, work, public, self._expected_power, *equipment)
-        return Situation(
-            task,
-            crossing.station,
-            times,
-            requests.accuracy[at],
-            requests.match[at],
-            crossing.covered,
-            crossing.dwell_s,
-            crossing.coverage,
-        )
+        snr_db = self._radio.unit_snr_db(x, y) + requests.fading_db[at]
+        power, work = self._draws.uplink_power(vehicle), self._gpu_work[task.kind]
+        times = np.empty((len(STAGES), 2, len(snr_db)))
+        times[:, 0] = stage_times(task.size_mb, work, snr_db, power, *self._equipment)
+        times[:, 1] = self._public_times(x, y, task.kind)
+        return Situation(task, station, times, requests.accuracy[at], requests.match[at], covered, dwell_s, coverage)

@@ -34,9 +34,11 @@ class Provider:
         self.free_at = free_at
         self._on_served = on_served
         self._queues: list[deque[Task]] = [deque() for _ in STAGES]
+        self._serving: list[Task | None] = [None for _ in STAGES]
         self._idle: list[simpy.Event | None] = [None for _ in STAGES]
-        for stage in range(len(STAGES)):
-            env.process(self._serve(stage))
+        self._back: simpy.Event | None = None
+        self._out_since = 0.0
+        self._stages = [env.process(self._serve(stage)) for stage in range(len(STAGES))]
 
     def submit(self, task: Task, finish: FloatArray) -> None:
         """Take a task into the first queue.
@@ -48,6 +50,35 @@ class Provider:
         self.free_at[:, self.id] = finish
         self._enqueue(task, 0)
 
+    def go_out(self, keep_tasks: bool) -> list[Task]:
+        """Stop all four stages at once.
+
+        Args:
+            keep_tasks: its tasks wait until it is back; else they are dropped.
+
+        Returns:
+            The tasks that were dropped, by stage.
+        """
+        self._back, self._out_since = self.env.event(), self.env.now
+        dropped: list[Task] = []
+        if not keep_tasks:
+            for serving, queue in zip(self._serving, self._queues, strict=True):
+                dropped += [*([] if serving is None else [serving]), *queue]
+                queue.clear()
+            self.free_at[:, self.id] = self.env.now
+        for stage, process in enumerate(self._stages):
+            if self._serving[stage] is not None:
+                process.interrupt(keep_tasks)
+        return dropped
+
+    def come_back(self) -> None:
+        """Go on with what waits; every backlog has stood still meanwhile."""
+        back, self._back = self._back, None
+        assert back is not None
+        column = self.free_at[:, self.id]
+        column[column > self._out_since] += self.env.now - self._out_since
+        back.succeed()
+
     def _enqueue(self, task: Task, stage: int) -> None:
         self._queues[stage].append(task)
         idle = self._idle[stage]
@@ -56,14 +87,29 @@ class Provider:
             idle.succeed()
 
     def _serve(self, stage: int) -> Generator[simpy.Event, None, None]:
-        env, queue, last = self.env, self._queues[stage], stage == len(STAGES) - 1
+        env, queue, serving, last = self.env, self._queues[stage], self._serving, stage == len(STAGES) - 1
+        seconds = begin = 0.0
         while True:
-            if not queue:
-                idle = self._idle[stage] = env.event()
-                yield idle
-            task = queue.popleft()
-            task.started[stage] = env.now
-            yield env.timeout(task.times[stage])
+            try:
+                if self._back is not None:
+                    yield self._back
+                task = serving[stage]
+                if task is None:
+                    if not queue:
+                        idle = self._idle[stage] = env.event()
+                        yield idle
+                        continue
+                    task = serving[stage] = queue.popleft()
+                    task.started[stage] = env.now
+                    seconds = task.times[stage]
+                begin = env.now
+                yield env.timeout(seconds)
+            except simpy.Interrupt as outage:
+                seconds -= env.now - begin
+                if not outage.cause:
+                    serving[stage] = None
+                continue
+            serving[stage] = None
             task.finished[stage] = env.now
             if last:
                 self._on_served(task)
@@ -105,21 +151,23 @@ class History:
         length: T, the entry of the task at hand included.
 
     Attributes:
-        count: entries kept, shape (providers,).
+        entries: entries kept and the one at hand, shape (providers,).
         common_sum: sum of the kept common terms, shape (providers,).
         match_sum: sum of the kept match terms, shape (providers,).
     """
 
     def __init__(self, providers: int, length: int) -> None:
-        self.count = np.zeros(providers)
+        self.entries = np.ones(providers)
         self.common_sum = np.zeros(providers)
         self.match_sum = np.zeros(providers)
-        self._kept: list[deque[tuple[float, float]]] = [deque(maxlen=length - 1) for _ in range(providers)]
+        self._common: list[deque[float]] = [deque(maxlen=length - 1) for _ in range(providers)]
+        self._match: list[deque[float]] = [deque(maxlen=length - 1) for _ in range(providers)]
 
     def add(self, provider: int, common: float, match: float) -> None:
         """Take in a task that the provider has served."""
-        kept = self._kept[provider]
-        kept.append((common, match))
-        self.count[provider] = len(kept)
-        self.common_sum[provider] = sum(entry[0] for entry in kept)
-        self.match_sum[provider] = sum(entry[1] for entry in kept)
+        commons, matches = self._common[provider], self._match[provider]
+        commons.append(common)
+        matches.append(match)
+        self.entries[provider] = len(commons) + 1
+        self.common_sum[provider] = sum(commons)
+        self.match_sum[provider] = sum(matches)

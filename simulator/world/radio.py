@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from simulator.model.channel import distance_snr_db, line_of_sight_probability, 
 from simulator.scenario import Scenario
 from simulator.scenario_providers import AirRadio, DistanceRadio, RandomGains
 from simulator.world.fleet import Fleet
+
+PLACES_KEPT = 4096
+"""Places whose radio map is kept: on a generated road all vehicles ask at the same few."""
 
 WAVES = 32
 """Plane waves that a field over places is made of."""
@@ -52,9 +56,15 @@ class Radio:
             )
         ]
 
+        @lru_cache(maxsize=PLACES_KEPT)
+        def at(x: float, y: float) -> FloatArray:
+            return np.concatenate([part.unit_snr_db(x, y) for part in self._parts])
+
+        self._at = at
+
     def unit_snr_db(self, x: float, y: float) -> FloatArray:
         """Signal-to-noise ratio of each provider at one power unit, without fading, dB, shape (providers,)."""
-        return np.concatenate([part.unit_snr_db(x, y) for part in self._parts])
+        return self._at(x, y)
 
 
 class _Random:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,8 +16,12 @@ from simulator.model.valuation import match_term
 from simulator.scenario import TASK_KINDS, Market, Scenario
 from simulator.scenario_providers import LogNormalAccuracy, PowerLawAccuracy
 from simulator.world.fleet import Fleet, by_provider
+from simulator.world.task import Task
 
 VEHICLES_A_BLOCK, REQUESTS_A_BLOCK = 64, 2
+
+Limits: TypeAlias = list[float]
+"""Seconds until a task is of no use, by kind."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,21 @@ class Requests:
     fading_db: FloatArray
     accuracy: FloatArray
     match: FloatArray
+
+    def task(self, at: tuple[int, ...], number: int, vehicle: int, request: int, now: float, limits: Limits) -> Task:
+        """The task of one request of the block.
+
+        Args:
+            at: the request's index.
+            number: id of the task.
+            vehicle: id of the vehicle.
+            request: index of the request among those of its vehicle.
+            now: time of the request, s.
+            limits: seconds until each kind of task is of no use.
+        """
+        kind = int(self.kind[at])
+        size_mb, demand = float(self.size_mb[at]), float(self.demand[at])
+        return Task(number, vehicle, request, kind, size_mb, demand, now, now + limits[kind])
 
 
 def draw_requests(scenario: Scenario, fleet: Fleet, draw: Stream, shape: tuple[int, ...]) -> Requests:
@@ -77,6 +98,18 @@ def _draw_accuracy(
     if model.pixels is None:
         return accuracy
     return pixel_accuracy(draw(f"pixels.{name}").binomial(model.pixels, accuracy), model.pixels)
+
+
+def time_limits(scenario: Scenario) -> Limits:
+    """Seconds until a task of each kind is of no use, `inf` for none."""
+    kinds = [scenario.tasks.kinds.get(kind) for kind in TASK_KINDS]
+    return [math.inf if kind is None or kind.deadline_s is None else kind.deadline_s for kind in kinds]
+
+
+def gpu_work(scenario: Scenario) -> list[float]:
+    """GPU work a bit of each kind of task, 1/bit; NaN for a kind that does not occur."""
+    kinds = [scenario.tasks.kinds.get(kind) for kind in TASK_KINDS]
+    return [math.nan if kind is None else kind.gpu_per_bit for kind in kinds]
 
 
 class RequestDraws:

@@ -1,20 +1,17 @@
-"""Roads: a graph of junctions and lanes, and the stretches from stop line to stop line that vehicles drive."""
+"""Roads: a graph of junctions and lanes, who may go where, and the stretches that vehicles drive."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
-from simulator.model.following import Path
 from simulator.model.signals import EffectiveGreen
 from simulator.scenario_traffic import EdgeList, FourWay, GeneratedTraffic, Grid, Signals, TJunction
-from simulator.world.attachment import Spans
-from simulator.world.coverage import circle_intervals
 from simulator.world.fleet import Fleet
+from simulator.world.stretch import Lane, Road, Stretch
 
 LANE_M = 3.2
 """Width of a lane, m."""
@@ -22,8 +19,8 @@ LANE_M = 3.2
 KERB_M = 5.0
 """Distance from the outermost crossing lane to a stop line, m."""
 
-Road = tuple[str, str]
-"""A road by the nodes at its begin and end."""
+LEAST_ROADS_OF_A_JUNCTION = 3
+"""Where as many roads meet there is a signal."""
 
 PHASES = ("1", "2")
 
@@ -68,63 +65,6 @@ def _junction(row: int, column: int, single: bool) -> str:
     return "junction" if single else f"junction-{row + 1}-{column + 1}"
 
 
-@dataclass
-class Lane:
-    """One lane before a stop line: who crossed last, and the path that the next vehicle follows.
-
-    Attributes:
-        plan: when it discharges.
-        last_s: when the last vehicle that has entered it crosses the stop line, s.
-        leader: that vehicle's path, in metres from the stop line.
-    """
-
-    plan: EffectiveGreen
-    last_s: float = -math.inf
-    leader: Path | None = None
-
-
-@dataclass
-class Stretch:
-    """What a vehicle drives in one go: across a junction, unless it has just entered, and along a road.
-
-    Attributes:
-        road: the road.
-        label: the lane's name.
-        x: corners, m east.
-        y: corners, m north.
-        at: metres from the begin of each corner.
-        speed_mps: speed limit, m/s.
-        lane: the lane before the stop line at its end, None where vehicles leave the map.
-        spans: for each provider the intervals (in, out) that it covers, in metres from the begin.
-    """
-
-    road: Road
-    label: str
-    x: list[float]
-    y: list[float]
-    at: list[float]
-    speed_mps: float
-    lane: Lane | None
-    spans: Spans = field(default_factory=list)
-
-    @property
-    def length(self) -> float:
-        """Length, m."""
-        return self.at[-1]
-
-    def place(self, metres: float) -> tuple[float, float]:
-        """The place that many metres from the begin, m."""
-        for corner in range(1, len(self.at)):
-            if metres <= self.at[corner] or corner == len(self.at) - 1:
-                share = (metres - self.at[corner - 1]) / (self.at[corner] - self.at[corner - 1])
-                x, y = self.x, self.y
-                return (
-                    x[corner - 1] + share * (x[corner] - x[corner - 1]),
-                    y[corner - 1] + share * (y[corner] - y[corner - 1]),
-                )
-        raise AssertionError("a stretch has two corners or more")
-
-
 class Network:
     """The roads of a scenario: entries, turns, lanes, signal plans and stretches; coverage is computed once a stretch.
 
@@ -144,17 +84,16 @@ class Network:
         self.entries: dict[str, Road] = {
             node: (node, next(self.graph.successors(node))) for node in ends if self.graph.out_degree(node)
         }
-        self._lanes: dict[tuple[Road, int], Lane] = {}
+        self._signalised = {
+            node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) >= LEAST_ROADS_OF_A_JUNCTION
+        }
+        self._lanes: dict[Road, list[Lane]] = {}
         self._stretches: dict[tuple[Road | None, int, Road, int], Stretch] = {}
         self._choices: dict[Road, list[tuple[float, Road]]] = {}
 
-    def is_signalised(self, node: str) -> bool:
-        """Whether three or more roads meet there."""
-        return len(set(nx.all_neighbors(self.graph, node))) >= 3
-
     def junctions(self) -> list[str]:
         """The signalised junctions."""
-        return [node for node in self.graph if self.is_signalised(node)]
+        return [node for node in self.graph if node in self._signalised]
 
     def phase(self, road: Road) -> int:
         """The phase of its junction in which a road has green: 0 for north-south, 1 for east-west."""
@@ -167,28 +106,25 @@ class Network:
         west = min(self.graph.nodes[node]["x"] for node in self.junctions())
         return self.signals.offset_s + ((self.graph.nodes[junction]["x"] - west) / wave if wave is not None else 0.0)
 
-    def next_roads(self, road: Road) -> list[tuple[float, Road]]:
-        """Where vehicles can go at a road's end, with cumulated shares; empty where they leave the map."""
+    def next_road(self, road: Road, turn: float) -> Road | None:
+        """Where a vehicle goes at a road's end by a number drawn from 0 to 1; None where it leaves the map."""
         if road not in self._choices:
             onward = [(road[1], node) for node in self.graph.successors(road[1]) if node != road[0]]
-            weights = [self._turn_share(road, other) for other in onward]
-            total = sum(weights) or 1.0
-            if sum(weights) == 0.0:
-                weights, total = [1.0] * len(onward), float(len(onward) or 1)
-            self._choices[road] = [
-                (share / total, other) for share, other in zip(np.cumsum(weights).tolist(), onward, strict=True)
-            ]
-        return self._choices[road]
-
-    def lane_count(self, road: Road) -> int:
-        """Lanes of a road in its direction."""
-        return int(self.graph.edges[road]["lanes"])
+            shares = np.array([self._turn_share(road, other) for other in onward])
+            if shares.sum() == 0.0:
+                shares = np.ones(len(onward))
+            self._choices[road] = list(zip((np.cumsum(shares) / shares.sum()).tolist(), onward, strict=True))
+        choices = self._choices[road]
+        return next((onward for share, onward in choices if turn < share), choices[-1][1] if choices else None)
 
     def shortest_lane(self, road: Road) -> int:
         """The lane of a road whose last vehicle crosses first; the rightmost where vehicles leave the map."""
-        if not self._stops(road):
-            return self.lane_count(road) - 1
-        return min(range(self.lane_count(road)), key=lambda lane: self._lane(road, lane).last_s)
+        lanes = self._lanes_of(road)
+        if not lanes:
+            return int(self.graph.edges[road]["lanes"]) - 1
+        if len(lanes) == 1:
+            return 0
+        return min(range(len(lanes)), key=lambda lane: lanes[lane].last_s)
 
     def stretch(self, before: Road | None, lane_before: int, road: Road, lane: int) -> Stretch:
         """The stretch along a road's lane, from the stop line of the lane before it."""
@@ -197,21 +133,21 @@ class Network:
             corners = [*(self._line(before, lane_before)[1:] if before is not None else []), *self._line(road, lane)]
             x, y = [corner[0] for corner in corners], [corner[1] for corner in corners]
             at = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-            fleet = self._fleet
-            spans = circle_intervals(at, np.array(x), np.array(y), fleet.x, fleet.y, fleet.radius_m)
-            lane_ahead = self._lane(road, lane) if self._stops(road) else None
+            lanes = self._lanes_of(road)
+            ahead = lanes[lane] if lanes else None
             label = f"{road[0]}>{road[1]}_{lane}"
             speed = float(self.graph.edges[road]["speed_mps"])
-            self._stretches[key] = Stretch(road, label, x, y, at.tolist(), speed, lane_ahead, spans)
+            self._stretches[key] = Stretch(road, label, x, y, at.tolist(), speed, ahead, self._fleet)
         return self._stretches[key]
 
-    def _stops(self, road: Road) -> bool:
-        return self.is_signalised(road[1])
-
-    def _lane(self, road: Road, lane: int) -> Lane:
-        if (road, lane) not in self._lanes:
-            self._lanes[road, lane] = Lane(effective_green(self.signals, self.cycle_begin(road[1]), self.phase(road)))
-        return self._lanes[road, lane]
+    def _lanes_of(self, road: Road) -> list[Lane]:
+        """The lanes of a road before a stop line; none where vehicles leave the map or drive on."""
+        if road not in self._lanes:
+            count = int(self.graph.edges[road]["lanes"]) if road[1] in self._signalised else 0
+            self._lanes[road] = [
+                Lane(effective_green(self.signals, self.cycle_begin(road[1]), self.phase(road))) for _ in range(count)
+            ]
+        return self._lanes[road]
 
     def _heading(self, road: Road) -> tuple[float, float]:
         begin, end = (self.graph.nodes[node] for node in road)

@@ -14,10 +14,10 @@ from simulator.model import FloatArray
 from simulator.model.latency import latency, stage_times
 from simulator.model.mechanism import contract_bid
 from simulator.model.valuation import common_term, valuation
-from simulator.scenario import TASK_KINDS, Scenario
+from simulator.scenario import Scenario
 from simulator.scenario_traffic import Rounds
 from simulator.world.fleet import Fleet
-from simulator.world.requests import Requests, draw_requests
+from simulator.world.requests import Requests, draw_requests, gpu_work, time_limits
 from simulator.world.situation import REFERENCE_MB, Situation
 from simulator.world.task import Task
 
@@ -47,7 +47,7 @@ def draw_rounds(scenario: Scenario, fleet: Fleet, draw: Stream, rounds: int) -> 
     requests = draw_requests(scenario, fleet, draw, (rounds,))
     equipment = fleet.draw_equipment(draw, (rounds,))
     median = np.where(fleet.is_uav, _median_snr(scenario.uavs), _median_snr(scenario.stations))
-    gpu_per_bit = gpu_work(scenario)[requests.kind.astype(np.int64)]
+    gpu_per_bit = np.array(gpu_work(scenario))[requests.kind.astype(np.int64)]
     bare = stage_times(
         requests.size_mb[:, None],
         gpu_per_bit[:, None],
@@ -64,12 +64,6 @@ def draw_rounds(scenario: Scenario, fleet: Fleet, draw: Stream, rounds: int) -> 
         ground_sd * draw("factor.ground").standard_normal((rounds, 1)) - 0.5 * ground_sd**2
     )
     return RoundBlock(requests, bare, factor)
-
-
-def gpu_work(scenario: Scenario) -> FloatArray:
-    """GPU work a bit of each kind of task, 1/bit, shape (kinds,)."""
-    kinds = scenario.tasks.kinds
-    return np.array([kinds[kind].gpu_per_bit if kind in kinds else np.nan for kind in TASK_KINDS])
 
 
 def _median_snr(providers: object) -> float:
@@ -115,19 +109,21 @@ class RoundCalibration:
                 uav_common += common_term(bare[:, :uavs], market.latency_weight).sum(axis=0)
                 uav_match += requests.match[:, :uavs].sum(axis=0)
         self.ground_times = times / rounds
-        self._uav_match = uav_match / rounds
-        self._uav_bid = uav_common / rounds * self._uav_match
+        self._uav_match: list[float] = (uav_match / rounds).tolist()
+        self._uav_bid: list[float] = (uav_common / rounds * uav_match / rounds).tolist()
         # The public prediction is the same for all stations, so their order statistics go into the match values.
         self._best, self._second = (ranked / rounds / market.latency_weight * self.ground_times.sum()).tolist()
         self._contract = contract_bid(uav_values, top_values, market.uav_weight) if uavs else None
 
     def uav_bid(self, uav: int) -> float:
         """Mean demand (1) times the UAV's own means over the calibration draw, which know of no public factor."""
-        return float(self._uav_bid[uav])
+        return self._uav_bid[uav]
 
-    def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float]:
-        """Expected match values: of the UAV, and of the two highest bids over what is public of them."""
-        return float(self._uav_match[max(uav, 0)]), self._best, self._second
+    def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float, float]:
+        """Expected match values: of the UAV, and of the two highest bids over what is public of them; no two stations
+        differ before a round is drawn, so what stands for all of them is what the price scales, the second.
+        """
+        return self._uav_match[max(uav, 0)], self._best, self._second, self._second
 
     def contract_bid(self) -> float | None:
         """The contract bid of the calibration draw."""
@@ -164,7 +160,7 @@ class RoundSource:
         assert isinstance(scenario.traffic, Rounds)
         self._every_s = scenario.traffic.every_s
         self._ground_times = calibration.ground_times
-        self._kinds = scenario.tasks.kinds
+        self._limits = time_limits(scenario)
         self._fleet = fleet
         self._on_request = on_request
         self._everywhere = np.ones(fleet.size, dtype=np.bool_)
@@ -187,22 +183,10 @@ class RoundSource:
     def _situation(self, number: int, now: float) -> Situation:
         block, row = self._block(number // ROUNDS_A_BLOCK), number % ROUNDS_A_BLOCK
         requests, uavs = block.requests, self._fleet.uavs
-        size = float(requests.size_mb[row])
-        kind = int(requests.kind[row])
-        deadline = self._kinds[TASK_KINDS[kind]].deadline_s  # type: ignore[index]
-        task = Task(
-            number,
-            number,
-            0,
-            kind,
-            size,
-            float(requests.demand[row]),
-            now,
-            np.inf if deadline is None else now + deadline,
-        )
+        task = requests.task((row,), number, number, 0, now, self._limits)
         times = np.empty((4, 2, self._fleet.size))
         times[:, 0] = block.bare_times[:, row] / block.factor[row]
-        times[:, 1, :uavs] = times[:, 0, :uavs] * (REFERENCE_MB / size)
+        times[:, 1, :uavs] = times[:, 0, :uavs] * (REFERENCE_MB / task.size_mb)
         times[:, 1, uavs:] = (self._ground_times / block.factor[row, -1])[:, None]
         return Situation(
             task, -1, times, requests.accuracy[row], requests.match[row], self._everywhere, self._forever, None

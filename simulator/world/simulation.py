@@ -23,6 +23,7 @@ from simulator.world.books import RunningBooks
 from simulator.world.fleet import Fleet
 from simulator.world.generated import GeneratedVehicles
 from simulator.world.junction import Junction
+from simulator.world.outages import Outages
 from simulator.world.providers import History, Provider, UnqueuedProvider
 from simulator.world.radio import Radio
 from simulator.world.recording import Recording
@@ -84,6 +85,7 @@ class Simulation:
             mechanism.reset(scenario)
         self._env = env = simpy.Environment()
         free_at = np.zeros((len(STAGES), fleet.size))
+        self._latency_weight = scenario.market.latency_weight
         self._history = History(fleet.size, scenario.market.history)
         self._books: Books
         traffic: Traffic | None = None
@@ -100,6 +102,7 @@ class Simulation:
             equipment = fleet.draw_equipment(stream(seed, "equipment"))
             self._books = RunningBooks(env, scenario, fleet, equipment, radio, seed, self._reported)
             self._junction = Junction(env, scenario, fleet, equipment, radio, seed)
+            self._outages = Outages(env, scenario, fleet, providers, seed, self._went_out_or_came_back)
             if isinstance(scenario.traffic, GeneratedTraffic):
                 traffic = GeneratedVehicles(env, scenario.traffic, fleet, seed, self._crossed)
             else:
@@ -146,18 +149,26 @@ class Simulation:
         self._auctioneer.request(situation)
 
     def _crossed(self, vehicle: int, request: int, crossing: Crossing) -> None:
+        if not self._outages.all_work:
+            crossing = crossing._replace(covered=crossing.covered & self._outages.working)
         self._auctioneer.request(self._junction.situation(vehicle, request, crossing))
 
     def _reported(self, uav: int, bid: float) -> None:
         self.recorder.report(self._env.now, uav, bid * float(self.fleet.bid_factor[uav]))
 
+    def _went_out_or_came_back(self, provider: int, is_out: bool, dropped: list[Task]) -> None:
+        self.recorder.outage(self._env.now, provider, is_out)
+        for task in dropped:
+            task.status, task.cut_at = LOST, self._env.now
+            self.recorder.task_done(task, task.lost_at)
+
     def _served(self, task: Task) -> None:
         """A task has passed its last stage: it is delivered if the vehicle is still there and the deadline not past."""
-        delivered = self._env.now <= task.lost_at
+        lost_at = task.lost_at
+        delivered = self._env.now <= lost_at
         task.status = COMPLETED if delivered else LOST
-        market = self.scenario.market
-        self.recorder.task_done(task)
-        self._history.add(task.provider, float(common_term(task.latency, market.latency_weight)), task.match)
+        self.recorder.task_done(task, lost_at)
+        self._history.add(task.provider, float(common_term(task.latency, self._latency_weight)), task.match)
         self._books.served(task, delivered)
 
 

@@ -23,7 +23,7 @@ class Situation(NamedTuple):
         match: match value of that accuracy, shape (providers,).
         covered: which providers cover the vehicle now, shape (providers,).
         dwell_s: how long each is expected to cover it still, s, shape (providers,).
-        coverage: when each covers the vehicle, as far as its way is known; None where all do forever.
+        coverage: how long each will really cover the vehicle; None where all do forever.
     """
 
     task: Task
@@ -43,8 +43,8 @@ class Books(Protocol):
         """What a UAV bids since its last report."""
         ...
 
-    def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float]:
-        """Mean audited match values of a UAV and of the best and second-best station that cover a vehicle."""
+    def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float, float]:
+        """Mean audited match values of a UAV, of two stations that cover a vehicle, and of all ground stations."""
         ...
 
     def contract_bid(self) -> float | None:

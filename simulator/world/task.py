@@ -28,7 +28,8 @@ class Task:
         times: seconds in each stage at the winner.
         started: when each stage began, s; NaN until then.
         finished: when each stage ended, s; NaN until then.
-        coverage: when each provider covers the vehicle, as far as its way is known; None where all do forever.
+        coverage: how long each provider covers the vehicle; None where all do forever.
+        cut_at: when an outage of the provider ended it, s; `inf` if none did.
         accuracy: share of matched pixels of the result.
         match: match value of that accuracy.
         status: code of what became of it, an index into `STATUSES`.
@@ -37,6 +38,7 @@ class Task:
     __slots__ = (
         "accuracy",
         "coverage",
+        "cut_at",
         "deadline",
         "demand",
         "finished",
@@ -77,6 +79,7 @@ class Task:
         self.started = [math.nan] * len(STAGES)
         self.finished = [math.nan] * len(STAGES)
         self.coverage: Coverage | None = None
+        self.cut_at = math.inf
         self.accuracy = math.nan
         self.match = math.nan
         self.status = OPEN
@@ -88,7 +91,8 @@ class Task:
 
     @property
     def lost_at(self) -> float:
-        """When the result comes too late, out of coverage or past the deadline, as far as the way is known, s."""
+        """When the task is lost if it is not done by then: out of coverage, past the deadline or by an outage, s."""
+        limit = min(self.deadline, self.cut_at)
         if self.coverage is None or self.provider < 0:
-            return self.deadline
-        return min(self.coverage.end(self.provider, self.requested), self.deadline)
+            return limit
+        return min(self.coverage.end(self.provider), limit)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import simpy
 
 from simulator.model import BoolArray, FloatArray
-from simulator.world.attachment import Attachment, Coverage
-from simulator.world.coverage import chord_ahead, circle_intervals
+from simulator.world.attachment import Coverage, KnownCoverage, departures, end_of_span
+from simulator.world.coverage import Spans, chord_ahead, circle_intervals
 from simulator.world.fleet import Fleet
 from simulator.world.recording import Recording
 
 DEPARTING_MPS = 5.0
-"""A vehicle that has left the map goes on at least this fast, m/s (model.md 3k)."""
+"""A vehicle that has left the map goes on at least this fast, m/s."""
 
+VEHICLES_A_BLOCK = 64
+"""Recorded vehicles whose coverage is computed in one go."""
 
 Columns = dict[str, Any]
 """Columns of a table by name, each an array or a sequence of one length."""
@@ -33,7 +36,7 @@ class Crossing(NamedTuple):
         y: place, m north.
         covered: which providers cover the vehicle now, shape (providers,).
         dwell_s: how long each is expected to cover it still, s, shape (providers,).
-        coverage: when each covers it, as far as its way is known; no bidder and no price looks into it.
+        coverage: how long each will really cover it; no bidder and no price looks into it.
     """
 
     time: float
@@ -99,6 +102,15 @@ class RecordedVehicles:
         self._fleet = fleet
         self._reference_speed = reference_speed_mps
         self._on_crossing = on_crossing
+
+        @lru_cache(maxsize=2)
+        def spans(block: int) -> list[Spans]:
+            start = recording.start[block * VEHICLES_A_BLOCK :][: VEHICLES_A_BLOCK + 1]
+            samples = slice(start[0], start[-1])
+            path = recording.time[samples], recording.x[samples], recording.y[samples]
+            return circle_intervals(*path, fleet.x, fleet.y, fleet.radius_m, start - start[0])
+
+        self._spans = spans
         env.process(self._enter_all())
 
     def _enter_all(self) -> Generator[simpy.Event, None, None]:
@@ -122,39 +134,39 @@ class RecordedVehicles:
         """Every moment at which the vehicle leaves the coverage of the station it is attached to, in order."""
         samples, fleet = self.recording.samples(vehicle), self._fleet
         time, x, y = self.recording.time[samples], self.recording.x[samples], self.recording.y[samples]
-        coverage, left = Coverage(fleet.size), float(time[-1])
-        coverage.extend(circle_intervals(time, x, y, fleet.x, fleet.y, fleet.radius_m), left)
+        spans = self._spans(vehicle // VEHICLES_A_BLOCK)[vehicle % VEHICLES_A_BLOCK]
+        left = float(time[-1])
 
         def place(now: float) -> tuple[float, float]:
             return float(np.interp(now, time, x)), float(np.interp(now, time, y))
 
-        departures = list(Attachment(fleet).departures(coverage, float(time[0]), place))
-        if not departures:
+        found, _ = departures(spans, fleet, place, float(time[0]), left)
+        if not found:
             return []
         # The edge of the recording is not the edge of coverage: the vehicle goes on as it left.
         heading, speed = _last_motion(time, x, y)
         beyond = chord_ahead(float(x[-1]), float(y[-1]), heading, fleet.x, fleet.y, fleet.radius_m)
-        ahead = left + beyond / max(speed, DEPARTING_MPS)
-        coverage.extend([[(left, end)] if end > left else [] for end in ahead.tolist()], math.inf)
-        return [self._crossing(now, station, coverage, place(now), time, x, y) for now, station in departures]
+        ahead = (left + beyond / max(speed, DEPARTING_MPS)).tolist()
+        crossings = []
+        for now, station in found:
+            ends = [end_of_span(own, now) for own in spans]
+            here = place(now)
+            dwell = self._dwell(now, here, time, x, y)
+            covered = np.array(ends) > now
+            coverage = KnownCoverage([ahead[p] if end == left else end for p, end in enumerate(ends)])
+            crossings.append(Crossing(now, station, *here, covered, np.where(covered, dwell, 0.0), coverage))
+        return crossings
 
-    def _crossing(
-        self,
-        now: float,
-        station: int,
-        coverage: Coverage,
-        place: tuple[float, float],
-        time: FloatArray,
-        x: FloatArray,
-        y: FloatArray,
-    ) -> Crossing:
+    def _dwell(
+        self, now: float, place: tuple[float, float], time: FloatArray, x: FloatArray, y: FloatArray
+    ) -> FloatArray:
+        """Expected seconds of coverage: the chord along the heading, at the measured or the reference speed."""
         fleet = self._fleet
-        covered = np.array([coverage.end(provider, now) > now for provider in range(fleet.size)])
-        segment = max(int(np.searchsorted(time, now, side="left")), 1)  # the one that led here: nobody sees ahead
+        # The last segment that has ended, or the first, on which it entered: nobody sees ahead.
+        segment = max(int(np.searchsorted(time, now, side="right")) - 1, 1)
         heading, speed = _motion(time, x, y, segment)
         chord = chord_ahead(*place, heading, fleet.x, fleet.y, fleet.radius_m)
-        dwell = np.where(covered, chord / max(speed, self._reference_speed), 0.0)
-        return Crossing(now, station, *place, covered, dwell, coverage)
+        return np.asarray(chord / max(speed, self._reference_speed))
 
     def vehicle_rows(self, duration: float) -> Columns:
         """The columns of the table `vehicles`."""

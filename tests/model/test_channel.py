@@ -31,8 +31,8 @@ def test_rate_grows_with_bandwidth_and_snr(bandwidth: float, snr: float, factor:
     assert data_rate(np.array([bandwidth]), np.array([snr * factor])) > rate
 
 
-def test_snr_is_decibels_times_power() -> None:
-    assert snr_ratio(np.array([10.0]), 3.0) == 30.0
+def test_decibels_are_a_ratio() -> None:
+    assert np.allclose(snr_ratio(np.array([0.0, 10.0, -30.0])), [1.0, 10.0, 1e-3], rtol=1e-14)
 
 
 def test_distance_costs_ten_times_the_exponent_a_decade() -> None:

@@ -16,8 +16,8 @@ def test_each_stage_in_round_numbers() -> None:
 
 
 def test_stage_times_follow_equations_3_to_6() -> None:
-    uplink_mhz, downlink_mhz, power, gpu, cpu = (np.array([x]) for x in (40.0, 20.0, 6.3, 0.5, 2.0))
-    times = stage_times(25.0, 0.5, np.array([10.0]), 3.1, uplink_mhz, downlink_mhz, power, gpu, cpu)
+    power, gpu, cpu = (np.array([x]) for x in (6.3, 0.5, 2.0))
+    times = stage_times(25.0, 0.5, np.array([10.0]), 3.1, np.array([[40.0], [20.0]]), power, gpu, cpu)
     # Ratios 31 and 63 carry 5 and 6 bit/s per Hz.
     assert np.allclose(times[:, 0], [200 / 200, 0.2, 0.1, 200 / 120])
     assert np.allclose(latency(times), 1.3 + 5 / 3)

@@ -11,7 +11,14 @@ from hypothesis.extra.numpy import arrays
 from policies.myopic import MyopicAuction
 from simulator.mechanisms import ModifiedSecondBid, SecondPrice
 from simulator.model import BoolArray, FloatArray
-from simulator.model.mechanism import contract_bid, critical_payment, price_grid, scaling_factor, station_wins, surplus
+from simulator.model.mechanism import (
+    contract_bid,
+    critical_payment,
+    price_grid,
+    scaling_factor,
+    station_wins,
+    surplus_weights,
+)
 from simulator.pricing import UAV
 
 money = st.one_of(st.just(0.0), st.floats(1e-6, 1e6))
@@ -161,9 +168,8 @@ def test_ties_of_a_second_price_auction() -> None:
     assert SecondPrice().settle([2.0, 1.0], 2.0, 1.0) == (UAV, 2.0)
 
 
-def test_surplus_is_the_winners_value() -> None:
-    got = surplus(np.array([True, False]), np.array([2.0, 2.0]), np.array([3.0, 3.0]), 0.5)
-    assert got.tolist() == [2.0, 1.5]
+def test_the_surplus_weighs_a_uav_with_zeta() -> None:
+    assert surplus_weights(np.array([True, False, True]), 0.1).tolist() == [0.1, 1.0, 0.1]
 
 
 def test_the_price_grid_starts_at_one_and_ends_below_ten() -> None:

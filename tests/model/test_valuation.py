@@ -22,8 +22,8 @@ def test_match_value_grows_with_accuracy_up_to_its_cap(accuracy: float, more: fl
 
 
 def test_means_take_in_the_newest_entry() -> None:
-    assert mean_with_newest(np.array([6.0]), np.array([2.0]), np.array([3.0])) == 3.0
-    assert mean_with_newest(np.array([0.0]), np.array([0.0]), np.array([3.0])) == 3.0
+    assert mean_with_newest(np.array([6.0]), np.array([3.0]), np.array([3.0])) == 3.0
+    assert mean_with_newest(np.array([0.0]), np.array([3.0]), np.array([1.0])) == 3.0
 
 
 @given(st.floats(0.1, 10), st.floats(0.1, 10), st.floats(0.1, 10))

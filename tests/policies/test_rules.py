@@ -65,7 +65,7 @@ def price(spec: str, seen: Observation, **overrides: object) -> float:
 
 
 def test_the_rules_say_what_the_model_page_says() -> None:
-    seen = observation(uav_seconds=2.0, second_seconds=3.0, uav_match=1.5, second_match=0.9)
+    seen = observation(uav_seconds=2.0, second_seconds=3.0, uav_match=1.5, ground_match=0.9)
     ratio = (1.5 / 2.0) / (0.9 / 3.0)
     assert price("conditional", seen) == pytest.approx(ratio)
     assert price("conditional:toll=0.2", seen) == pytest.approx(0.8 * ratio)

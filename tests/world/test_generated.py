@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from simulator import Result, Scenario, ScenarioError, simulate
+from simulator.model.following import metres, time_at
 from simulator.model.signals import uniform_delay, webster_delay
 from simulator.scenario_traffic import Arrivals, FourWay, GeneratedTraffic, Grid, TJunction
+from simulator.world.arrivals import arrival_times
 from simulator.world.fleet import Fleet
-from simulator.world.generated import arrival_times, metres, time_at, timed
 from simulator.world.roads import Network, road_graph
 from tests.laws import check_laws
 
@@ -88,16 +89,6 @@ def test_vehicles_cross_only_in_green_and_never_above_saturation_flow(hour: Resu
         assert into_green.between(3.0 - 1e-6, 27.0 + 1e-6).all(), "start-up lost, then to the end of the used yellow"
 
 
-def test_littles_law(hour: Result) -> None:
-    """Mean vehicles on the map are arrivals times mean time there; both counted, one by events, one by vehicles."""
-    moves = hour.events[hour.events["kind"].isin(["vehicle_entered", "vehicle_left"])]
-    change = np.where(moves["kind"] == "vehicle_entered", 1, -1)
-    times = np.append(moves["time"].to_numpy(), 3600.0)
-    on_map = float((np.cumsum(change) * np.diff(times)).sum() / 3600.0)
-    stays = hour.vehicles["left"].fillna(3600.0) - hour.vehicles["entered"]
-    assert on_map == pytest.approx(len(stays) / 3600.0 * stays.mean())
-
-
 def test_a_queue_stands_in_its_lane_at_jam_spacing(hour: Result) -> None:
     signals = hour.signals
     red = (
@@ -127,6 +118,17 @@ def test_demand_profile_and_arrival_processes() -> None:
     assert gaps.mean() == pytest.approx(5.0, rel=0.03)
     assert gaps.std() == pytest.approx(3.0, rel=0.03)
     assert list(arrival_times(Arrivals(), 0.0, rng)) == []
+
+
+def test_no_headway_is_below_the_least_whatever_the_profile() -> None:
+    rng = np.random.default_rng(2)
+    steep = Arrivals(process="headway", min_headway_s=2.0, profile=((0.0, 0.1), (600.0, 5.0), (610.0, 0.1)))
+    entering = arrival_times(steep, 0.2, rng)
+    gaps = np.diff([next(entering) for _ in range(2000)])
+    assert gaps.min() >= 2.0 - 1e-9
+    # A rate of one a second leaves less than the least headway: they come at the least, and nobody is lost.
+    crowded = arrival_times(Arrivals(process="headway", min_headway_s=2.0), 1.0, rng)
+    assert np.allclose(np.diff([next(crowded) for _ in range(100)]), 2.0)
 
 
 def test_turning_shares_are_kept() -> None:
@@ -185,8 +187,8 @@ def test_an_edge_list_of_ones_own() -> None:
         junction(**{"traffic.roads": {**roads, "edges": [{"begin": "a", "end": "x"}]}})
 
 
-def test_paths_and_spans_invert_each_other() -> None:
+def test_places_and_times_of_a_path_invert_each_other() -> None:
     path = [(10.0, 0.0), (20.0, 100.0), (50.0, 100.0), (60.0, 200.0)]
     assert [metres(path, now) for now in (10.0, 15.0, 30.0, 55.0, 60.0)] == [0.0, 50.0, 100.0, 150.0, 200.0]
     assert [time_at(path, place) for place in (0.0, 50.0, 100.0, 150.0)] == [10.0, 15.0, 20.0, 55.0]
-    assert timed([[(0.0, 50.0)], [(150.0, 200.0)], []], path) == [[(10.0, 15.0)], [(55.0, 60.0)], []]
+    assert [metres(path, now) for now in (0.0, 99.0)] == [0.0, 200.0], "an end of the path before and after it"

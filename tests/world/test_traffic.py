@@ -32,7 +32,7 @@ def crossings(frame: pd.DataFrame, **overrides: Any) -> list[list[Crossing]]:
 
 def ends(crossing: Crossing) -> list[float]:
     """When the UAV and the eastern station cease to cover the vehicle."""
-    return [crossing.coverage.end(provider, crossing.time) for provider in (0, 2)]
+    return [crossing.coverage.end(provider) for provider in (0, 2)]
 
 
 def test_a_vehicle_attaches_to_the_nearest_and_asks_when_it_leaves_that_cell() -> None:

@@ -1,4 +1,4 @@
-"""What the shipped junction must be: contested, served, and no provider kind enough on its own."""
+"""What the shipped junctions must be: contested, served, and no provider kind enough on its own."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from simulator import simulate
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_hour_is_a_market(seed: int) -> None:
-    conditional = simulate("braunschweig", "conditional", seed=seed)
+@pytest.mark.parametrize("scenario", ["braunschweig", "four_way", "rush_hour"])
+def test_the_hour_is_a_market(scenario: str, seed: int) -> None:
+    conditional = simulate(scenario, "conditional", seed=seed)
     auctions, summary = conditional.auctions, conditional.summary
     assert (auctions["invited"] >= 2).mean() >= 0.9
     share = auctions["winner_kind"].value_counts(normalize=True)
     assert 0.2 <= share["uav"] <= 0.8
     assert 0.2 <= share["ground"] <= 0.8
     assert summary["completed"] >= 0.95 * summary["tasks"]
-    oracle = simulate("braunschweig", "oracle", seed=seed).summary["surplus_total"]
+    oracle = simulate(scenario, "oracle", seed=seed).summary["surplus_total"]
     for alone in ("always-uav", "always-ground"):
-        assert simulate("braunschweig", alone, seed=seed).summary["surplus_total"] <= 0.9 * oracle
+        assert simulate(scenario, alone, seed=seed).summary["surplus_total"] <= 0.9 * oracle
 
 
 def test_backlog_and_public_predictions() -> None:

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import simpy
+
+from simulator import Result, simulate
+from simulator.world.providers import Provider
+from simulator.world.task import Task
+from tests.fields import fields
+from tests.laws import check_laws, outages
+
+FloatRows = list[list[float]]
+
+UAV_AWAY: dict[str, Any] = {"outages.windows": [{"provider": "u1", "from_s": 300, "to_s": 420, "every_s": 600}]}
+
+
+def served_with_an_outage(keep: bool) -> tuple[list[Task], FloatRows]:
+    """Two tasks of 2 s a stage that come at 0, an outage from 3 to 8; the finish of each, and who was dropped."""
+    env = simpy.Environment()
+    done: list[Task] = []
+    provider = Provider(env, 0, np.zeros((4, 1)), done.append)
+    tasks = [Task(number, number, 0, 0, 30.0, 1.0, 0.0) for number in range(2)]
+    for task in tasks:
+        task.provider, task.times = 0, [2.0] * 4
+        provider.submit(task, np.array([2.0, 4.0, 6.0, 8.0]) + 2.0 * task.id)
+    env.run(until=3.0)
+    dropped = provider.go_out(keep_tasks=keep)
+    env.run(until=8.0)
+    provider.come_back()
+    late = Task(2, 2, 0, 0, 30.0, 1.0, 8.0)
+    late.provider, late.times = 0, [2.0] * 4
+    provider.submit(late, np.array([10.0, 12.0, 14.0, 16.0]))
+    env.run()
+    return dropped, [task.finished for task in (*tasks, late)]
+
+
+def test_tasks_wait_for_the_end_of_an_outage_with_what_is_left_of_their_work() -> None:
+    dropped, finished = served_with_an_outage(keep=True)
+    assert dropped == []
+    # At 3 the first is 1 s into its second stage, the second 1 s into its first; both go on at 8.
+    assert finished[0] == [2.0, 9.0, 11.0, 13.0]
+    assert finished[1] == [9.0, 11.0, 13.0, 15.0]
+
+
+def test_an_outage_drops_what_is_served_and_what_waits() -> None:
+    dropped, finished = served_with_an_outage(keep=False)
+    assert [task.id for task in dropped] == [1, 0]
+    assert finished[0][0] == 2.0
+    assert np.isnan(finished[0][1:]).all()
+    assert np.isnan(finished[1]).all()
+    assert finished[2] == [10.0, 12.0, 14.0, 16.0], "and comes back with empty queues"
+
+
+def test_a_backlog_stands_still_during_an_outage() -> None:
+    env = simpy.Environment()
+    free_at = np.zeros((4, 2))
+    provider = Provider(env, 1, free_at, lambda _: None)
+    task = Task(0, 0, 0, 0, 30.0, 1.0, 0.0)
+    task.times = [2.0] * 4
+    provider.submit(task, np.array([2.0, 4.0, 6.0, 8.0]))
+    env.run(until=3.0)
+    provider.go_out(keep_tasks=True)
+    env.run(until=8.0)
+    provider.come_back()
+    assert free_at[:, 1].tolist() == [2.0, 9.0, 11.0, 13.0]
+    assert free_at[:, 0].tolist() == [0.0] * 4
+    env.run()
+    assert task.finished == [2.0, 9.0, 11.0, 13.0]
+
+
+@pytest.mark.parametrize("mode", ["lost", "wait"])
+def test_a_uav_that_swaps_its_battery(mode: str) -> None:
+    result = simulate("four_way", "conditional", duration=1800, **fields({**UAV_AWAY, "outages.mode": mode}))
+    check_laws(result)
+    assert outages(result, 0) == [(300.0, 420.0), (900.0, 1020.0), (1500.0, 1620.0)]
+    auctions = result.auctions
+    away = (auctions["time"] % 600).between(300, 420)
+    assert away.sum() > 50
+    # Everybody knows: no price is asked for, and no public condition speaks of the UAV.
+    assert not auctions.loc[away, "asked"].any()
+    assert auctions.loc[away, ["m_uav_seconds", "m_uav_match", "m_uav_bid"]].isna().all(axis=None)
+    assert auctions.loc[~away, "m_uav_seconds"].notna().all()
+    lost = result.tasks[(result.tasks["status"] == "lost") & result.tasks["latency"].isna()]
+    if mode == "wait":
+        assert len(lost) == 0
+    else:
+        assert len(lost) >= 1
+        ends = result.events[result.events["kind"] == "task_lost"].set_index("task")["time"].loc[lost["task"]]
+        assert set(ends) <= {300.0, 900.0, 1500.0}
+
+
+def test_a_station_that_is_out_covers_nobody() -> None:
+    plain, out = (
+        simulate("four_way", "always-ground", duration=600, **fields({"outages.windows": windows}))
+        for windows in ([], [{"provider": "s1", "from_s": 0, "to_s": 600}])
+    )
+    assert (plain.auctions["m_covering"] >= out.auctions["m_covering"]).all()
+    assert (plain.auctions["m_covering"] > out.auctions["m_covering"]).mean() > 0.3
+    # The radio is not the server: the same requests are made, at the same times.
+    assert plain.auctions["time"].equals(out.auctions["time"])
+
+
+def failing(policy: str, seed: int = 0) -> Result:
+    return simulate(
+        "four_way",
+        policy,
+        seed=seed,
+        duration=3600,
+        **fields(
+            {
+                "traffic.arrivals.rate_per_h": 100,
+                "outages.failures": [{"provider": "stations", "mean_between_s": 60, "mean_repair_s": 20}],
+            }
+        ),
+    )
+
+
+def test_failures_are_exponential_and_do_not_depend_on_prices() -> None:
+    one, two = failing("always-uav"), failing("always-ground")
+    own = [outages(result, provider) for result in (one, two) for provider in range(1, 7)]
+    assert own[:6] == own[6:]
+    repairs = np.concatenate([np.diff(pairs)[:-1, 0] for pairs in own[:6]])
+    # About 45 repairs for each of six stations; the mean of n exponentials has a relative sd of 1 / sqrt(n).
+    assert repairs.mean() == pytest.approx(20, rel=3.5 / np.sqrt(len(repairs)))
+    assert repairs.std() == pytest.approx(20, rel=0.25)
+    share = one.providers.loc[one.providers["kind"] == "ground", "out_s"].sum() / (6 * 3600)
+    assert share == pytest.approx(20 / 80, rel=0.15)
+
+
+def test_overlapping_outages_are_one() -> None:
+    windows = [{"provider": "u1", "from_s": 100, "to_s": 200}, {"provider": "uavs", "from_s": 150, "to_s": 250}]
+    result = simulate("four_way", "conditional", duration=400, **fields({"outages.windows": windows}))
+    assert outages(result, 0) == [(100.0, 250.0)]
+    check_laws(result)
