@@ -23,10 +23,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A newcomer's folder, with the files that the README says to save."""
     path = tmp_path_factory.mktemp("readme")
     for language, block in BLOCKS:
-        name = re.match(r"# (\w+\.py)\n", block)
-        if language == "python" and name:
+        name = re.match(r"# (\w+\.(?:py|yaml))\n", block)
+        if name:
             (path / name[1]).write_text(block)
-    assert {file.name for file in path.iterdir()} == {"my_policy.py", "my_mechanism.py"}
+    assert {file.name for file in path.iterdir()} == {"my_policy.py", "my_mechanism.py", "my_junction.yaml"}
     return path
 
 

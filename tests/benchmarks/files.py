@@ -1,0 +1,75 @@
+"""Reading recordings, writing tables, and what starting the command and an hour's run take."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from simulator.schema import EVENT_KINDS, table
+from simulator.world.recording import Recording
+from tests.benchmarks.clock import cpu_s
+
+AN_HOUR = """
+import re, sys
+from simulator import simulate
+simulate("four_way", "conditional").summary
+assert "torch" not in sys.modules
+print(int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1]) / 1024)
+"""
+
+
+def xml_rows() -> float:
+    """Rows per CPU-second of reading floating-car XML into a recording."""
+    rows = 200_000
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "r.xml"
+        with path.open("w") as file:
+            file.write("<fcd-export>\n")
+            for step in range(rows // 100):
+                file.write(f'<timestep time="{step}.0">\n')
+                for car in range(100):
+                    file.write(
+                        f'<vehicle id="v{car}" x="{step + car}.5" y="{car}.0" angle="90.0" type="car" '
+                        f'speed="1.0" lane="e_{car % 3}"/>\n'
+                    )
+                file.write("</timestep>\n")
+            file.write("</fcd-export>\n")
+        return rows / cpu_s(lambda: Recording.read(path, 5.0))
+
+
+def million_events() -> float:
+    """CPU-seconds to write a million events as Parquet."""
+    rows, rng = 1_000_000, np.random.default_rng(0)
+    ids = np.arange(rows) // 12
+    events = table(
+        "events",
+        {
+            "time": np.sort(rng.uniform(0, 1e5, rows)),
+            "kind": rng.integers(0, len(EVENT_KINDS), rows),
+            "vehicle": ids,
+            "task": ids,
+            "provider": ids % 7,
+            "value": rng.uniform(0, 9, rows),
+        },
+    )
+    with TemporaryDirectory() as folder:
+        return cpu_s(lambda: events.to_parquet(Path(folder) / "events.parquet", index=False))
+
+
+def help_s() -> float:
+    """CPU-seconds of ``dmsb --help``."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "simulator", "--help"], stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def memory_mib() -> float:
+    """Peak memory of an hour of `four_way` in a process of its own, MiB; it imports no torch."""
+    done = subprocess.run([sys.executable, "-c", AN_HOUR], capture_output=True, text=True, check=True)
+    return float(done.stdout)

@@ -1,0 +1,136 @@
+"""What an auction costs: by scenario, by vehicles on the map, by stations, and where the time goes."""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simulator import Scenario, Simulation
+from simulator.draws import generator
+from simulator.pricing import PricingPolicy, reset_policy
+from simulator.run import drive, prepare
+from simulator.schema import TABLES
+from simulator.tables import Tables
+from simulator.trace import Recorder
+from simulator.world.auctioneer import Auction
+from tests.benchmarks.clock import cpu_s
+
+SHARES = {
+    "SimPy": ("simpy",),
+    "traffic": ("generated.py", "following.py", "stretch.py", "roads.py", "arrivals.py", "signals.py", "traffic.py",
+                "attachment.py"),
+    "radio and draws": ("junction.py", "radio.py", "channel.py", "requests.py", "draws.py", "task.py", "latency.py"),
+    "providers": ("providers.py",),
+    "bids and price": ("auctioneer.py", "valuation.py", "mechanism.py", "mechanisms.py", "books.py", "pricing.py",
+                       "policies", "run.py"),
+    "trace": ("trace.py",),
+}  # fmt: skip
+"""Parts of a run by the files that they are in; `latency.py` has the stage times and the backlog's sums."""
+
+
+class Rates(NamedTuple):
+    """Auctions and vehicle-seconds per CPU-second."""
+
+    auctions: float
+    vehicle_seconds: float
+
+
+def ready(name: str, duration: float, **overrides: Any) -> tuple[Simulation, PricingPolicy]:
+    """A simulation under `conditional` that has not begun."""
+    scenario = Scenario.load(name, **overrides)
+    policy, mechanism, information = prepare(scenario, "conditional", None)
+    reset_policy(policy, scenario, generator(0, "policy"))
+    return Simulation(scenario, 0, duration, mechanism, information), policy
+
+
+def rates(name: str, duration: float) -> Rates:
+    """A whole run with its trace, without reading or writing files."""
+    simulation, policy = ready(name, duration)
+    seconds = cpu_s(lambda: drive(simulation, policy))
+    auctions, traffic = len(simulation.recorder.auctions()["task"]), simulation.world.traffic
+    if traffic is None:
+        return Rates(auctions / seconds, 0.0)
+    rows = traffic.vehicle_rows(duration)
+    left = np.asarray(rows["left"], dtype=np.float64)
+    driven = float((np.where(np.isnan(left), duration, left) - np.asarray(rows["entered"])).sum())
+    return Rates(auctions / seconds, driven / seconds)
+
+
+def by_stations(stations: int) -> float:
+    """Microseconds an auction of `four_way` with as many stations on its ring."""
+    simulation, policy = ready("four_way", 1800, **{"stations.count": stations})
+    seconds = cpu_s(lambda: drive(simulation, policy))
+    return 1e6 * seconds / len(simulation.recorder.auctions()["task"])
+
+
+def by_vehicles(arm_m: float, rate_per_h: float) -> tuple[float, float]:
+    """Vehicles on the map and microseconds an auction, once the map is full; longer arms hold more vehicles."""
+    full, measured = 2.2 * arm_m / 13.9 + 200.0, 1200.0
+    overrides = {"traffic.roads.arm_m": arm_m, "traffic.arrivals.rate_per_h": rate_per_h}
+    simulation, policy = ready("four_way", full + measured, **overrides)
+    for auction in simulation:
+        simulation.settle(policy.price(auction.observation))
+        if simulation.now > full:
+            break
+    before = len(simulation.recorder.auctions()["task"])
+    seconds = cpu_s(lambda: drive(simulation, policy))
+    auctions = len(simulation.recorder.auctions()["task"]) - before
+    traffic = simulation.world.traffic
+    assert traffic is not None
+    rows = traffic.vehicle_rows(full)
+    entered, left = (np.asarray(rows[name], dtype=np.float64) for name in ("entered", "left"))
+    on_map = ((entered < full) & ~(left < full)).sum()
+    return float(on_map), 1e6 * seconds / auctions
+
+
+def trace(name: str, duration: float) -> tuple[float, float]:
+    """Microseconds an auction: the recorder's rows, and the frames of all tables."""
+    simulation, policy = ready(name, duration)
+    kept: list[Auction] = []
+    for auction in simulation:
+        simulation.settle(policy.price(auction.observation))
+        kept.append(auction)
+    recorder = Recorder(simulation.fleet.size)
+
+    def write_again() -> None:
+        for auction in kept:
+            recorder.auction(auction)
+            recorder.task_done(auction.task, 0.0)
+
+    rows = cpu_s(write_again)
+
+    def frames() -> None:
+        tables = Tables(simulation.recorder, simulation.world, duration)
+        for table in TABLES:
+            getattr(tables, table)()
+
+    frames()  # imports pandas, which is nobody's figure
+    return 1e6 * rows / len(kept), 1e6 * cpu_s(frames) / len(simulation.recorder.auctions()["task"])
+
+
+def shares(name: str, duration: float) -> dict[str, float]:
+    """Share of each part in the time of a run under the profiler, built-in functions counted with their callers."""
+    simulation, policy = ready(name, duration)
+    profile = cProfile.Profile()
+    profile.runcall(drive, simulation, policy)
+    spent: Counter[str] = Counter()
+    for function, (_, _, own, _, callers) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        if function[0] == "~":
+            for caller, (_, _, part, _) in callers.items():
+                spent[_part(caller[0])] += part
+        else:
+            spent[_part(function[0])] += own
+    return {part: spent[part] / spent.total() for part in [*SHARES, "other"]}
+
+
+def _part(file: str) -> str:
+    path = Path(file)
+    for part, names in SHARES.items():
+        if path.name in names or path.parent.name in names:
+            return part
+    return "other"
