@@ -127,6 +127,8 @@ class Result:
             return None
         if len(auctions) == 0:
             if len(self.vehicles) == 0:
+                if self.scenario.traffic.kind == "generated":
+                    return "no vehicle entered: the run is too brief, or traffic.arrivals too few"
                 return "no vehicle entered: the run is too brief, or the recording begins later"
             return (
                 "no vehicle left the coverage of a station inside the map: the coverage radius may be too large "

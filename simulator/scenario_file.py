@@ -23,7 +23,7 @@ from simulator.scenario import Scenario
 WHOLE_SENTENCES = (
     "unknown_field", "unknown_provider", "unknown_node", "no_length", "no_stations", "no_places", "placement",
     "duplicate_name", "no_kinds", "no_green", "no_yellow", "profile", "no_outages",
-    "unknown_outage", "window",
+    "unknown_outage", "window", "twice",
 )  # fmt: skip
 """Kinds of error whose message says all there is to say; others get the value that was given."""
 

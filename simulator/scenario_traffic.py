@@ -103,6 +103,7 @@ class EdgeList(Model):
 
     @model_validator(mode="after")
     def _edges_join_nodes(self) -> EdgeList:
+        ways: set[tuple[str, str]] = set()
         for edge in self.edges:
             for node in (edge.begin, edge.end):
                 if node not in self.nodes:
@@ -111,6 +112,12 @@ class EdgeList(Model):
                         "there is no node '{node}'; {offer}",
                         {"node": node, "offer": nearest(node, self.nodes)},
                     )
+            for way in ((edge.begin, edge.end),) if edge.one_way else ((edge.begin, edge.end), (edge.end, edge.begin)):
+                if way in ways:
+                    raise PydanticCustomError(
+                        "twice", "edges: the road from '{a}' to '{b}' is given twice", {"a": way[0], "b": way[1]}
+                    )
+                ways.add(way)
             if self.nodes[edge.begin] == self.nodes[edge.end]:
                 raise PydanticCustomError(
                     "no_length", "edges: '{a}' and '{b}' are at one place", {"a": edge.begin, "b": edge.end}

@@ -18,19 +18,21 @@ EVENT_KINDS = (
     "vehicle_entered",
     "vehicle_queued",
     "vehicle_released",
+    "uav_reported",
+    "provider_out",
+    "provider_back",
+    "stage_finished",
+    "task_completed",
+    "task_lost",
     "cell_left",
     "task_requested",
     "auction_settled",
     "task_unserved",
     "stage_started",
-    "stage_finished",
-    "task_completed",
-    "task_lost",
-    "uav_reported",
-    "provider_out",
-    "provider_back",
     "vehicle_left",
 )
+"""In the order in which events of one moment follow from each other."""
+
 SIGNAL_STATES = ("green", "yellow", "red")
 
 

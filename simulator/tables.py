@@ -71,7 +71,7 @@ class Tables:
         return table("tasks", columns)
 
     def events(self) -> pd.DataFrame:
-        """A row per event, by time; at one time in order of cause, which is that of the parts."""
+        """A row per event, by time; at one time in order of cause, which is that of the kinds."""
         parts = [*self._vehicle_events(), *self._auction_events(), *self._task_events()]
         reports = self._recorder.reports()
         parts.append(_part("uav_reported", reports["time"], provider=reports["provider"], value=reports["bid"]))
@@ -80,7 +80,7 @@ class Tables:
         for kind, which in (("provider_out", begins), ("provider_back", ~begins)):
             parts.append(_part(kind, outages["time"][which], provider=outages["provider"][which]))
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.argsort(columns["time"], kind="stable")
+        order = np.lexsort((columns["kind"], columns["time"]))
         return table("events", {name: column[order] for name, column in columns.items()})
 
     def _vehicle_events(self) -> list[Columns]:

@@ -19,6 +19,7 @@ def check_laws(result: Result) -> None:
     check_outages(result)
     check_events(result)
     check_littles_law(result)
+    check_servers(result)
     check_sums(result)
 
 
@@ -161,15 +162,24 @@ def check_events(result: Result) -> None:
 
 
 def check_littles_law(result: Result) -> None:
-    """Mean vehicles on the map are arrivals times mean time there; one is counted by events, one by vehicles."""
-    duration = result.run["duration"]
-    moves = result.events[result.events["kind"].isin(["vehicle_entered", "vehicle_left"])]
-    change = np.where(moves["kind"] == "vehicle_entered", 1, -1)
-    steps = np.diff(np.append(moves["time"].to_numpy(), duration))
-    on_map = float((np.cumsum(change) * steps).sum() / duration)
-    stays = result.vehicles["left"].fillna(duration) - result.vehicles["entered"]
-    if len(stays):
-        assert np.isclose(on_map, len(stays) / duration * stays.mean())
+    """Mean vehicles on the map are arrivals times mean stay; one counted by positions, one by who came and left."""
+    duration, vehicles = result.run["duration"], result.vehicles
+    if len(vehicles) == 0:
+        return
+    ways = result.paths.groupby("vehicle")["time"].agg(["min", "max"]).reindex(vehicles["vehicle"])
+    seen = ways["max"].where(vehicles["left"].notna().to_numpy(), duration) - ways["min"]
+    stays = vehicles["left"].fillna(duration) - vehicles["entered"]
+    assert np.isclose(seen.sum() / duration, len(stays) / duration * stays.mean())
+
+
+def check_servers(result: Result) -> None:
+    """A stage serves one task at a time, as the events stand."""
+    work = result.events[result.events["kind"].isin(["stage_started", "stage_finished"])]
+    change = np.where(work["kind"] == "stage_started", 1, -1)
+    dropped = result.scenario.outages.mode == "lost" and (result.events["kind"] == "provider_out").any()
+    if result.scenario.traffic.kind != "rounds" and not dropped:
+        busy = pd.Series(change, index=work.index).groupby([work["provider"], work["value"]]).cumsum()
+        assert busy.between(0, 1).all()
 
 
 def check_sums(result: Result) -> None:

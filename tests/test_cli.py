@@ -261,8 +261,8 @@ def test_the_lists_and_the_validator(tmp_path: Path) -> None:
     assert "conditional" in listed
     assert "toll=0.0" in listed
     valid = dmsb("validate", "braunschweig", cwd=tmp_path)
-    assert valid.stdout == "braunschweig: valid\n"
-    assert "2321 vehicles, 90168 positions" in valid.stderr
+    assert valid.stdout == "braunschweig: valid (2321 vehicles, 90168 positions, 3679 s)\n"
+    assert valid.stderr == ""
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -8,6 +8,7 @@ from simulator import Result, Scenario, ScenarioError, simulate
 from simulator.scenario_file import dump_scenario, parse_assignment, shipped_scenarios
 from simulator.scenario_providers import DistanceRadio, PowerLawAccuracy, RandomGains
 from simulator.scenario_schema import scenario_fields
+from tests.fields import fields
 
 MINIMAL = """name: mine
 traffic: {kind: rounds}
@@ -199,3 +200,31 @@ def test_the_schema_lists_every_field_with_its_meaning() -> None:
         for part, value in Scenario.load(name).model_dump().items():
             assert part in rows
             assert not isinstance(value, dict) or any(field.startswith(part) for field in rows)
+
+
+@pytest.mark.parametrize(
+    ("roads", "message"),
+    [
+        (
+            {"nodes": {"a": [0, 0], "b": [9, 0]}, "edges": [{"begin": "a", "end": "b"}, {"begin": "b", "end": "a"}]},
+            r"edges: the road from 'b' to 'a' is given twice",
+        ),
+        (
+            {
+                "nodes": {"a": [0, 0], "b": [90, 0], "c": [0, 90]},
+                "edges": [{"begin": x, "end": y} for x, y in ("ab", "bc", "ca")],
+            },
+            r"traffic\.roads: no vehicle can enter",
+        ),
+        (
+            {
+                "nodes": {"in": [-90, 0], "a": [0, 0], "b": [90, 0], "c": [0, 90]},
+                "edges": [{"begin": x, "end": y, "one_way": True} for x, y in (("in", "a"), *("ab", "bc", "ca"))],
+            },
+            r"traffic\.roads: from the entry 'in' no way leads out of the map",
+        ),
+    ],
+)
+def test_roads_that_nobody_can_enter_or_leave(roads: dict[str, object], message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        simulate("four_way", "random", duration=10, **fields({"traffic.roads": {"layout": "edges", **roads}}))

@@ -13,12 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import EmptyMarketWarning, Result, Scenario, simulate
+from simulator import EmptyMarketWarning, Result, simulate
 from simulator.model.mechanism import contract_bid
 from simulator.scenario_file import shipped_scenarios
 from simulator.schema import SUMMARY, TABLES
-from simulator.world.fleet import Fleet
-from simulator.world.requests import RequestDraws
 from tests.fields import fields
 from tests.laws import check_laws
 from tests.world.traffic_frames import wandering
@@ -225,17 +223,6 @@ def test_gains_and_accuracies_at_a_junction_do_not_depend_on_prices() -> None:
     assert len(tasks) > 50
     for stage in ("uplink", "gpu", "cpu", "downlink"):
         assert np.allclose(tasks[f"{stage}_time"], tasks[f"{stage}_time_other"])
-
-
-def test_a_vehicle_sends_at_one_power() -> None:
-    """p^u is one draw a user: at zero fading and shadowing equal places give equal uplinks for a vehicle."""
-    scenario = Scenario.load("braunschweig")
-    draws = RequestDraws(scenario, Fleet(scenario), 0)
-    powers = [draws.uplink_power(vehicle) for vehicle in range(200)]
-    assert min(powers) >= 1.0
-    assert max(powers) <= 10.0
-    assert len(set(powers)) == 200
-    assert powers == [RequestDraws(scenario, Fleet(scenario), 0).uplink_power(vehicle) for vehicle in range(200)]
 
 
 def test_several_uavs_share_one_contract_bid_of_the_best() -> None:

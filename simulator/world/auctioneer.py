@@ -239,7 +239,8 @@ class Auctioneer:
         recent, window = self._recent, self._window_s
         while recent and recent[0] <= now - window:
             recent.popleft()
-        load = len(recent) / window
+        elapsed = min(window, now)
+        load = len(recent) / elapsed if elapsed > 0.0 else 0.0
         recent.append(now)
         auction.market = market = np.array(
             (

@@ -49,7 +49,7 @@ def circle_intervals(
     stands = square == 0.0
     first[:, stands], last[:, stands] = 0.0, 1.0
     starts_in, ends_in = inside[:, :-1], inside[:, 1:]
-    passes = starts_in | ends_in | ((root > 0.0) & (first > 0.0) & (last < 1.0))
+    passes = starts_in | ends_in | ((root > 0.0) & (last > first))
     # A path enters by a segment or with its first sample, and leaves by a segment or with its last.
     enters, leaves = np.zeros_like(inside), np.zeros_like(inside)
     into, out = np.broadcast_to(at, inside.shape).copy(), np.broadcast_to(at, inside.shape).copy()

@@ -13,7 +13,6 @@ import numpy as np
 import simpy
 
 from simulator.draws import generator
-from simulator.errors import ScenarioError, nearest
 from simulator.model import FloatArray
 from simulator.model.following import Path, follow, metres, time_at
 from simulator.scenario_traffic import GeneratedTraffic
@@ -109,11 +108,6 @@ class GeneratedVehicles:
         self.env, self.network = env, Network(traffic, fleet)
         self._traffic, self._fleet, self._on_crossing = traffic, fleet, on_crossing
         self._all: list[Vehicle] = []
-        rates = traffic.arrivals.rate_per_h
-        for name in rates if isinstance(rates, dict) else ():
-            if name not in self.network.entries:
-                offer = nearest(name, self.network.entries)
-                raise ScenarioError(f"traffic.arrivals.rate_per_h: there is no entry '{name}'; {offer}")
         self._queue_events = array("d")
 
         @lru_cache(maxsize=64)

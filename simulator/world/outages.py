@@ -64,6 +64,7 @@ class Outages:
             yield until(self._env, begin)
             self._begin(provider)
             yield until(self._env, begin + window.to_s - window.from_s)
+            yield self._env.timeout(0.0)  # an outage that begins at this moment begins before this one ends
             self._end(provider)
             if window.every_s is None:
                 return

@@ -88,10 +88,11 @@ class Provider:
 
     def _serve(self, stage: int) -> Generator[simpy.Event, None, None]:
         env, queue, serving, last = self.env, self._queues[stage], self._serving, stage == len(STAGES) - 1
-        seconds = begin = 0.0
+        seconds = 0.0
         while True:
+            begin = None
             try:
-                if self._back is not None:
+                while self._back is not None:
                     yield self._back
                 task = serving[stage]
                 if task is None:
@@ -105,7 +106,8 @@ class Provider:
                 begin = env.now
                 yield env.timeout(seconds)
             except simpy.Interrupt as outage:
-                seconds -= env.now - begin
+                if begin is not None:
+                    seconds = max(seconds - (env.now - begin), 0.0)
                 if not outage.cause:
                     serving[stage] = None
                 continue

@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from simulator.errors import ScenarioError, nearest
 from simulator.model.signals import EffectiveGreen
 from simulator.scenario_traffic import EdgeList, FourWay, GeneratedTraffic, Grid, Signals, TJunction
 from simulator.world.fleet import Fleet
@@ -80,16 +81,35 @@ class Network:
     def __init__(self, traffic: GeneratedTraffic, fleet: Fleet) -> None:
         self.graph = road_graph(traffic.roads)
         self._fleet, self._turning, self.signals = fleet, traffic.turning, traffic.signals
-        ends = [node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) == 1]
+        self._ends = [node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) == 1]
         self.entries: dict[str, Road] = {
-            node: (node, next(self.graph.successors(node))) for node in ends if self.graph.out_degree(node)
+            node: (node, next(self.graph.successors(node))) for node in self._ends if self.graph.out_degree(node)
         }
+        self._check(traffic)
         self._signalised = {
             node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) >= LEAST_ROADS_OF_A_JUNCTION
         }
         self._lanes: dict[Road, list[Lane]] = {}
         self._stretches: dict[tuple[Road | None, int, Road, int], Stretch] = {}
         self._choices: dict[Road, list[tuple[float, Road]]] = {}
+
+    def _check(self, traffic: GeneratedTraffic) -> None:
+        """Make sure that vehicles can enter, and that who enters can leave.
+
+        Raises:
+            ScenarioError: they cannot, or a rate is given for an entry that does not exist.
+        """
+        exits = {node for node in self._ends if self.graph.in_degree(node)}
+        if not self.entries:
+            raise ScenarioError("traffic.roads: no vehicle can enter: there is no node with one neighbour and a way in")
+        for entry in self.entries:
+            if not (nx.descendants(self.graph, entry) & exits) - {entry}:
+                raise ScenarioError(f"traffic.roads: from the entry '{entry}' no way leads out of the map")
+        rates = traffic.arrivals.rate_per_h
+        for name in rates if isinstance(rates, dict) else ():
+            if name not in self.entries:
+                offer = nearest(name, self.entries)
+                raise ScenarioError(f"traffic.arrivals.rate_per_h: there is no entry '{name}'; {offer}")
 
     def junctions(self) -> list[str]:
         """The signalised junctions."""

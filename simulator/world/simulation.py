@@ -142,7 +142,14 @@ class Simulation:
         raise StopIteration
 
     def settle(self, rho: float) -> None:
-        """Settle the pending auction at a price scaling factor rho >= 1 (`inf`: the UAV gets the task)."""
+        """Settle the pending auction at a price scaling factor rho >= 1 (`inf`: the UAV gets the task).
+
+        Raises:
+            ValueError: rho is below 1 or NaN.
+            RuntimeError: no auction is pending.
+        """
+        if not rho >= 1.0:
+            raise ValueError(f"rho must be a number >= 1, not {rho!r}")
         self._auctioneer.settle(rho)
 
     def _request(self, situation: Situation) -> None:

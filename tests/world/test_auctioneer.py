@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from simulator import Observation, Scenario, Simulation, simulate
@@ -52,15 +53,71 @@ def test_of_several_uavs_the_one_with_the_best_public_prediction_stands_behind_t
 
 
 def test_public_conditions_say_nothing_of_size_demand_or_bids() -> None:
-    """Other sizes, demands and bids, same vehicles: up to the first settlement m is the same."""
-    first = []
-    for changed in ({}, {"tasks.demand_log_sd": 2.0}, {"stations.bidding": "shade=0.7"}, {"tasks.size_mb": [1, 90]}):
-        simulation = Simulation(Scenario.load("four_way", **fields(changed)), duration=600)
-        first.append(next(simulation).market.tolist())
-    assert first[0] == first[1] == first[2] == first[3]
+    """Whatever the stations bid, what a public price may look at is the same in every round of a run."""
+    runs = [
+        simulate("four_way", "always-uav", duration=1200, **fields({"stations.bidding": rule}))
+        for rule in ("truthful", "shade=0.5")
+    ]
+    assert runs[0].auctions["contract_bid"].nunique() > 3
+    public = ["contract_bid", "uav_bid", *(f"m_{name}" for name in MARKET_CONDITIONS)]
+    pd.testing.assert_frame_equal(runs[0].auctions[public], runs[1].auctions[public])
+    assert not runs[0].auctions["top_bid"].equals(runs[1].auctions["top_bid"])
+    # Neither are size and demand in it: up to the first settlement other ones change nothing.
+    first = [
+        next(Simulation(Scenario.load("four_way", **fields(changed)), duration=600)).market.tolist()
+        for changed in ({}, {"tasks.demand_log_sd": 2.0}, {"tasks.size_mb": [1, 90]})
+    ]
+    assert first[0] == first[1] == first[2]
 
 
-TRIALS = 1_000
+def test_load_and_ranks_among_the_conditions() -> None:
+    auctions = simulate("four_way", "conditional", duration=900).auctions
+    times = auctions["time"].to_numpy()
+    for number in (5, 40, len(times) - 1):
+        now = times[number]
+        before = (times[:number] > now - 120.0).sum()
+        assert auctions["m_load"].iloc[number] == pytest.approx(before / min(now, 120.0))
+    assert (auctions["m_best_seconds"] <= auctions["m_second_seconds"]).all()
+
+
+def test_values_average_over_the_last_tasks_that_were_finished_the_lost_ones_too() -> None:
+    """(9), (10): the last T - 1 that the provider finished, delivered or not, and as newest entry this one."""
+    tight = fields({"tasks.kinds.ar_navigation.deadline_s": 2.0, "tasks.kinds.entertainment_3d.deadline_s": 2.0})
+    result = simulate("braunschweig", "conditional", duration=900, **tight)
+    tasks, bids = result.tasks, result.bids.merge(result.tasks[["task", "requested"]], on="task")
+    finished = tasks[tasks["finished"].notna()].sort_values("finished")
+    assert (finished["status"] == "lost").sum() > 20
+    checked = 0
+    for _, bid in bids.sample(150, random_state=1).iterrows():
+        past = finished[(finished["provider"] == bid["provider"]) & (finished["finished"] <= bid["requested"])].tail(4)
+        terms = [*(1.0 / past["latency"]), 1.0 / bid["predicted_latency"]]
+        assert bid["common_value"] == pytest.approx(np.mean(terms))
+        checked += len(past) == 4
+    assert checked > 50
+
+
+def test_a_price_below_one_is_refused_wherever_it_comes_from() -> None:
+    simulation = Simulation(Scenario.load("paper"), duration=5)
+    next(simulation)
+    for rho in (0.5, math.nan, -math.inf):
+        with pytest.raises(ValueError, match="rho must be a number >= 1"):
+            simulation.settle(rho)
+    simulation.settle(1.0)
+
+
+def test_a_vehicle_sends_at_one_power_to_everybody() -> None:
+    """p^u is one draw a user: without fading and distance a vehicle's uplink times go by size and bandwidth alone."""
+    flat = fields({"stations.radio.model": "random", "stations.radio.spread_db": 0.0, "stations.uplink_mhz": 40.0})
+    tasks = simulate("grid", "always-ground", duration=600, **flat).tasks
+    seconds = (tasks["uplink_time"] / tasks["size_mb"]).dropna()
+    by_vehicle = seconds.groupby(tasks["vehicle"])
+    several = by_vehicle.count() >= 2
+    assert several.sum() > 50
+    assert np.allclose(by_vehicle.max()[several], by_vehicle.min()[several])
+    assert seconds.std() / seconds.mean() > 0.1
+
+
+TRIALS = 400
 
 
 @pytest.mark.parametrize("policy", ["myopic", "conditional", "constant:1.4"])

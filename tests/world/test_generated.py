@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
+import simpy
 
 from simulator import Result, Scenario, ScenarioError, simulate
 from simulator.model.following import metres, time_at
@@ -14,7 +17,9 @@ from simulator.model.signals import uniform_delay, webster_delay
 from simulator.scenario_traffic import Arrivals, FourWay, GeneratedTraffic, Grid, TJunction
 from simulator.world.arrivals import arrival_times
 from simulator.world.fleet import Fleet
+from simulator.world.generated import GeneratedVehicles
 from simulator.world.roads import Network, road_graph
+from simulator.world.traffic import Crossing
 from tests.laws import check_laws
 
 ONE_ROAD: dict[str, Any] = {
@@ -192,3 +197,97 @@ def test_places_and_times_of_a_path_invert_each_other() -> None:
     assert [metres(path, now) for now in (10.0, 15.0, 30.0, 55.0, 60.0)] == [0.0, 50.0, 100.0, 150.0, 200.0]
     assert [time_at(path, place) for place in (0.0, 50.0, 100.0, 150.0)] == [10.0, 15.0, 20.0, 55.0]
     assert [metres(path, now) for now in (0.0, 99.0)] == [0.0, 200.0], "an end of the path before and after it"
+
+
+ON_THE_WAY: dict[str, Any] = {
+    "stations.count": None,
+    "stations.placed": [
+        {"name": "before", "x": 0, "y": -250, "radius_m": 60},
+        {"name": "around", "x": 0, "y": -100, "radius_m": 150},
+        {"name": "behind", "x": 0, "y": 150, "radius_m": 60},
+    ],
+    "uavs.center": [0, 0],
+    "uavs.radius_m": 1000,
+    "traffic.speed_sd": 0.0,
+    "traffic.turning.left": 0.0,
+    "traffic.turning.right": 0.0,
+    "traffic.arrivals.rate_per_h": {"south": 70},
+    "traffic.arrivals.process": "even",
+}
+
+
+def crossings(duration: float, **overrides: Any) -> tuple[GeneratedVehicles, list[tuple[int, Crossing]]]:
+    """What vehicles ask for on their way, without a market."""
+    scenario, env = Scenario.load("four_way", **overrides), simpy.Environment()
+    found: list[tuple[int, Crossing]] = []
+    assert isinstance(scenario.traffic, GeneratedTraffic)
+    vehicles = GeneratedVehicles(
+        env, scenario.traffic, Fleet(scenario), 0, lambda vehicle, _, crossing: found.append((vehicle, crossing))
+    )
+    env.run(until=duration)
+    return vehicles, found
+
+
+def test_expected_dwell_by_hand_before_a_red_a_green_and_the_edge_of_the_map() -> None:
+    """Covered road at free speed, the plan's wait for a free-flow arrival, and straight on beyond the map (3i, 3k)."""
+    _, found = crossings(3600.0, **ON_THE_WAY)
+    lane, speed, line = 1.6, 13.9, -8.2  # half a lane to the right; the stop line is a lane and 5 m before the centre
+    reach = {radius: math.sqrt(radius**2 - lane**2) for radius in (60.0, 150.0, 1000.0)}
+    waits = []
+    for _, crossing in found:
+        if crossing.station == 1:
+            here = -250.0 + reach[60.0]
+            arrival = crossing.time + (line - here) / speed
+            into = arrival % 60.0
+            # Green for north and south from 0 to 25; two seconds are lost, half a headway later the first one crosses,
+            # and two seconds of yellow are used.
+            wait = 3.0 - into if into < 3.0 else 0.0 if into <= 27.0 else 63.0 - into
+            waits.append(wait)
+            assert crossing.covered.tolist() == [True, False, True, False]
+            around = (line - here) / speed + wait + (-100.0 + reach[150.0] - line) / speed
+            above = (line - here) / speed + wait + (300.0 - line) / speed + (reach[1000.0] - 300.0) / speed
+            assert crossing.dwell_s.tolist() == pytest.approx([above, 0.0, around, 0.0])
+        if crossing.station == 3:
+            assert crossing.dwell_s[0] == pytest.approx((reach[1000.0] - 150.0 - reach[60.0]) / speed)
+    assert min(waits) == 0.0
+    assert max(waits) > 20.0
+
+
+@pytest.mark.parametrize(
+    ("scenario", "changed"),
+    [("four_way", {"stations.radius_m": 170.0, "traffic.roads.lanes": 2}), ("grid", {}), ("t_junction", {})],
+)
+def test_coverage_and_attachment_are_where_the_vehicle_is(scenario: str, changed: dict[str, Any]) -> None:
+    """By brute force: along `paths`, ten samples a second, against departures and ends of coverage."""
+    loaded, env = Scenario.load(scenario, **changed), simpy.Environment()
+    found: list[tuple[int, Crossing]] = []
+    assert isinstance(loaded.traffic, GeneratedTraffic)
+    fleet = Fleet(loaded)
+    vehicles = GeneratedVehicles(
+        env, loaded.traffic, fleet, 1, lambda number, _, crossing: found.append((number, crossing))
+    )
+    env.run(until=400.0)
+    rows = pd.DataFrame(vehicles.path_rows(400.0))
+    ended = checked = 0
+    for number, crossing in found[:150]:
+        way = rows[rows["vehicle"] == number]
+        times = np.arange(crossing.time + 0.05, float(way["time"].iloc[-1]), 0.1)
+        x, y = np.interp(times, way["time"], way["x"]), np.interp(times, way["time"], way["y"])
+        inside = np.hypot(x - fleet.x[:, None], y - fleet.y[:, None]) <= fleet.radius_m[:, None]
+        before = (
+            np.interp(crossing.time - 0.05, way["time"], way["x"]),
+            np.interp(crossing.time - 0.05, way["time"], way["y"]),
+        )
+        distance = np.hypot(before[0] - fleet.x, before[1] - fleet.y)
+        assert distance[crossing.station] < fleet.radius_m[crossing.station] + 0.1, "it was covered by what it leaves"
+        for provider in np.flatnonzero(crossing.covered):
+            end = crossing.coverage.end(int(provider))
+            left = np.flatnonzero(~inside[provider])
+            checked += 1
+            if len(left):
+                ended += 1
+                assert end == pytest.approx(times[left[0]], abs=0.2)
+            else:
+                assert end >= times[-1] - 0.2 if len(times) else True
+    assert ended > 20
+    assert checked > 100

@@ -135,3 +135,48 @@ def test_overlapping_outages_are_one() -> None:
     result = simulate("four_way", "conditional", duration=400, **fields({"outages.windows": windows}))
     assert outages(result, 0) == [(100.0, 250.0)]
     check_laws(result)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_outage_that_begins_as_another_ends_is_one_with_it(seed: int) -> None:
+    windows = [
+        {"provider": "u1", "from_s": 300, "to_s": 400},
+        {"provider": "u1", "from_s": 280, "to_s": 320, "every_s": 120},
+        {"provider": "uavs", "from_s": 440, "to_s": 500},
+    ]
+    result = simulate(
+        "four_way",
+        "always-uav",
+        seed=seed,
+        duration=900,
+        **fields({"outages.windows": windows, "outages.mode": "wait"}),
+    )
+    assert outages(result, 0)[:3] == [(280.0, 500.0), (520.0, 560.0), (640.0, 680.0)]
+    check_laws(result)
+
+
+def test_an_outage_on_the_very_end_of_a_stage_waits_for_nothing_more() -> None:
+    rng = np.random.default_rng(0)
+    for begin, seconds in rng.uniform(0.0, 10.0, (300, 2)).tolist():
+        env = simpy.Environment()
+        provider = Provider(env, 0, np.zeros((4, 1)), lambda _: None)
+        task = Task(0, 0, 0, 0, 30.0, 1.0, begin)
+        task.times = [seconds, 1.0, 1.0, 1.0]
+        out = env.timeout(begin + seconds)  # in the queue before the stage's own end, at the same moment or beside it
+        assert out.callbacks is not None
+
+        def go_out(_: simpy.Event, provider: Provider = provider) -> None:
+            provider.go_out(keep_tasks=True)
+
+        out.callbacks.append(go_out)
+
+        def submit(_: simpy.Event, provider: Provider = provider, task: Task = task) -> None:
+            provider.submit(task, np.zeros(4))
+
+        came = env.timeout(begin)
+        assert came.callbacks is not None
+        came.callbacks.append(submit)
+        env.run(until=begin + seconds + 3.0)
+        provider.come_back()
+        env.run()
+        assert task.finished[3] == pytest.approx(begin + seconds + 6.0)
