@@ -92,6 +92,8 @@ def simulate(
     simulation = Simulation(scenario, seed, duration, mechanism, information, recording)
     try:
         reset_policy(policy, scenario, generator(seed, "policy"))
+    except InputError:
+        raise
     except Exception as error:
         raise RunError(f"policy {policy_label(policy)}: reset() raised {describe(error)}") from error
     drive(simulation, policy, progress)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from simulator import Scenario, ScenarioError, simulate
+from simulator.environment import Intersection
+from simulator.pricing import MARKET_CONDITIONS
+
+PAPER, JUNCTION = "simulator.environment:dmsb/Paper-v0", "simulator.environment:dmsb/Intersection-v0"
+
+
+def episode(env: gymnasium.Env[Any, Any], seed: int | None, actions: int = 40) -> list[Any]:
+    """Everything that an episode says, under actions that do not depend on it."""
+    observation, info = env.reset(seed=seed)
+    said: list[Any] = [observation.tobytes(), info]
+    for number in range(actions):
+        observation, reward, terminated, truncated, info = env.step(np.int64(number % 20))
+        said += [observation.tobytes(), reward, terminated, truncated, info]
+        if truncated:
+            break
+    return said
+
+
+@pytest.mark.parametrize("name", [PAPER, JUNCTION])
+def test_gymnasiums_own_checker_finds_nothing(name: str) -> None:
+    check_env(gymnasium.make(name, duration=150).unwrapped)
+
+
+@pytest.mark.parametrize("scenario", ["paper", "four_way"])
+def test_a_seed_gives_the_same_episode_byte_for_byte_and_touches_no_global_generator(scenario: str) -> None:
+    np.random.seed(1)  # noqa: NPY002 (what must not be touched)
+    before = np.random.get_state()[1].tobytes()  # type: ignore[index]  # noqa: NPY002
+    one, two = Intersection(scenario, duration=200), Intersection(scenario, duration=200)
+    first = episode(one, 7)
+    np.random.seed(2)  # noqa: NPY002
+    assert episode(two, 7) == first
+    assert episode(one, 7) == first, "again from the same environment"
+    assert episode(one, None) == episode(two, None), "and so is what comes after it"
+    assert episode(one, None) != first
+    np.random.seed(1)  # noqa: NPY002
+    assert np.random.get_state()[1].tobytes() == before  # type: ignore[index]  # noqa: NPY002
+
+
+def test_an_episode_is_the_run_of_its_world() -> None:
+    """One world, one loop: the environment's rewards are the surplus of `simulate` under the same prices."""
+    env = Intersection("four_way", duration=400)
+    observation, info = env.reset(seed=3)
+    rewards, truncated, seconds = [], False, list(MARKET_CONDITIONS).index("uav_seconds")
+    result = simulate("four_way", "constant:1.0", seed=info["world"], duration=400)
+    while not truncated:
+        assert (observation >= 0).all()
+        assert observation[seconds] > 0
+        observation, reward, _, truncated, _ = env.step(0)
+        rewards.append(reward)
+    asked = result.auctions[result.auctions["asked"]]
+    assert rewards == asked["surplus"].tolist()
+
+
+def test_information_decides_what_is_seen() -> None:
+    shown = {}
+    for information in ("public", "masked", "all-bids"):
+        env = Intersection("paper", duration=20, information=information)
+        shown[information] = env.reset(seed=0)[0]
+    size = len(MARKET_CONDITIONS)
+    assert (shown["public"][size:] == 0).all()
+    assert shown["masked"][size] == shown["all-bids"][size + 1]
+    assert shown["all-bids"][size] > shown["all-bids"][size + 1] > 0
+    assert np.array_equal(shown["public"][:size], shown["all-bids"][:size])
+
+
+def test_the_uavs_value_is_told_only_where_it_has_won() -> None:
+    env = Intersection("paper", duration=100)
+    env.reset(seed=0)
+    told = [env.step(6)[4] for _ in range(60)]
+    won = ["uav_value" in info for info in told]
+    assert 5 < sum(won) < 55
+    for info, by_uav in zip(told, won, strict=True):
+        assert by_uav == (not info["top_bid"] > info["rho"] * info["second_bid"])
+        assert info["surplus"] == (info["uav_value"] if by_uav else info["top_bid"])
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_vectorised(mode: str) -> None:
+    envs = gymnasium.make_vec(PAPER, num_envs=2, vectorization_mode=mode, duration=5)
+    alone = Intersection("paper", duration=5)
+    try:
+        observations, _ = envs.reset(seed=11)
+        assert np.array_equal(observations[0], alone.reset(seed=11)[0])
+        rewards = [envs.step(np.array([2, 3]))[1] for _ in range(4)]
+        assert [reward[0] for reward in rewards] == [alone.step(2)[1] for _ in range(4)]
+    finally:
+        envs.close()
+
+
+def test_misuse_is_one_clear_error() -> None:
+    with pytest.raises(ScenarioError, match="did you mean 'paper'"):
+        gymnasium.make(PAPER, scenario="papre")
+    env = Intersection("paper", duration=2)
+    with pytest.raises(RuntimeError, match="call reset"):
+        env.step(0)
+    env.reset(seed=0)
+    env.step(0)
+    assert env.step(0)[3]
+    with pytest.raises(RuntimeError, match="call reset"):
+        env.step(0)
+    empty = Intersection(Scenario.load("paper", **{"uavs.count": 0}), duration=5)
+    with pytest.raises(RuntimeError, match="no auction asks for a price"):
+        empty.reset(seed=0)
