@@ -139,6 +139,56 @@ def compare(
 
 
 @app.command()
+def train(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO[,SCENARIO]", help="What it is trained on, side by side if several.")
+    ],
+    policy: Annotated[str, typer.Option("--policy", metavar="P", help="diffusion, sac, ppo, or one of your own.")],
+    steps: Annotated[int, typer.Option("--steps", metavar="N", parser=_whole, help="Environment steps in all.")],
+    seed: Seed = 0,
+    sets: Sets = None,
+    hyper: Annotated[
+        list[str] | None, typer.Option("--hyper", metavar="KEY=VALUE", help="A hyperparameter, such as gamma=0.9.")
+    ] = None,
+    evaluate_every: Annotated[
+        int, typer.Option("--evaluate-every", metavar="N", parser=_whole, help="Steps between two evaluations.")
+    ] = 20_000,
+    held_out: Annotated[
+        int, typer.Option("--held-out", metavar="N", parser=_whole, help="Held-out worlds a scenario to evaluate in.")
+    ] = 2,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write metrics for TensorBoard too.")] = False,
+    out: Out = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
+) -> None:
+    """Train a policy: checkpoints, metrics.csv, and the best weights by held-out worlds."""
+    from simulator.errors import OutputError
+    from simulator.scenario_file import parse_assignment
+    from simulator.study.train import train as train_policy
+
+    names = [name.strip() for name in scenario.split(",") if name.strip()]
+    loaded = [_load(name, sets) for name in names]
+    label = "+".join(one.name for one in loaded)
+    directory = out if out is not None else Path("outputs") / _slug(f"{label}-{policy}-training-s{seed}")
+    if directory.exists() and not resume:
+        raise OutputError(f"{directory} exists already; go on with it (--resume), or name another folder")
+    with _training_bar(f"{label}, {policy}", steps) as progress:
+        best = train_policy(
+            loaded,
+            policy,
+            steps,
+            seed=seed,
+            out=directory,
+            resume=resume,
+            evaluate_every=evaluate_every,
+            held_out=held_out,
+            hyper=dict(parse_assignment(text) for text in hyper or ()),
+            tensorboard=tensorboard,
+            progress=progress,
+        )
+    print(best)  # noqa: T201
+
+
+@app.command()
 def scenarios(
     show: Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print one of them.")] = None,
 ) -> None:
@@ -179,8 +229,10 @@ def validate(
     """Say what is wrong with a scenario file, or that nothing is."""
     from simulator.plugins import find_mechanism
     from simulator.scenario_file import data_path, scenario_problems
-    from simulator.scenario_traffic import RecordedTraffic
+    from simulator.scenario_traffic import GeneratedTraffic, RecordedTraffic
+    from simulator.world.fleet import Fleet
     from simulator.world.recording import Recording
+    from simulator.world.roads import Network
 
     problems = scenario_problems(file)
     for problem in problems:
@@ -190,10 +242,14 @@ def validate(
     loaded = _load(file, None)
     if loaded.market.mechanism is not None:
         find_mechanism(loaded.market.mechanism)
+    found = ""
     if isinstance(loaded.traffic, RecordedTraffic):
         recording = Recording.read(data_path(loaded.traffic.file), loaded.traffic.max_gap_s)
-        _note(f"{recording.vehicles} vehicles, {len(recording.time)} positions, {recording.end:g} s")
-    print(f"{loaded.name}: valid")  # noqa: T201
+        found = f" ({recording.vehicles} vehicles, {len(recording.time)} positions, {recording.end:g} s)"
+    if isinstance(loaded.traffic, GeneratedTraffic):
+        network = Network(loaded.traffic, Fleet(loaded))
+        found = f" (signals at {', '.join(network.junctions()) or 'no node'}; entries {', '.join(network.entries)})"
+    print(f"{loaded.name}: valid{found}")  # noqa: T201
 
 
 @app.command()
@@ -272,6 +328,44 @@ def _bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
                 progress.update(shown, completed=done, visible=now - begin > 2.0)
 
         yield update
+
+
+@contextmanager
+def _training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]], None]]:
+    """A bar with what was earned so far for a person at a terminal; elsewhere a line an evaluation."""
+    import time
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    begin, shown = time.monotonic(), dict[str, float]()
+    first: list[float] = []
+
+    def text(metrics: dict[str, float]) -> str:
+        shown.update(metrics)
+        first.append(metrics["steps"]) if not first else None
+        speed = (metrics["steps"] - first[0]) / max(time.monotonic() - begin, 1e-9)
+        parts = [
+            f"surplus {shown.get('train/surplus', float('nan')):.3f}",
+            f"of the oracle's {shown.get('train/oracle_share', float('nan')):.3f}",
+            f"ratio to conditional {shown.get('evaluation/ratio', float('nan')):.4f}",
+            f"{speed:,.0f} steps/s",
+        ]
+        return ", ".join(parts)
+
+    if not sys.stderr.isatty():
+
+        def line(metrics: dict[str, float]) -> None:
+            described = text(metrics)
+            if "evaluation/ratio" in metrics:
+                _note(f"{what}: {metrics['steps']:,.0f} steps, {described}")
+
+        yield line
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=steps)
+        yield lambda metrics: progress.update(task, completed=metrics["steps"], description=f"{what}: {text(metrics)}")
 
 
 def _console() -> Console:

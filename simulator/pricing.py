@@ -144,8 +144,28 @@ class PricingPolicy(Protocol):
 class Trainable(Protocol):
     """A policy that learns from an environment."""
 
-    def train(self, make_env: Callable[..., Any], steps: int, seed: int, out: Path, resume: bool) -> None:
-        """Train for a number of environment steps and leave checkpoints in ``out``."""
+    def train(
+        self,
+        make_env: Callable[[int], Any],
+        steps: int,
+        seed: int,
+        out: Path,
+        resume: bool,
+        report: Callable[[dict[str, float]], None],
+        **hyper: Any,
+    ) -> None:
+        """Train for a number of environment steps in all.
+
+        Args:
+            make_env: makes the Gymnasium environment of a world by its number, 0, 1, ...
+            steps: environment steps, those before a checkpoint included.
+            seed: fixes everything.
+            out: folder for the checkpoints `last`, the whole state with a ``meta.json`` that says ``steps``, and
+                `deployed`, from which ``type(self)(weights=...)`` makes the policy that is evaluated.
+            resume: go on from `last`.
+            report: takes metrics by name; ``steps`` is one, ``checkpoint`` = 1 says that one has been written.
+            hyper: hyperparameters that differ from their defaults.
+        """
         ...
 
 

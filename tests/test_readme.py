@@ -22,7 +22,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTAL
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A newcomer's folder, with the files that the README says to save."""
     path = tmp_path_factory.mktemp("readme")
-    for language, block in BLOCKS:
+    for _, block in BLOCKS:
         name = re.match(r"# (\w+\.(?:py|yaml))\n", block)
         if name:
             (path / name[1]).write_text(block)

@@ -1,0 +1,233 @@
+"""The diffusion policy's equations, (16) to (21), against closed forms and batches computed by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
+
+from policies.deployed import Diffusion  # noqa: E402
+from policies.diffusion import Critics, DiffusionActor, Settings, SoftActorCritic, entropy  # noqa: E402
+from policies.features import NAMES, Scaler  # noqa: E402
+from policies.networks import Perceptron, arrays_of, mish  # noqa: E402
+from policies.replay import Replay, hindsight  # noqa: E402
+from policies.schedule import Schedule  # noqa: E402
+
+ACTIONS = 5
+TINY = Settings(steps_of_diffusion=3, draws=2, width=6, batch=4, worlds=1, warmup=0)
+
+
+def generator(seed: int = 0) -> Any:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_published_schedule() -> None:
+    assert np.allclose(Schedule.variance_preserving(5).beta, [0.196, 0.459, 0.636, 0.755, 0.835], atol=5e-4)
+
+
+def test_the_forward_marginal_in_closed_form() -> None:
+    """Iterating (16) from x_0 gives a normal with mean sqrt(kept) x_0 and variance 1 - kept."""
+    schedule, rng = Schedule.variance_preserving(5), np.random.default_rng(0)
+    x = np.full(200_000, 1.7)
+    for beta, kept in zip(schedule.beta, schedule.kept, strict=True):
+        x = np.sqrt(1.0 - beta) * x + np.sqrt(beta) * rng.standard_normal(len(x))
+        assert x.mean() == pytest.approx(1.7 * math.sqrt(kept), abs=0.01)
+        assert x.var() == pytest.approx(1.0 - kept, rel=0.01)
+
+
+def test_the_reverse_chain_with_the_true_score_of_a_gaussian_recovers_it() -> None:
+    mean, sd = 0.8, 0.5
+
+    class TrueScore(DiffusionActor):
+        def predicted_noise(self, x: Any, step: int, from_state: Any) -> Any:
+            kept = self.schedule.kept[step - 1]
+            return math.sqrt(1 - kept) * (x - math.sqrt(kept) * mean) / (kept * sd**2 + 1 - kept)
+
+    actor = TrueScore(Settings(steps_of_diffusion=300), ACTIONS, generator())
+    with torch.no_grad():
+        noise = actor.noise(40_000, 1, generator(1))
+        x = actor.chain(torch.zeros(40_000, len(NAMES)), noise)
+    assert float(x.mean()) == pytest.approx(mean, abs=0.01)
+    assert float(x.std()) == pytest.approx(sd, rel=0.03)
+
+
+def test_the_gradient_through_the_chain_is_the_finite_difference() -> None:
+    actor = DiffusionActor(TINY, ACTIONS, generator()).double()
+    actor.times = actor.times.double()
+    state = torch.randn(3, len(NAMES), generator=generator(1), dtype=torch.float64)
+    noise = actor.noise(3, 2, generator(2)).double()
+    value = torch.randn(3, ACTIONS, generator=generator(3), dtype=torch.float64)
+
+    def loss() -> Any:
+        policy = torch.softmax(actor.chain(state, noise), dim=-1).mean(dim=0)
+        return -(policy * value).sum(dim=-1).mean() - 0.1 * entropy(policy).mean()
+
+    loss().backward()
+    for parameter in actor.parameters():
+        assert parameter.grad is not None
+        flat, gradient = parameter.data.view(-1), parameter.grad.view(-1)
+        for place in (0, len(flat) // 2, len(flat) - 1):
+            kept = float(flat[place])
+            sides = []
+            for step in (1e-6, -1e-6):
+                flat[place] = kept + step
+                sides.append(float(loss().detach()))
+            flat[place] = kept
+            assert float(gradient[place]) == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-4, abs=1e-8)
+
+
+def test_mish_and_its_derivative_are_the_librarys() -> None:
+    x = torch.linspace(-60, 60, 4001, dtype=torch.float64, requires_grad=True)
+    ours, theirs = mish(x), torch.nn.functional.mish(x)
+    assert torch.allclose(ours, theirs, rtol=0, atol=1e-12)
+    slopes = [torch.autograd.grad(y.sum(), x)[0] for y in (ours, theirs)]
+    assert torch.allclose(*slopes, rtol=0, atol=1e-12)
+
+
+def test_the_entropy_is_that_of_the_policy_and_not_of_a_draw() -> None:
+    """Two noise draws, each certain of another action: each draw's entropy is 0, the policy's is log 2."""
+    draws = torch.tensor([[[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]]])
+    assert float(entropy(draws).mean()) == pytest.approx(0.0, abs=1e-6)
+    assert float(entropy(draws.mean(dim=0))) == pytest.approx(math.log(2), abs=1e-6)
+    # What the learner regularises and reports is the second: of the mean over the draws.
+    learner = SoftActorCritic(TINY, 3, 0, 100)
+    actor: Any = learner.actor
+    actor.chain = lambda state, noise: 50.0 * draws.expand(2, len(state), 3)
+    policy = actor(torch.zeros(4, len(NAMES)), generator())
+    assert torch.allclose(entropy(policy), torch.full((4,), math.log(2)), atol=1e-4)
+
+
+def batch(**given: Any) -> dict[str, Any]:
+    rows = len(next(iter(given.values())))
+    blank = {"state": np.ones((rows, len(NAMES))), "next_state": np.full((rows, len(NAMES)), 2.0)}
+    names = ("action", "reward", "later", "discount", "top_bid", "second_bid", "uav_value")
+    columns = blank | {name: np.zeros(rows) for name in names} | given
+    return {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
+
+
+def test_the_target_of_a_batch_by_hand() -> None:
+    """(20) with the smaller critic, the target networks, the entropy, n steps, and nothing after an episode's end."""
+    learner: Any = SoftActorCritic(Settings(width=6, gamma=0.9, n_step=3, worlds=1), 3, 0, 100)
+    policy = torch.tensor([0.5, 0.25, 0.25])
+    learner.target_actor.forward = lambda state, rng: policy.expand(len(state), 3)
+    now, after = torch.tensor([[1.0, 2.0, 3.0], [2.0, 1.0, 0.0]]), torch.tensor([[0.5, 0.5, 0.5], [0.0, 1.0, 9.0]])
+    learner.target_critics.forward = lambda state: (now[:, None], after[:, None])
+    given = batch(reward=[1.0, 1.0], later=[0.7, 0.7], discount=[0.81, 0.0])
+    # Q_1 = 1.5, 2.5, 3.5; Q_2 = 2, 2, 9; the smaller: 1.5, 2, 3.5; under pi .75 + .5 + .875 = 2.125; H = 1.0397.
+    value = 2.125 + 0.1 * (0.5 * math.log(2) + 0.5 * math.log(4))
+    expected = [0.9 * (0.7 + 0.81 * value), 0.9 * 0.7]
+    assert learner.target(given, 0.1).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_hindsight_only_the_action_that_was_taken_is_learned_from() -> None:
+    learner: Any = SoftActorCritic(Settings(width=6, gamma=0.0, hindsight=False, worlds=1), 3, 0, 100)
+    value = torch.tensor([[[1.0, 2.0, 3.0]], [[0.0, 0.0, 0.0]]], requires_grad=True)
+    learner.critics.forward = lambda state: (value, torch.zeros_like(value))
+    loss = learner.critic_loss(torch.zeros(1, len(NAMES)), batch(action=[1], reward=[5.0]), 0.1)
+    assert float(loss.detach()) == pytest.approx((2.0 - 5.0) ** 2 + 5.0**2)
+    loss.backward()
+    assert value.grad.nonzero()[:, 2].tolist() == [1, 1]
+
+
+GRID = np.array([1.0, 2.0, 4.0])
+
+
+def test_hindsight_of_rounds_by_hand() -> None:
+    seen = batch(top_bid=[3.0, 3.0], second_bid=[1.0, 1.0], uav_value=[np.nan, 2.0], action=[0, 2])
+    earned, same = hindsight(seen, GRID, np.array([1.5, 1.5]))
+    # At rho = 1 and 2 the station wins with 3; at 4 the UAV, whose value is known only where it has won.
+    assert earned.tolist() == [[3.0, 3.0, 1.5], [3.0, 3.0, 2.0]]
+    assert same.tolist() == [[True, True, False], [False, False, True]]
+
+
+def test_dropping_what_was_not_seen_is_biased_and_the_estimate_is_not() -> None:
+    """The UAV's value is seen only where it has won. Dropped, its mean earnings at a price are those of rounds in which
+    the stations were weak; estimated, they are what the price would earn over all rounds."""
+    rng = np.random.default_rng(3)
+    rounds = 200_000
+    common = np.exp(rng.normal(0.0, 0.8, rounds))
+    bids = np.sort(common[:, None] * np.exp(rng.normal(0.0, 0.4, (rounds, 3))), axis=1)
+    uav = 1.2 * common
+    played = rng.integers(3, size=rounds)
+    by_station = bids[:, -1] > GRID[played] * bids[:, -2]
+    seen = batch(
+        top_bid=bids[:, -1], second_bid=bids[:, -2], uav_value=np.where(by_station, np.nan, uav), action=played
+    )
+    truth = np.array([np.where(bids[:, -1] > rho * bids[:, -2], bids[:, -1], uav).mean() for rho in GRID])
+    # The common value cancels in who wins, so the mean over rounds that the UAV won is the mean over all (given m).
+    estimate = np.full(rounds, uav[~by_station].mean())
+    earned, _ = hindsight(seen, GRID, estimate)
+    assert np.allclose(earned.mean(axis=0), truth, rtol=0.01)
+    wins = bids[:, -1][:, None] > GRID * bids[:, -2][:, None]
+    known = wins | ~by_station[:, None]
+    dropped = np.array([earned[known[:, action], action].mean() for action in range(3)])
+    assert np.abs(dropped / truth - 1.0).max() > 0.03
+
+
+def test_replay_returns_n_steps_and_stops_at_an_episodes_end() -> None:
+    replay = Replay(10, 1, gamma=0.5, n_step=3)
+    info = {"top_bid": 1.0, "second_bid": 0.5}
+    vectors = [np.full(len(NAMES), float(number)) for number in range(6)]
+    for number, reward in enumerate((1.0, 2.0, 4.0, 8.0)):
+        replay.add(0, vectors[number], number, reward, number == 3, vectors[number + 1], info)
+    stored = {name: column[: replay.size] for name, column in replay.state().items()}
+    assert stored["action"].tolist() == [0, 1, 2, 3]
+    assert stored["reward"].tolist() == [1, 2, 4, 8]
+    assert stored["later"].tolist() == [2 + 0.5 * 4, 4 + 0.5 * 8, 8, 0]
+    assert stored["discount"].tolist() == [0.25, 0, 0, 0]
+    assert stored["next_state"][:, 0].tolist() == [3, 4, 4, 4]
+    assert np.isnan(stored["uav_value"]).all()
+
+
+def test_running_statistics_are_those_of_all_that_was_seen() -> None:
+    rng = np.random.default_rng(0)
+    vectors = np.exp(rng.normal(0.0, 1.0, (500, len(NAMES))))
+    scaler = Scaler()
+    for part in np.array_split(vectors, 7):
+        scaler.learn(part)
+    scaled = scaler.scale(vectors)
+    flags = [name in ("ar_navigation", "pedestrian_detection", "entertainment_3d") for name in NAMES]
+    assert np.allclose(scaled.mean(axis=0), 0.0, atol=1e-5)
+    assert np.allclose(scaled.std(axis=0), 1.0, atol=1e-5)
+    assert sum(flags) == 3
+
+
+def test_the_deployed_policy_is_the_trained_one_in_numpy(tmp_path: Any) -> None:
+    """The same chain, to 1e-6, at the same noise; and the same price for the same observation, always."""
+    from policies import checkpoint
+    from policies.deployed import DRAWS, NOISE_SEED
+
+    learner: Any = SoftActorCritic(Settings(), 20, 3, 100)
+    learner.scaler.learn(np.exp(np.random.default_rng(0).normal(0, 1, (100, len(NAMES)))))
+    _, meta = learner.state()
+    checkpoint.save(
+        tmp_path / "w", learner.weights(), {"kind": "diffusion", "settings": meta["settings"], "actions": 20}
+    )
+    policy = Diffusion(weights=str(tmp_path / "w"))
+    state = np.random.default_rng(1).standard_normal(len(NAMES)).astype(np.float32)
+    noise = np.random.default_rng(NOISE_SEED).standard_normal((5, DRAWS, 20)).astype(np.float32)
+    with torch.no_grad():
+        x = learner.actor.chain(torch.from_numpy(state)[None], torch.from_numpy(noise)[:, :, None])
+        expected = torch.softmax(x, dim=-1).mean(dim=0)[0].numpy()
+    assert np.allclose(policy.probabilities(state), expected, atol=1e-6)
+    assert np.array_equal(policy.probabilities(state), policy.probabilities(state))
+
+
+def test_twin_critics_are_two_networks() -> None:
+    critics = Critics(TINY, 3, generator())
+    now, after = critics(torch.randn(4, len(NAMES), generator=generator(1)))
+    assert now.shape == after.shape == (2, 4, 3)
+    assert not torch.allclose(now[0], now[1])
+    alone = Perceptron(1, len(NAMES), 6, 6, generator())
+    with torch.no_grad():
+        for mine, both in zip(alone.parameters(), critics.net.parameters(), strict=True):
+            mine.copy_(both[1:])
+    x = torch.randn(4, len(NAMES), generator=generator(2))
+    assert torch.allclose(alone(x)[0, :, :3], critics(x)[0][1], atol=1e-6)
+    assert set(arrays_of(critics, "c")) == {
+        f"c.net.{part}.{layer}" for part in ("weights", "biases") for layer in range(3)
+    }

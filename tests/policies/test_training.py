@@ -1,0 +1,173 @@
+"""Training as a command: checkpoints, resuming, what does not fit; and the rivals' algorithms."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
+
+from policies import checkpoint  # noqa: E402
+from policies.features import NAMES  # noqa: E402
+from policies.ppo import ProximalPolicyOptimisation, Settings  # noqa: E402
+from simulator import InputError, Scenario, simulate  # noqa: E402
+from simulator.study.train import train  # noqa: E402
+from tests.fields import fields  # noqa: E402
+
+SMALL = ["--hyper", "worlds=2", "--hyper", "warmup=50", "--hyper", "batch=32", "--hyper", "width=16"]
+SHORT = ["--set", "traffic.every_s=5", "--set", "market.contract_rounds=1000"]
+COMMAND = [sys.executable, "-m", "simulator", "train", "paper", *SHORT, "--evaluate-every", "1000", "--held-out", "1"]
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    return checkpoint.load(folder / "deployed", json.loads((folder / "deployed" / "meta.json").read_text())["kind"])[0]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small training of `diffusion` that was not disturbed."""
+    out = tmp_path_factory.mktemp("tiny") / "t"
+    subprocess.run(
+        [*COMMAND, "--policy", "diffusion", "--steps", "4000", *SMALL, "--out", str(out)], check=True, timeout=120
+    )
+    return out
+
+
+def test_a_training_leaves_what_it_says(tiny: Path) -> None:
+    assert {path.name for path in tiny.iterdir()} == {"best", "deployed", "last", "metrics.csv", "training.json"}
+    metrics = pd.read_csv(tiny / "metrics.csv")
+    assert metrics["steps"].is_monotonic_increasing
+    assert metrics["steps"].iloc[-1] == 4000
+    evaluations = metrics["evaluation/ratio"].dropna()
+    assert len(evaluations) >= 2
+    assert evaluations.between(0.5, 1.1).all()
+    about = json.loads((tiny / "training.json").read_text())
+    assert about["hyper"] == {"worlds": 2, "warmup": 50, "batch": 32, "width": 16}
+    assert len(about["scenarios"]["paper"]) == 64
+    policy = f"diffusion:weights={tiny}"
+    one, two = (simulate("paper", policy, duration=50).auctions["rho"] for _ in range(2))
+    assert one.equals(two), "deployed it is deterministic"
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t"
+    command = [*COMMAND, "--policy", "diffusion", "--steps", "4000", *SMALL, "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (out / "last").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    steps = json.loads((out / "last" / "meta.json").read_text())["steps"]
+    assert 0 < steps < 4000
+    subprocess.run([*command, "--resume"], check=True, timeout=120)
+    expected, got = weights(tiny), weights(out)
+    assert expected.keys() == got.keys()
+    assert all(np.array_equal(expected[name], got[name]) for name in expected)
+    whole, resumed = (pd.read_csv(folder / "metrics.csv").drop(columns="seconds") for folder in (tiny, out))
+    pd.testing.assert_frame_equal(whole[whole["evaluation/ratio"].notna()].reset_index(drop=True),
+                                  resumed[resumed["evaluation/ratio"].notna()].reset_index(drop=True))  # fmt: skip
+
+
+def _cut(folder: Path) -> None:
+    arrays = folder / "arrays.safetensors"
+    arrays.write_bytes(arrays.read_bytes()[:-100])
+
+
+def _meta(**changed: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        meta = json.loads((folder / "meta.json").read_text())
+        (folder / "meta.json").write_text(json.dumps(meta | changed))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_cut, "arrays.safetensors is damaged or cut off"),
+        (_meta(format="somebody-elses-1"), "is no checkpoint of this project"),
+        (_meta(kind="ppo"), "is a checkpoint of the policy 'ppo', not of 'diffusion'"),
+        (_meta(features=[*NAMES, "one_more"]), "was trained on other features"),
+        (lambda folder: (folder / "meta.json").write_text("{"), "holds no checkpoint"),
+        (lambda folder: (folder / "meta.json").unlink(), "holds no checkpoint"),
+        (lambda folder: (folder / "arrays.safetensors").unlink(), "damaged or cut off"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_one_clear_error(
+    damage: Callable[[Path], None], message: str, tiny: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "w"
+    shutil.copytree(tiny / "deployed", folder)
+    assert len(simulate("paper", f"diffusion:weights={folder}", duration=3).auctions) == 3
+    damage(folder)
+    with pytest.raises(InputError, match=message):
+        simulate("paper", f"diffusion:weights={folder}", duration=3)
+
+
+def test_weights_of_another_grid_are_refused(tiny: Path) -> None:
+    overrides: dict[str, Any] = {"market.actions": 10}
+    with pytest.raises(InputError, match=r"its weights have market\.actions = 20, not 10"):
+        simulate("paper", f"diffusion:weights={tiny}", duration=3, **overrides)
+
+
+def test_what_training_is_not_given_right(tmp_path: Path, tiny: Path) -> None:
+    with pytest.raises(InputError, match="learns nothing"):
+        train(["paper"], "spa", 100, out=tmp_path / "a")
+    with pytest.raises(InputError, match="has no hyperparameter 'btach'; did you mean 'batch'"):
+        train(["paper"], "diffusion", 100, out=tmp_path / "b", hyper={"btach": 3})
+    with pytest.raises(InputError, match="steps: must be 1 or more"):
+        train(["paper"], "diffusion", 0, out=tmp_path / "c")
+    with pytest.raises(InputError, match="holds no training to go on with"):
+        train(["paper"], "diffusion", 100, out=tmp_path / "d", resume=True)
+    with pytest.raises(InputError, match="was begun with seed = 0, not 1"):
+        train(["paper"], "diffusion", 4000, seed=1, out=tiny, resume=True, evaluate_every=1000, held_out=1)
+
+
+@pytest.mark.parametrize("kind", ["sac", "ppo"])
+def test_the_rivals_train_and_deploy(kind: str, tmp_path: Path) -> None:
+    small = {"worlds": 2, "width": 16} | ({"warmup": 50} if kind == "sac" else {"horizon": 64})
+    scenario = Scenario.load("paper", **fields({"traffic.every_s": 5, "market.contract_rounds": 1000}))
+    best = train([scenario], kind, 1500, out=tmp_path / "t", evaluate_every=500, held_out=1, hyper=small)
+    result = simulate(scenario, f"{kind}:weights={best}", duration=100)
+    assert result.auctions["rho"].between(1.0, 9.0).all()
+
+
+def test_generalised_advantages_by_hand() -> None:
+    learner: Any = ProximalPolicyOptimisation(Settings(gamma=0.5, gae_lambda=0.5, worlds=1, width=4), 3, 0, 100)
+    learner.critic.forward = lambda x: torch.zeros(1, len(x), 1)
+    rollout = [
+        {"state": np.ones(len(NAMES)), "action": 0, "log": 0.0, "reward": reward, "ended": ended,
+         "following": np.ones(len(NAMES))}
+        for reward, ended in ((1.0, False), (2.0, False), (4.0, True), (8.0, False))
+    ]  # fmt: skip
+    found = learner._returns(rollout)
+    assert found["advantage"].tolist() == [1 + 0.25 * (2 + 0.25 * 4), 2 + 0.25 * 4, 4, 8]
+
+
+def test_a_gain_beyond_the_clip_moves_nothing() -> None:
+    """Where the ratio has left 1 +- clip to the side that the advantage wants, the objective's gradient is zero."""
+    learner: Any = ProximalPolicyOptimisation(
+        Settings(epochs=1, minibatches=1, worlds=1, width=4, entropy_weight=0.0, value_weight=0.0), 3, 0, 10**9
+    )
+    state = np.exp(np.random.default_rng(0).normal(0, 1, (2, len(NAMES))))
+    learner.scaler.learn(state)
+    with torch.no_grad():
+        logs = torch.log_softmax(learner.actor.net(torch.from_numpy(learner.scaler.scale(state)))[0], dim=-1)[:, 0]
+    before = [parameter.detach().clone() for parameter in learner.actor.parameters()]
+    batch = {"state": state, "action": np.zeros(2), "return": np.zeros(2), "advantage": np.array([1.0, -1.0])}
+    # The old policy held the good action for half as likely, the bad one for twice as likely: both are beyond the clip.
+    learner.update(batch | {"log": logs.numpy() + np.array([-0.7, 0.7])})
+    assert all(torch.equal(one, two) for one, two in zip(before, learner.actor.parameters(), strict=True))
+    learner.update(batch | {"log": logs.numpy()})
+    assert not all(torch.equal(one, two) for one, two in zip(before, learner.actor.parameters(), strict=True))
