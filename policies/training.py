@@ -153,6 +153,9 @@ def train_policy(
         default = fields[name].default
         if isinstance(default, bool) != isinstance(value, bool) or not isinstance(value, int | float):
             raise InputError(f"hyperparameter {name} must be {type(default).__name__}, not {value!r}")
+        low, high = _range(name, isinstance(default, int))
+        if not low <= value <= high:
+            raise InputError(f"hyperparameter {name} must be from {low:g} to {high:g}, not {value!r}")
     chosen = known(**settings)
     actions = int(make_env(0).action_space.n)
     learner: Learner = maker(chosen, actions, seed, steps)
@@ -181,3 +184,12 @@ def _algorithm(kind: str) -> tuple[Any, Any]:
     from policies.sac import SoftmaxActorCritic
 
     return {"diffusion": SoftActorCritic, "sac": SoftmaxActorCritic}[kind], Settings
+
+
+def _range(name: str, is_whole: bool) -> tuple[float, float]:
+    """What a hyperparameter may be: counts 1 or more, shares at most 1, rates and weights above 0."""
+    if name in ("gamma", "gae_lambda"):
+        return 0.0, 1.0
+    if is_whole:
+        return (0.0 if name == "warmup" else 1.0), 1e9
+    return 1e-12, (1.0 if name == "soft_update" else 1e3)

@@ -13,6 +13,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from simulator.errors import RunError
 from simulator.model.mechanism import price_grid
 from simulator.pricing import MARKET_CONDITIONS, VECTOR_BIDS, Information
 from simulator.scenario import Scenario
@@ -82,14 +83,14 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         """Begin another world: that of ``seed``, or the next one that the last seed leads to.
 
         Raises:
-            RuntimeError: the world asks for no price at all.
+            RunError: the world asks for no price at all.
         """
         super().reset(seed=seed)
         world = int(self.np_random.integers(2**31))
         self._simulation = Simulation(self.scenario, world, self.duration, information=self.information)
         self._auction = next(self._simulation, None)
         if self._auction is None:
-            raise RuntimeError(f"scenario {self.scenario.name}, world {world}: no auction asks for a price")
+            raise RunError(f"scenario {self.scenario.name}, world {world}: no auction asks for a price")
         return self._observe(self._auction), {"task": self._auction.task.id, "world": world}
 
     def step(self, action: np.int64 | int) -> tuple[Features, float, bool, bool, dict[str, Any]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from simulator import Scenario, ScenarioError, simulate
+from simulator import RunError, Scenario, ScenarioError, simulate
 from simulator.environment import Intersection
 from simulator.pricing import MARKET_CONDITIONS
 
@@ -109,5 +109,5 @@ def test_misuse_is_one_clear_error() -> None:
     with pytest.raises(RuntimeError, match="call reset"):
         env.step(0)
     empty = Intersection(Scenario.load("paper", **{"uavs.count": 0}), duration=5)
-    with pytest.raises(RuntimeError, match="no auction asks for a price"):
+    with pytest.raises(RunError, match="no auction asks for a price"):
         empty.reset(seed=0)

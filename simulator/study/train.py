@@ -16,7 +16,7 @@ import numpy as np
 from simulator.errors import InputError, OutputError, PolicyError
 from simulator.extras import need
 from simulator.plugins import find_policy
-from simulator.run import simulate
+from simulator.run import check_times, simulate
 from simulator.scenario import Scenario
 from simulator.scenario_traffic import Rounds
 
@@ -83,8 +83,12 @@ def train(
         raise PolicyError(
             f"policy {policy} learns nothing: it has no train(make_env, steps, seed, out, resume, report)"
         )
-    if steps < 1:
-        raise InputError(f"steps: must be 1 or more, not {steps}")
+    if not loaded:
+        raise InputError("scenarios: name one or more, such as paper,four_way")
+    for name, number in (("steps", steps), ("evaluate_every", evaluate_every), ("held_out", held_out)):
+        if number < 1:
+            raise InputError(f"{name}: must be 1 or more, not {number}")
+    check_times(seed, loaded[0].duration_s, 0.0)
     chosen = dict(hyper or {})
     if not all(isinstance(scenario.traffic, Rounds) for scenario in loaded):
         chosen = {"gamma": 0.95, **chosen}

@@ -126,10 +126,18 @@ def test_what_training_is_not_given_right(tmp_path: Path, tiny: Path) -> None:
         train(["paper"], "spa", 100, out=tmp_path / "a")
     with pytest.raises(InputError, match="has no hyperparameter 'btach'; did you mean 'batch'"):
         train(["paper"], "diffusion", 100, out=tmp_path / "b", hyper={"btach": 3})
+    for hyper, message in (({"batch": -3}, "batch must be from 1 to"), ({"gamma": 1.5}, "gamma must be from 0 to 1")):
+        with pytest.raises(InputError, match=message):
+            train(["paper"], "diffusion", 100, out=tmp_path / "e", hyper=hyper)
+    with pytest.raises(InputError, match="scenarios: name one or more"):
+        train([], "diffusion", 100, out=tmp_path / "f")
+    with pytest.raises(InputError, match="seed: must be a whole number >= 0, not -1"):
+        train(["paper"], "diffusion", 100, seed=-1, out=tmp_path / "g")
     with pytest.raises(InputError, match="steps: must be 1 or more"):
         train(["paper"], "diffusion", 0, out=tmp_path / "c")
     with pytest.raises(InputError, match="holds no training to go on with"):
         train(["paper"], "diffusion", 100, out=tmp_path / "d", resume=True)
+    assert list(tmp_path.iterdir()) == [], "wrong input leaves nothing behind"
     with pytest.raises(InputError, match="was begun with seed = 0, not 1"):
         train(["paper"], "diffusion", 4000, seed=1, out=tiny, resume=True, evaluate_every=1000, held_out=1)
 
