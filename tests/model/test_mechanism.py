@@ -66,6 +66,17 @@ def outcome(offers: FloatArray, rho: FloatArray) -> tuple[FloatArray, FloatArray
     return np.where(wins, order[:, 0], -1).astype(float), np.where(wins, threshold, 0.0)
 
 
+def test_the_trials_hold_the_auction_that_is_shipped() -> None:
+    rng = np.random.default_rng(1)
+    offers, rho = np.exp(rng.normal(0.0, 0.8, (3000, 4))), rng.choice([1.0, 1.3, 4.0, math.inf], 3000)
+    winner, payment = outcome(offers, rho)
+    for row in range(len(offers)):
+        order = np.argsort(-offers[row], kind="stable")
+        position, paid = ModifiedSecondBid().settle(offers[row][order].tolist(), 0.0, float(rho[row]))
+        assert winner[row] == (-1 if position == UAV else order[position])
+        assert payment[row] == paid
+
+
 def test_no_ground_misreport_and_no_shill_ever_pays() -> None:
     """>= 1e6 trials; rho is recomputed from the bids it may see: the masked Myopic rule, and a public constant."""
     rng = np.random.default_rng(7)
