@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,8 @@ class Learned:
     """Base of the learned policies: finds its weights, scales the observation, plays the most likely action.
 
     Attributes:
-        weights: folder of a checkpoint or of deployed weights; those that are shipped if None.
+        weights: folder of a training or of deployed weights; those that are shipped if None.
+        weights_sha256: hash of the weights, which a run writes down.
     """
 
     weights: str | None = None
@@ -53,6 +55,7 @@ class Learned:
         if (folder / "best").exists():
             folder = folder / "best"
         self._arrays, self._meta = checkpoint.load(folder, self.kind)
+        self.weights_sha256 = hashlib.sha256((folder / checkpoint.ARRAYS).read_bytes()).hexdigest()
         self._ready()
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:

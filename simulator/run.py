@@ -113,6 +113,7 @@ def simulate(
         "scenario_sha256": hashlib.sha256(scenario.model_dump_json().encode()).hexdigest(),
         "data_sha256": data_hashes(scenario) if recording is None else {RECORDING_FILE: frame_hash(recording)},
         "code_sha256": code_hashes(policy, mechanism),
+        "weights_sha256": getattr(policy, "weights_sha256", None),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "left_out": simulation.world.left_out,

@@ -56,6 +56,7 @@ def test_a_training_leaves_what_it_says(tiny: Path) -> None:
     assert about["hyper"] == {"worlds": 2, "warmup": 50, "batch": 32, "width": 16}
     assert len(about["scenarios"]["paper"]) == 64
     policy = f"diffusion:weights={tiny}"
+    assert len(simulate("paper", policy, duration=5).run["weights_sha256"]) == 64
     one, two = (simulate("paper", policy, duration=50).auctions["rho"] for _ in range(2))
     assert one.equals(two), "deployed it is deterministic"
 
