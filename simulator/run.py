@@ -92,9 +92,9 @@ def simulate(
     simulation = Simulation(scenario, seed, duration, mechanism, information, recording)
     try:
         reset_policy(policy, scenario, generator(seed, "policy"))
-    except InputError:
+    except (InputError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # sys.exit() in a policy is a fault of the policy, no end of ours
         raise RunError(f"policy {policy_label(policy)}: reset() raised {describe(error)}") from error
     drive(simulation, policy, progress)
     tables = Tables(simulation.recorder, simulation.world, simulation.duration)

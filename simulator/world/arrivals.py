@@ -56,6 +56,4 @@ def _inverse(done: float, times: list[float], factors: list[float], area: list[f
     piece = bisect_right(area, done) - 1
     low, slope = factors[piece], (factors[piece + 1] - factors[piece]) / (times[piece + 1] - times[piece])
     rest = done - area[piece]
-    if abs(slope) < 1e-12:
-        return times[piece] + rest / low
-    return times[piece] + (math.sqrt(low * low + 2.0 * slope * rest) - low) / slope
+    return times[piece] + 2.0 * rest / (low + math.sqrt(max(low * low + 2.0 * slope * rest, 0.0)))
