@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import re
 import sys
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from simulator.errors import InputError, RunError
+from simulator.errors import InputError, RunError, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,14 +79,15 @@ def run(
     force: Force = False,
 ) -> None:
     """Run a scenario under a pricing policy: a summary, and a folder with every event."""
-    from simulator.result import check_output
-    from simulator.run import check_times, prepare, simulate
+    from simulator.errors import check_times
+    from simulator.result import check_output, folder
+    from simulator.run import prepare, simulate
 
     loaded = _load(scenario, sets)
     length = loaded.duration_s if duration is None else duration
     check_times(seed, length, warmup)
     prepare(loaded, policy, None)
-    directory = out if out is not None else Path("outputs") / _slug(f"{loaded.name}-{policy}-s{seed}")
+    directory = folder(out) if out is not None else Path("outputs") / _slug(f"{loaded.name}-{policy}-s{seed}")
     check_output(directory, force)
     with _bar(f"{loaded.name}, {policy}", length) as progress:
         result = simulate(loaded, policy, seed=seed, duration=duration, warmup=warmup, progress=progress)
@@ -108,7 +111,7 @@ def compare(
 ) -> None:
     """Run the same worlds under each policy: comparison.csv and comparison.png."""
     from simulator.extras import need
-    from simulator.result import check_output, whole_folder
+    from simulator.result import check_output, folder, whole_folder
     from simulator.scenario_file import dump_scenario
     from simulator.study.compare import compare as compare_policies
     from simulator.view.figures import comparison
@@ -116,7 +119,7 @@ def compare(
     need("matplotlib", "study")
     loaded = _load(scenario, sets)
     names = [name.strip() for name in policies.split(",") if name.strip()]
-    directory = out if out is not None else Path("outputs") / _slug(f"{loaded.name}-compare")
+    directory = folder(out) if out is not None else Path("outputs") / _slug(f"{loaded.name}-compare")
     check_output(directory, force)
     with _bar(f"{loaded.name}, {len(names)} policies", len(names) * seeds) as step:
         table, runs = compare_policies(
@@ -162,13 +165,14 @@ def train(
 ) -> None:
     """Train a policy: checkpoints, metrics.csv, and the best weights by held-out worlds."""
     from simulator.errors import OutputError
+    from simulator.result import folder
     from simulator.scenario_file import parse_assignment
     from simulator.study.train import train as train_policy
 
     names = [name.strip() for name in scenario.split(",") if name.strip()]
     loaded = [_load(name, sets) for name in names]
     label = "+".join(one.name for one in loaded)
-    directory = out if out is not None else Path("outputs") / _slug(f"{label}-{policy}-training-s{seed}")
+    directory = folder(out) if out is not None else Path("outputs") / _slug(f"{label}-{policy}-training-s{seed}")
     if directory.exists() and not resume:
         raise OutputError(f"{directory} exists already; go on with it (--resume), or name another folder")
     with _training_bar(f"{label}, {policy}", steps) as progress:
@@ -240,15 +244,25 @@ def validate(
     if problems:
         raise typer.Exit(2)
     loaded = _load(file, None)
+    found, failed = "", False
     if loaded.market.mechanism is not None:
-        find_mechanism(loaded.market.mechanism)
-    found = ""
-    if isinstance(loaded.traffic, RecordedTraffic):
-        recording = Recording.read(data_path(loaded.traffic.file), loaded.traffic.max_gap_s)
-        found = f" ({recording.vehicles} vehicles, {len(recording.time)} positions, {recording.end:g} s)"
-    if isinstance(loaded.traffic, GeneratedTraffic):
-        network = Network(loaded.traffic, Fleet(loaded))
-        found = f" (signals at {', '.join(network.junctions()) or 'no node'}; entries {', '.join(network.entries)})"
+        try:
+            find_mechanism(loaded.market.mechanism)
+        except InputError as error:
+            _note(f"error: {error}")
+            failed = True
+    try:
+        if isinstance(loaded.traffic, RecordedTraffic):
+            recording = Recording.read(data_path(loaded.traffic.file), loaded.traffic.max_gap_s)
+            found = f" ({recording.vehicles} vehicles, {len(recording.time)} positions, {recording.end:g} s)"
+        if isinstance(loaded.traffic, GeneratedTraffic):
+            network = Network(loaded.traffic, Fleet(loaded))
+            found = f" (signals at {', '.join(network.junctions()) or 'no node'}; entries {', '.join(network.entries)})"
+    except InputError as error:
+        _note(f"error: {error}")
+        failed = True
+    if failed:
+        raise typer.Exit(2)
     print(f"{loaded.name}: valid{found}")  # noqa: T201
 
 
@@ -265,6 +279,9 @@ def schema() -> None:
 def main() -> None:
     """Entry point: exit 0 if done, 1 if the run failed, 2 if the input was wrong."""
     warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no "±" still gets the table
     try:
         sys.exit(app(standalone_mode=False))
     except typer.Abort:
@@ -280,7 +297,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("DMSB_DEBUG"):
             raise
-        from simulator.pricing import describe
+        from simulator.faults import describe
 
         _note(f"error: unexpected {describe(error)}; with DMSB_DEBUG=1 the traceback is shown")
         sys.exit(1)
@@ -297,7 +314,7 @@ def _slug(text: str) -> str:
 
 
 def _note(message: str) -> None:
-    print(message, file=sys.stderr)  # noqa: T201
+    print(one_line(message), file=sys.stderr)  # noqa: T201
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -408,7 +425,7 @@ def _print_comparison(table: pd.DataFrame, title: str) -> None:
             f"{row['realised_mean']:.4f}",
             f"{row['uav_share']:.3f}",
             f"{row['latency_mean']:.2f}",
-            f"{row['completed'] / row['tasks']:.3f}",
+            f"{row['completed'] / (row['tasks'] or math.nan):.3f}",
         )
         for policy, row in table.iterrows()
     ]

@@ -5,8 +5,38 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_MESSAGE = 1_000
 
-class InputError(Exception):
+LONGEST_S = 1e9
+
+LARGEST_SEED = 2**63
+
+
+def one_line(text: object) -> str:
+    """Text as it stands in a message: on one line, printable, and without its middle where it gets long."""
+    line = " ".join("".join(mark if mark.isprintable() else " " for mark in str(text)).split())
+    if len(line) <= LONGEST_MESSAGE:
+        return line
+    return f"{line[: LONGEST_MESSAGE // 2]} ... {line[-LONGEST_MESSAGE // 2 :]}"
+
+
+def shown(value: object) -> str:
+    """A value in a message: on one line and not too long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:100]}..."
+
+
+class _MessageError(Exception):
+    """An error that is a message to a person."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(one_line(message))
+
+
+class InputError(_MessageError):
     """A person's input is wrong; the message is one sentence with the place, the value and what would be right."""
 
 
@@ -26,7 +56,7 @@ class OutputError(InputError):
     """A folder cannot be written to, or does not hold a run."""
 
 
-class RunError(Exception):
+class RunError(_MessageError):
     """A run failed after it had begun."""
 
 
@@ -47,3 +77,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"
+
+
+def check_times(seed: int, duration: float, warmup: float) -> None:
+    """Hold seed, duration and warm-up to what a run can do.
+
+    Raises:
+        InputError: one of them cannot be.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < LARGEST_SEED:
+        raise InputError(f"seed: must be a whole number >= 0, not {shown(seed)}")
+    if not (isinstance(duration, int | float) and 0 < duration <= LONGEST_S):
+        raise InputError(f"duration: must be a number of seconds > 0, not {shown(duration)} (at most 1e9)")
+    if not (isinstance(warmup, int | float) and 0 <= warmup < duration):
+        raise InputError(f"warmup: must be a number of seconds from 0 to below the duration, not {shown(warmup)}")

@@ -7,13 +7,14 @@ import importlib.util
 import inspect
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args, get_type_hints
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from simulator.errors import PolicyError, nearest
+from simulator.errors import PolicyError, ScenarioError, nearest, shown
+from simulator.faults import blamed, policy_label
 from simulator.pricing import INFORMATION, Mechanism, PricingPolicy
+from simulator.yaml_text import read_value
 
 POLICY_GROUP = "dmsb.policies"
 MECHANISM_GROUP = "dmsb.mechanisms"
@@ -39,11 +40,12 @@ def find_policy(policy: str | PricingPolicy) -> PricingPolicy:
     if isinstance(found, type):
         raise PolicyError(f"policy {found.__name__} is a class; give an instance, {found.__name__}()")
     if not callable(getattr(found, "price", None)):
-        raise PolicyError(f"policy {policy!r} has no method price(observation)")
-    information = getattr(found, "information", None)
-    if information is not None and information not in INFORMATION:
+        raise PolicyError(f"policy {policy_label(policy)} has no method price(observation)")
+    with blamed(f"policy {policy_label(policy)}: its attribute information or mechanism", PolicyError):
+        information, _ = getattr(found, "information", None), getattr(found, "mechanism", None)
+    if information is not None and not (isinstance(information, str) and information in INFORMATION):
         offer = nearest(str(information), INFORMATION)
-        raise PolicyError(f"policy {policy!r} declares information = {information!r}; {offer}")
+        raise PolicyError(f"policy {policy_label(policy)} declares information = {shown(information)}; {offer}")
     return cast(PricingPolicy, found)
 
 
@@ -55,7 +57,7 @@ def find_mechanism(mechanism: str | Mechanism) -> Mechanism:
     """
     found = _build(mechanism, "mechanism", known_mechanisms()) if isinstance(mechanism, str) else mechanism
     if isinstance(found, type) or not callable(getattr(found, "settle", None)):
-        raise PolicyError(f"mechanism {mechanism!r} has no method settle(bids, uav_bid, rho)")
+        raise PolicyError(f"mechanism {policy_label(mechanism)} has no method settle(bids, uav_bid, rho)")
     return cast(Mechanism, found)
 
 
@@ -69,7 +71,7 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
     else:
         raise PolicyError(f"there is no {what} '{head}'; {nearest(head, known)}; or give path.py:Class")
     arguments = rest.split(":") if rest else []
-    parameters = _parameters(maker)
+    parameters, hints = _parameters(maker), _hints(maker)
     values: dict[str, Any] = {}
     for position, argument in enumerate(arguments):
         key, equals, text = argument.partition("=")
@@ -79,13 +81,13 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
             key, text = parameters[0], argument
         if key not in parameters:
             raise PolicyError(f"{what} '{spec}': there is no parameter '{key}'; {_takes(parameters)}")
-        values[key] = _value(text, what, spec)
+        values[key] = _value(text, hints.get(key), f"{what} '{spec}': {key}")
     try:
         found = maker(**values)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise PolicyError(f"{what} '{spec}': {' '.join(str(error).split())}") from error
+        raise PolicyError(f"{what} '{spec}': {error or type(error).__name__}") from error
     _name(found, spec)
     return found
 
@@ -104,8 +106,7 @@ def _class_from_file(path: Path, class_name: str, what: str, spec: str) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        reason = " ".join(str(error).split())
-        raise PolicyError(f"{what} '{spec}': {path} does not import: {type(error).__name__}: {reason}") from error
+        raise PolicyError(f"{what} '{spec}': {path} does not import: {type(error).__name__}: {error}") from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type):
         classes = [name for name, value in vars(module).items() if isinstance(value, type)]
@@ -123,12 +124,29 @@ def _takes(parameters: list[str]) -> str:
     return f"it takes {', '.join(parameters)}" if parameters else "it takes no parameter"
 
 
-def _value(text: str, what: str, spec: str) -> Any:
+def _hints(maker: Any) -> dict[str, Any]:
+    """What a maker's parameters are declared to be; nothing where the declarations cannot be read."""
     try:
-        value = YAML(typ="safe", pure=True).load(text)
-    except YAMLError:
-        raise PolicyError(f"{what} '{spec}': '{text}' cannot be read as a value") from None
-    return float(value) if isinstance(value, str) and value in ("inf", "nan") else value
+        return get_type_hints(inspect.getattr_static(maker, "__init__") if isinstance(maker, type) else maker)
+    except Exception:
+        return {}
+
+
+def _value(text: str, hint: Any, place: str) -> Any:
+    """An argument of the command line as what the parameter is declared to be: text as it stands, all else as YAML."""
+    if hint is str or str in get_args(hint):
+        return text
+    try:
+        value = float(text) if text in ("inf", "nan") else read_value(text, place)
+    except ScenarioError:
+        raise PolicyError(f"{place}: '{text}' cannot be read as a value") from None
+    try:
+        return TypeAdapter(hint, config=ConfigDict(strict=True)).validate_python(value) if hint else value
+    except ValidationError as error:
+        wanted = error.errors(include_url=False)[0]["msg"].replace("Input should", "must")
+        raise PolicyError(f"{place} {wanted}, not {shown(value)}") from None
+    except Exception:
+        return value  # declared to be something that no text is
 
 
 def code_hashes(*found: object) -> dict[str, str]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from simulator.draws import generator
-from simulator.errors import PolicyError, PolicyFailedError
-from simulator.pricing import PricingPolicy, ask_price, give_feedback, policy_label, reset_policy
+from simulator.errors import PolicyError, RunError
+from simulator.faults import blamed, policy_label
+from simulator.pricing import Information, Mechanism, PricingPolicy, ask_price, give_feedback, reset_policy
 from simulator.run import prepare
 from simulator.scenario import Scenario
 from simulator.world.simulation import Simulation
@@ -33,18 +34,24 @@ def check_policy(policy: str | PricingPolicy, scenario: str | Scenario = "paper"
         PolicyError: something is wrong; the message lists everything that was found.
     """
     scenario = Scenario.load(scenario, **{"market.contract_rounds": 1000})
-    try:
-        found, mechanism, information = prepare(scenario, policy, None)
-    except RecursionError as error:
-        raise PolicyError(f"policy {policy_label(policy)} cannot be deep-copied: {error}") from error
+    found, mechanism, information = prepare(scenario, policy, None)
     problems = [*_signature(found, "reset", 2), *_signature(found, "feedback", 1), *_signature(found, "price", 1)]
     if problems:
         raise PolicyError(_report(found, problems))
-    reset_policy(found, scenario, generator(0, "policy"))
+    with blamed(f"policy {policy_label(found)}: check_policy()", PolicyError):
+        problems = _try(found, mechanism, information, scenario)
+    if problems:
+        raise PolicyError(_report(found, problems))
+
+
+def _try(found: PricingPolicy, mechanism: Mechanism, information: Information, scenario: Scenario) -> list[str]:
+    """What is wrong with a policy as far as a minute's auctions show."""
+    problems: list[str] = []
     simulation = Simulation(scenario, duration=ROUNDS, mechanism=mechanism, information=information)
-    if hasattr(found, "feedback"):
+    if callable(getattr(found, "feedback", None)):
         simulation.auctioneer.feedback = lambda outcome: give_feedback(found, outcome)
     try:
+        reset_policy(found, scenario, generator(0, "policy"))
         for auction in simulation:
             twin, before = copy.deepcopy(found), copy.deepcopy(_state(found))
             rho = ask_price(found, auction.observation, auction.task.id)
@@ -57,10 +64,9 @@ def check_policy(policy: str | PricingPolicy, scenario: str | Scenario = "paper"
             if problems:
                 break
             simulation.settle(rho)
-    except PolicyFailedError as fault:
-        problems.append(str(fault).removeprefix(f"policy {policy_label(found)}, "))
-    if problems:
-        raise PolicyError(_report(found, problems))
+    except RunError as fault:
+        problems.append(str(fault).removeprefix(f"policy {policy_label(found)}").lstrip(",: "))
+    return problems
 
 
 def _report(policy: object, problems: list[str]) -> str:
@@ -75,6 +81,8 @@ def _signature(policy: object, method: str, arguments: int) -> list[str]:
         return [f"{method} is no method"]
     try:
         inspect.signature(found).bind(*range(arguments))
+    except ValueError:
+        return []  # a built-in tells no signature
     except TypeError as error:
         names = {"reset": "reset(scenario, rng)", "feedback": "feedback(outcome)", "price": "price(observation)"}
         return [f"it must be {names[method]}: {error}"]

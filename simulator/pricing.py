@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias,
 
 import numpy as np
 
-from simulator.errors import PolicyFailedError, nearest
+from simulator.errors import PolicyFailedError, nearest, shown
+from simulator.faults import blamed, describe, policy_label
 from simulator.model import FloatArray
 
 if TYPE_CHECKING:
@@ -193,10 +193,27 @@ def information_of(policy: object) -> Information | None:
 
 
 def reset_policy(policy: PricingPolicy, scenario: Scenario, rng: np.random.Generator) -> None:
-    """Tell the policy that a run begins, if it wants to know."""
-    reset = getattr(policy, "reset", None)
-    if reset is not None:
-        reset(scenario, rng)
+    """Tell the policy that a run begins, if it wants to know.
+
+    Raises:
+        RunError: it raised.
+    """
+    with blamed(f"policy {policy_label(policy)}: reset()"):
+        reset = getattr(policy, "reset", None)
+        if reset is not None:
+            reset(scenario, rng)
+
+
+def reset_mechanism(mechanism: Mechanism, scenario: Scenario) -> None:
+    """Tell the mechanism that a run begins, if it wants to know.
+
+    Raises:
+        RunError: it raised.
+    """
+    with blamed(f"mechanism {policy_label(mechanism)}: reset()"):
+        reset = getattr(mechanism, "reset", None)
+        if reset is not None:
+            reset(scenario)
 
 
 def ask_price(policy: PricingPolicy, observation: Observation, task: int) -> float:
@@ -232,38 +249,5 @@ def give_feedback(policy: PricingPolicy, outcome: Outcome) -> None:
     Raises:
         PolicyFailedError: the policy raised.
     """
-    try:
+    with blamed(f"policy {policy_label(policy)}, auction of task {outcome.task}: feedback()", PolicyFailedError):
         policy.feedback(outcome)  # type: ignore[attr-defined]
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise PolicyFailedError(
-            f"policy {policy_label(policy)}, auction of task {outcome.task}: feedback() raised {describe(error)}"
-        ) from error
-
-
-def shown(value: object) -> str:
-    """A value in a message: on one line and not too long."""
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 100 else f"{text[:100]}..."
-
-
-def describe(error: BaseException) -> str:
-    """An exception in a few words: kind, message, and the file and line that raised it."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    try:
-        text = " ".join(str(error).split())[:200]
-    except Exception:
-        text = ""
-    return f"{type(error).__name__}{': ' + text if text else ''} ({Path(last.filename).name}:{last.lineno})"
-
-
-def policy_label(policy: object) -> str:
-    """The name that a policy or mechanism was found by, else what it calls itself, else its class."""
-    spec = getattr(policy, "spec", None)
-    if spec is not None:
-        return str(spec)
-    return shown(policy) if type(policy).__repr__ is not object.__repr__ else type(policy).__name__

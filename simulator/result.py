@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator.errors import OutputError
+from simulator.errors import OutputError, shown
 from simulator.scenario import Scenario
 from simulator.scenario_file import dump_scenario, load_scenario
 from simulator.schema import SUMMARY, TABLES, table
@@ -137,6 +137,9 @@ class Result:
         if len(self.scenario.uav_names()) == 0:
             return "the scenario has no UAV, so that the top station always wins"
         if auctions["m_uav_seconds"].isna().all():
+            out = self.events["kind"].isin(["provider_out"]).any()
+            if out:
+                return f"no UAV that worked covered any of the {len(auctions)} requests; see outages and uavs"
             return f"no UAV covered any of the {len(auctions)} requests; see uavs.center, uavs.placed, uavs.radius_m"
         return (
             f"of {len(auctions)} requests none had two invited stations and a UAV: "
@@ -155,7 +158,7 @@ class Result:
         Raises:
             OutputError: the folder exists, or cannot be written.
         """
-        directory = Path(directory)
+        directory = folder(directory)
         check_output(directory, force)
         summary = self.summary
         with whole_folder(directory) as part:
@@ -178,14 +181,15 @@ class Result:
         Raises:
             OutputError: it holds no run.
         """
-        directory = Path(directory)
+        directory = folder(directory)
         try:
             run = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
             figures = run["summary"]
             whole = {"policy", "seed", "duration", "warmup"} <= run.keys() and all(
-                figures[name] is None or isinstance(figures[name], int | float) for name in SUMMARY
+                isinstance(figures[name], int | float | None) and not isinstance(figures[name], bool)
+                for name in SUMMARY
             )
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             whole = False
         if not whole:
             raise OutputError(f"{directory}: this is no run folder; it holds no whole {RUN_FILE}")
@@ -219,6 +223,20 @@ def _read_table(directory: Path, name: str) -> pd.DataFrame:
         raise OutputError(f"{directory}: the table {name}.parquet cannot be read ({reason})") from None
 
 
+def folder(directory: str | Path) -> Path:
+    """A folder as a person names it, ``~`` resolved.
+
+    Raises:
+        OutputError: it is no path, or one that no file system takes.
+    """
+    try:
+        path = Path(directory).expanduser()
+        str(path).encode()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise OutputError(f"a folder must be a path, not {shown(directory)} ({error})") from None
+    return path
+
+
 def check_output(directory: Path, force: bool) -> None:
     """Refuse a folder that must not be written.
 
@@ -229,6 +247,7 @@ def check_output(directory: Path, force: bool) -> None:
         raise OutputError(f"{directory}: must name the folder to write, such as outputs/mine")
     try:
         _clear_stale(directory)
+        _check_parent(directory)
         if not os.path.lexists(directory):
             directory.stat()
         if not force:
@@ -238,7 +257,7 @@ def check_output(directory: Path, force: bool) -> None:
         others = [name for name in names if name not in WRITTEN]
         if names and not others and RUN_FILE not in names and COMPARISON_FILES[0] not in names:
             others = names  # a scenario or a recording of one's own, no result
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return
     except (OSError, ValueError, RuntimeError) as error:
         raise OutputError(f"{str(directory)[:200]}: cannot be written ({getattr(error, 'strerror', error)})") from None
@@ -248,6 +267,19 @@ def check_output(directory: Path, force: bool) -> None:
         )
 
 
+def _check_parent(directory: Path) -> None:
+    """Find out before a long run that its folder could not be made.
+
+    Raises:
+        OutputError: the nearest parent that exists is no folder, or cannot be written.
+    """
+    there = next(parent for parent in directory.absolute().parents if os.path.lexists(parent))
+    if not there.is_dir():
+        raise OutputError(f"{directory}: cannot be written ({there} is no folder)")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{directory}: cannot be written (no permission to write in {there})")
+
+
 @contextlib.contextmanager
 def whole_folder(directory: Path) -> Iterator[Path]:
     """A folder beside ``directory`` to write into, which takes its place when the block ends without an error.
@@ -255,6 +287,7 @@ def whole_folder(directory: Path) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be made.
     """
+    made = [parent for parent in directory.parents if not parent.exists()]
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         part = directory.with_name(f".{directory.name}.part-{os.getpid()}")
@@ -274,6 +307,9 @@ def whole_folder(directory: Path) -> Iterator[Path]:
     finally:
         if part.exists():
             shutil.rmtree(part)
+            for parent in made:
+                with contextlib.suppress(OSError):
+                    parent.rmdir()
 
 
 def _clear_stale(directory: Path) -> None:

@@ -14,31 +14,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.draws import generator
-from simulator.errors import EmptyMarketWarning, InputError, PolicyError, RunError
+from simulator.errors import EmptyMarketWarning, InputError, PolicyError, check_times
+from simulator.faults import blamed, policy_label
 from simulator.plugins import code_hashes, find_mechanism, find_policy
 from simulator.pricing import (
     Information,
     Mechanism,
     PricingPolicy,
     ask_price,
-    describe,
     give_feedback,
     information_of,
-    policy_label,
     reset_policy,
-    shown,
 )
 from simulator.result import RECORDING_FILE, Result, frame_hash
 from simulator.scenario import Scenario
 from simulator.scenario_file import data_hashes
 from simulator.schema import TABLES
 from simulator.tables import Tables
+from simulator.world.recording import standard_frame
 from simulator.world.simulation import Simulation
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LONGEST_S = 1e9
 
 PACKAGES = ("dmsb", "numpy", "pandas", "pyarrow", "pydantic", "simpy")
 
@@ -87,15 +84,12 @@ def simulate(
     check_times(seed, duration, warmup)
     if recording is not None and scenario.traffic.kind != "recorded":
         raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded, so none can be given")
+    if recording is not None:
+        recording = standard_frame(recording)
     policy, mechanism, information = prepare(scenario, policy, mechanism)
     begin, wall, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
     simulation = Simulation(scenario, seed, duration, mechanism, information, recording)
-    try:
-        reset_policy(policy, scenario, generator(seed, "policy"))
-    except (InputError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # sys.exit() in a policy is a fault of the policy, no end of ours
-        raise RunError(f"policy {policy_label(policy)}: reset() raised {describe(error)}") from error
+    reset_policy(policy, scenario, generator(seed, "policy"))
     drive(simulation, policy, progress)
     tables = Tables(simulation.recorder, simulation.world, simulation.duration)
     run = {
@@ -145,10 +139,8 @@ def prepare(
     """
     found = find_policy(policy)
     if found is policy:
-        try:
+        with blamed(f"policy {policy_label(policy)}: a deep copy", PolicyError):
             found = copy.deepcopy(found)
-        except Exception as error:
-            raise PolicyError(f"policy {policy_label(policy)} cannot be deep-copied: {describe(error)}") from error
     asked = scenario.market.mechanism if mechanism is None else mechanism
     declared = getattr(found, "mechanism", None)
     label = policy_label(found)
@@ -165,18 +157,5 @@ def prepare(
         )
     information: Information = own or given or "public"
     chosen = asked if asked is not None else declared if declared is not None else "msb"
-    return found, copy.deepcopy(find_mechanism(chosen)), information
-
-
-def check_times(seed: int, duration: float, warmup: float) -> None:
-    """Hold seed, duration and warm-up to what a run can do.
-
-    Raises:
-        InputError: one of them cannot be.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed: must be a whole number >= 0, not {seed!r}")
-    if not (isinstance(duration, int | float) and 0 < duration <= LONGEST_S):
-        raise InputError(f"duration: must be a number of seconds > 0, not {shown(duration)} (at most 1e9)")
-    if not (isinstance(warmup, int | float) and 0 <= warmup < duration):
-        raise InputError(f"warmup: must be a number of seconds from 0 to below the duration, not {warmup!r}")
+    with blamed(f"mechanism {policy_label(chosen)}: a deep copy", PolicyError):
+        return found, copy.deepcopy(find_mechanism(chosen)), information

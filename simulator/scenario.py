@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from simulator.errors import nearest
-from simulator.scenario_fields import LogSd, Model, NonNegative, Positive, Real, Span
-from simulator.scenario_outages import Outages
+from simulator.scenario_fields import LogSd, Model, NonNegative, Positive, Problem, Real, Span, Whole, refuse
+from simulator.scenario_outages import Failures, Outages, OutageWindow
 from simulator.scenario_providers import Providers, Stations, Uavs
 from simulator.scenario_traffic import Rounds, Traffic
 
@@ -54,7 +54,7 @@ class Tasks(Model):
     @model_validator(mode="after")
     def _some_kind(self) -> Tasks:
         if sum(kind.share for kind in self.kinds.values()) <= 0.0:
-            raise PydanticCustomError("no_kinds", "kinds: at least one kind needs a share above 0")
+            refuse(Problem(("kinds",), "at least one kind needs a share above 0"))
         return self
 
 
@@ -75,11 +75,11 @@ class Market(Model):
     """Weight omega_2 of the accuracy."""
     accuracy_exponent: Annotated[Real, Field(gt=0, le=10)] = 2.0
     """Exponent beta of the accuracy."""
-    history: Annotated[int, Field(ge=1, le=10_000)] = 5
+    history: Annotated[Whole, Field(ge=1, le=10_000)] = 5
     """T: over how many tasks a provider averages, this one included."""
-    actions: Annotated[int, Field(ge=1, le=1000)] = 20
+    actions: Annotated[Whole, Field(ge=1, le=1000)] = 20
     """|A|: size of the grid of price scaling factors 10^(a/|A|)."""
-    contract_rounds: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    contract_rounds: Annotated[Whole, Field(ge=1, le=10_000_000)] = 100_000
     """Rounds from which the contract bid (13) is computed: the last settled ones; in `rounds` a calibration draw."""
     load_window_s: Positive = 120.0
     """Window over which the load of the market is counted, s."""
@@ -110,50 +110,50 @@ class Scenario(Model):
     @model_validator(mode="after")
     def _distinct_names(self) -> Scenario:
         names = [*self.uav_names(), *self.station_names()]
-        for name in names:
-            if names.count(name) > 1:
-                raise PydanticCustomError(
-                    "duplicate_name", "two providers are called '{name}'; give each a name of its own", {"name": name}
-                )
+        again = sorted({name for name in names if names.count(name) > 1})
+        problems = [Problem((), f"two providers are called '{name}'; give each a name of its own") for name in again]
         for part, own in (("stations", self.station_names()), ("uavs", self.uav_names())):
             for name in getattr(self, part).bidding:
                 if name != "all" and name not in own:
-                    raise PydanticCustomError(
-                        "unknown_provider",
-                        "no provider is called '{name}'; {offer}",
-                        {"part": part, "name": name, "offer": nearest(name, own)},
-                    )
+                    offer = f"no provider is called '{name}'; {nearest(name, own)}" if own else "there is none"
+                    problems.append(Problem((part, "bidding", name), offer))
+        refuse(*problems)
         return self
 
     @model_validator(mode="after")
     def _rounds_have_no_places(self) -> Scenario:
         if isinstance(self.traffic, Rounds):
             radios = {"stations": self.stations.radio, "uavs": self.uavs.radio}
-            for part, radio in radios.items():
-                if radio.model != "random":
-                    raise PydanticCustomError(
-                        "no_places",
-                        "{part}.radio.model: in 'rounds' nothing has a place, so it must be 'random', not '{model}'",
-                        {"part": part, "model": radio.model},
+            refuse(
+                *(
+                    Problem(
+                        (part, "radio", "model"),
+                        f"in 'rounds' nothing has a place, so it must be 'random', not '{radio.model}'",
                     )
+                    for part, radio in radios.items()
+                    if radio.model != "random"
+                )
+            )
         return self
 
     @model_validator(mode="after")
     def _outages_of_providers(self) -> Scenario:
-        places = [(f"windows.{number}", window.provider) for number, window in enumerate(self.outages.windows)]
-        places += [(f"failures.{number}", failures.provider) for number, failures in enumerate(self.outages.failures)]
-        if places and isinstance(self.traffic, Rounds):
-            raise PydanticCustomError(
-                "no_outages", "outages: in 'rounds' nobody lasts from one round to the next; leave them out"
-            )
-        for place, name in places:
-            if not self.providers_called(name):
-                known = ["stations", "uavs", *self.uav_names(), *self.station_names()]
-                raise PydanticCustomError(
-                    "unknown_outage",
-                    "outages.{place}: no provider is called '{name}'; {offer}",
-                    {"place": place, "name": name, "offer": nearest(name, known)},
-                )
+        named: dict[str, Sequence[OutageWindow | Failures]] = {
+            "windows": self.outages.windows,
+            "failures": self.outages.failures,
+        }
+        if isinstance(self.traffic, Rounds) and any(named.values()):
+            refuse(Problem(("outages",), "in 'rounds' nobody lasts from one round to the next; leave them out"))
+        known = ["stations", "uavs", *self.uav_names(), *self.station_names()]
+        problems = []
+        for part, outages in named.items():
+            for number, outage in enumerate(outages):
+                name = outage.provider
+                if not self.providers_called(name):
+                    offer = "the scenario has none" if name in known else nearest(name, known)
+                    message = f"no provider is called '{name}'; {offer}"
+                    problems.append(Problem(("outages", part, number, "provider"), message))
+        refuse(*problems)
         return self
 
     def providers_called(self, name: str) -> list[int]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -13,11 +12,27 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from simulator.errors import nearest
+
+class Problem(NamedTuple):
+    """Something in a scenario that no single field tells.
+
+    Attributes:
+        path: where it is, from the part that finds it, such as ``("edges", 3, "begin")``.
+        message: what is wrong and what would be right.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+def refuse(*problems: Problem) -> None:
+    """In a validator: refuse the scenario for all of these problems, if there are any."""
+    if problems:
+        text = "; ".join(f"{'.'.join(map(str, path))}: {message}".lstrip(": ") for path, message in problems)
+        raise PydanticCustomError("refused", "{text}", {"text": text, "problems": problems})
 
 
 def _no_boolean(value: Any) -> Any:
@@ -60,15 +75,20 @@ def _bidding_rule(value: str) -> str:
 
 Real = Annotated[float, BeforeValidator(_no_boolean), Field(ge=-1e9, le=1e9)]
 Positive = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, le=1e9), AfterValidator(_not_tiny)]
-Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(ge=1e-3, le=1e9)]
-"""A length of time after which something happens again: time must advance."""
+Period = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0.1, le=1e9)]
+"""A length of time, s, after which something happens again, at most ten times a second."""
+Metres = Annotated[float, BeforeValidator(_no_boolean), Field(ge=1, le=1e6)]
+"""Length of a road."""
+Speed = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0.1, le=1000)]
+"""m/s."""
 NonNegative = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1e9)]
 Decibels = Annotated[float, BeforeValidator(_no_boolean), Field(ge=-200, le=200)]
 Spread = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=100)]
 """A standard deviation in dB."""
 LogSd = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=5)]
 """A standard deviation of a logarithm."""
-Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=1000)]
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Count = Annotated[Whole, Field(ge=0, le=1000)]
 Span = Annotated[
     tuple[Positive, Positive], BeforeValidator(_span), AfterValidator(_ordered), PlainSerializer(_plain_span)
 ]
@@ -81,16 +101,3 @@ class Model(BaseModel):
     """Base of every part of a scenario: frozen, nothing unknown, no NaN or infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _offer_nearest_field(cls, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            for key in data:
-                if key not in cls.model_fields:
-                    raise PydanticCustomError(
-                        "unknown_field",
-                        "has no field '{field}'; {offer}",
-                        {"field": str(key), "offer": nearest(str(key), cls.model_fields)},
-                    )
-        return data

@@ -5,29 +5,24 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.tokens import AliasToken, AnchorToken
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from simulator.errors import ScenarioError, nearest
+from simulator.errors import ScenarioError, nearest, shown
 from simulator.scenario import Scenario
-
-WHOLE_SENTENCES = (
-    "unknown_field", "unknown_provider", "unknown_node", "no_length", "no_stations", "no_places", "placement",
-    "duplicate_name", "no_kinds", "no_green", "no_yellow", "profile", "no_outages",
-    "unknown_outage", "window", "twice",
-)  # fmt: skip
-"""Kinds of error whose message says all there is to say; others get the value that was given."""
+from simulator.yaml_text import parse_yaml, plain, read_value
 
 DISCRIMINATORS = (".model", ".kind", ".layout")
+
+FieldPath: TypeAlias = list[str | int]
+"""Keys and positions that lead to a part of a scenario."""
 
 SHIPPED = "package:"
 """Prefix of a data file that is shipped with the project."""
@@ -80,20 +75,22 @@ def _validated(scenario: str | Path | Scenario, overrides: Mapping[str, Any]) ->
         source, tree = scenario.name, CommentedMap(scenario.model_dump(mode="json"))
     else:
         source, tree = _read(scenario)
-    data = _plain(tree, source)
+    data = plain(tree, source)
     if not isinstance(scenario, Scenario):
         _resolve_file(data, _base_directory(scenario))
         _refuse_code(data, source)
     # A part's `model` or `kind` decides which fields it has, so it goes first.
     for key, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(DISCRIMINATORS)):
-        _override(data, key, value)
+        _override(data, key, plain(value, f"--set {key}"))
     if "traffic.file" in overrides:
         _resolve_file(data, Path.cwd())
     try:
         return Scenario.model_validate(data), []
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        return None, list(dict.fromkeys(_describe(detail, data, tree, source, overrides) for detail in details))
+        found = [problem for detail in error.errors(include_url=False) for problem in _problems(detail, data)]
+        found.sort(key=lambda problem: problem[1] is None)  # a misspelt field comes before what is missing for it
+        lines = [_place(path, unknown, tree, source, overrides) + message for path, unknown, message in found]
+        return None, list(dict.fromkeys(lines))
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -106,7 +103,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ScenarioError(f"--set {text}: must be key=value, such as stations.count=7")
     try:
-        return key.strip(), _plain(_parse(value, f"--set {key}"), f"--set {key}")
+        return key.strip(), read_value(value, f"--set {key}")
     except ScenarioError:
         raise ScenarioError(f"--set {' '.join(text.split())}: '{value.strip()}' cannot be read as a value") from None
 
@@ -153,7 +150,7 @@ def _read(scenario: str | Path) -> tuple[str, CommentedMap]:
     else:
         offer = nearest(str(scenario), shipped_scenarios())
         raise ScenarioError(f"there is no scenario '{scenario}'; {offer}; or give the path of a YAML file")
-    tree = _parse(text, source)
+    tree = parse_yaml(text, source)
     if not isinstance(tree, CommentedMap):
         raise ScenarioError(f"{source}: a scenario must be a mapping of fields such as 'name: ...'")
     return source, tree
@@ -187,24 +184,6 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _parse(text: str, source: str) -> Any:
-    """YAML as a tree with line numbers; anchors, which can make a small file endless, are refused."""
-    try:
-        for token in YAML(typ="rt", pure=True).scan(text):
-            if isinstance(token, AliasToken | AnchorToken):
-                mark = token.start_mark
-                raise ScenarioError(f"{source}:{mark.line + 1}: anchors and aliases have no place in a scenario")
-        return YAML(typ="rt", pure=True).load(text)
-    except MarkedYAMLError as error:
-        place = error.problem_mark or error.context_mark
-        line = f":{place.line + 1}" if place is not None else ""
-        problem = " ".join(str(error.problem or error.context or "").split())
-        raise ScenarioError(f"{source}{line}: this is no YAML: {problem}") from None
-    except (YAMLError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        problem = "nested too deeply" if isinstance(error, RecursionError) else str(error).partition("\n")[0]
-        raise ScenarioError(f"{source}: this is no YAML that a scenario may have: {problem}") from None
-
-
 def _base_directory(scenario: str | Path) -> Path:
     return Path(scenario).resolve().parent
 
@@ -214,23 +193,6 @@ def _resolve_file(data: dict[str, Any], base: Path) -> None:
     file = traffic.get("file") if isinstance(traffic, dict) else None
     if isinstance(file, str) and not file.startswith(SHIPPED):
         data["traffic"]["file"] = str(base / file)
-
-
-def _plain(node: Any, source: str) -> Any:
-    """The YAML tree as plain Python; a tag, which could ask for an object, is refused."""
-    tag = getattr(node, "tag", None)
-    if isinstance(node, TaggedScalar) or (
-        isinstance(node, CommentedMap | CommentedSeq) and tag is not None and tag.value is not None
-    ):
-        raise ScenarioError(f"{source}: the tag '{tag.value if tag else '!'}' has no place in a scenario; leave it out")
-    if isinstance(node, Mapping):
-        return {str(key): _plain(value, source) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_plain(value, source) for value in node]
-    for kind in (bool, int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return node
 
 
 def _override(data: dict[str, Any], key: str, value: Any) -> None:
@@ -275,51 +237,86 @@ def _default(path: list[str], data: Any) -> Any:
 
 
 def _model(annotation: Any, data: Any) -> Any:
-    """The model that data of this annotation has: the only one, or that of its `kind`, `model` or `layout`."""
+    """The model that data of this annotation has: the only one in it, or that of its `kind`, `model` or `layout`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for option in get_args(annotation):
+    found = [_model(option, data) for option in get_args(annotation)]
+    models = [model for model in found if model is not None]
+    if len(models) == 1:
+        return models[0]
+    for model in models:
         for name in (key.removeprefix(".") for key in DISCRIMINATORS):
-            field = getattr(option, "model_fields", {}).get(name)
+            field = model.model_fields.get(name)
             if field is not None and isinstance(data, dict) and data.get(name) in get_args(field.annotation):
-                return option
+                return model
     return None
 
 
+def _fields_at(path: FieldPath, data: Any) -> Iterable[str]:
+    """Names of the fields of the part of a scenario that stands at a path."""
+    model: Any = Scenario
+    for part in path:
+        data = data[part]
+        field = model.model_fields.get(part) if model is not None else None
+        model = _model(field.annotation, data) if field is not None else model
+    return model.model_fields if model is not None else ()
+
+
 def _index(items: list[Any], part: str, key: str) -> int:
+    if not items:
+        raise ScenarioError(f"--set {key}: there is none yet, so none can be changed; give the whole list")
     if not part.isdecimal() or int(part) >= len(items):
         raise ScenarioError(f"--set {key}: '{part}' must be a position from 0 to {len(items) - 1}")
     return int(part)
 
 
-def _describe(detail: ErrorDetails, data: Any, tree: CommentedMap, source: str, overrides: Mapping[str, Any]) -> str:
+def _problems(detail: ErrorDetails, data: Any) -> Iterator[tuple[FieldPath, str | None, str]]:
+    """What pydantic has found: the path of each problem, the unknown field there if it is one, and a sentence."""
     path = _path(detail, data)
-    context = detail.get("ctx", {})
-    if detail["type"] == "unknown_provider":
-        path = [context["part"], "bidding", context["name"]]
+    if detail["type"] == "refused":
+        for problem in detail["ctx"]["problems"]:
+            yield [*path, *problem.path], None, problem.message
+    elif detail["type"] == "extra_forbidden":
+        *parent, unknown = path
+        offer = nearest(str(unknown), _fields_at(parent, data))
+        yield parent, str(unknown), f"has no field '{unknown}'; {offer}"
+    else:
+        yield path, None, _sentence(detail, data, path)
+
+
+def _place(path: FieldPath, unknown: str | None, tree: CommentedMap, source: str, overrides: Mapping[str, Any]) -> str:
+    """Where a problem is: the override that brought it, or the file's line, and the field."""
     field = ".".join(str(part) for part in path)
-    unknown = context.get("field") if detail["type"] == "unknown_field" else None
     culprit = field if unknown is None else f"{field}.{unknown}".lstrip(".")
     given = next(
         (key for key in overrides if f"{culprit}.".startswith(f"{key}.") or key.startswith(f"{culprit}.")), None
     )
     line = _line(tree, path if unknown is None else [*path, unknown])
     place = f"--set {given}" if given is not None else source + line
-    message = _sentence(detail, data, path)
-    return f"{place}: {message}" if given == field or not field else f"{place}: {field}: {message}"
+    return f"{place}: " if given == field or not field else f"{place}: {field}: "
 
 
-def _path(detail: ErrorDetails, data: Any) -> list[str | int]:
+def _path(detail: ErrorDetails, data: Any) -> FieldPath:
     """The location of an error as a person wrote it: without the tags that pydantic adds for unions."""
-    path: list[str | int] = []
+    path: FieldPath = []
     here = data
+    tags = _tags(here)
     for part in detail["loc"]:
+        if part in tags:
+            tags.remove(part)  # which of several models it is, said once
+            continue
         if _holds(here, part):
             here = here[part]
+            tags = _tags(here)
         elif detail["type"] != "missing" or part != detail["loc"][-1]:
             continue
         path.append(part)
     return path
+
+
+def _tags(node: Any) -> list[Any]:
+    names = [key.removeprefix(".") for key in DISCRIMINATORS]
+    return [node[name] for name in names if isinstance(node.get(name), str)] if isinstance(node, dict) else []
 
 
 def _holds(node: Any, part: str | int) -> bool:
@@ -332,8 +329,6 @@ def _sentence(detail: ErrorDetails, data: Any, path: list[str | int]) -> str:
     if detail["type"] == "missing":
         return "is missing"
     message = detail["msg"]
-    if detail["type"] in WHOLE_SENTENCES:
-        return message
     context = detail.get("ctx", {})
     if detail["type"] == "union_tag_invalid":
         return f"{context['discriminator']} must be one of {context['expected_tags']}, not '{context['tag']}'"
@@ -343,7 +338,7 @@ def _sentence(detail: ErrorDetails, data: Any, path: list[str | int]) -> str:
     value = data
     for part in path:
         value = value[part]
-    return f"{message}, not {value!r}"
+    return f"{message}, not {shown(value)}"
 
 
 def _line(tree: Any, path: list[str | int]) -> str:

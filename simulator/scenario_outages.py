@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
-from simulator.scenario_fields import Model, NonNegative, Positive, Seconds
+from simulator.scenario_fields import Model, NonNegative, Period, Positive, Problem, refuse
 
 WhichProvider = Annotated[str, Field(min_length=1)]
 
@@ -21,16 +20,16 @@ class OutageWindow(Model):
     """When it begins, s."""
     to_s: Positive
     """When it ends, s."""
-    every_s: Seconds | None = None
+    every_s: Period | None = None
     """It comes again after this time, s, such as a UAV's battery swap; once if not given."""
 
     @model_validator(mode="after")
     def _in_order(self) -> OutageWindow:
         length = self.to_s - self.from_s
         if length <= 0.0:
-            raise PydanticCustomError("window", "must end after it begins: to_s > from_s")
+            refuse(Problem(("to_s",), f"must be after from_s, {self.from_s:g}, not {self.to_s:g}"))
         if self.every_s is not None and self.every_s <= length:
-            raise PydanticCustomError("window", "every_s must be longer than the outage itself")
+            refuse(Problem(("every_s",), f"must be longer than the outage itself, {length:g}, not {self.every_s:g}"))
         return self
 
 
@@ -39,9 +38,9 @@ class Failures(Model):
 
     provider: WhichProvider
     """Name of the provider, or `stations`, `uavs`: each of a kind on its own."""
-    mean_between_s: Seconds
+    mean_between_s: Period
     """Mean time from a repair to the next failure, s."""
-    mean_repair_s: Seconds
+    mean_repair_s: Period
     """Mean time to repair, s."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from simulator.scenario_fields import (
     Bidding,
@@ -14,11 +13,14 @@ from simulator.scenario_fields import (
     LogSd,
     Model,
     NonNegative,
+    Period,
     Positive,
+    Problem,
     Real,
-    Seconds,
     Span,
     Spread,
+    Whole,
+    refuse,
 )
 
 
@@ -85,7 +87,7 @@ class PowerLawAccuracy(Model):
     """Largest error."""
     shape: Positive = 6.0
     """Inverse of the exponent of U; above twice the accuracy exponent the match value has a finite variance."""
-    pixels: Annotated[int, Field(gt=0)] | None = None
+    pixels: Annotated[Whole, Field(gt=0, le=1_000_000_000)] | None = None
     """With k pixels, the accuracy is the matched share, Binomial(k, R)/k, of (7) and (8)."""
 
 
@@ -97,7 +99,7 @@ class LogNormalAccuracy(Model):
     """Median error."""
     log_sd: LogSd = 0.15
     """Standard deviation of the logarithm of the error."""
-    pixels: Annotated[int, Field(gt=0)] | None = None
+    pixels: Annotated[Whole, Field(gt=0, le=1_000_000_000)] | None = None
     """With k pixels, the accuracy is the matched share, Binomial(k, R)/k, of (7) and (8)."""
 
 
@@ -158,7 +160,7 @@ class Providers(Model):
     @model_validator(mode="after")
     def _placed_or_counted(self) -> Providers:
         if self.placed is not None and self.count is not None:
-            raise PydanticCustomError("placement", "says both 'count' and 'placed'; keep one of them")
+            refuse(Problem((), "says both 'count' and 'placed'; keep one of them"))
         return self
 
     def total(self) -> int:
@@ -182,7 +184,7 @@ class Stations(Providers):
     @model_validator(mode="after")
     def _at_least_one(self) -> Stations:
         if self.total() < 1:
-            raise PydanticCustomError("no_stations", "has no ground station; set 'count' to 1 or more")
+            refuse(Problem((), "has no ground station; set 'count' to 1 or more"))
         return self
 
 
@@ -193,7 +195,7 @@ class Uavs(Providers):
     """Radius of the ring, m."""
     altitude_m: Positive = 100.0
     """Height above the road, m."""
-    report_s: Seconds = 10.0
+    report_s: Period = 10.0
     """Seconds from one report of a UAV, and so from one renewal of its bid, to the next."""
     radio: Radio = AirRadio()
     """Radio model of their links."""

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+import math
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from simulator.errors import nearest
-from simulator.scenario_fields import LogSd, Model, NonNegative, Positive, Real, Seconds
+from simulator.scenario_fields import (
+    LogSd,
+    Metres,
+    Model,
+    NonNegative,
+    Period,
+    Positive,
+    Problem,
+    Real,
+    Speed,
+    Whole,
+    refuse,
+)
 
 
 class Rounds(Model):
     """No roads: round k is at k times `every_s` with vehicle k, everything is drawn afresh, nobody queues."""
 
     kind: Literal["rounds"]
-    every_s: Seconds = 1.0
+    every_s: Period = 1.0
     """Seconds from one round to the next."""
     uav_factor_log_sd: LogSd = 1.0
     """Log-sd of the public factor, mean 1, that divides every stage time of the UAV."""
@@ -39,11 +51,11 @@ class FourWay(Model):
     """Four arms that meet at one junction at the origin: north, east, south, west."""
 
     layout: Literal["four_way"] = "four_way"
-    arm_m: Positive = 300.0
+    arm_m: Metres = 300.0
     """Length of each arm, from the centre, m."""
-    lanes: Annotated[int, Field(ge=1, le=6)] = 1
+    lanes: Annotated[Whole, Field(ge=1, le=6)] = 1
     """Lanes in each direction."""
-    speed_mps: Positive = 13.9
+    speed_mps: Speed = 13.9
     """Speed limit, m/s."""
 
 
@@ -51,11 +63,11 @@ class TJunction(Model):
     """Three arms that meet at one junction at the origin: east, south, west."""
 
     layout: Literal["t_junction"]
-    arm_m: Positive = 300.0
+    arm_m: Metres = 300.0
     """Length of each arm, from the centre, m."""
-    lanes: Annotated[int, Field(ge=1, le=6)] = 1
+    lanes: Annotated[Whole, Field(ge=1, le=6)] = 1
     """Lanes in each direction."""
-    speed_mps: Positive = 13.9
+    speed_mps: Speed = 13.9
     """Speed limit, m/s."""
 
 
@@ -63,17 +75,17 @@ class Grid(Model):
     """Rows and columns of junctions with arms all around; the middle of the grid is the origin."""
 
     layout: Literal["grid"]
-    rows: Annotated[int, Field(ge=1, le=20)] = 3
+    rows: Annotated[Whole, Field(ge=1, le=20)] = 3
     """Junctions from south to north."""
-    columns: Annotated[int, Field(ge=1, le=20)] = 3
+    columns: Annotated[Whole, Field(ge=1, le=20)] = 3
     """Junctions from west to east."""
-    block_m: Positive = 250.0
+    block_m: Metres = 250.0
     """Distance from one junction to the next, m."""
-    arm_m: Positive = 200.0
+    arm_m: Metres = 200.0
     """Length of the arms around the grid, m."""
-    lanes: Annotated[int, Field(ge=1, le=6)] = 1
+    lanes: Annotated[Whole, Field(ge=1, le=6)] = 1
     """Lanes in each direction."""
-    speed_mps: Positive = 13.9
+    speed_mps: Speed = 13.9
     """Speed limit, m/s."""
 
 
@@ -84,12 +96,16 @@ class Edge(Model):
     """Node at which it begins."""
     end: str
     """Node at which it ends."""
-    lanes: Annotated[int, Field(ge=1, le=6)] = 1
+    lanes: Annotated[Whole, Field(ge=1, le=6)] = 1
     """Lanes in each direction."""
-    speed_mps: Positive = 13.9
+    speed_mps: Speed = 13.9
     """Speed limit, m/s."""
     one_way: bool = False
     """No lanes lead back."""
+
+
+SHORTEST_M = 0.1
+"""Least length of a road, m."""
 
 
 class EdgeList(Model):
@@ -104,24 +120,25 @@ class EdgeList(Model):
     @model_validator(mode="after")
     def _edges_join_nodes(self) -> EdgeList:
         ways: set[tuple[str, str]] = set()
-        for edge in self.edges:
-            for node in (edge.begin, edge.end):
-                if node not in self.nodes:
-                    raise PydanticCustomError(
-                        "unknown_node",
-                        "there is no node '{node}'; {offer}",
-                        {"node": node, "offer": nearest(node, self.nodes)},
-                    )
+        problems = []
+        for number, edge in enumerate(self.edges):
+            unknown = [side for side in ("begin", "end") if getattr(edge, side) not in self.nodes]
+            for side in unknown:
+                node = getattr(edge, side)
+                offer = f"there is no node '{node}'; {nearest(node, self.nodes)}"
+                problems.append(Problem(("edges", number, side), offer))
+            if unknown:
+                continue
+            if math.dist(self.nodes[edge.begin], self.nodes[edge.end]) < SHORTEST_M:
+                close = f"'{edge.begin}' and '{edge.end}' are less than {SHORTEST_M:g} m apart"
+                problems.append(Problem(("edges", number), close))
             for way in ((edge.begin, edge.end),) if edge.one_way else ((edge.begin, edge.end), (edge.end, edge.begin)):
-                if way in ways:
-                    raise PydanticCustomError(
-                        "twice", "edges: the road from '{a}' to '{b}' is given twice", {"a": way[0], "b": way[1]}
+                if way in ways and not (problems and problems[-1].path == ("edges", number)):
+                    problems.append(
+                        Problem(("edges", number), f"the road from '{way[0]}' to '{way[1]}' is given twice")
                     )
                 ways.add(way)
-            if self.nodes[edge.begin] == self.nodes[edge.end]:
-                raise PydanticCustomError(
-                    "no_length", "edges: '{a}' and '{b}' are at one place", {"a": edge.begin, "b": edge.end}
-                )
+        refuse(*problems)
         return self
 
 
@@ -139,7 +156,7 @@ class Turning(Model):
 class Signals(Model):
     """Fixed-time signals at every junction: two phases, one for each axis, that split the cycle evenly."""
 
-    cycle_s: Seconds = 60.0
+    cycle_s: Period = 60.0
     """Length of the cycle, s."""
     yellow_s: NonNegative = 3.0
     """Yellow after each green, s."""
@@ -149,7 +166,7 @@ class Signals(Model):
     """When the first cycle begins, s."""
     wave_mps: Positive | None = None
     """Speed of a green wave from west to east: a junction's cycle begins later by its distance over it; m/s."""
-    saturation_headway_s: Seconds = 2.0
+    saturation_headway_s: Period = 2.0
     """Headway at which a queue discharges, s."""
     startup_lost_s: NonNegative = 2.0
     """Green that is lost until a queue moves, s."""
@@ -159,17 +176,11 @@ class Signals(Model):
     @model_validator(mode="after")
     def _some_green(self) -> Signals:
         if self.yellow_used_s > self.yellow_s:
-            raise PydanticCustomError(
-                "no_yellow",
-                "yellow_used_s: must be at most yellow_s, {yellow}, not {used}",
-                {"yellow": f"{self.yellow_s:g}", "used": f"{self.yellow_used_s:g}"},
-            )
+            used = f"must be at most yellow_s, {self.yellow_s:g}, not {self.yellow_used_s:g}"
+            refuse(Problem(("yellow_used_s",), used))
         if self.green_s < self.startup_lost_s + self.saturation_headway_s:
-            raise PydanticCustomError(
-                "no_green",
-                "leave {green} s of green a phase, too little for one vehicle; make cycle_s longer",
-                {"green": f"{self.green_s:.3g}"},
-            )
+            left = f"leave {self.green_s:.3g} s of green a phase, too little for one vehicle; make cycle_s longer"
+            refuse(Problem((), left))
         return self
 
     @property
@@ -178,14 +189,25 @@ class Signals(Model):
         return self.cycle_s / 2 - self.yellow_s - self.all_red_s
 
 
-Rate = Annotated[Real, Field(ge=0, le=36_000)]
+MOST_PER_H = 36_000.0
+
+Rate = Annotated[Real, Field(ge=0, le=MOST_PER_H)]
 """Vehicles an hour, at most ten a second."""
+
+
+def _rates_kind(value: Any) -> str:
+    return "by entry" if isinstance(value, dict) else "everywhere"
+
+
+Rates = Annotated[
+    Annotated[Rate, Tag("everywhere")] | Annotated[dict[str, Rate], Tag("by entry")], Discriminator(_rates_kind)
+]
 
 
 class Arrivals(Model):
     """How vehicles enter at the ends of the roads."""
 
-    rate_per_h: Rate | dict[str, Rate] = 600.0
+    rate_per_h: Rates = 600.0
     """Vehicles an hour at each entry, or by the entry's name."""
     process: Literal["poisson", "headway", "even"] = "poisson"
     """Poisson; headway: a least headway and an exponential rest; even: evenly spaced."""
@@ -198,7 +220,13 @@ class Arrivals(Model):
     def _in_order(self) -> Arrivals:
         times = [time for time, _ in self.profile]
         if not times or times != sorted(set(times)):
-            raise PydanticCustomError("profile", "profile: must be [s, factor] pairs in increasing order of time")
+            refuse(Problem(("profile",), "must be [s, factor] pairs in increasing order of time"))
+        rates = self.rate_per_h.values() if isinstance(self.rate_per_h, dict) else (self.rate_per_h,)
+        most = max(rates, default=0.0) * max(factor for _, factor in self.profile)
+        if most > MOST_PER_H:
+            refuse(
+                Problem(("profile",), f"makes a rate of {most:g} vehicles an hour; at most {MOST_PER_H:g} can enter")
+            )
         return self
 
 

@@ -156,7 +156,7 @@ class Field(Good):
         (Global, "two copies in the same state give different prices"),
         (Half, r"price\(\) returned 0\.5"),
         (Late, r"it must be reset\(scenario, rng\): too many positional arguments"),
-        (Stuck, "cannot be deep-copied"),
+        (Stuck, "a deep copy raised TypeError"),
         (Field, "feedback is no method"),
     ],
 )

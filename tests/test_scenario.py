@@ -126,8 +126,8 @@ def test_assignments_of_the_command_line(text: str, key: str, value: object) -> 
         ("name: mine", "name: mine\ntasks: {kinds: {chess: {share: 1}}}", "tasks.kinds.chess: must be 'ar_navigation'"),
         ("name: mine", "name: mine\nmarket: {mechanism: 'evil.py:X'}", "may name an installed mechanism only"),
         ("name: mine", "name: &a mine", "anchors and aliases have no place in a scenario"),
-        ("count: 3", "count: 3, uplink_mhz: " + "[" * 2000, "nested too deeply|this is no YAML"),
-        ("kind: rounds", "kind: rounds, every_s: 1e-320", r"traffic\.every_s: must be greater than or equal to 0\.001"),
+        ("count: 3", "count: 3, uplink_mhz: " + "[" * 2000, "nested more than 30 levels deep"),
+        ("kind: rounds", "kind: rounds, every_s: 1e-320", r"traffic\.every_s: must be greater than or equal to 0\.1"),
         ("count: 3", "count: 3, uplink_mhz: 1e-300", r"stations\.uplink_mhz: must be at least 1e-9, not 1e-300"),
         (
             "kind: rounds",
@@ -137,17 +137,17 @@ def test_assignments_of_the_command_line(text: str, key: str, value: object) -> 
         (
             "kind: rounds",
             "kind: generated, signals: {yellow_s: 1}",
-            r"traffic\.signals: yellow_used_s: must be at most yellow_s, 1, not 2",
+            r"traffic\.signals\.yellow_used_s: must be at most yellow_s, 1, not 2",
         ),
         (
             "kind: rounds}",
             "kind: generated}\noutages: {windows: [{provider: s9, from_s: 1, to_s: 2}]}",
-            r"outages\.windows\.0: no provider is called 's9'; known: s1, s2, s3, stations, u1, uavs",
+            r"mine\.yaml:3: outages\.windows\.0\.provider: no provider is called 's9'; known: s1, s2",
         ),
         (
             "kind: rounds}",
             "kind: generated}\noutages: {windows: [{provider: s1, from_s: 2, to_s: 2}]}",
-            r"mine\.yaml:3: outages\.windows\.0: must end after it begins",
+            r"mine\.yaml:3: outages\.windows\.0\.to_s: must be after from_s, 2, not 2",
         ),
         (
             "kind: rounds}",
@@ -207,7 +207,7 @@ def test_the_schema_lists_every_field_with_its_meaning() -> None:
     [
         (
             {"nodes": {"a": [0, 0], "b": [9, 0]}, "edges": [{"begin": "a", "end": "b"}, {"begin": "b", "end": "a"}]},
-            r"edges: the road from 'b' to 'a' is given twice",
+            r"edges\.1: the road from 'b' to 'a' is given twice$",
         ),
         (
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simulator.errors import InputError
+from simulator.errors import InputError, check_times, shown
 from simulator.extras import need
 from simulator.model import FloatArray
-from simulator.run import check_times, prepare, simulate
+from simulator.run import prepare, simulate
 from simulator.scenario import Scenario
 from simulator.schema import SUMMARY
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONFIDENCE = 0.95
+
+MOST_WORLDS, MOST_JOBS = 1_000_000, 1_000
 
 
 class Comparison(NamedTuple):
@@ -65,12 +68,14 @@ def compare(
     """
     need("scipy", "study")
     scenario = Scenario.load(scenario, **overrides)
-    if len(set(policies)) != len(policies) or not policies:
-        raise InputError(f"policies: must be one or more different ones, not {', '.join(policies) or 'none'}")
-    if seeds < 2:
-        raise InputError(f"seeds: an interval needs two or more worlds, not {seeds}")
-    if jobs < 1:
-        raise InputError(f"jobs: must be 1 or more, not {jobs}")
+    named = not isinstance(policies, str) and all(isinstance(policy, str) for policy in policies)
+    if not named or len(set(policies)) != len(policies) or not policies:
+        given = ", ".join(policies) if named else shown(policies)
+        raise InputError(f"policies: must be a list of one or more different ones, not {given or 'none'}")
+    for name, number, least, most in (("seeds", seeds, 2, MOST_WORLDS), ("jobs", jobs, 1, MOST_JOBS)):
+        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+            why = " (an interval needs two or more worlds)" if name == "seeds" else ""
+            raise InputError(f"{name}: must be a whole number from {least} to {most:,}{why}, not {shown(number)}")
     check_times(0, scenario.duration_s if duration is None else duration, warmup)
     for policy in policies:
         prepare(scenario, policy, None)
@@ -82,7 +87,7 @@ def compare(
             if progress is not None:
                 progress(len(done), len(cells))
     else:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(min(jobs, len(cells)), mp_context=get_context("spawn")) as pool:
             futures = {pool.submit(_run, scenario, *cell, duration, warmup): cell for cell in cells}
             try:
                 for future in as_completed(futures):
@@ -118,8 +123,10 @@ def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
     for policy, figures in runs.items():
         difference = figures[:, surplus] - first
         row: dict[str, Any] = {"policy": policy, "seeds": len(figures)}
-        row["ratio"] = ratio = float(figures[:, surplus].mean() / first.mean())
-        row["ratio_ci"] = half_width(figures[:, surplus] - ratio * first) / float(first.mean())
+        # Where the first has no surplus, nothing can be said in relation to it.
+        base = float(first.mean()) or math.nan
+        row["ratio"] = ratio = float(figures[:, surplus].mean() / base)
+        row["ratio_ci"] = half_width(figures[:, surplus] - ratio * first) / base
         row["difference"], row["difference_ci"] = float(difference.mean()), half_width(difference)
         for column, name in enumerate(SUMMARY):
             row[name], row[f"{name}_ci"] = float(figures[:, column].mean()), half_width(figures[:, column])
@@ -131,6 +138,8 @@ def half_width(values: FloatArray) -> float:
     """Half-width of the 95 % interval of a mean by Student's t; 0 where all values are equal, NaN where one is NaN."""
     from scipy import stats
 
+    if not np.isfinite(values).all():
+        return math.nan
     if np.ptp(values) == 0.0:
         return 0.0
     return float(stats.sem(values) * stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1))

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.errors import InputError, OutputError, PolicyError
+from simulator.errors import InputError, OutputError, PolicyError, check_times
 from simulator.extras import need
 from simulator.plugins import find_policy
-from simulator.run import check_times, simulate
+from simulator.run import simulate
 from simulator.scenario import Scenario
 from simulator.scenario_traffic import Rounds
 

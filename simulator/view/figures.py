@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def comparison(table: pd.DataFrame, path: Path, title: str) -> None:
 
     figure = Figure(figsize=(7.0, 0.6 + 0.36 * len(table)), layout="constrained")
     axes = figure.subplots()
-    ordered = table.sort_values("surplus_mean")
+    ordered = table.sort_values("surplus_mean").fillna({"surplus_mean": 0.0, "surplus_mean_ci": 0.0})
     reference = table.index[0]
     shades = ["0.35" if policy == reference else "0.7" for policy in ordered.index]
     axes.barh(ordered.index.tolist(), ordered["surplus_mean"], color=shades, height=0.7)
@@ -43,7 +44,8 @@ def comparison(table: pd.DataFrame, path: Path, title: str) -> None:
     edge = float((ordered["surplus_mean"] + ordered["surplus_mean_ci"]).max())
     edge = edge if edge > 0.0 else 1.0  # nobody had any
     for position, (policy, row) in enumerate(ordered.iterrows()):
-        note = f"{row['ratio']:.3f}" + ("" if policy == reference else f" ± {row['ratio_ci']:.3f}")
+        note = "-" if math.isnan(row["ratio"]) else f"{row['ratio']:.3f}"
+        note += "" if policy == reference or math.isnan(row["ratio_ci"]) else f" ± {row['ratio_ci']:.3f}"
         axes.text(edge * 1.02, position, note, va="center", fontsize=8)
     axes.set_xlim(0, edge * 1.2)
     figure.supxlabel(f"mean surplus of a task (bars: 95 % interval; right: ratio to {reference}, paired)", fontsize=9)

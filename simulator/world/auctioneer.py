@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from simulator.errors import PolicyFailedError
+from simulator.errors import PolicyFailedError, shown
+from simulator.faults import describe, policy_label
 from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import tandem_finish
 from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, mean_with_newest, valuation
-from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth, describe, policy_label, shown
+from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth
 from simulator.scenario import TASK_KINDS, Scenario
 from simulator.world.fleet import Fleet
 from simulator.world.situation import Books, Situation

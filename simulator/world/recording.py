@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.errors import RecordingError, RecordingWarning
+from simulator.errors import RecordingError, RecordingWarning, shown
 from simulator.model import FloatArray, IntArray
 from simulator.world.recording_file import COLUMNS, read_frame
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED = ("time", "id", "x", "y")
+NUMBERS = ("time", "x", "y", "speed", "angle")
 PEDESTRIAN_TYPES = ("ped_", "pedestrian", "person", "DEFAULT_PEDTYPE")
 
 
@@ -89,7 +90,7 @@ class Recording:
         import pandas as pd
 
         counts = dict(left_out or {})
-        frame = _clean(_named(frame, source), counts, source)
+        frame = _clean(standard_frame(frame, source), counts, source)
         origin = float(frame.attrs["origin"])
         codes, names = pd.factorize(frame["id"].to_numpy(dtype=object))
         order = np.lexsort((frame["time"].to_numpy(), codes))
@@ -129,6 +130,25 @@ class Recording:
         return slice(int(self.start[vehicle]), int(self.start[vehicle + 1]))
 
 
+def standard_frame(frame: pd.DataFrame, source: str = "DataFrame") -> pd.DataFrame:
+    """The columns that a recording is made of, by their short names: numbers as float64, names as text.
+
+    Raises:
+        RecordingError: a required column is missing or twice, or holds something that is neither.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise RecordingError(f"{source}: a recording must be a DataFrame, not {shown(frame)}")
+    frame = _named(frame, source).copy()
+    for name in frame.columns:
+        if name in NUMBERS:
+            frame[name] = _numbers(frame[name], name, source)
+        else:
+            frame[name] = _texts(frame[name], name, source)
+    return frame
+
+
 def _named(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     short = {f"{prefix}_{name}": name for prefix in ("timestep", "vehicle") for name in COLUMNS}
     frame = frame.rename(columns=short)
@@ -149,10 +169,6 @@ def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataF
     """Rows of vehicles with whole positions, once a step; what is left out is counted."""
     import pandas as pd
 
-    frame = frame.copy()
-    for name in ("time", "x", "y", "speed", "angle"):
-        if name in frame:
-            frame[name] = _numbers(frame[name], name, source)
     timed = frame["time"].notna() & np.isfinite(frame["time"])
     _count(counts, "row without a time, left out", int((~timed).sum()))
     frame = frame[timed]
@@ -163,7 +179,7 @@ def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataF
     frame = frame[known]
     for name in ("id", "lane", "type"):
         if name in frame:
-            frame[name] = frame[name].astype("str").fillna("")
+            frame[name] = frame[name].fillna("")
     walking = _walking(frame)
     _count(counts, "row of a person, left out", int(walking.sum()))
     frame = frame[~walking]
@@ -192,9 +208,28 @@ def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
     try:
         return pd.to_numeric(column).astype(np.float64)
     except (ValueError, TypeError, OverflowError):
-        bad = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
+        bad = column[~column.map(_is_number) & column.notna()]
         line = f":{int(bad.index[0]) + 2}" if source.endswith((".csv", ".csv.gz")) else f", row {bad.index[0]}"
-        raise RecordingError(f"{source}{line}: {name} must be a number, not {bad.iloc[0]!r}") from None
+        raise RecordingError(f"{source}{line}: {name} must be a number, not {shown(bad.iloc[0])}") from None
+
+
+def _texts(column: pd.Series, name: str, source: str) -> pd.Series:
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.StringDtype):
+        return column
+    bad = column[column.map(lambda value: isinstance(value, bytes))]
+    if len(bad):
+        raise RecordingError(f"{source}, row {bad.index[0]}: {name} must be text, not {shown(bad.iloc[0])}; decode it")
+    return column.map(str, na_action="ignore").astype("str")
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return True
 
 
 def _walking(frame: pd.DataFrame) -> pd.Series:

@@ -33,7 +33,11 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
     Raises:
         RecordingError: there is no such file, or it is damaged or no recording.
     """
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        is_there = False
+    if not is_there:
         raise RecordingError(f"{path}: there is no such recording")
     stem = path.name.lower().removesuffix(".gz")
     readers: dict[str, Callable[[Path], tuple[pd.DataFrame, dict[str, int]]]] = {
@@ -199,7 +203,7 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
         raise RecordingError(f"{path}: its rows have more columns than its first line has names") from None
     except pd.errors.ParserError as error:
         raise RecordingError(f"{path}: this is no CSV with ';' or ',' between its columns ({error})") from None
-    except (pd.errors.EmptyDataError, UnicodeDecodeError, EOFError, zlib.error, OSError) as error:
+    except (pd.errors.EmptyDataError, ValueError, OverflowError, EOFError, zlib.error, OSError) as error:
         raise RecordingError(f"{path}: the file is empty, cut off or damaged ({error})") from None
     return frame, {}
 

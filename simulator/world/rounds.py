@@ -22,6 +22,8 @@ from simulator.world.situation import REFERENCE_MB, Situation
 from simulator.world.task import Task
 
 ROUNDS_A_BLOCK = 256
+CALIBRATION_CELLS = 1_000_000
+"""Rounds times providers of a block of the calibration draw: what it holds in memory at once."""
 CALIBRATION_BLOCK = 10_000
 
 
@@ -88,8 +90,9 @@ class RoundCalibration:
         uav_values, top_values = np.empty(rounds), np.empty(rounds)
         times, uav_common, uav_match = np.zeros(4), np.zeros(max(uavs, 1)), np.zeros(max(uavs, 1))
         ranked = np.zeros(2)
-        for begin in range(0, rounds, CALIBRATION_BLOCK):
-            end = min(begin + CALIBRATION_BLOCK, rounds)
+        step = min(CALIBRATION_BLOCK, CALIBRATION_CELLS // fleet.size)
+        for begin in range(0, rounds, step):
+            end = min(begin + step, rounds)
             block = draw_rounds(scenario, fleet, stream(seed, "calibration", begin), end - begin)
             requests, bare = block.requests, latency(block.bare_times)
             value = valuation(

@@ -10,10 +10,11 @@ import numpy as np
 import simpy
 
 from simulator.draws import stream
+from simulator.errors import check_times
 from simulator.mechanisms import ModifiedSecondBid
 from simulator.model.latency import STAGES
 from simulator.model.valuation import common_term
-from simulator.pricing import Information, Mechanism
+from simulator.pricing import Information, Mechanism, reset_mechanism
 from simulator.scenario import Scenario
 from simulator.scenario_file import data_path
 from simulator.scenario_traffic import GeneratedTraffic, RecordedTraffic, Rounds
@@ -76,13 +77,13 @@ class Simulation:
         recording: pd.DataFrame | None = None,
     ) -> None:
         self.scenario, self.seed = scenario, seed
+        check_times(seed, scenario.duration_s if duration is None else duration, 0.0)
         self.duration = float(scenario.duration_s if duration is None else duration)
         self.fleet = fleet = Fleet(scenario)
         self.recorder = Recorder(fleet.size)
         if mechanism is None:
             mechanism = ModifiedSecondBid()
-        if hasattr(mechanism, "reset"):
-            mechanism.reset(scenario)
+        reset_mechanism(mechanism, scenario)
         self._env = env = simpy.Environment()
         free_at = np.zeros((len(STAGES), fleet.size))
         self._latency_weight = scenario.market.latency_weight

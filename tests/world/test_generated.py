@@ -188,7 +188,7 @@ def test_an_edge_list_of_ones_own() -> None:
     assert set(left["exit"]) == {"a", "c"}
     with pytest.raises(ScenarioError, match=r"rate_per_h: there is no entry 'nroth'; did you mean 'north'"):
         run(60, **{"traffic.arrivals.rate_per_h": {"nroth": 600.0}})
-    with pytest.raises(ScenarioError, match=r"traffic\.roads\.edges: there is no node 'x'"):
+    with pytest.raises(ScenarioError, match=r"traffic\.roads\.edges\.0\.end: there is no node 'x'"):
         junction(**{"traffic.roads": {**roads, "edges": [{"begin": "a", "end": "x"}]}})
 
 
