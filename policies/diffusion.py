@@ -18,11 +18,11 @@ from policies.networks import (
     Perceptron,
     arrays_of,
     follow,
-    mish,
     optimiser_arrays,
     parameters,
     take,
     take_optimiser,
+    two_hidden_layers,
     uniform,
 )
 from policies.replay import Batch, Replay, hindsight
@@ -50,8 +50,8 @@ class Settings:
         gamma: discount; 0 where rounds are independent, .95 at junctions, where today's winner is tomorrow's backlog.
         n_step: rewards taken as they came; 1 is the paper's.
         soft_update: share by which targets follow, as published.
-        actor_rate: learning rate of the actor.
-        critic_rate: learning rate of the critics.
+        actor_rate: learning rate of the actor in the beginning; it falls to 0, so that the end is no random walk.
+        critic_rate: learning rate of the critics in the beginning; it falls alike.
         entropy_first: weight of the entropy in the beginning, on the scale of rewards.
         entropy_last: and at the end, in between geometric: high at first to explore, low at last to exploit.
         hindsight: learn from what each action would have earned in a round, not only from the one that was taken.
@@ -62,7 +62,7 @@ class Settings:
     draws: int = 4
     width: int = 64
     batch: int = 128
-    update_every: int = 8
+    update_every: int = 16
     capacity: int = 200_000
     warmup: int = 1_000
     gamma: float = 0.0
@@ -102,21 +102,31 @@ class DiffusionActor(nn.Module):
         """All noise of a chain in one call: x_K and what is added on the way, shape (K, draws, batch, actions)."""
         return torch.randn((self.schedule.steps, draws, batch, self.actions), generator=generator)
 
-    def predicted_noise(self, x: Tensor, step: int, from_state: Tensor) -> Tensor:
-        """The noise network's output at step k, counted from 1."""
-        hidden = mish(x @ self.from_x + (from_state + self.times[step - 1] @ self.from_time))
-        return mish(hidden @ self.second + self.second_bias) @ self.last + self.last_bias
+    def predicted_noise(self, x: Tensor, step: int, state: Tensor, first: Tensor, biases: Tensor) -> Tensor:
+        """The noise network's output at step k, counted from 1.
+
+        Args:
+            x: shape (rows, actions).
+            step: k.
+            state: shape (rows, features).
+            first: weights of the first layer for [x, state].
+            biases: bias of the first layer for each k, the part of the time in it.
+        """
+        inputs, bias = torch.cat([x, state], dim=1), biases[step - 1]
+        return two_hidden_layers(inputs, first, bias, self.second, self.second_bias, self.last, self.last_bias)
 
     def chain(self, state: Tensor, noise: Tensor) -> Tensor:
         """x_0 of each draw, shape (draws, batch, actions), by (17): mean and variance of the DDPM posterior."""
-        from_state, schedule = state @ self.from_state + self.first_bias, self.schedule
+        schedule, (draws, batch) = self.schedule, noise.shape[1:3]
+        rows, noise = state.repeat(draws, 1), noise.flatten(1, 2)
+        first, biases = torch.cat([self.from_x, self.from_state]), self.times @ self.from_time + self.first_bias
         x = noise[0]
         for step in range(schedule.steps, 0, -1):
-            predicted = self.predicted_noise(x, step, from_state)
-            x = schedule.shrink[step - 1] * (x - schedule.subtract[step - 1] * predicted)
+            predicted = self.predicted_noise(x, step, rows, first, biases)
+            x = schedule.shrink[step - 1] * torch.sub(x, predicted, alpha=schedule.subtract[step - 1])
             if step > 1:
-                x = x + schedule.spread[step - 1] * noise[schedule.steps - step + 1]
-        return x
+                x = torch.add(x, noise[schedule.steps - step + 1], alpha=schedule.spread[step - 1])
+        return x.view(draws, batch, self.actions)
 
     def forward(self, state: Tensor, generator: torch.Generator, draws: int | None = None) -> Tensor:
         """The policy (18): softmax of x_0, averaged over noise draws, shape (batch, actions)."""
@@ -183,11 +193,15 @@ class SoftActorCritic:
         self.steps = self.updates = self.cycle = 0
 
     @property
+    def done(self) -> float:
+        """Share of the training that lies behind, 0 to 1."""
+        return min(self.steps / max(self.total_steps, 1), 1.0)
+
+    @property
     def entropy_weight(self) -> float:
         """Weight of the entropy after so many steps."""
-        done = min(self.steps / max(self.total_steps, 1), 1.0)
         first, last = self.settings.entropy_first, self.settings.entropy_last
-        return float(first ** (1.0 - done) * last**done)
+        return float(first ** (1.0 - self.done) * last**self.done)
 
     def act(self, vectors: FloatArray) -> IntArray:
         """Actions for several worlds, shape (n,): drawn from pi, uniformly during the warm-up."""
@@ -195,7 +209,8 @@ class SoftActorCritic:
         if self.steps < self.settings.warmup:
             return self.rng.integers(self.actions, size=len(vectors))
         with torch.no_grad():
-            policy = self.actor(torch.from_numpy(self.scaler.scale(vectors)), self.generator)
+            # One noise draw is enough: an action drawn from the softmax of one x_0 is an action drawn from pi.
+            policy = self.actor(torch.from_numpy(self.scaler.scale(vectors)), self.generator, draws=1)
             return torch.multinomial(policy, 1, generator=self.generator)[:, 0].numpy()
 
     def remember(
@@ -217,6 +232,11 @@ class SoftActorCritic:
         """One update of critics, actor and targets from a batch of D."""
         state = torch.from_numpy(self.scaler.scale(batch["state"]))
         weight = self.entropy_weight
+        for optimiser, rate in (
+            (self.actor_optimiser, self.settings.actor_rate),
+            (self.critic_optimiser, self.settings.critic_rate),
+        ):
+            optimiser.param_groups[0]["lr"] = rate * (1.0 - self.done)
         critic_loss = self.critic_loss(state, batch, weight)
         self.critic_optimiser.zero_grad(set_to_none=True)
         critic_loss.backward()
@@ -310,9 +330,11 @@ class SoftActorCritic:
         self.steps, self.updates, self.cycle = (meta[name] for name in ("steps", "updates", "cycle"))
 
     def weights(self) -> dict[str, Any]:
-        """What a deployed policy needs: the actor, its statistics of features, frozen."""
+        """What a deployed policy needs: the target actor, an average of the last ones, and statistics of features."""
         frozen = {"scaler.mean": self.scaler.mean, "scaler.sd": self.scaler.sd}
-        return arrays_of(self.actor, "actor") | {name: array.astype(np.float32) for name, array in frozen.items()}
+        return arrays_of(self.target_actor, "actor") | {
+            name: array.astype(np.float32) for name, array in frozen.items()
+        }
 
 
 def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:

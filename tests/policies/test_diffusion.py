@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 
 from policies.deployed import Diffusion  # noqa: E402
 from policies.diffusion import Critics, DiffusionActor, Settings, SoftActorCritic, entropy  # noqa: E402
 from policies.features import NAMES, Scaler  # noqa: E402
-from policies.networks import Perceptron, arrays_of, mish  # noqa: E402
+from policies.networks import Perceptron, arrays_of, mish_, two_hidden_layers  # noqa: E402
 from policies.replay import Replay, hindsight  # noqa: E402
 from policies.schedule import Schedule  # noqa: E402
 
@@ -43,7 +43,7 @@ def test_the_reverse_chain_with_the_true_score_of_a_gaussian_recovers_it() -> No
     mean, sd = 0.8, 0.5
 
     class TrueScore(DiffusionActor):
-        def predicted_noise(self, x: Any, step: int, from_state: Any) -> Any:
+        def predicted_noise(self, x: Any, step: int, state: Any, first: Any, biases: Any) -> Any:
             kept = self.schedule.kept[step - 1]
             return math.sqrt(1 - kept) * (x - math.sqrt(kept) * mean) / (kept * sd**2 + 1 - kept)
 
@@ -82,10 +82,31 @@ def test_the_gradient_through_the_chain_is_the_finite_difference() -> None:
 
 def test_mish_and_its_derivative_are_the_librarys() -> None:
     x = torch.linspace(-60, 60, 4001, dtype=torch.float64, requires_grad=True)
-    ours, theirs = mish(x), torch.nn.functional.mish(x)
+    theirs = torch.nn.functional.mish(x)
+    ours, slope = mish_(x.detach(), True)
     assert torch.allclose(ours, theirs, rtol=0, atol=1e-12)
-    slopes = [torch.autograd.grad(y.sum(), x)[0] for y in (ours, theirs)]
-    assert torch.allclose(*slopes, rtol=0, atol=1e-12)
+    assert torch.allclose(slope, torch.autograd.grad(theirs.sum(), x)[0], rtol=0, atol=1e-12)
+    assert mish_(x.detach(), False)[1] is None
+
+
+@pytest.mark.parametrize("networks", [(), (2,)], ids=["one", "two side by side"])
+def test_the_gradient_that_is_written_out_is_autograds(networks: tuple[int, ...]) -> None:
+    """`two_hidden_layers` against the library's layers: output and the gradient of input, weights and biases."""
+    sizes, rng = ((4, 6), (6, 5), (5, 3)), generator()
+    shapes = [part for rows, columns in sizes for part in ((*networks, rows, columns), (*networks, 1, columns))]
+    own = [
+        torch.randn(shape, generator=rng, dtype=torch.float64).requires_grad_()
+        for shape in ((*networks, 7, 4), *shapes)
+    ]
+    x, *layers = own
+    theirs = x
+    for layer in range(3):
+        theirs = theirs @ layers[2 * layer] + layers[2 * layer + 1]
+        theirs = torch.nn.functional.mish(theirs) if layer < 2 else theirs
+    ours = two_hidden_layers(x, *layers)
+    assert torch.allclose(ours, theirs, atol=1e-12)
+    gradients = [torch.autograd.grad((y**2).sum(), own) for y in (ours, theirs)]
+    assert all(torch.allclose(one, other, atol=1e-10) for one, other in zip(*gradients, strict=True))
 
 
 def test_the_entropy_is_that_of_the_policy_and_not_of_a_draw() -> None:
