@@ -41,13 +41,14 @@ class Learned:
     Attributes:
         weights: folder of a training or of deployed weights; those that are shipped if None.
         weights_sha256: hash of the weights, which a run writes down.
+        information: what the weights were trained to see; ``public`` for those that are shipped.
     """
 
     weights: str | None = None
     kind: ClassVar[str]
-    information: ClassVar[Information] = "public"
 
     def __post_init__(self) -> None:
+        self.information: Information = "public"
         folder = SHIPPED / self.kind if self.weights is None else Path(self.weights)
         if self.weights is None and not folder.exists():
             self._arrays = None
@@ -55,6 +56,7 @@ class Learned:
         if (folder / "best").exists():
             folder = folder / "best"
         self._arrays, self._meta = checkpoint.load(folder, self.kind)
+        self.information = self._meta.get("information", "public")
         self.weights_sha256 = hashlib.sha256((folder / checkpoint.ARRAYS).read_bytes()).hexdigest()
         self._ready()
 

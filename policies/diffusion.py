@@ -191,6 +191,12 @@ class SoftActorCritic:
         learned = parameters([self.critics, self.uav_value])
         self.critic_optimiser = torch.optim.Adam(learned, lr=settings.critic_rate, fused=True)
         self.steps = self.updates = self.cycle = 0
+        self.earned = 0.0
+
+    @property
+    def mean_reward(self) -> float:
+        """Mean reward of a step so far: what comes after an action is learned as the difference to it."""
+        return self.earned / max(self.steps, 1)
 
     @property
     def done(self) -> float:
@@ -220,6 +226,7 @@ class SoftActorCritic:
         """Store a transition in D and count the step."""
         self.replay.add(world, state, action, reward, ended, following, info)
         self.steps += 1
+        self.earned += reward
 
     def learn(self) -> dict[str, float]:
         """As many updates as the steps so far allow; the metrics of the last, empty if there was none."""
@@ -285,14 +292,20 @@ class SoftActorCritic:
 
     @torch.no_grad()
     def target(self, batch: Batch, weight: float) -> Tensor:
-        """The discounted part of (20): ``gamma (min_i Q'_i(s', pi'(s')) + beta H(pi'(s')))``, shape (batch,)."""
+        """The discounted part of (20), ``gamma (min_i Q'_i(s', pi'(s')) - r + beta H(pi'(s')))``, shape (batch,).
+
+        r is the mean reward so far (reward centring: Naik, Wan, Tomar and Sutton 2024, "Reward Centering"): what comes
+        after an action is many rewards that no action changes, and without it a critic would spend itself on their
+        level. It moves all actions' values alike, and a run that is cut off ends at the mean, not at nothing.
+        """
         if self.settings.gamma == 0.0:
             return torch.zeros(len(batch["reward"]))
         state = torch.from_numpy(self.scaler.scale(batch["next_state"]))
         policy = self.target_actor(state, self.generator)
         value = (policy * self.target_critics.least(state)).sum(dim=-1) + weight * entropy(policy)
         later, discount = torch.from_numpy(batch["later"]), torch.from_numpy(batch["discount"])
-        target: Tensor = self.settings.gamma * (later + discount * value)
+        mean, weight_of_later = self.mean_reward, torch.from_numpy(batch["later_weight"])
+        target: Tensor = self.settings.gamma * (later - mean * weight_of_later + discount * (value - mean))
         return target
 
     def modules(self) -> dict[str, nn.Module]:
@@ -309,7 +322,9 @@ class SoftActorCritic:
         arrays |= optimiser_arrays(self.critic_optimiser, "critic_optimiser")
         arrays |= {f"scaler.{name}": array for name, array in self.scaler.state().items()}
         arrays |= {f"replay.{name}": array for name, array in self.replay.state().items()}
-        counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps", "actions")}
+        counters = {
+            name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps", "actions", "earned")
+        }
         return arrays, {
             "kind": self.kind,
             "settings": asdict(self.settings),
@@ -327,7 +342,9 @@ class SoftActorCritic:
         take_optimiser(self.critic_optimiser, "critic_optimiser", arrays)
         self.scaler = Scaler.of(_part(arrays, "scaler"))
         self.replay.restore(_part(arrays, "replay"))
-        self.steps, self.updates, self.cycle = (meta[name] for name in ("steps", "updates", "cycle"))
+        self.steps, self.updates, self.cycle, self.earned = (
+            meta[name] for name in ("steps", "updates", "cycle", "earned")
+        )
 
     def weights(self) -> dict[str, Any]:
         """What a deployed policy needs: the target actor, an average of the last ones, and statistics of features."""

@@ -19,14 +19,15 @@ FIELDS: dict[str, tuple[int, ...]] = {
     "action": (),
     "reward": (),
     "later": (),
+    "later_weight": (),
     "discount": (),
     "top_bid": (),
     "second_bid": (),
     "uav_value": (),
 }
-"""Fields of a transition: vectors before and after n steps; the reward; the discounted rewards of steps 2 to n; the
-discount of what comes after them (0 at an episode's end); the two highest ground bids, and the UAV's value (NaN where
-it did not win)."""
+"""Fields of a transition: vectors before and after n steps; the reward; the discounted rewards of steps 2 to n, and
+their discounts added up; the discount of what follows (0 at an episode's end); the two highest ground bids; and
+the UAV's value (NaN where it did not win)."""
 
 
 class Replay:
@@ -73,6 +74,7 @@ class Replay:
         row = recent.popleft() | {
             "next_state": next_state,
             "later": sum(self.gamma**number * reward for number, reward in enumerate(later)),
+            "later_weight": sum(self.gamma**number for number in range(len(later))),
             "discount": 0.0 if ended else self.gamma ** len(later),
         }
         at = self.added % self.capacity

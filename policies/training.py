@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -21,13 +21,13 @@ Report = Callable[[dict[str, float]], None]
 
 REPORT_EVERY = 500
 
-DEPLOYED_META = ("kind", "settings", "actions", "steps")
+DEPLOYED_META = ("kind", "settings", "actions", "steps", "information")
 
 
 class Learner(Protocol):
     """What the loop asks of an algorithm."""
 
-    kind: str
+    kind: ClassVar[str]
     steps: int
     cycle: int
 
@@ -69,7 +69,7 @@ def train(
 
     Args:
         learner: the algorithm, new or restored.
-        make_env: makes the environment of a world by its number.
+        make_env: makes the environment of a world by its number; its ``information`` says what an observation holds.
         worlds: how many run side by side.
         steps: environment steps, all worlds together, those before a restored checkpoint included.
         seed: with the number of the cycle and of the world it fixes the worlds.
@@ -110,6 +110,7 @@ def train(
                 earned = best = 0.0
         learner.cycle += 1
         arrays, meta = learner.state()
+        meta["information"] = envs[0].information
         checkpoint.save(out / DEPLOYED, learner.weights(), {name: meta[name] for name in DEPLOYED_META})
         checkpoint.save(out / LAST, arrays, meta)
         report({"steps": learner.steps, "checkpoint": 1.0})

@@ -232,5 +232,8 @@ class _Record:
 
 
 def _surplus(scenario: Scenario, policy: Any, seed: int) -> float:
+    """Of a policy that declares itself what it sees: `conditional`, or one that knows what it was trained with."""
     duration = min(scenario.duration_s, 5_000.0)
+    market = scenario.market.model_copy(update={"information": None})
+    scenario = scenario.model_copy(update={"market": market})
     return float(simulate(scenario, policy, seed=seed, duration=duration).summary["surplus_total"])

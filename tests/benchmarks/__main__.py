@@ -7,6 +7,7 @@ from rich.table import Table
 
 from tests.benchmarks.clock import bare_simpy
 from tests.benchmarks.files import help_s, memory_mib, million_events, xml_rows
+from tests.benchmarks.learners import against_plain, decision_us, steps_a_second, training_memory_mib
 from tests.benchmarks.market import by_stations, by_vehicles, rates, shares, trace
 
 REPEATS = 3
@@ -46,6 +47,13 @@ def main() -> None:
     row("a million events to Parquet, s", min(million_events() for _ in range(REPEATS)), "< 0.5", digits=2)
     row("dmsb --help, s", min(help_s() for _ in range(REPEATS)), "< 0.3", digits=2)
     row("an hour of four_way, peak memory, MiB", memory_mib(), "< 250")
+    for name in ("paper", "four_way"):
+        row(f"training diffusion on {name}, steps/s, an update every 16", steps_a_second(name, 12_000), ">= 700")
+    row("a decision of the shipped diffusion policy, us", min(decision_us() for _ in range(REPEATS)), "<= 150")
+    row("peak memory of training on paper, MiB", training_memory_mib(), "< 600")
+    ratio, apart = max(against_plain() for _ in range(REPEATS))
+    row("updates over those of a plain implementation, at D2SAC's sizes", ratio, ">= 1.8", digits=2)
+    row("  how far the two policies part in three updates", apart, "<= 1e-5", digits=7)
     for part, share in shares("four_way", 3600.0).items():
         row(f"share of four_way under the profiler: {part}, %", 100 * share)
     Console(width=120).print(shown)

@@ -125,22 +125,24 @@ def test_the_entropy_is_that_of_the_policy_and_not_of_a_draw() -> None:
 def batch(**given: Any) -> dict[str, Any]:
     rows = len(next(iter(given.values())))
     blank = {"state": np.ones((rows, len(NAMES))), "next_state": np.full((rows, len(NAMES)), 2.0)}
-    names = ("action", "reward", "later", "discount", "top_bid", "second_bid", "uav_value")
+    names = ("action", "reward", "later", "later_weight", "discount", "top_bid", "second_bid", "uav_value")
     columns = blank | {name: np.zeros(rows) for name in names} | given
     return {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
 
 
 def test_the_target_of_a_batch_by_hand() -> None:
-    """(20) with the smaller critic, the target networks, the entropy, n steps, and nothing after an episode's end."""
+    """(20) with the smaller critic, the target networks, the entropy, n steps, the mean reward taken off, and nothing
+    after an episode's end."""
     learner: Any = SoftActorCritic(Settings(width=6, gamma=0.9, n_step=3, worlds=1), 3, 0, 100)
     policy = torch.tensor([0.5, 0.25, 0.25])
     learner.target_actor.forward = lambda state, rng: policy.expand(len(state), 3)
     now, after = torch.tensor([[1.0, 2.0, 3.0], [2.0, 1.0, 0.0]]), torch.tensor([[0.5, 0.5, 0.5], [0.0, 1.0, 9.0]])
     learner.target_critics.forward = lambda state: (now[:, None], after[:, None])
-    given = batch(reward=[1.0, 1.0], later=[0.7, 0.7], discount=[0.81, 0.0])
+    learner.earned, learner.steps = 50.0, 100  # a mean reward of .5, to which what comes after is the difference
+    given = batch(reward=[1.0, 1.0], later=[0.7, 0.7], later_weight=[1.9, 1.9], discount=[0.81, 0.0])
     # Q_1 = 1.5, 2.5, 3.5; Q_2 = 2, 2, 9; the smaller: 1.5, 2, 3.5; under pi .75 + .5 + .875 = 2.125; H = 1.0397.
     value = 2.125 + 0.1 * (0.5 * math.log(2) + 0.5 * math.log(4))
-    expected = [0.9 * (0.7 + 0.81 * value), 0.9 * 0.7]
+    expected = [0.9 * (0.7 - 0.5 * 1.9 + 0.81 * (value - 0.5)), 0.9 * (0.7 - 0.5 * 1.9)]
     assert learner.target(given, 0.1).tolist() == pytest.approx(expected, rel=1e-5)
 
 
@@ -199,6 +201,7 @@ def test_replay_returns_n_steps_and_stops_at_an_episodes_end() -> None:
     assert stored["action"].tolist() == [0, 1, 2, 3]
     assert stored["reward"].tolist() == [1, 2, 4, 8]
     assert stored["later"].tolist() == [2 + 0.5 * 4, 4 + 0.5 * 8, 8, 0]
+    assert stored["later_weight"].tolist() == [1.5, 1.5, 1, 0]
     assert stored["discount"].tolist() == [0.25, 0, 0, 0]
     assert stored["next_state"][:, 0].tolist() == [3, 4, 4, 4]
     assert np.isnan(stored["uav_value"]).all()

@@ -180,3 +180,15 @@ def test_a_gain_beyond_the_clip_moves_nothing() -> None:
     assert all(torch.equal(one, two) for one, two in zip(before, learner.actor.parameters(), strict=True))
     learner.update(batch | {"log": logs.numpy()})
     assert not all(torch.equal(one, two) for one, two in zip(before, learner.actor.parameters(), strict=True))
+
+
+def test_weights_know_what_they_were_trained_to_see(tmp_path: Path) -> None:
+    overrides = {"market.information": "masked", "market.contract_rounds": 1000, "traffic.every_s": 5}
+    small = {"worlds": 2, "warmup": 50, "batch": 16, "width": 8}
+    scenario = Scenario.load("paper", **fields(overrides))
+    train([scenario], "sac", 600, out=tmp_path / "t", evaluate_every=600, held_out=1, hyper=small)
+    policy = f"sac:weights={tmp_path / 't'}"
+    assert simulate("paper", policy, duration=5).run["information"] == "masked"
+    assert simulate(scenario, policy, duration=5).run["information"] == "masked"
+    with pytest.raises(InputError, match=r"market\.information = public: policy sac.* declares that it needs 'masked'"):
+        simulate("paper", policy, duration=5, **fields({"market.information": "public"}))

@@ -1,0 +1,1 @@
+"""Studies that take minutes to hours: commands whose results are committed."""
