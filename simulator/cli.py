@@ -105,14 +105,23 @@ def compare(
     duration: Duration = None,
     warmup: Warmup = 0.0,
     sets: Sets = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grid", metavar="KEY=V1,V2", help="Repeat all at each value of a field, such as stations.count=3,5."
+        ),
+    ] = None,
     jobs: Jobs = 1,
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Run the same worlds under each policy: comparison.csv and comparison.png."""
+    """Run the same worlds under each policy: comparison.csv, runs.csv and comparison.png.
+
+    Cut off and started again with the same arguments, it goes on where it was.
+    """
     from simulator.extras import need
     from simulator.result import check_output, folder, whole_folder
-    from simulator.scenario_file import dump_scenario
+    from simulator.scenario_file import dump_scenario, parse_grid
     from simulator.study.compare import compare as compare_policies
     from simulator.view.figures import comparison
 
@@ -121,7 +130,10 @@ def compare(
     names = [name.strip() for name in policies.split(",") if name.strip()]
     directory = folder(out) if out is not None else Path("outputs") / _slug(f"{loaded.name}-compare")
     check_output(directory, force)
-    with _bar(f"{loaded.name}, {len(names)} policies", len(names) * seeds) as step:
+    points = dict(parse_grid(text) for text in grid or ())
+    journal = directory.with_name(f".{directory.name}.runs")
+    runs_in_all = len(names) * seeds * math.prod(map(len, points.values()))
+    with _bar(f"{loaded.name}, {len(names)} policies", runs_in_all) as step:
         table, runs = compare_policies(
             loaded,
             names,
@@ -130,6 +142,8 @@ def compare(
             warmup=warmup,
             jobs=jobs,
             progress=lambda done, _: step(float(done)),
+            grid=points,
+            journal=journal,
         )
     check_output(directory, force)
     with whole_folder(directory) as part:
@@ -137,6 +151,7 @@ def compare(
         runs.to_csv(part / "runs.csv")
         (part / "scenario.yaml").write_text(dump_scenario(loaded, directory.resolve()), encoding="utf-8")
         comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
+    journal.unlink(missing_ok=True)
     _print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
     print(directory)  # noqa: T201
 
@@ -414,22 +429,30 @@ def _print_summary(summary: pd.Series, title: str) -> None:
 
 
 def _print_comparison(table: pd.DataFrame, title: str) -> None:
-    heads = ("policy", "surplus", "±", "ratio", "±", "realised", "by UAV", "latency", "done")
+    keys = [str(key) for key in table.index.names]
+    heads = (*keys, "surplus", "±", "ratio", "±", "p", "ground", "UAV", "by UAV", "latency", "p95", "paid", "done")
     rows = [
         (
-            str(policy),
+            *(
+                f"{part:g}" if isinstance(part, float) else str(part)
+                for part in (key if isinstance(key, tuple) else (key,))
+            ),
             f"{row['surplus_mean']:.4f}",
             f"{row['surplus_mean_ci']:.4f}",
             f"{row['ratio']:.4f}",
             f"{row['ratio_ci']:.4f}",
-            f"{row['realised_mean']:.4f}",
+            "" if math.isnan(row["p_corrected"]) else f"{row['p_corrected']:.3f}",
+            f"{row['surplus_ground']:.3f}",
+            f"{row['surplus_uav']:.3f}",
             f"{row['uav_share']:.3f}",
             f"{row['latency_mean']:.2f}",
-            f"{row['completed'] / (row['tasks'] or math.nan):.3f}",
+            f"{row['latency_p95']:.2f}",
+            f"{row['payments']:,.0f}",
+            f"{row['completed_share']:.3f}",
         )
-        for policy, row in table.iterrows()
+        for key, row in table.iterrows()
     ]
-    _print_rows(heads, rows, title, right=1)
+    _print_rows(heads, rows, title, right=len(keys))
 
 
 if __name__ == "__main__":

@@ -108,6 +108,21 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ScenarioError(f"--set {' '.join(text.split())}: '{value.strip()}' cannot be read as a value") from None
 
 
+def parse_grid(text: str) -> tuple[str, list[Any]]:
+    """Split ``key=v1,v2`` of the command line; the values are read as YAML.
+
+    Raises:
+        ScenarioError: there is no ``=``, or the values are no YAML.
+    """
+    key, equals, values = text.partition("=")
+    if not equals or not key.strip() or not values.strip():
+        raise ScenarioError(f"--grid {text}: must be key=value,value, such as stations.count=3,5,7")
+    try:
+        return key.strip(), list(read_value(f"[{values}]", f"--grid {key}"))
+    except ScenarioError:
+        raise ScenarioError(f"--grid {text}: '{values}' cannot be read as values") from None
+
+
 def dump_scenario(scenario: Scenario, directory: Path, recording: str | None = None) -> str:
     """The complete scenario as YAML; a data file that is not shipped is named relative to ``directory``.
 

@@ -26,7 +26,7 @@ from simulator.errors import (
 from simulator.plugins import find_mechanism, find_policy
 from simulator.result import check_output, whole_folder
 from simulator.scenario_file import parse_assignment, scenario_problems
-from simulator.study.compare import compare, tabulate
+from simulator.study.compare import FIGURES, compare, tabulate
 from simulator.view.figures import comparison
 from simulator.world.recording import Recording
 from simulator.world.simulation import Simulation
@@ -283,8 +283,8 @@ def test_what_compare_refuses(arguments: dict[str, Any], message: str) -> None:
 
 
 def test_a_comparison_in_which_nobody_earned_anything(tmp_path: Path) -> None:
-    figures = np.zeros((3, 17))
-    figures[:, 7] = np.nan  # the mean of nothing
+    figures = np.zeros((3, len(FIGURES)))
+    figures[:, FIGURES.index("realised_mean")] = np.nan  # the mean of nothing
     table = tabulate({"first": figures, "second": figures})
     assert table["ratio"].isna().all()
     comparison(table, tmp_path / "figure.png", "nothing")

@@ -1,12 +1,14 @@
-"""The same worlds under each policy: means, paired differences and their intervals."""
+"""The same worlds under each policy: means, paired differences, their intervals, and a corrected paired test."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import product
-from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,16 +16,29 @@ import numpy as np
 from simulator.errors import InputError, check_times, shown
 from simulator.extras import need
 from simulator.model import FloatArray
+from simulator.plugins import code_hashes
 from simulator.run import prepare, simulate
 from simulator.scenario import Scenario
 from simulator.schema import SUMMARY
+from simulator.study.cells import Figures, run_cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CONFIDENCE = 0.95
 
-MOST_WORLDS, MOST_JOBS = 1_000_000, 1_000
+MOST_WORLDS, MOST_JOBS, MOST_CELLS = 1_000_000, 1_000, 10_000_000
+
+FIGURES = (*SUMMARY, "surplus_ground", "surplus_uav", "completed_share")
+"""Columns of ``runs``: the summary, the surplus a task of each kind of winner, and the share of tasks completed."""
+
+
+class Cell(NamedTuple):
+    """One run: a point of the grid, as (field, value) pairs, a policy and a seed."""
+
+    point: tuple[tuple[str, Any], ...]
+    policy: str
+    seed: int
 
 
 class Comparison(NamedTuple):
@@ -41,6 +56,8 @@ def compare(
     warmup: float = 0.0,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    journal: Path | None = None,
     **overrides: Any,
 ) -> Comparison:
     """Run every policy on the worlds of seeds 0, 1, ... and compare each with the first.
@@ -53,21 +70,25 @@ def compare(
         warmup: what is requested before this time, s, does not count.
         jobs: processes that run side by side.
         progress: called with (runs done, runs in all).
+        grid: values by dotted scenario key; all is repeated at every combination of them.
+        journal: a file in which finished runs are kept, so that a comparison that is cut off goes on from there.
         overrides: scenario fields by dotted key.
 
     Returns:
-        The table, a row per policy: of each figure its mean over the worlds and the half-width of its 95 % interval
-        (``surplus_mean``, ``surplus_mean_ci``), and of the surplus the paired difference to the first policy with its
-        half-width (``difference``, ``difference_ci``) and the ratio of the means with its own (``ratio``,
-        ``ratio_ci``). Intervals are Student's t over worlds, the ratio's by linearisation (Cochran, "Sampling
-        Techniques", 1977, section 6.4). And the runs: the summary of each, a row per policy and seed.
+        The table, a row per policy (and point of the grid): of each figure its mean over the worlds and the half-width
+        of its 95 % interval (``surplus_mean``, ``surplus_mean_ci``), and of the surplus the paired difference to the
+        first policy with its half-width (``difference``, ``difference_ci``), the ratio of the means with its own
+        (``ratio``, ``ratio_ci``), and the p-value of the paired t test of the difference, corrected by Holm's method
+        for the number of policies that are compared with the first (``p_corrected``). Intervals are Student's t over
+        worlds, the ratio's by linearisation (Cochran, "Sampling Techniques", 1977, section 6.4). And the runs: figures
+        of each, a row per policy and seed.
 
     Raises:
-        InputError: scenario or one of the policies is wrong, or scipy is not installed.
+        InputError: scenario or one of the policies is wrong, or scipy or statsmodels is not installed.
         RunError: a policy failed while it ran.
     """
     need("scipy", "study")
-    scenario = Scenario.load(scenario, **overrides)
+    need("statsmodels", "study")
     named = not isinstance(policies, str) and all(isinstance(policy, str) for policy in policies)
     if not named or len(set(policies)) != len(policies) or not policies:
         given = ", ".join(policies) if named else shown(policies)
@@ -76,48 +97,93 @@ def compare(
         if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
             why = " (an interval needs two or more worlds)" if name == "seeds" else ""
             raise InputError(f"{name}: must be a whole number from {least} to {most:,}{why}, not {shown(number)}")
-    check_times(0, scenario.duration_s if duration is None else duration, warmup)
-    for policy in policies:
-        prepare(scenario, policy, None)
-    cells = list(product(policies, range(seeds)))
-    done: dict[tuple[str, int], FloatArray] = {}
-    if jobs == 1:
-        for cell in cells:
-            done[cell] = _run(scenario, *cell, duration, warmup)
-            if progress is not None:
-                progress(len(done), len(cells))
-    else:
-        with ProcessPoolExecutor(min(jobs, len(cells)), mp_context=get_context("spawn")) as pool:
-            futures = {pool.submit(_run, scenario, *cell, duration, warmup): cell for cell in cells}
-            try:
-                for future in as_completed(futures):
-                    done[futures[future]] = future.result()
-                    if progress is not None:
-                        progress(len(done), len(cells))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    points = _points(grid or {})
+    if len(points) * len(policies) * seeds > MOST_CELLS:
+        raise InputError(f"grid: {len(points)} points, {len(policies)} policies and {seeds} seeds are too many runs")
+    scenarios = {point: Scenario.load(scenario, **overrides, **dict(point)) for point in points}
+    code: dict[str, str] = {}
+    for one in scenarios.values():
+        check_times(0, one.duration_s if duration is None else duration, warmup)
+        for policy in policies:
+            found, mechanism, _ = prepare(one, policy, None)
+            code |= code_hashes(found, mechanism) | {policy: getattr(found, "weights_sha256", "")}
+    cells = [Cell(*cell) for cell in product(points, policies, range(seeds))]
+    worlds = {str(point): one.model_dump_json() for point, one in scenarios.items()}
+    depends = json.dumps([worlds, duration, warmup, code], sort_keys=True)
+    done = run_cells(
+        partial(_run, scenarios, duration, warmup),
+        cells,
+        jobs,
+        progress,
+        journal,
+        hashlib.sha256(depends.encode()).hexdigest(),
+    )
     import pandas as pd
 
-    table = tabulate({policy: np.array([done[policy, seed] for seed in range(seeds)]) for policy in policies})
-    index = pd.MultiIndex.from_tuples(cells, names=["policy", "seed"])
-    return Comparison(table, pd.DataFrame([done[cell] for cell in cells], index=index, columns=list(SUMMARY)))
+    tables = []
+    for point in points:
+        runs = {
+            policy: np.array([list(done[Cell(point, policy, seed)].values()) for seed in range(seeds)])
+            for policy in policies
+        }
+        tables.append(tabulate(runs).reset_index().assign(**{key: shown_value(value) for key, value in point}))
+    keys = [key for key, _ in points[0]]
+    table = pd.concat(tables).set_index([*keys, "policy"])
+    rows = [
+        {
+            **{key: shown_value(value) for key, value in cell.point},
+            "policy": cell.policy,
+            "seed": cell.seed,
+            **done[cell],
+        }
+        for cell in cells
+    ]
+    return Comparison(table, pd.DataFrame(rows).set_index([*keys, "policy", "seed"]))
 
 
-def _run(scenario: Scenario, policy: str, seed: int, duration: float | None, warmup: float) -> FloatArray:
-    return simulate(scenario, policy, seed=seed, duration=duration, warmup=warmup).summary.to_numpy()
+def shown_value(value: Any) -> Any:
+    """A value of the grid as it stands in a table: a number, else text."""
+    return value if isinstance(value, int | float | str) else json.dumps(value)
+
+
+def _points(grid: Mapping[str, Sequence[Any]]) -> list[tuple[tuple[str, Any], ...]]:
+    """Every combination of the grid's values."""
+    for key, values in grid.items():
+        if isinstance(values, str) or not len(values):
+            raise InputError(f"grid: {key} needs one or more values, such as {key}=3,5, not {shown(values)}")
+        if len({shown(value) for value in values}) < len(values):
+            raise InputError(f"grid: {key} has a value twice: {shown(values)}")
+    frozen = [[(key, _frozen(value)) for value in values] for key, values in grid.items()]
+    return list(product(*frozen))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(part) for part in value) if isinstance(value, list | tuple) else value
+
+
+def _run(
+    scenarios: Mapping[tuple[tuple[str, Any], ...], Scenario], duration: float | None, warmup: float, cell: Cell
+) -> Figures:
+    result = simulate(scenarios[cell.point], cell.policy, seed=cell.seed, duration=duration, warmup=warmup)
+    figures: Figures = {str(name): float(value) for name, value in result.summary.items()}
+    auctions = result.auctions[result.auctions["time"] >= warmup]
+    tasks = figures["tasks"] or math.nan
+    for kind in ("ground", "uav"):
+        figures[f"surplus_{kind}"] = float(auctions.loc[auctions["winner_kind"] == kind, "surplus"].sum()) / tasks
+    figures["completed_share"] = figures["completed"] / tasks
+    return figures
 
 
 def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
-    """The table that `compare` returns.
+    """The table that `compare` returns, for one point of the grid.
 
     Args:
-        runs: for each policy its summaries, shape (worlds, figures), figures in the order of `SUMMARY`; the same
-            worlds for all, and first the policy that the others are compared with.
+        runs: for each policy its figures, shape (worlds, figures), in the order of `FIGURES`; the same worlds for all,
+            and first the policy that the others are compared with.
     """
     import pandas as pd
 
-    surplus = list(SUMMARY).index("surplus_mean")
+    surplus = FIGURES.index("surplus_mean")
     first = next(iter(runs.values()))[:, surplus]
     rows = []
     for policy, figures in runs.items():
@@ -128,10 +194,13 @@ def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
         row["ratio"] = ratio = float(figures[:, surplus].mean() / base)
         row["ratio_ci"] = half_width(figures[:, surplus] - ratio * first) / base
         row["difference"], row["difference_ci"] = float(difference.mean()), half_width(difference)
-        for column, name in enumerate(SUMMARY):
+        row["p_corrected"] = p_value(difference)
+        for column, name in enumerate(FIGURES):
             row[name], row[f"{name}_ci"] = float(figures[:, column].mean()), half_width(figures[:, column])
         rows.append(row)
-    return pd.DataFrame(rows).set_index("policy")
+    table = pd.DataFrame(rows).set_index("policy")
+    table["p_corrected"] = corrected(table["p_corrected"].to_numpy())
+    return table
 
 
 def half_width(values: FloatArray) -> float:
@@ -143,3 +212,23 @@ def half_width(values: FloatArray) -> float:
     if np.ptp(values) == 0.0:
         return 0.0
     return float(stats.sem(values) * stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1))
+
+
+def p_value(difference: FloatArray) -> float:
+    """p-value of the paired t test that a mean difference is 0; NaN where the difference never varies."""
+    from scipy import stats
+
+    if not np.isfinite(difference).all() or np.ptp(difference) == 0.0:
+        return math.nan
+    return float(stats.ttest_1samp(difference, 0.0).pvalue)
+
+
+def corrected(p_values: FloatArray) -> FloatArray:
+    """p-values corrected by Holm's method for their number; NaN stays NaN and does not count."""
+    from statsmodels.stats.multitest import multipletests
+
+    found = np.full(len(p_values), np.nan)
+    there = np.isfinite(p_values)
+    if there.any():
+        found[there] = multipletests(p_values[there], method="holm")[1]
+    return found

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from simulator.extras import need
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+
+SHADES = ("0", "0.45", "0.7")
+DASHES = ("-", "--", ":", "-.")
+MARKS = ("o", "s", "^", "D", "v", "x", "+", "*")
 
 
 def comparison(table: pd.DataFrame, path: Path, title: str) -> None:
-    """A bar per policy: mean surplus of a task with its 95 % interval.
+    """Mean surplus of a task with its 95 % interval: a bar a policy, or over a grid of one number a line a policy.
+
+    Over another grid there is a panel of bars for each of its points.
 
     Args:
         table: what `simulator.study.compare.compare` returns.
@@ -26,8 +35,30 @@ def comparison(table: pd.DataFrame, path: Path, title: str) -> None:
     need("matplotlib", "study")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.0, 0.6 + 0.36 * len(table)), layout="constrained")
-    axes = figure.subplots()
+    keys = list(table.index.names)[:-1]
+    if len(keys) == 1 and table.index.get_level_values(0).map(_is_number).all():
+        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+        lines(figure.subplots(), table, str(keys[0]))
+    else:
+        panels = [(title, table)]
+        if keys:
+            by_point = table.groupby(level=keys, sort=False)
+            panels = [(_point(keys, point), part.droplevel(keys)) for point, part in by_point]
+        rows = len(table) // len(panels)
+        figure = Figure(figsize=(7.0, (0.6 + 0.36 * rows) * len(panels)), layout="constrained")
+        for axes, (heading, part) in zip(figure.subplots(len(panels), squeeze=False).flat, panels, strict=True):
+            bars(axes, part)
+            axes.set_title(heading, fontsize=10, loc="left")
+        reference = table.index.get_level_values("policy")[0]
+        note = f"mean surplus of a task (bars: 95 % interval; right: ratio to {reference}, paired)"
+        figure.supxlabel(note, fontsize=9)
+    if keys:
+        figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=150)
+
+
+def bars(axes: Axes, table: pd.DataFrame) -> None:
+    """A bar per policy, the best on top, with its ratio to the first at the right."""
     ordered = table.sort_values("surplus_mean").fillna({"surplus_mean": 0.0, "surplus_mean_ci": 0.0})
     reference = table.index[0]
     shades = ["0.35" if policy == reference else "0.7" for policy in ordered.index]
@@ -48,8 +79,40 @@ def comparison(table: pd.DataFrame, path: Path, title: str) -> None:
         note += "" if policy == reference or math.isnan(row["ratio_ci"]) else f" ± {row['ratio_ci']:.3f}"
         axes.text(edge * 1.02, position, note, va="center", fontsize=8)
     axes.set_xlim(0, edge * 1.2)
-    figure.supxlabel(f"mean surplus of a task (bars: 95 % interval; right: ratio to {reference}, paired)", fontsize=9)
-    axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    figure.savefig(path, dpi=150)
+
+
+def lines(axes: Axes, table: pd.DataFrame, key: str) -> None:
+    """A line per policy over a field of the scenario, told apart by marks and dashes, with intervals of 95 %."""
+    policies = table.index.get_level_values("policy").unique()
+    points = table.index.get_level_values(0).to_numpy(dtype=float)
+    apart = 0.008 * float(np.ptp(points))  # so that intervals do not hide each other
+    for number, (policy, part) in enumerate(table.groupby(level="policy", sort=False)):
+        x = part.index.get_level_values(0).to_numpy(dtype=float) + (number - (len(policies) - 1) / 2) * apart
+        axes.errorbar(
+            x,
+            part["surplus_mean"],
+            yerr=part["surplus_mean_ci"].fillna(0.0),
+            label=str(policy),
+            color=SHADES[number % len(SHADES)],
+            linestyle=DASHES[number % len(DASHES)],
+            marker=MARKS[number % len(MARKS)],
+            linewidth=1.2,
+            markersize=4,
+            elinewidth=0.8,
+            capsize=2,
+        )
+    axes.set_xlabel(key)
+    axes.set_ylabel("mean surplus of a task (bars: 95 % interval)", fontsize=9)
+    axes.legend(frameon=False, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _point(keys: list[Any], point: Any) -> str:
+    values = point if isinstance(point, tuple) else (point,)
+    return ", ".join(f"{key} = {value}" for key, value in zip(keys, values, strict=True))

@@ -216,6 +216,7 @@ def _batch(rng: np.random.Generator) -> dict[str, Any]:
         "action": rng.integers(ACTIONS, size=rows),
         "reward": np.exp(rng.normal(size=rows)),
         "later": np.zeros(rows),
+        "later_weight": np.zeros(rows),
         "discount": np.ones(rows),
         "top_bid": np.ones(rows),
         "second_bid": np.ones(rows),

@@ -1,16 +1,16 @@
 """What the learners reach: trainings by several seeds, evaluated in worlds that no training has seen.
 
-``python -m tests.studies.learning [NAME ...] [--jobs N]`` trains what is not trained yet (it goes on where it was cut
-off) under ``outputs/learning/`` and writes ``docs/learning/``: ``curves.csv`` (held-out ratio by steps), ``worlds.csv``
-(surplus of each training and of `conditional` in each evaluation world) and ``results.csv`` (mean ratio and interval).
+``python -m tests.studies.learning [NAME ...] [--jobs N]`` trains under ``outputs/learning/``, going on where it was cut
+off, and adds to ``docs/learning/``: ``curves.csv`` (held-out ratio by steps), ``worlds.csv`` (surplus of each training
+and of `conditional` in each evaluation world), ``results.csv`` (mean ratio and interval) and ``curves.png``. What is
+in ``worlds.csv`` is not run again: take its rows out to have it repeated.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -56,8 +56,8 @@ STUDIES: dict[str, Study] = {
     "paper-masked": Study("diffusion", ("paper",), 50_000, overrides=({"market.information": "masked"},)),
     "paper-3-to-9-stations": Study("diffusion", ("paper",), 100_000, overrides=STATIONS),
     "mix-diffusion": Study("diffusion", MIX, 120_000, worlds=30),
-    "mix-sac": Study("sac", MIX, 120_000, worlds=30),
-    "mix-ppo": Study("ppo", MIX, 120_000, worlds=30),
+    "mix-sac": Study("sac", MIX, 120_000, {"actor_rate": 1e-3, "n_step": 4}, worlds=30),
+    "mix-ppo": Study("ppo", MIX, 120_000, {"gae_lambda": 0.8}, worlds=30),
     "paper-one-step-200k": Study("diffusion", ("paper",), 200_000, AS_IN_THE_PAPER),
     "paper-one-step-500k": Study("diffusion", ("paper",), 500_000, AS_IN_THE_PAPER),
 }
@@ -118,6 +118,8 @@ def results(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for (study, scenario), part in rows.groupby(["study", "scenario"], sort=False):
         table = part.pivot_table(index="world", columns="policy", values="surplus")
+        if "conditional" not in table:
+            continue  # nothing to compare with yet
         base = table.pop("conditional")
         trained = [column for column in table if str(column).startswith("seed ")]
         groups = {STUDIES[str(study)].policy: trained} if trained else {}
@@ -139,55 +141,91 @@ def results(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def curves(names: list[str]) -> Iterator[dict[str, Any]]:
-    """The evaluations during each training."""
-    for name in names:
-        for seed in SEEDS:
-            path = TRAININGS / f"{name}-s{seed}" / "metrics.csv"
-            for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()) if path.exists() else ():
-                if row["evaluation/ratio"]:
-                    yield {"study": name, "seed": seed, "steps": int(row["steps"]), "seconds": float(row["seconds"]),
-                           "ratio": float(row["evaluation/ratio"]), "entropy": row["policy/entropy"]}  # fmt: skip
+def curve(name: str, seed: int) -> list[dict[str, Any]]:
+    """The evaluations during a training."""
+    rows = csv.DictReader((TRAININGS / f"{name}-s{seed}" / "metrics.csv").read_text(encoding="utf-8").splitlines())
+    return [
+        {"study": name, "seed": seed, "steps": int(row["steps"]), "seconds": float(row["seconds"]),
+         "ratio": float(row["evaluation/ratio"])}
+        for row in rows
+        if row["evaluation/ratio"]
+    ]  # fmt: skip
+
+
+def figure(curves: pd.DataFrame, path: Path) -> None:
+    """Held-out ratio to `conditional` by steps: a panel a study, a line a training."""
+    from matplotlib.figure import Figure
+
+    names = [name for name in STUDIES if name in set(curves["study"])]
+    columns = min(len(names), 3)
+    rows = -(-len(names) // columns)
+    drawn = Figure(figsize=(3.2 * columns, 2.2 * rows), layout="constrained")
+    panels = drawn.subplots(rows, columns, squeeze=False, sharey=True)
+    for panel in panels.flat[len(names) :]:
+        panel.set_visible(False)
+    for panel, name in zip(panels.flat, names, strict=False):
+        for shade, (_, part) in zip(
+            ("0", "0.4", "0.65"), curves[curves["study"] == name].groupby("seed"), strict=False
+        ):
+            panel.plot(part["steps"] / 1000, part["ratio"], color=shade, marker=".", linewidth=1)
+        panel.axhline(1.0, color="0.8", linewidth=0.8, zorder=0)
+        panel.set_title(name, fontsize=9, loc="left")
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.set_ylim(0.9, 1.03)
+    drawn.supxlabel("environment steps, thousands", fontsize=9)
+    drawn.supylabel("surplus over that of conditional, held out", fontsize=9)
+    drawn.savefig(path, dpi=150)
+
+
+def run(name: str, seed: int | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Train and evaluate one seed of a study, or evaluate the rules if None: rows of worlds, and of the curve."""
+    if seed is None:
+        return evaluate(name, None), []
+    run_training(name, seed)
+    return evaluate(name, seed), curve(name, seed)
 
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="Studies; all if none is given.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes side by side.")] = 2,
 ) -> None:
-    """Train what is missing, evaluate what is new, write the tables."""
-    chosen = names or list(STUDIES)
+    """Train and evaluate what is missing; the tables are written after each part."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     TRAININGS.mkdir(parents=True, exist_ok=True)
     os.environ["OMP_NUM_THREADS"] = "1"
+    known = {(row.study, row.policy) for row in _read("worlds").itertuples()}
+    cells = [
+        (name, seed)
+        for name in names or list(STUDIES)
+        for seed in (None, *SEEDS)
+        if (name, "conditional" if seed is None else f"seed {seed}") not in known
+    ]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        trainings = {pool.submit(run_training, name, seed): (name, seed) for name in chosen for seed in SEEDS}
-        evaluations: dict[Future[None], str] = {}
-        for training in as_completed(trainings):
-            name, seed = trainings[training]
-            typer.echo(f"{training.result()}: trained")
-            evaluations[pool.submit(_evaluated, name, seed)] = f"{name}, seed {seed}"
-        evaluations |= {pool.submit(_evaluated, name, None): f"{name}, rules" for name in chosen}
-        for evaluation in as_completed(evaluations):
-            evaluation.result()
-            typer.echo(f"{evaluations[evaluation]}: evaluated")
-    tables = [pd.read_csv(path) for path in sorted(TRAININGS.glob("*.csv"))]
-    rows = pd.concat(tables, ignore_index=True)
+        futures = {pool.submit(run, *cell): cell for cell in cells}
+        for future in as_completed(futures):
+            worlds, curves = future.result()
+            _add("worlds", worlds)
+            _add("curves", curves)
+            typer.echo(f"{futures[future]}: done")
+    found = results(_read("worlds"))
+    found.round(5).to_csv(RESULTS / "results.csv", index=False)
+    figure(_read("curves"), RESULTS / "curves.png")
+    typer.echo(found.to_string(index=False))
+
+
+def _read(table: str) -> pd.DataFrame:
+    path = RESULTS / f"{table}.csv"
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["study", "policy", "seed"])
+
+
+def _add(table: str, rows: list[dict[str, Any]]) -> None:
+    """Add rows to a table, in the order of the studies."""
+    if not rows:
+        return
+    both = pd.concat([part for part in (_read(table), pd.DataFrame(rows)) if len(part)], ignore_index=True)
     order = {name: number for number, name in enumerate(STUDIES)}
-    rows = rows.sort_values("study", key=lambda column: column.map(order), kind="stable")
-    rows.round(4).to_csv(RESULTS / "worlds.csv", index=False)
-    results(rows).round(5).to_csv(RESULTS / "results.csv", index=False)
-    pd.DataFrame(curves(list(STUDIES))).round(5).to_csv(RESULTS / "curves.csv", index=False)
-    typer.echo(results(rows).to_string(index=False))
-
-
-def _evaluated(name: str, seed: int | None) -> None:
-    """Evaluate once; the result stays beside the trainings."""
-    path = TRAININGS / f"{name}-{'rules' if seed is None else f's{seed}'}.csv"
-    if not path.exists():
-        rows = pd.DataFrame(evaluate(name, seed))
-        part = path.with_suffix(".part")
-        rows.to_csv(part, index=False)
-        part.rename(path)
+    both = both.sort_values("study", key=lambda column: column.map(order), kind="stable")
+    both.round(4).to_csv(RESULTS / f"{table}.csv", index=False)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,117 @@
+"""Many runs side by side: in processes, with a journal from which a study that was cut off goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import IO, TypeVar
+
+from simulator.errors import OutputError
+
+CellT = TypeVar("CellT", bound=Hashable)
+
+Figures = dict[str, float]
+"""What a cell is about, by name."""
+
+
+def run_cells(
+    work: Callable[[CellT], Figures],
+    cells: Sequence[CellT],
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    journal: Path | None = None,
+    fingerprint: str = "",
+) -> dict[CellT, Figures]:
+    """Do the work of every cell.
+
+    Args:
+        work: done for each cell; where ``jobs`` > 1 in another process, so that it and the cells must pickle.
+        cells: what is worked on; each is told from the others by its ``repr``.
+        jobs: processes side by side.
+        progress: called with (cells done, cells in all).
+        journal: a file to which finished cells are written at once; those that stand in it are not done again.
+        fingerprint: what the figures depend on besides the cell; a journal with another one is begun anew.
+
+    Raises:
+        OutputError: the journal cannot be written.
+    """
+    with _journal(journal, fingerprint) as (known, note):
+        done = {cell: known[repr(cell)] for cell in cells if repr(cell) in known}
+        left = [cell for cell in cells if cell not in done]
+        for cell, figures in _work(work, left, jobs):
+            done[cell] = figures
+            note(repr(cell), figures)
+            if progress is not None:
+                progress(len(done), len(cells))
+    return done
+
+
+def _work(work: Callable[[CellT], Figures], cells: list[CellT], jobs: int) -> Iterator[tuple[CellT, Figures]]:
+    if jobs == 1 or len(cells) < 2:
+        for cell in cells:
+            yield cell, work(cell)
+        return
+    with ProcessPoolExecutor(min(jobs, len(cells)), mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(work, cell): cell for cell in cells}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+@contextlib.contextmanager
+def _journal(
+    path: Path | None, fingerprint: str
+) -> Iterator[tuple[dict[str, Figures], Callable[[str, Figures], None]]]:
+    """What a journal knows, and how to add to it."""
+    if path is None:
+        yield {}, lambda cell, figures: None
+        return
+    known = _known(path, fingerprint)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+    with file:
+
+        def note(cell: str, figures: Figures) -> None:
+            _write(file, {"cell": cell, "figures": {name: _number(value) for name, value in figures.items()}})
+
+        _write(file, {"fingerprint": fingerprint})
+        for cell, figures in known.items():
+            note(cell, figures)
+        yield known, note
+
+
+def _known(path: Path, fingerprint: str) -> dict[str, Figures]:
+    """The cells of a journal with this fingerprint; a last line that was cut off is left out."""
+    found: dict[str, Figures] = {}
+    try:
+        first, *lines = path.read_text(encoding="utf-8").splitlines()
+        if json.loads(first)["fingerprint"] != fingerprint:
+            return {}
+        for line in lines:
+            row = json.loads(line)
+            found[row["cell"]] = {
+                name: math.nan if value is None else float(value) for name, value in row["figures"].items()
+            }
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # what could be read up to here is known
+    return found
+
+
+def _write(file: IO[str], row: object) -> None:
+    file.write(json.dumps(row) + "\n")
+    file.flush()
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
