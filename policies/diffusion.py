@@ -143,16 +143,20 @@ class Critics(nn.Module):
     """Twin critics; each gives what an action earns now and what comes after it, ``Q = R + F``, for all actions.
 
     Hindsight knows what every action would have earned, but not where those with another winner would have led, so the
-    two are learned apart.
+    two are learned apart. Without a future (gamma = 0) the second is no output at all, but 0.
     """
 
     def __init__(self, settings: Settings, actions: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.actions = actions
-        self.net = Perceptron(2, len(NAMES), settings.width, 2 * actions, generator)
+        self.actions, self.has_future = actions, settings.gamma > 0.0
+        outputs = (1 + self.has_future) * actions
+        self.net = Perceptron(2, len(NAMES), settings.width, outputs, generator)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """R and F, each of shape (2, batch, actions)."""
+        if not self.has_future:
+            now = self.net(state)
+            return now, torch.zeros_like(now)
         now, after = self.net(state).split(self.actions, dim=-1)
         return now, after
 
@@ -283,7 +287,7 @@ class SoftActorCritic:
         earned, same = hindsight(batch, self.grid, estimate.detach().numpy())
         now_loss: Tensor = ((now - torch.from_numpy(earned)) ** 2).mean(dim=(1, 2)).sum()
         if self.settings.gamma == 0.0:
-            alone: Tensor = now_loss + estimate_loss + (after**2).mean()
+            alone: Tensor = now_loss + estimate_loss
             return alone
         led = torch.from_numpy(same).float()
         after_loss: Tensor = ((after - future[:, None]) ** 2 * led).sum(dim=(1, 2)).sum() / led.sum().clamp(min=1)

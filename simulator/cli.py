@@ -208,6 +208,31 @@ def train(
 
 
 @app.command()
+def audit(
+    scenario: ScenarioName,
+    policy: Annotated[str, typer.Option("--policy", metavar="P", help="As for run.")],
+    seed: Seed = 0,
+    rounds: Annotated[
+        int, typer.Option("--rounds", metavar="N", parser=_whole, help="Priced rounds that are played again.")
+    ] = 1_000,
+    sets: Sets = None,
+) -> None:
+    """Is this auction safe? Misreports, shills, identities, the UAV's profit, adverse selection."""
+    from simulator.study.audit import audit as audit_auction
+
+    loaded = _load(scenario, sets)
+    found = audit_auction(loaded, policy, seed=seed, rounds=rounds)
+    rows = [(row.property, row.verdict, f"{row.number:.4g}", row.meaning) for row in found.findings]
+    _print_rows(
+        ("property", "", "number", "what it is"),
+        rows,
+        f"{loaded.name}, policy {policy}: {found.rounds:,} rounds played again",
+    )
+    for example in dict.fromkeys(row.example for row in found.findings if row.example):
+        print(f"- {example}")  # noqa: T201
+
+
+@app.command()
 def scenarios(
     show: Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print one of them.")] = None,
 ) -> None:

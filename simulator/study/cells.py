@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, TypeVar
 
-from simulator.errors import OutputError
+from simulator.errors import InputError, OutputError, RunError
 
 CellT = TypeVar("CellT", bound=Hashable)
 
@@ -75,6 +75,7 @@ def _journal(
         yield {}, lambda cell, figures: None
         return
     known = _known(path, fingerprint)
+    made = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w", encoding="utf-8")
@@ -88,7 +89,18 @@ def _journal(
         _write(file, {"fingerprint": fingerprint})
         for cell, figures in known.items():
             note(cell, figures)
-        yield known, note
+        try:
+            yield known, note
+        except (InputError, RunError):
+            _forget(path, made)  # it would fail again: nothing is left behind
+            raise
+
+
+def _forget(path: Path, made: list[Path]) -> None:
+    path.unlink(missing_ok=True)
+    for parent in made:
+        with contextlib.suppress(OSError):
+            parent.rmdir()
 
 
 def _known(path: Path, fingerprint: str) -> dict[str, Figures]:

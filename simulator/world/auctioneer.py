@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -158,7 +158,7 @@ class Auctioneer:
         self._invite(auction)
         self._look(auction)
         if auction.asked:
-            auction.observation = self._observation(auction)
+            auction.observation = self.observe(auction, auction.bids)
             self.pending = auction
         else:
             self._settle_without_price(auction)
@@ -170,15 +170,8 @@ class Auctioneer:
             raise RuntimeError("no auction is pending")
         self.pending = None
         auction.rho = rho
-        side = auction.contract if self._uav_bid_kind == "contract" else auction.bid[auction.uav]
-        position, payment = self._outcome(auction, self.uav_weight * float(side), rho)
-        if position == UAV:
-            auction.winner = auction.uav
-            # A UAV never pays more than it has bid: the contract bid alone would lose it money.
-            auction.payment = min(payment / self.uav_weight, float(auction.bid[auction.uav]))
-        else:
-            auction.winner = auction.ranking[position]
-            auction.payment = payment
+        position, auction.payment = self.decide(auction, auction.bids, rho)
+        auction.winner = auction.uav if position == UAV else auction.ranking[position]
         self._close(auction)
         self._books.settled(float(auction.value[auction.uav]), auction.top_value)
         if self.feedback is not None:
@@ -190,10 +183,37 @@ class Auctioneer:
                     "uav" if by_uav else "ground",
                     auction.surplus,
                     auction.observation,
-                    self._allowed(auction),
+                    self._allowed(auction.bids),
                     float(auction.value[auction.uav]) if by_uav else None,
                 )
             )
+
+    def observe(self, auction: Auction, bids: Sequence[float]) -> Observation:
+        """What the policy sees of an auction with these ground bids, descending, its own or others that might be."""
+        truth = None
+        if self._information == "clairvoyant":
+            truth = Truth(float(auction.value[auction.uav]), float(auction.value[auction.ranking[0]]))
+        return Observation(
+            auction.market, self._allowed(bids), float(auction.bid[auction.uav]), auction.contract, truth
+        )
+
+    def decide(self, auction: Auction, bids: Sequence[float], rho: float) -> tuple[int, float]:
+        """The mechanism's winner, by position in ``bids`` or `UAV`, and what it pays, on its own scale.
+
+        Args:
+            auction: a priced auction.
+            bids: ground bids, descending: the auction's own, or others that might be.
+            rho: the price scaling factor.
+
+        Raises:
+            PolicyFailedError: the mechanism raised, or returned no outcome.
+        """
+        side = float(auction.contract if self._uav_bid_kind == "contract" else auction.bid[auction.uav])
+        position, payment = self._outcome(auction, bids, self.uav_weight * side, rho)
+        if position == UAV:
+            # A UAV never pays more than it has bid: the contract bid alone would lose it money.
+            payment = min(payment / self.uav_weight, float(auction.bid[auction.uav]))
+        return position, payment
 
     def _value(self, situation: Situation) -> Auction:
         """Everybody's latency, values and bid."""
@@ -257,24 +277,16 @@ class Auctioneer:
         )
         market.flags.writeable = False
 
-    def _allowed(self, auction: Auction) -> tuple[float, ...]:
+    def _allowed(self, bids: Sequence[float]) -> tuple[float, ...]:
         if self._information == "public":
             return ()
-        return tuple(auction.bids[1:] if self._information == "masked" else auction.bids)
+        return tuple(bids[1:] if self._information == "masked" else bids)
 
-    def _observation(self, auction: Auction) -> Observation:
-        truth = None
-        if self._information == "clairvoyant":
-            truth = Truth(float(auction.value[auction.uav]), float(auction.value[auction.ranking[0]]))
-        return Observation(
-            auction.market, self._allowed(auction), float(auction.bid[auction.uav]), auction.contract, truth
-        )
-
-    def _outcome(self, auction: Auction, uav_bid: float, rho: float) -> tuple[int, float]:
+    def _outcome(self, auction: Auction, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
         try:
-            position, payment = self._mechanism.settle(list(auction.bids), uav_bid, rho)
+            position, payment = self._mechanism.settle(list(bids), uav_bid, rho)
             position = operator.index(position)
-            valid = -1 <= position < len(auction.ranking) and float(payment) >= 0.0
+            valid = -1 <= position < len(bids) and float(payment) >= 0.0
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -282,7 +294,7 @@ class Auctioneer:
         if not valid:
             raise PolicyFailedError(
                 f"{self._place(auction)}: settle() returned {shown((position, payment))}; it must be "
-                f"a position from 0 to {len(auction.bids) - 1} or UAV (-1), and a payment >= 0"
+                f"a position from 0 to {len(bids) - 1} or UAV (-1), and a payment >= 0"
             )
         return position, float(payment)
 

@@ -18,7 +18,7 @@ from policies.replay import Replay, hindsight  # noqa: E402
 from policies.schedule import Schedule  # noqa: E402
 
 ACTIONS = 5
-TINY = Settings(steps_of_diffusion=3, draws=2, width=6, batch=4, worlds=1, warmup=0)
+TINY = Settings(steps_of_diffusion=3, draws=2, width=6, batch=4, worlds=1, warmup=0, gamma=0.9)
 
 
 def generator(seed: int = 0) -> Any:

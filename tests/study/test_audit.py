@@ -1,0 +1,152 @@
+"""Verdicts that theory gives: what Theorem 1 covers holds, what lies outside it fails, and a round shows how."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from simulator import InputError, RunError
+from simulator.pricing import Information, Observation
+from simulator.study.audit import Audit, audit
+from simulator.study.independence import chi_square
+from tests.fields import fields
+
+THEOREM = (
+    "no misreport pays", "no regret", "no constant multiplier pays", "no shill pays", "anonymous",
+    "individually rational", "no adverse selection, given m",
+)  # fmt: skip
+
+
+def verdicts(found: Audit) -> dict[str, str]:
+    return {finding.property: finding.verdict for finding in found.findings}
+
+
+@pytest.mark.parametrize(("policy", "rounds"), [("conditional", 600), ("constant:1.3", 600), ("diffusion", 120)])
+def test_all_of_theorem_1_holds_where_the_price_looks_at_public_conditions(policy: str, rounds: int) -> None:
+    found = verdicts(audit("paper", policy, rounds=rounds))
+    assert {name: found[name] for name in THEOREM} == dict.fromkeys(THEOREM, "holds")
+
+
+def test_it_holds_at_a_junction_too() -> None:
+    found = verdicts(audit("four_way", "conditional", rounds=300))
+    assert {name: found[name] for name in THEOREM} == dict.fromkeys(THEOREM, "holds")
+
+
+class BestForTheseBids:
+    """The paper's letter: the price that is best for the bids at hand, which is rho = 1 where the top bid is good."""
+
+    information: ClassVar[Information] = "all-bids"
+
+    def price(self, observation: Observation) -> float:
+        return 1.0 if observation.bids[0] >= observation.contract_bid else math.inf
+
+
+def test_a_price_that_looks_at_all_bids_is_not_truthful_and_a_round_shows_how() -> None:
+    found = audit("paper", BestForTheseBids(), rounds=400)
+    verdict = verdicts(found)
+    assert verdict["no misreport pays"] == verdict["no regret"] == "fails"
+    assert verdict["no adverse selection, given m"] == "fails"
+    assert verdict["anonymous"] == "holds"
+    misreport = found.table.loc["no misreport pays"]
+    assert misreport["number"] > 0.1
+    assert "if truthful (rho inf); bidding" in str(misreport["example"])
+
+
+class LowWhereTheSecondBidIsGood:
+    """Masked: a top bidder's threshold does not hang on its own bid, but a false bid of its own can lower it."""
+
+    information: ClassVar[Information] = "masked"
+
+    def price(self, observation: Observation) -> float:
+        return 1.0 if observation.bids[0] > 0.5 * observation.contract_bid else 3.0
+
+
+def test_a_masked_price_is_truthful_but_not_proof_against_shills() -> None:
+    found = verdicts(audit("paper", LowWhereTheSecondBidIsGood(), rounds=400))
+    assert found["no misreport pays"] == "holds"
+    assert found["no shill pays"] == "fails"
+
+
+def test_the_second_price_auction_has_adverse_selection_and_nothing_else() -> None:
+    found = verdicts(audit("paper", "spa", rounds=300))
+    assert found["no adverse selection, given m"] == found["no adverse selection at all"] == "fails"
+    assert found["no misreport pays"] == found["no shill pays"] == found["anonymous"] == "holds"
+
+
+class FirstPrice:
+    uav_bid = "contract"
+
+    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
+        return (0, bids[0]) if bids[0] > rho * bids[1] else (-1, uav_bid)
+
+
+class Overcharging(FirstPrice):
+    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
+        return 0, 1.5 * bids[0]
+
+
+def test_other_mechanisms_fail_where_they_must() -> None:
+    first = audit("paper", "constant:1.3", rounds=200, mechanism=FirstPrice())
+    assert verdicts(first)["no misreport pays"] == "fails"
+    assert verdicts(first)["individually rational"] == "holds"
+    multiplier = first.table.loc["no constant multiplier pays"]
+    assert multiplier["verdict"] == "fails"
+    assert multiplier["number"] == math.inf, "the truth earns nothing at one's own price"
+    assert (
+        verdicts(audit("paper", "constant:1.3", rounds=50, mechanism=Overcharging()))["individually rational"]
+        == "fails"
+    )
+
+
+class Noisy:
+    """Draws its price: a counterfactual must not move the noise of the rounds that follow."""
+
+    def reset(self, scenario: object, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.prices: list[float] = []
+
+    def price(self, observation: Observation) -> float:
+        return float(1.0 + self.rng.random())
+
+
+def test_a_random_price_is_the_same_in_every_counterfactual() -> None:
+    found = verdicts(audit("paper", Noisy(), rounds=200))
+    assert found["no misreport pays"] == found["no shill pays"] == found["anonymous"] == "holds"
+
+
+def test_chi_square_is_the_librarys_and_adds_up_over_strata() -> None:
+    rng = np.random.default_rng(0)
+    event, value = rng.random(4_000) < 0.3, rng.normal(size=4_000)
+    cut = np.searchsorted(np.quantile(value, np.arange(1, 5) / 5), value)
+    counts = np.array([[np.sum(event[cut == number] == side) for number in range(5)] for side in (True, False)])
+    expected = stats.chi2_contingency(counts, correction=False)
+    found = chi_square(event, value, 5)
+    assert (found.statistic, found.freedom) == pytest.approx((expected.statistic, 4))
+    assert found.p_value == pytest.approx(expected.pvalue)
+    strata = np.repeat([0, 1], 2_000)
+    parts = [chi_square(event[strata == number], value[strata == number], 5) for number in (0, 1)]
+    both = chi_square(event, value, 5, strata)
+    assert both.statistic == pytest.approx(parts[0].statistic + parts[1].statistic)
+    assert both.freedom == 8
+    # Within strata that move both, there is independence; over all there is none.
+    shift = 2.0 * strata
+    event = rng.random(4_000) < 0.2 + 0.3 * strata
+    assert chi_square(event, value + shift, 5, strata).p_value > 0.01
+    assert chi_square(event, value + shift, 5).p_value < 1e-6
+    assert math.isnan(chi_square(event[:10], value[:10], 5).p_value)
+
+
+def test_what_cannot_be_audited_is_said() -> None:
+    wrong: Any
+    for wrong in (0, True, 2.5, "many"):
+        with pytest.raises(InputError, match="rounds: must be a whole number >= 1"):
+            audit("paper", "conditional", rounds=wrong)
+    with pytest.raises(RunError, match="no auction asks for a price, so there is nothing to audit"):
+        audit("paper", "conditional", rounds=5, **fields({"uavs.count": 0}))
+    few = verdicts(audit("four_way", "conditional", rounds=5, **fields({"duration_s": 300})))
+    assert few["no adverse selection, given m"] == "untested"
