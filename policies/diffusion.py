@@ -195,12 +195,15 @@ class SoftActorCritic:
         learned = parameters([self.critics, self.uav_value])
         self.critic_optimiser = torch.optim.Adam(learned, lr=settings.critic_rate, fused=True)
         self.steps = self.updates = self.cycle = 0
-        self.earned = 0.0
+        self.earned, self.taken = np.zeros(settings.worlds), np.zeros(settings.worlds)
 
     @property
-    def mean_reward(self) -> float:
-        """Mean reward of a step so far: what comes after an action is learned as the difference to it."""
-        return self.earned / max(self.steps, 1)
+    def mean_rewards(self) -> FloatArray:
+        """Mean reward of a step so far, by world, each of which may have a scenario of its own: shape (worlds,).
+
+        What comes after an action is learned as the difference to it.
+        """
+        return self.earned / np.maximum(self.taken, 1.0)
 
     @property
     def done(self) -> float:
@@ -230,7 +233,8 @@ class SoftActorCritic:
         """Store a transition in D and count the step."""
         self.replay.add(world, state, action, reward, ended, following, info)
         self.steps += 1
-        self.earned += reward
+        self.earned[world] += reward
+        self.taken[world] += 1.0
 
     def learn(self) -> dict[str, float]:
         """As many updates as the steps so far allow; the metrics of the last, empty if there was none."""
@@ -298,9 +302,9 @@ class SoftActorCritic:
     def target(self, batch: Batch, weight: float) -> Tensor:
         """The discounted part of (20), ``gamma (min_i Q'_i(s', pi'(s')) - r + beta H(pi'(s')))``, shape (batch,).
 
-        r is the mean reward so far (reward centring: Naik, Wan, Tomar and Sutton 2024, "Reward Centering"): what comes
-        after an action is many rewards that no action changes, and without it a critic would spend itself on their
-        level. It moves all actions' values alike, and a run that is cut off ends at the mean, not at nothing.
+        r is the world's mean reward so far (Naik, Wan, Tomar and Sutton 2024, "Reward Centering"): what comes after an
+        action is many rewards that no action changes, and without r a critic would spend itself on their level. It
+        moves all actions' values alike, and a run that is cut off ends at the mean, not at nothing.
         """
         if self.settings.gamma == 0.0:
             return torch.zeros(len(batch["reward"]))
@@ -308,7 +312,8 @@ class SoftActorCritic:
         policy = self.target_actor(state, self.generator)
         value = (policy * self.target_critics.least(state)).sum(dim=-1) + weight * entropy(policy)
         later, discount = torch.from_numpy(batch["later"]), torch.from_numpy(batch["discount"])
-        mean, weight_of_later = self.mean_reward, torch.from_numpy(batch["later_weight"])
+        mean = torch.from_numpy(self.mean_rewards[batch["world"].astype(np.int64)]).float()
+        weight_of_later = torch.from_numpy(batch["later_weight"])
         target: Tensor = self.settings.gamma * (later - mean * weight_of_later + discount * (value - mean))
         return target
 
@@ -320,15 +325,14 @@ class SoftActorCritic:
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arrays and what JSON has of a checkpoint: networks, optimisers, scaler, replay, generators, counters."""
         arrays: dict[str, Any] = {"generator": self.generator.get_state().numpy()}
+        arrays |= {"earned": self.earned.copy(), "taken": self.taken.copy()}
         for name, module in self.modules().items():
             arrays |= arrays_of(module, name)
         arrays |= optimiser_arrays(self.actor_optimiser, "actor_optimiser")
         arrays |= optimiser_arrays(self.critic_optimiser, "critic_optimiser")
         arrays |= {f"scaler.{name}": array for name, array in self.scaler.state().items()}
         arrays |= {f"replay.{name}": array for name, array in self.replay.state().items()}
-        counters = {
-            name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps", "actions", "earned")
-        }
+        counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps", "actions")}
         return arrays, {
             "kind": self.kind,
             "settings": asdict(self.settings),
@@ -346,9 +350,8 @@ class SoftActorCritic:
         take_optimiser(self.critic_optimiser, "critic_optimiser", arrays)
         self.scaler = Scaler.of(_part(arrays, "scaler"))
         self.replay.restore(_part(arrays, "replay"))
-        self.steps, self.updates, self.cycle, self.earned = (
-            meta[name] for name in ("steps", "updates", "cycle", "earned")
-        )
+        self.steps, self.updates, self.cycle = (meta[name] for name in ("steps", "updates", "cycle"))
+        self.earned, self.taken = arrays["earned"].copy(), arrays["taken"].copy()
 
     def weights(self) -> dict[str, Any]:
         """What a deployed policy needs: the target actor, an average of the last ones, and statistics of features."""

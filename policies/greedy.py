@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulator.model.mechanism import price_grid
 from simulator.pricing import Observation, Outcome
-from simulator.scenario import Scenario
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
 
 
 @dataclass

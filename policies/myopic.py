@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from simulator.mechanisms import ModifiedSecondBid, UavBid
 from simulator.model.mechanism import scaling_factor, station_wins
-from simulator.pricing import UAV, Information, Observation
-from simulator.scenario import Scenario
+from simulator.pricing import UAV, Information, Observation, UavBid
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
 
 
 @dataclass
-class MyopicAuction(ModifiedSecondBid):
-    """MSB with the threshold ``max(zeta b_0, b_(2))`` itself: the quotient times ``b_(2)`` would round."""
+class MyopicAuction:
+    """MSB with the threshold ``max(zeta b_0, b_(2))`` itself: the quotient times ``b_(2)`` would round.
+
+    Attributes:
+        uav_bid: which bid stands for the UAV.
+    """
+
+    uav_bid: UavBid = "contract"
 
     def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
         """The winner's position in ``bids`` or `UAV`, and its payment."""

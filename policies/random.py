@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from simulator.model.mechanism import price_grid
 from simulator.pricing import Observation
-from simulator.scenario import Scenario
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
 
 
 class Random:

@@ -17,6 +17,7 @@ FIELDS: dict[str, tuple[int, ...]] = {
     "state": (len(NAMES),),
     "next_state": (len(NAMES),),
     "action": (),
+    "world": (),
     "reward": (),
     "later": (),
     "later_weight": (),
@@ -25,9 +26,9 @@ FIELDS: dict[str, tuple[int, ...]] = {
     "second_bid": (),
     "uav_value": (),
 }
-"""Fields of a transition: vectors before and after n steps; the reward; the discounted rewards of steps 2 to n, and
-their discounts added up; the discount of what follows (0 at an episode's end); the two highest ground bids; and
-the UAV's value (NaN where it did not win)."""
+"""Fields of a transition: vectors before and after n steps; action and world; the reward; the discounted rewards of
+steps 2 to n, and their discounts added up; the discount of what follows (0 at an episode's end); the two highest ground
+bids; and the UAV's value (NaN where it did not win)."""
 
 
 class Replay:
@@ -56,6 +57,7 @@ class Replay:
             {
                 "state": state,
                 "action": action,
+                "world": world,
                 "reward": reward,
                 "top_bid": info["top_bid"],
                 "second_bid": info["second_bid"],

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.mechanisms import SecondPrice, UavBid
-from simulator.pricing import Observation
+from simulator.pricing import Observation, UavBid
 
 
 @dataclass
@@ -21,7 +20,7 @@ class SecondPriceAuction:
     def __post_init__(self) -> None:
         if self.uav_bid not in ("reported", "contract"):
             raise ValueError(f"uav_bid must be 'reported' or 'contract', not {self.uav_bid!r}")
-        self.mechanism = SecondPrice(self.uav_bid)
+        self.mechanism = f"second-price:uav_bid={self.uav_bid}"
 
     def price(self, observation: Observation) -> float:
         """1: the second-price auction does not scale."""

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from simulator.model.mechanism import critical_payment, station_wins
-from simulator.pricing import UAV
+from simulator.pricing import UAV, UavBid
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
-
-UavBid = Literal["contract", "reported"]
-"""Which bid stands for the UAV: the contract bid that the auctioneer computes by (13), or the UAV's own last one."""
 
 
 @dataclass

@@ -50,6 +50,9 @@ VECTOR_BIDS = 3
 UAV = -1
 """The winner when the task goes to the UAV."""
 
+UavBid: TypeAlias = Literal["contract", "reported"]
+"""Which bid stands for the UAV: the contract bid that the auctioneer computes by (13), or the UAV's own last one."""
+
 
 class Truth(NamedTuple):
     """What only a clairvoyant sees: true values of the UAV, not yet weighted with zeta, and of the top bidder."""

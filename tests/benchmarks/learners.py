@@ -214,6 +214,7 @@ def _batch(rng: np.random.Generator) -> dict[str, Any]:
         "state": np.exp(rng.normal(size=(rows, len(NAMES)))),
         "next_state": np.exp(rng.normal(size=(rows, len(NAMES)))),
         "action": rng.integers(ACTIONS, size=rows),
+        "world": np.zeros(rows),
         "reward": np.exp(rng.normal(size=rows)),
         "later": np.zeros(rows),
         "later_weight": np.zeros(rows),

@@ -125,7 +125,7 @@ def test_the_entropy_is_that_of_the_policy_and_not_of_a_draw() -> None:
 def batch(**given: Any) -> dict[str, Any]:
     rows = len(next(iter(given.values())))
     blank = {"state": np.ones((rows, len(NAMES))), "next_state": np.full((rows, len(NAMES)), 2.0)}
-    names = ("action", "reward", "later", "later_weight", "discount", "top_bid", "second_bid", "uav_value")
+    names = ("action", "world", "reward", "later", "later_weight", "discount", "top_bid", "second_bid", "uav_value")
     columns = blank | {name: np.zeros(rows) for name in names} | given
     return {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
 
@@ -138,7 +138,8 @@ def test_the_target_of_a_batch_by_hand() -> None:
     learner.target_actor.forward = lambda state, rng: policy.expand(len(state), 3)
     now, after = torch.tensor([[1.0, 2.0, 3.0], [2.0, 1.0, 0.0]]), torch.tensor([[0.5, 0.5, 0.5], [0.0, 1.0, 9.0]])
     learner.target_critics.forward = lambda state: (now[:, None], after[:, None])
-    learner.earned, learner.steps = 50.0, 100  # a mean reward of .5, to which what comes after is the difference
+    # A mean reward of .5, to which what comes after is the difference.
+    learner.earned, learner.taken = np.array([50.0]), np.array([100.0])
     given = batch(reward=[1.0, 1.0], later=[0.7, 0.7], later_weight=[1.9, 1.9], discount=[0.81, 0.0])
     # Q_1 = 1.5, 2.5, 3.5; Q_2 = 2, 2, 9; the smaller: 1.5, 2, 3.5; under pi .75 + .5 + .875 = 2.125; H = 1.0397.
     value = 2.125 + 0.1 * (0.5 * math.log(2) + 0.5 * math.log(4))

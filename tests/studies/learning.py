@@ -55,9 +55,9 @@ STUDIES: dict[str, Study] = {
     "paper-all-bids": Study("diffusion", ("paper",), 50_000, overrides=({"market.information": "all-bids"},)),
     "paper-masked": Study("diffusion", ("paper",), 50_000, overrides=({"market.information": "masked"},)),
     "paper-3-to-9-stations": Study("diffusion", ("paper",), 100_000, overrides=STATIONS),
-    "mix-diffusion": Study("diffusion", MIX, 120_000, worlds=30),
-    "mix-sac": Study("sac", MIX, 120_000, {"actor_rate": 1e-3, "n_step": 4}, worlds=30),
-    "mix-ppo": Study("ppo", MIX, 120_000, {"gae_lambda": 0.8}, worlds=30),
+    "mix-diffusion": Study("diffusion", MIX, 120_000, {"update_every": 8}, worlds=12),
+    "mix-sac": Study("sac", MIX, 120_000, {"update_every": 8, "actor_rate": 1e-3, "n_step": 4}, worlds=12),
+    "mix-ppo": Study("ppo", MIX, 120_000, {"gae_lambda": 0.8}, worlds=12),
     "paper-one-step-200k": Study("diffusion", ("paper",), 200_000, AS_IN_THE_PAPER),
     "paper-one-step-500k": Study("diffusion", ("paper",), 500_000, AS_IN_THE_PAPER),
 }
