@@ -31,7 +31,8 @@ EVALUATION_SEEDS = 500
 """Evaluation worlds have the seeds from here on; checkpoints are chosen in others, from 1e9 on."""
 
 JUNCTIONS = ("four_way", "rush_hour", "braunschweig")
-RIVALS = ("random", "greedy", "spa", "myopic", "optimal")
+RIVALS = ("random", "greedy", "spa", "myopic", "optimal", "sac", "ppo")
+"""Evaluated beside the first mix; `sac` and `ppo` with the weights that are shipped."""
 
 
 class Study(NamedTuple):
