@@ -174,7 +174,7 @@ def figure(curves: pd.DataFrame, path: Path) -> None:
         panel.spines[["top", "right"]].set_visible(False)
         panel.set_ylim(0.9, 1.03)
     drawn.supxlabel("environment steps, thousands", fontsize=9)
-    drawn.supylabel("surplus over that of conditional, held out", fontsize=9)
+    drawn.supylabel("ratio to conditional", fontsize=9)
     drawn.savefig(path, dpi=150)
 
 
