@@ -195,8 +195,8 @@ def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
         row["ratio_ci"] = half_width(figures[:, surplus] - ratio * first) / base
         row["difference"], row["difference_ci"] = float(difference.mean()), half_width(difference)
         row["p_corrected"] = p_value(difference)
-        for column, name in enumerate(FIGURES):
-            row[name], row[f"{name}_ci"] = float(figures[:, column].mean()), half_width(figures[:, column])
+        for name, mean, width in zip(FIGURES, figures.mean(axis=0), half_widths(figures), strict=True):
+            row[name], row[f"{name}_ci"] = float(mean), float(width)
         rows.append(row)
     table = pd.DataFrame(rows).set_index("policy")
     table["p_corrected"] = corrected(table["p_corrected"].to_numpy())
@@ -205,13 +205,19 @@ def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
 
 def half_width(values: FloatArray) -> float:
     """Half-width of the 95 % interval of a mean by Student's t; 0 where all values are equal, NaN where one is NaN."""
+    return float(half_widths(values[:, None])[0])
+
+
+def half_widths(values: FloatArray) -> FloatArray:
+    """`half_width` of each column of values of shape (worlds, figures)."""
     from scipy import stats
 
-    if not np.isfinite(values).all():
-        return math.nan
-    if np.ptp(values) == 0.0:
-        return 0.0
-    return float(stats.sem(values) * stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1))
+    widths = np.where(np.isfinite(values).all(axis=0), 0.0, np.nan)
+    varies = (widths == 0.0) & (np.ptp(values, axis=0) > 0.0)
+    if varies.any():
+        worlds = len(values)
+        widths[varies] = stats.sem(values[:, varies], axis=0) * stats.t.ppf(0.5 + CONFIDENCE / 2, worlds - 1)
+    return widths
 
 
 def p_value(difference: FloatArray) -> float:
