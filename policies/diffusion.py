@@ -1,7 +1,7 @@
 """DMSB: a diffusion model writes the price scaling factor, trained by soft actor-critic (Algorithm 1).
 
 Read from top to bottom: the schedule and the reverse chain, (16) to (18); the critics, (19) and (20); the actor's loss,
-(21); the loop of Algorithm 1. The deployed policy, which needs no torch, is `policies.diffusion_deployed.Diffusion`.
+(21); the loop of Algorithm 1. The deployed policy, which needs no torch, is `policies.deployed.Diffusion`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Small networks in torch, and the same in numpy for a policy that is deployed."""
+"""Small networks in torch, their gradient written out, and their parameters as arrays."""
 
 from __future__ import annotations
 

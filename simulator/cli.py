@@ -8,19 +8,15 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.errors import InputError, RunError, one_line
+from simulator.errors import InputError, RunError
+from simulator.terminal import bar, note, print_comparison, print_rows, print_summary, show_warning, training_bar
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from rich.console import Console
-
     from simulator.scenario import Scenario
 
 app = typer.Typer(
@@ -89,11 +85,11 @@ def run(
     prepare(loaded, policy, None)
     directory = folder(out) if out is not None else Path("outputs") / _slug(f"{loaded.name}-{policy}-s{seed}")
     check_output(directory, force)
-    with _bar(f"{loaded.name}, {policy}", length) as progress:
+    with bar(f"{loaded.name}, {policy}", length) as progress:
         result = simulate(loaded, policy, seed=seed, duration=duration, warmup=warmup, progress=progress)
     result.save(directory, force)
     mechanism = "" if loaded.market.mechanism is None else f", mechanism {loaded.market.mechanism}"
-    _print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {length:g} s")
+    print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {length:g} s")
     print(directory)  # noqa: T201
 
 
@@ -133,7 +129,7 @@ def compare(
     points = dict(parse_grid(text) for text in grid or ())
     journal = directory.with_name(f".{directory.name}.runs")
     runs_in_all = len(names) * seeds * math.prod(map(len, points.values()))
-    with _bar(f"{loaded.name}, {len(names)} policies", runs_in_all) as step:
+    with bar(f"{loaded.name}, {len(names)} policies", runs_in_all) as step:
         table, runs = compare_policies(
             loaded,
             names,
@@ -152,7 +148,7 @@ def compare(
         (part / "scenario.yaml").write_text(dump_scenario(loaded, directory.resolve()), encoding="utf-8")
         comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
     journal.unlink(missing_ok=True)
-    _print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
+    print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
     print(directory)  # noqa: T201
 
 
@@ -190,7 +186,7 @@ def train(
     directory = folder(out) if out is not None else Path("outputs") / _slug(f"{label}-{policy}-training-s{seed}")
     if directory.exists() and not resume:
         raise OutputError(f"{directory} exists already; go on with it (--resume), or name another folder")
-    with _training_bar(f"{label}, {policy}", steps) as progress:
+    with training_bar(f"{label}, {policy}", steps) as progress:
         best = train_policy(
             loaded,
             policy,
@@ -223,7 +219,7 @@ def audit(
     loaded = _load(scenario, sets)
     found = audit_auction(loaded, policy, seed=seed, rounds=rounds)
     rows = [(row.property, row.verdict, f"{row.number:.4g}", row.meaning) for row in found.findings]
-    _print_rows(
+    print_rows(
         ("property", "", "number", "what it is"),
         rows,
         f"{loaded.name}, policy {policy}: {found.rounds:,} rounds played again",
@@ -243,7 +239,7 @@ def scenarios(
 
     known = shipped_scenarios()
     if show is None:
-        _print_rows(("scenario", "what it is"), [(name, Scenario.load(name).about) for name in known])
+        print_rows(("scenario", "what it is"), [(name, Scenario.load(name).about) for name in known])
     elif show in known:
         print(shipped_text(show), end="")  # noqa: T201
     else:
@@ -263,7 +259,7 @@ def policies() -> None:
         parameters = [str(parameter) for parameter in inspect.signature(found).parameters.values()]
         about = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
         rows.append((name, re.sub(r": [^,=]+ ?=? ?", "=", ", ".join(parameters)).rstrip("="), about))
-    _print_rows(("policy", "parameters", "what it does"), rows)
+    print_rows(("policy", "parameters", "what it does"), rows)
 
 
 @app.command()
@@ -280,7 +276,7 @@ def validate(
 
     problems = scenario_problems(file)
     for problem in problems:
-        _note(f"error: {problem}")
+        note(f"error: {problem}")
     if problems:
         raise typer.Exit(2)
     loaded = _load(file, None)
@@ -289,7 +285,7 @@ def validate(
         try:
             find_mechanism(loaded.market.mechanism)
         except InputError as error:
-            _note(f"error: {error}")
+            note(f"error: {error}")
             failed = True
     try:
         if isinstance(loaded.traffic, RecordedTraffic):
@@ -299,7 +295,7 @@ def validate(
             network = Network(loaded.traffic, Fleet(loaded))
             found = f" (signals at {', '.join(network.junctions()) or 'no node'}; entries {', '.join(network.entries)})"
     except InputError as error:
-        _note(f"error: {error}")
+        note(f"error: {error}")
         failed = True
     if failed:
         raise typer.Exit(2)
@@ -318,7 +314,7 @@ def schema() -> None:
 
 def main() -> None:
     """Entry point: exit 0 if done, 1 if the run failed, 2 if the input was wrong."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = show_warning
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no "±" still gets the table
@@ -329,17 +325,17 @@ def main() -> None:
     except (InputError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
         if message:  # empty where the help has been shown instead
-            _note(f"error: {message}")
+            note(f"error: {message}")
         sys.exit(2)
     except RunError as error:
-        _note(f"error: {error}")
+        note(f"error: {error}")
         sys.exit(1)
     except Exception as error:
         if os.environ.get("DMSB_DEBUG"):
             raise
         from simulator.faults import describe
 
-        _note(f"error: unexpected {describe(error)}; with DMSB_DEBUG=1 the traceback is shown")
+        note(f"error: unexpected {describe(error)}; with DMSB_DEBUG=1 the traceback is shown")
         sys.exit(1)
 
 
@@ -351,133 +347,6 @@ def _load(scenario: str, sets: list[str] | None) -> Scenario:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._=-]+", "-", text)[-200:]
-
-
-def _note(message: str) -> None:
-    print(one_line(message), file=sys.stderr)  # noqa: T201
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    _note(f"warning: {message}")
-
-
-@contextmanager
-def _bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
-    """A bar for a person at a terminal, once two seconds have passed; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    import time
-
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
-        shown = progress.add_task(what, total=total, visible=False)
-        begin = last = time.monotonic()
-
-        def update(done: float) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last > 0.1:
-                last = now
-                progress.update(shown, completed=done, visible=now - begin > 2.0)
-
-        yield update
-
-
-@contextmanager
-def _training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A bar with what was earned so far for a person at a terminal; elsewhere a line an evaluation."""
-    import time
-
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    begin, shown = time.monotonic(), dict[str, float]()
-    first: list[float] = []
-
-    def text(metrics: dict[str, float]) -> str:
-        shown.update(metrics)
-        first.append(metrics["steps"]) if not first else None
-        speed = (metrics["steps"] - first[0]) / max(time.monotonic() - begin, 1e-9)
-        parts = [
-            f"surplus {shown.get('train/surplus', float('nan')):.3f}",
-            f"of the oracle's {shown.get('train/oracle_share', float('nan')):.3f}",
-            f"ratio to conditional {shown.get('evaluation/ratio', float('nan')):.4f}",
-            f"{speed:,.0f} steps/s",
-        ]
-        return ", ".join(parts)
-
-    if not sys.stderr.isatty():
-
-        def line(metrics: dict[str, float]) -> None:
-            described = text(metrics)
-            if "evaluation/ratio" in metrics:
-                _note(f"{what}: {metrics['steps']:,.0f} steps, {described}")
-
-        yield line
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=steps)
-        yield lambda metrics: progress.update(task, completed=metrics["steps"], description=f"{what}: {text(metrics)}")
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-
-
-def _print_rows(
-    heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], title: str | None = None, right: int = 99
-) -> None:
-    """A table without frames; columns from ``right`` on are numbers."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title) if title else None, title_justify="left", box=None, pad_edge=False)
-    for position, head in enumerate(heads):
-        table.add_column(head, justify="right" if position >= right else "left", no_wrap=position == 0)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    _console().print(table)
-
-
-def _print_summary(summary: pd.Series, title: str) -> None:
-    from simulator.schema import SUMMARY
-
-    rows = [(name, f"{summary[name]:,.4g}", unit, meaning) for name, (unit, meaning) in SUMMARY.items()]
-    _print_rows(("", "value", "", "meaning"), rows, title)
-
-
-def _print_comparison(table: pd.DataFrame, title: str) -> None:
-    keys = [str(key) for key in table.index.names]
-    heads = (*keys, "surplus", "±", "ratio", "±", "p", "ground", "UAV", "by UAV", "latency", "p95", "paid", "done")
-    rows = [
-        (
-            *(
-                f"{part:g}" if isinstance(part, float) else str(part)
-                for part in (key if isinstance(key, tuple) else (key,))
-            ),
-            f"{row['surplus_mean']:.4f}",
-            f"{row['surplus_mean_ci']:.4f}",
-            f"{row['ratio']:.4f}",
-            f"{row['ratio_ci']:.4f}",
-            "" if math.isnan(row["p_corrected"]) else f"{row['p_corrected']:.3f}",
-            f"{row['surplus_ground']:.3f}",
-            f"{row['surplus_uav']:.3f}",
-            f"{row['uav_share']:.3f}",
-            f"{row['latency_mean']:.2f}",
-            f"{row['latency_p95']:.2f}",
-            f"{row['payments']:,.0f}",
-            f"{row['completed_share']:.3f}",
-        )
-        for key, row in table.iterrows()
-    ]
-    _print_rows(heads, rows, title, right=len(keys))
 
 
 if __name__ == "__main__":

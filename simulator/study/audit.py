@@ -115,10 +115,11 @@ def audit(
     scenario = Scenario.load(scenario, **overrides)
     if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
         raise InputError(f"rounds: must be a whole number >= 1, not {shown(rounds)}")
-    paper = isinstance(scenario.traffic, Rounds)
     duration, watched = scenario.duration_s, max(rounds, WATCHED)
+    reference_mb = None
     if isinstance(scenario.traffic, Rounds):
-        duration = (watched + 1) * scenario.traffic.every_s
+        # There a value scales with the task's size; at junctions the queues price it.
+        duration, reference_mb = (watched + 1) * scenario.traffic.every_s, REFERENCE_MB
     check_times(seed, duration, 0.0)
     found, chosen, information = prepare(scenario, policy, mechanism)
     simulation = Simulation(scenario, seed, duration, chosen, information)
@@ -135,8 +136,8 @@ def audit(
             tally.identities(played)
             tally.played += 1
         simulation.settle(ask_price(found, auction.observation, auction.task.id))
-        common = auction.task.demand * (REFERENCE_MB / auction.task.size_mb if paper else 1.0)
-        tally.settled(auction, common)
+        scale = 1.0 if reference_mb is None else reference_mb / auction.task.size_mb
+        tally.settled(auction, auction.task.demand * scale)
         if len(tally.common) == watched:
             break
     if not tally.played:
@@ -153,6 +154,10 @@ class _Round:
         self.names = [names[station] for station in auction.ranking]
         self.worth = [float(auction.value[station]) for station in auction.ranking]
         self.bids = list(auction.bids)
+
+    def with_truth(self, place: int) -> list[float]:
+        """The bids, but that of one bidder its true value."""
+        return [*self.bids[:place], self.worth[place], *self.bids[place + 1 :]]
 
     def play(self, bids: Sequence[float]) -> tuple[int, float, float]:
         """Winner (by place in ``bids``, or `UAV`), payment and rho if these had been the bids."""
@@ -191,7 +196,6 @@ class _Tally:
     misreported: int = 0
     regret: float = 0.0
     shilled: int = 0
-    shill_gain: float = 0.0
     at_a_loss: int = 0
     by_name: int = 0
     uav_profits: list[float] = field(default_factory=list)
@@ -204,8 +208,7 @@ class _Tally:
         """Let each bidder tell something else than its value."""
         gained = False
         for place, value in enumerate(played.worth):
-            truth = [*played.bids]
-            truth[place] = value
+            truth = played.with_truth(place)
             honest, paid, rho = played.utility(place, truth, (place,))
             self.truthful += honest
             if honest < -GAIN * value:
@@ -217,13 +220,8 @@ class _Tally:
                 lie[place] = multiplier * value
                 utility, payment, other = played.utility(place, lie, (place,))
                 self.by_multiplier[multiplier] += utility
-                if utility - honest > max(best, GAIN * value):
-                    best = utility - honest
-                    said = (
-                        f"{_who(played, place)} has {honest:.4g} of it if truthful (rho {rho:.4g}); bidding "
-                        f"{multiplier:g} times that it wins at rho {other:.4g} for {payment:.4g} and has {utility:.4g}"
-                    )
-                    self._example("misreport", best / value, said)
+                said = f"bidding {multiplier:g} times that it wins at rho {other:.4g} for {payment:.4g}"
+                best = self._gain("misreport", played, place, honest, rho, utility, best, said)
             self.regret += best
             gained |= best > 0.0
         self.misreported += gained
@@ -232,23 +230,26 @@ class _Tally:
         """Let each bidder enter a second bid under a false name; what that wins, its owner gets and pays."""
         gained = False
         for place, value in enumerate(played.worth):
-            truth = [*played.bids]
-            truth[place] = value
+            truth = played.with_truth(place)
             honest, _, rho = played.utility(place, truth, (place,))
             best = 0.0
             for share in SHILLS:
-                both = [*truth, share * value]
-                utility, payment, other = played.utility(place, both, (place, len(truth)))
-                if utility - honest > max(best, GAIN * value):
-                    best = utility - honest
-                    said = (
-                        f"{_who(played, place)} has {honest:.4g} of it alone (rho {rho:.4g}); with a false bid of "
-                        f"{share:g} times that beside its own it wins at rho {other:.4g} for {payment:.4g}"
-                    )
-                    self._example("shill", best / value, said)
-            self.shill_gain += best
+                utility, payment, other = played.utility(place, [*truth, share * value], (place, len(truth)))
+                said = f"with a false bid of {share:g} times that it wins at rho {other:.4g} for {payment:.4g}"
+                best = self._gain("shill", played, place, honest, rho, utility, best, said)
             gained |= best > 0.0
         self.shilled += gained
+
+    def _gain(
+        self, kind: str, played: _Round, place: int, honest: float, rho: float, utility: float, best: float, said: str
+    ) -> float:  # fmt: skip
+        """The best gain over the truth so far; a round in which it grows is kept as an example."""
+        value = played.worth[place]
+        if utility - honest <= max(best, GAIN * value):
+            return best
+        told = f"{_who(played, place)} has {honest:.4g} of it if truthful (rho {rho:.4g}); {said} and has {utility:.4g}"
+        self._example(kind, (utility - honest) / value, told)
+        return utility - honest
 
     def identities(self, played: _Round) -> None:
         """Give the same bids to other stations: the bid must win, not the name."""

@@ -6,7 +6,7 @@ import math
 import operator
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import tandem_finish
 from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, mean_with_newest, valuation
-from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth
+from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth, UavBid
 from simulator.scenario import TASK_KINDS, Scenario
 from simulator.world.fleet import Fleet
 from simulator.world.situation import Books, Situation
@@ -147,7 +147,7 @@ class Auctioneer:
         self._uavs, self._stations = range(fleet.uavs), range(fleet.uavs, fleet.size)
         self._history, self._books, self._recorder = history, books, recorder
         self._mechanism, self._information = mechanism, information
-        self._uav_bid_kind: Literal["contract", "reported"] = getattr(mechanism, "uav_bid", "reported")
+        self._uav_bid_kind: UavBid = getattr(mechanism, "uav_bid", "reported")
         self._latency_weight = market.latency_weight
         self._window_s = market.load_window_s
         self._recent: deque[float] = deque()
