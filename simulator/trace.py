@@ -52,9 +52,8 @@ class Recorder:
 
     def auction(self, auction: Auction) -> None:
         """Write down a settled auction and the bids of all providers; its task is followed until it is done."""
-        task, bids, uav = auction.task, auction.bids, auction.uav
-        winner = auction.winner
-        kind = _NONE if winner < 0 else _GROUND if winner in auction.ranking else _UAV
+        task, bids, winner = auction.task, auction.bids, auction.winner
+        kind = _NONE if winner < 0 else _UAV if winner == auction.uav else _GROUND
         self._auctions.extend(
             (
                 task.id,
@@ -66,12 +65,12 @@ class Recorder:
                 auction.rho,
                 bids[0] if bids else math.nan,
                 bids[1] if len(bids) > 1 else math.nan,
-                auction.bid[uav] if uav >= 0 else math.nan,
-                auction.contract if uav >= 0 else math.nan,
+                auction.uav_bid,
+                auction.contract if auction.uav >= 0 else math.nan,
                 winner,
                 kind,
                 auction.payment,
-                auction.value[uav] if uav >= 0 else math.nan,
+                auction.uav_value,
                 auction.top_value,
                 auction.surplus,
                 auction.oracle_surplus,
@@ -80,8 +79,7 @@ class Recorder:
             )
         )
         self._auctions.frombytes(auction.market.tobytes())
-        for column in (auction.bid, auction.value, auction.common, auction.match, auction.latency):
-            self._bids.frombytes(column.tobytes())
+        self._bids.frombytes(auction.book.tobytes())
         self._invited.frombytes(auction.invited.tobytes())
         if task.status == UNSERVED:
             self._write(task, math.inf)

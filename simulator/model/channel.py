@@ -22,13 +22,9 @@ def data_rate(bandwidth_mhz: FloatArray, snr: FloatArray) -> FloatArray:
     return np.asarray(bandwidth_mhz / math.log(2.0) * np.log1p(snr))
 
 
-def snr_ratio(unit_snr_db: FloatArray) -> FloatArray:
-    """Signal-to-noise ratio of a link at one power unit as a plain ratio; times the power units it is g p / sigma^2.
-
-    Args:
-        unit_snr_db: the ratio at one power unit (100 mW), dB.
-    """
-    return np.asarray(np.exp(0.1 * math.log(10.0) * unit_snr_db))
+def snr_ratio(decibel: FloatArray | float) -> FloatArray:
+    """A signal-to-noise ratio or a gain in dB as a plain ratio; ratios of place, fading and power multiply."""
+    return np.asarray(np.exp(0.1 * math.log(10.0) * decibel))
 
 
 def distance_snr_db(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from simulator.model import FloatArray
@@ -29,39 +32,62 @@ def cpu_s(size_mb: FloatArray | float, cpu_units: FloatArray) -> FloatArray:
     return np.asarray(GIGABITS_PER_MB * size_mb / cpu_units)
 
 
-def stage_times(
+class Work(NamedTuple):
+    """What a task asks of every provider, whatever the place at which it is requested.
+
+    Attributes:
+        snr: received signal-to-noise ratio of uplink and downlink over the place's own at one power unit, shape
+            (2, ..., providers).
+        mhz_per_mb: bandwidth of uplink and downlink for each megabyte that they carry, shape (2, ..., providers).
+        compute_s: seconds on GPU and CPU, shape (2, ..., providers).
+    """
+
+    snr: FloatArray
+    mhz_per_mb: FloatArray
+    compute_s: FloatArray
+
+
+def stage_work(
     size_mb: FloatArray | float,
     gpu_per_bit: FloatArray | float,
-    unit_snr_db: FloatArray,
+    fading_db: FloatArray | float,
     uplink_power_units: FloatArray | float,
     bandwidth_mhz: FloatArray,
     power_units: FloatArray,
     gpu_units: FloatArray,
     cpu_units: FloatArray,
-) -> FloatArray:
-    """Seconds that a task needs in each stage at each provider when nobody is before it: (3), (4), (4), (5).
+) -> Work:
+    """The parts of equations (3) to (5) that do not depend on the place.
 
     Args:
         size_mb: input size D, MB; the result has the same size.
         gpu_per_bit: GPU work a bit ``e_p``, 1/bit.
-        unit_snr_db: signal-to-noise ratio of the link at one power unit, dB, shape (..., providers).
+        fading_db: fading of the link, dB, shape (..., providers).
         uplink_power_units: transmit power ``p^u`` of the vehicle, units of 100 mW.
         bandwidth_mhz: ``B^u`` and ``B^d``, MHz, shape (2, ..., providers).
         power_units: transmit power ``p^d`` of the provider, units of 100 mW.
         gpu_units: GPU speed ``f^g``, 1e9 /s.
         cpu_units: CPU speed ``f^c``, 1e9 bit/s.
+    """
+    snr = snr_ratio(fading_db) * np.stack(np.broadcast_arrays(uplink_power_units, power_units))
+    compute = np.stack(np.broadcast_arrays(gpu_s(size_mb, gpu_per_bit, gpu_units), cpu_s(size_mb, cpu_units)))
+    return Work(snr, np.stack([bandwidth / size_mb for bandwidth in bandwidth_mhz]), compute)
+
+
+def stage_times(work: Work, unit_snr: FloatArray) -> FloatArray:
+    """Seconds that a task needs in each stage at each provider when nobody is before it: (3), (4), (4), (5).
+
+    Args:
+        work: what the task asks for.
+        unit_snr: signal-to-noise ratio of the place at one power unit, a plain ratio, shape (..., providers).
 
     Returns:
         Seconds, shape (4, ..., providers), in the order of ``STAGES``.
     """
-    gain = snr_ratio(unit_snr_db)
-    snr = np.empty((2, *gain.shape))
-    np.multiply(gain, uplink_power_units, out=snr[0])
-    np.multiply(gain, power_units, out=snr[1])
-    times = np.empty((len(STAGES), *gain.shape))
-    times[::3] = transfer_s(size_mb, data_rate(bandwidth_mhz, snr))
-    times[1] = gpu_s(size_mb, gpu_per_bit, gpu_units)
-    times[2] = cpu_s(size_mb, cpu_units)
+    carry = transfer_s(1.0, data_rate(work.mhz_per_mb, unit_snr * work.snr))
+    times = np.empty((len(STAGES), *carry.shape[1:]))
+    times[::3] = carry
+    times[1:3] = work.compute_s
     return times
 
 
@@ -70,12 +96,12 @@ def latency(times: FloatArray) -> FloatArray:
     return np.asarray(times[0] + times[1] + times[2] + times[3])
 
 
-def tandem_finish(arrival_s: float, free_at_s: FloatArray, times: FloatArray) -> FloatArray:
+def tandem_finish(arrival_s: float, free_at_s: Sequence[FloatArray] | FloatArray, times: FloatArray) -> FloatArray:
     """When each stage is done with a task that joins the four queues now (Lindley's recursion, stage by stage).
 
     Args:
         arrival_s: the moment at which the task joins the first queue.
-        free_at_s: when each stage will have served all that is before the task, shape (4, providers).
+        free_at_s: when each stage will have served all that is before the task, four arrays of shape (providers,).
         times: the task's own stage times, shape (4, ..., providers).
 
     Returns:
@@ -83,6 +109,7 @@ def tandem_finish(arrival_s: float, free_at_s: FloatArray, times: FloatArray) ->
     """
     finish = np.empty_like(times)
     done: FloatArray | float = arrival_s
-    for stage in range(len(STAGES)):
-        done = np.add(np.maximum(free_at_s[stage], done), times[stage], out=finish[stage])
+    for free, seconds, ends in zip(free_at_s, times, finish, strict=True):
+        np.maximum(free, done, out=ends)
+        done = np.add(ends, seconds, out=ends)
     return finish

@@ -21,7 +21,7 @@ def mean_with_newest(past_sum: FloatArray, newest: FloatArray, entries: FloatArr
     """The means of (9) and (10) over the last tasks.
 
     Args:
-        past_sum: sum over the last T - 1 tasks, or as many as there are.
+        past_sum: sum over the last T - 1 tasks, or as many as there are; both terms side by side or one of them.
         newest: the term of the task at hand.
         entries: how many tasks that makes, the one at hand included.
     """

@@ -272,7 +272,7 @@ class _Tally:
         self.common.append(common)
         self.strata.append((auction.task.kind, float(auction.public[auction.ranking[1]] / auction.public[auction.uav])))
         if by_uav:
-            self.uav_profits.append(float(auction.value[auction.uav]) - auction.payment)
+            self.uav_profits.append(auction.uav_value - auction.payment)
 
     def findings(self) -> list[Finding]:
         """The verdicts."""

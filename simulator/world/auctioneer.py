@@ -18,14 +18,17 @@ from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, mean_with_newest, valuation
 from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome, Truth, UavBid
 from simulator.scenario import TASK_KINDS, Scenario
+from simulator.trace import BID_FIELDS, Recorder
 from simulator.world.fleet import Fleet
 from simulator.world.situation import Books, Situation
 from simulator.world.task import UNSERVED, Task
 
 if TYPE_CHECKING:
-    from simulator.trace import Recorder
     from simulator.world.providers import History, Provider, UnqueuedProvider
 
+
+TERMS = slice(BID_FIELDS.index("common_value"), BID_FIELDS.index("match_value") + 1)
+"""The rows of an auction's book that (9) and (10) average."""
 
 KIND_FLAGS = tuple(tuple(float(kind == other) for other in TASK_KINDS) for kind in TASK_KINDS)
 """The market conditions that say of which kind a task is, by kind."""
@@ -38,16 +41,17 @@ class Auction:
         task: the task.
         situation: what the task meets at every provider.
         finish: when each stage of each provider would be done with it, s, shape (4, 2, providers).
-        latency: each provider's own estimate of the task's latency, s, shape (providers,).
         public: what everybody can predict for a task of 30 MB, s, shape (providers,).
-        common: common values c_n of (9), shape (providers,).
-        match: match values m_n of (10), shape (providers,).
-        value: true values v_n of (11), shape (providers,).
-        bid: bids, a UAV's as of its last report, shape (providers,).
+        book: rows of `BID_FIELDS`: bid, true value, common value c_n of (9), match value m_n of (10), and the
+            provider's own estimate of the latency, s; shape (5, providers).
+        bid: bids, a UAV's as of its last report: a row of the book, shape (providers,).
+        value: true values v_n of (11): a row of the book, shape (providers,).
         invited: who was invited, shape (providers,).
         ranking: invited stations by descending bid; the lower id goes first among equals.
         bids: their bids, in that order.
         uav: id of the UAV that takes the task if no station wins, -1 for none.
+        uav_bid: its bid, NaN without one.
+        uav_value: its true value, NaN without one.
         top_value: highest true value among the invited stations, NaN without one.
         contract: the contract bid of (13); the UAV's own bid while there is none.
         market: public market conditions, shape (len(MARKET_CONDITIONS),).
@@ -64,13 +68,11 @@ class Auction:
         "asked",
         "bid",
         "bids",
-        "common",
+        "book",
         "contract",
         "finish",
         "invited",
-        "latency",
         "market",
-        "match",
         "observation",
         "oracle_surplus",
         "payment",
@@ -82,6 +84,8 @@ class Auction:
         "task",
         "top_value",
         "uav",
+        "uav_bid",
+        "uav_value",
         "value",
         "winner",
     )
@@ -89,16 +93,16 @@ class Auction:
     task: Task
     situation: Situation
     finish: FloatArray
-    latency: FloatArray
     public: FloatArray
-    common: FloatArray
-    match: FloatArray
-    value: FloatArray
+    book: FloatArray
     bid: FloatArray
+    value: FloatArray
     invited: BoolArray
     ranking: list[int]
     bids: list[float]
     uav: int
+    uav_bid: float
+    uav_value: float
     top_value: float
     contract: float
     market: FloatArray
@@ -143,8 +147,9 @@ class Auctioneer:
         self._surplus_weight = surplus_weights(fleet.is_uav, market.uav_weight).tolist()
         self.pending: Auction | None = None
         self.feedback: Callable[[Outcome], None] | None = None
-        self._fleet, self._providers, self._free_at = fleet, providers, free_at[:, None]
+        self._fleet, self._providers, self._free_at = fleet, providers, list(free_at[:, None])
         self._uavs, self._stations = range(fleet.uavs), range(fleet.uavs, fleet.size)
+        self._bid_factors: list[float] = fleet.bid_factor.tolist()
         self._history, self._books, self._recorder = history, books, recorder
         self._mechanism, self._information = mechanism, information
         self._uav_bid_kind: UavBid = getattr(mechanism, "uav_bid", "reported")
@@ -173,7 +178,7 @@ class Auctioneer:
         position, auction.payment = self.decide(auction, auction.bids, rho)
         auction.winner = auction.uav if position == UAV else auction.ranking[position]
         self._close(auction)
-        self._books.settled(float(auction.value[auction.uav]), auction.top_value)
+        self._books.settled(auction.uav_value, auction.top_value)
         if self.feedback is not None:
             by_uav = position == UAV
             self.feedback(
@@ -184,7 +189,7 @@ class Auctioneer:
                     auction.surplus,
                     auction.observation,
                     self._allowed(auction.bids),
-                    float(auction.value[auction.uav]) if by_uav else None,
+                    auction.uav_value if by_uav else None,
                 )
             )
 
@@ -192,10 +197,8 @@ class Auctioneer:
         """What the policy sees of an auction with these ground bids, descending, its own or others that might be."""
         truth = None
         if self._information == "clairvoyant":
-            truth = Truth(float(auction.value[auction.uav]), float(auction.value[auction.ranking[0]]))
-        return Observation(
-            auction.market, self._allowed(bids), float(auction.bid[auction.uav]), auction.contract, truth
-        )
+            truth = Truth(auction.uav_value, float(auction.value[auction.ranking[0]]))
+        return Observation(auction.market, self._allowed(bids), auction.uav_bid, auction.contract, truth)
 
     def decide(self, auction: Auction, bids: Sequence[float], rho: float) -> tuple[int, float]:
         """The mechanism's winner, by position in ``bids`` or `UAV`, and what it pays, on its own scale.
@@ -212,7 +215,7 @@ class Auctioneer:
         position, payment = self._outcome(auction, bids, self.uav_weight * side, rho)
         if position == UAV:
             # A UAV never pays more than it has bid: the contract bid alone would lose it money.
-            payment = min(payment / self.uav_weight, float(auction.bid[auction.uav]))
+            payment = min(payment / self.uav_weight, auction.uav_bid)
         return position, payment
 
     def _value(self, situation: Situation) -> Auction:
@@ -221,14 +224,17 @@ class Auctioneer:
         task = situation.task
         auction.task, auction.situation = task, situation
         auction.finish = tandem_finish(task.requested, self._free_at, situation.times)
-        auction.latency, auction.public = auction.finish[3] - task.requested
-        common, match = common_term(auction.latency, self._latency_weight), situation.match
-        auction.common = mean_with_newest(history.common_sum, common, history.entries)
-        auction.match = mean_with_newest(history.match_sum, match, history.entries)
-        auction.value = valuation(auction.common, auction.match, task.demand)
-        auction.bid = auction.value * self._fleet.bid_factor
+        own, auction.public = auction.finish[3] - task.requested
+        auction.book = book = np.empty((len(BID_FIELDS), len(own)))
+        auction.bid, auction.value, common, match, latency = book
+        latency[:] = own
+        common[:] = common_term(own, self._latency_weight)
+        match[:] = situation.match
+        book[TERMS] = mean_with_newest(history.sums, book[TERMS], history.entries)
+        auction.value[:] = valuation(common, match, task.demand)
+        np.multiply(auction.value, self._fleet.bid_factor, out=auction.bid)
         for uav in self._uavs:
-            auction.bid[uav] = self._fleet.bid_factor[uav] * self._books.uav_bid(uav)
+            auction.bid[uav] = self._bid_factors[uav] * self._books.uav_bid(uav)
         auction.invited = situation.covered & (situation.dwell_s >= auction.public)
         auction.rho = auction.payment = math.nan
         auction.winner, auction.surplus = -1, 0.0
@@ -236,23 +242,23 @@ class Auctioneer:
 
     def _invite(self, auction: Auction) -> None:
         """Rank the invited stations and find the UAV that stands behind them."""
-        invited, bids = auction.invited.tolist(), auction.bid.tolist()
-        ranked = sorted((-bids[station], station) for station in self._stations if invited[station])
+        invited, (bids, values) = auction.invited.tolist(), auction.book[:2].tolist()
+        ranked = sorted([(-bids[station], station) for station in self._stations if invited[station]])
         auction.ranking = ranking = [station for _, station in ranked]
         auction.bids = [-bid for bid, _ in ranked]
         flying = [uav for uav in self._uavs if invited[uav]]
         auction.uav = uav = min(flying, key=auction.public.__getitem__) if flying else -1
-        value = auction.value
-        auction.top_value = float(max(value[station] for station in ranking)) if ranking else math.nan
+        auction.uav_bid, auction.uav_value = (bids[uav], values[uav]) if flying else (math.nan, math.nan)
+        auction.top_value = max([values[station] for station in ranking]) if ranking else math.nan
         contract = self._books.contract_bid()
-        auction.contract = contract if contract is not None else bids[uav] if flying else math.nan
+        auction.contract = auction.uav_bid if contract is None else contract
         auction.asked = len(ranking) >= 2 and bool(flying)
 
     def _look(self, auction: Auction) -> None:
         """The public market conditions m^k; NaN for whoever does not cover the vehicle."""
         now, seconds = auction.task.requested, auction.public.tolist()
         covered = auction.situation.covered.tolist()
-        stations = sorted((seconds[station], station) for station in self._stations if covered[station])
+        stations = sorted([(seconds[station], station) for station in self._stations if covered[station]])
         uav = auction.uav
         if uav < 0:
             uav = min((other for other in self._uavs if covered[other]), key=seconds.__getitem__, default=-1)
@@ -271,7 +277,7 @@ class Auctioneer:
                 len(stations),
                 load,
                 *self._books.audited_match(uav, best[1], second[1]),
-                auction.bid[uav] if uav >= 0 else math.nan,
+                float(auction.bid[uav]) if uav >= 0 else math.nan,
                 *KIND_FLAGS[auction.task.kind],
             )
         )
@@ -308,7 +314,7 @@ class Auctioneer:
             auction.payment = auction.bids[1] if len(auction.bids) > 1 else 0.0
         elif auction.uav >= 0:
             auction.winner = auction.uav
-            auction.payment = min(auction.contract, float(auction.bid[auction.uav]))
+            auction.payment = min(auction.contract, auction.uav_bid)
         self._close(auction)
 
     def _close(self, auction: Auction) -> None:
@@ -326,5 +332,5 @@ class Auctioneer:
             self._providers[winner].submit(task, auction.finish[:, 0, winner])
         auction.oracle_surplus = auction.surplus
         if auction.asked:
-            auction.oracle_surplus = max(self.uav_weight * float(auction.value[auction.uav]), auction.top_value)
+            auction.oracle_surplus = max(self.uav_weight * auction.uav_value, auction.top_value)
         self._recorder.auction(auction)

@@ -10,7 +10,7 @@ import numpy as np
 import simpy
 
 from simulator.draws import stream
-from simulator.model.latency import latency, stage_times
+from simulator.model.latency import latency, stage_times, stage_work
 from simulator.model.mechanism import contract_bid
 from simulator.model.valuation import common_term
 from simulator.scenario import Scenario
@@ -55,7 +55,7 @@ class RunningBooks:
     ) -> None:
         market = scenario.market
         self._market = market
-        expected = draw_requests(scenario, fleet, stream(seed, "calibration"), (4096,)).match.mean(axis=0)
+        expected = draw_requests(scenario, fleet, stream(seed, "calibration"), 4096).match.mean(axis=0)
         self._match_sum = (PRIOR_AUDITS * expected).tolist()
         self._match_count = [PRIOR_AUDITS] * fleet.size
         self._ground_sum = sum(self._match_sum[fleet.uavs :])
@@ -134,5 +134,5 @@ def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radi
     kinds = scenario.tasks.kinds.values()
     gpu_per_bit = sum(kind.share * kind.gpu_per_bit for kind in kinds) / sum(kind.share for kind in kinds)
     power = 0.5 * sum(scenario.tasks.power_units)
-    times = stage_times(REFERENCE_MB, gpu_per_bit, radio.unit_snr_db(x, y), power, *equipment)
-    return float(common_term(latency(times), scenario.market.latency_weight)[uav])
+    work = stage_work(REFERENCE_MB, gpu_per_bit, 0.0, power, *equipment)
+    return float(common_term(latency(stage_times(work, radio.unit_snr(x, y))), scenario.market.latency_weight)[uav])

@@ -1,9 +1,9 @@
-"""Providers: SimPy processes that serve four first-come-first-served queues in tandem, and the UAV's reports."""
+"""Providers: four first-come-first-served queues in tandem, and what they remember of the tasks that they served."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -17,8 +17,85 @@ ServedHook = Callable[[Task], None]
 """Called with a task when its last stage is done."""
 
 
+class Stage:
+    """A server with its queue: one task at a time, first come first served, one SimPy timeout a task.
+
+    It is driven by that timeout and not by a process of its own, which would have to be woken whenever a task finds it
+    idle: a second event for each stage of each task.
+
+    Args:
+        env: the SimPy environment.
+        number: which of a task's stages it serves, 0..3.
+        on_done: called with each task that it has served.
+
+    Attributes:
+        serving: the task at the server, None while it is idle.
+        queue: the tasks that wait.
+    """
+
+    def __init__(self, env: simpy.Environment, number: int, on_done: ServedHook) -> None:
+        self.env, self.number = env, number
+        self.serving: Task | None = None
+        self.queue: deque[Task] = deque()
+        self._on_done = on_done
+        self._stopped = False
+        self._ends: simpy.Event | None = None
+        self._begun = self._seconds = 0.0
+
+    def submit(self, task: Task) -> None:
+        """Take in a task."""
+        if self.serving is None and not self._stopped:
+            self._begin(task)
+        else:
+            self.queue.append(task)
+
+    def stop(self) -> None:
+        """Stop at once; what is being served keeps the seconds that it still needs."""
+        self._stopped = True
+        self._ends = None
+        self._seconds = max(self._seconds - (self.env.now - self._begun), 0.0)
+
+    def drop(self) -> list[Task]:
+        """Give up the task at the server and those that wait, in this order."""
+        dropped = [*([] if self.serving is None else [self.serving]), *self.queue]
+        self.serving = None
+        self.queue.clear()
+        return dropped
+
+    def go_on(self) -> None:
+        """Go on after a stop."""
+        self._stopped = False
+        if self.serving is not None:
+            self._serve(self._seconds)
+        elif self.queue:
+            self._begin(self.queue.popleft())
+
+    def _begin(self, task: Task) -> None:
+        self.serving = task
+        task.started[self.number] = self.env.now
+        self._serve(task.times[self.number])
+
+    def _serve(self, seconds: float) -> None:
+        self._begun, self._seconds = self.env.now, seconds
+        self._ends = ends = self.env.timeout(seconds)
+        assert ends.callbacks is not None
+        ends.callbacks.append(self._end)
+
+    def _end(self, event: simpy.Event) -> None:
+        """The server's task is done, unless a stop has made this timeout void."""
+        task = self.serving
+        if event is not self._ends or task is None:
+            return
+        task.finished[self.number] = self.env.now
+        if self.queue:
+            self._begin(self.queue.popleft())
+        else:
+            self.serving = None
+        self._on_done(task)
+
+
 class Provider:
-    """A ground station or UAV: one process a stage, one task at a time in each.
+    """A ground station or UAV: a server a stage, one task at a time in each.
 
     Args:
         env: the SimPy environment.
@@ -32,13 +109,12 @@ class Provider:
         self.env = env
         self.id = provider_id
         self.free_at = free_at
-        self._on_served = on_served
-        self._queues: list[deque[Task]] = [deque() for _ in STAGES]
-        self._serving: list[Task | None] = [None for _ in STAGES]
-        self._idle: list[simpy.Event | None] = [None for _ in STAGES]
-        self._back: simpy.Event | None = None
         self._out_since = 0.0
-        self._stages = [env.process(self._serve(stage)) for stage in range(len(STAGES))]
+        self._stages: list[Stage] = []
+        on_done = on_served
+        for number in reversed(range(len(STAGES))):
+            self._stages.insert(0, Stage(env, number, on_done))
+            on_done = self._stages[0].submit
 
     def submit(self, task: Task, finish: FloatArray) -> None:
         """Take a task into the first queue.
@@ -48,7 +124,7 @@ class Provider:
             finish: when each stage will be done with it, from `tandem_finish`, shape (4,).
         """
         self.free_at[:, self.id] = finish
-        self._enqueue(task, 0)
+        self._stages[0].submit(task)
 
     def go_out(self, keep_tasks: bool) -> list[Task]:
         """Stop all four stages at once.
@@ -59,64 +135,20 @@ class Provider:
         Returns:
             The tasks that were dropped, by stage.
         """
-        self._back, self._out_since = self.env.event(), self.env.now
-        dropped: list[Task] = []
-        if not keep_tasks:
-            for serving, queue in zip(self._serving, self._queues, strict=True):
-                dropped += [*([] if serving is None else [serving]), *queue]
-                queue.clear()
-            self.free_at[:, self.id] = self.env.now
-        for stage, process in enumerate(self._stages):
-            if self._serving[stage] is not None:
-                process.interrupt(keep_tasks)
-        return dropped
+        self._out_since = self.env.now
+        for stage in self._stages:
+            stage.stop()
+        if keep_tasks:
+            return []
+        self.free_at[:, self.id] = self.env.now
+        return [task for stage in self._stages for task in stage.drop()]
 
     def come_back(self) -> None:
         """Go on with what waits; every backlog has stood still meanwhile."""
-        back, self._back = self._back, None
-        assert back is not None
         column = self.free_at[:, self.id]
         column[column > self._out_since] += self.env.now - self._out_since
-        back.succeed()
-
-    def _enqueue(self, task: Task, stage: int) -> None:
-        self._queues[stage].append(task)
-        idle = self._idle[stage]
-        if idle is not None:
-            self._idle[stage] = None
-            idle.succeed()
-
-    def _serve(self, stage: int) -> Generator[simpy.Event, None, None]:
-        env, queue, serving, last = self.env, self._queues[stage], self._serving, stage == len(STAGES) - 1
-        seconds = 0.0
-        while True:
-            begin = None
-            try:
-                while self._back is not None:
-                    yield self._back
-                task = serving[stage]
-                if task is None:
-                    if not queue:
-                        idle = self._idle[stage] = env.event()
-                        yield idle
-                        continue
-                    task = serving[stage] = queue.popleft()
-                    task.started[stage] = env.now
-                    seconds = task.times[stage]
-                begin = env.now
-                yield env.timeout(seconds)
-            except simpy.Interrupt as outage:
-                if begin is not None:
-                    seconds = max(seconds - (env.now - begin), 0.0)
-                if not outage.cause:
-                    serving[stage] = None
-                continue
-            serving[stage] = None
-            task.finished[stage] = env.now
-            if last:
-                self._on_served(task)
-            else:
-                self._enqueue(task, stage + 1)
+        for stage in self._stages:
+            stage.go_on()
 
 
 class UnqueuedProvider:
@@ -154,22 +186,21 @@ class History:
 
     Attributes:
         entries: entries kept and the one at hand, shape (providers,).
-        common_sum: sum of the kept common terms, shape (providers,).
-        match_sum: sum of the kept match terms, shape (providers,).
+        sums: sums of the kept common terms and of the kept match terms, shape (2, providers).
     """
 
     def __init__(self, providers: int, length: int) -> None:
         self.entries = np.ones(providers)
-        self.common_sum = np.zeros(providers)
-        self.match_sum = np.zeros(providers)
+        self.sums = np.zeros((2, providers))
         self._common: list[deque[float]] = [deque(maxlen=length - 1) for _ in range(providers)]
         self._match: list[deque[float]] = [deque(maxlen=length - 1) for _ in range(providers)]
 
     def add(self, provider: int, common: float, match: float) -> None:
         """Take in a task that the provider has served."""
         commons, matches = self._common[provider], self._match[provider]
+        if not commons.maxlen:
+            return  # T = 1: nobody remembers anything
         commons.append(common)
         matches.append(match)
         self.entries[provider] = len(commons) + 1
-        self.common_sum[provider] = sum(commons)
-        self.match_sum[provider] = sum(matches)
+        self.sums[:, provider] = sum(commons), sum(matches)

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.draws import generator
 from simulator.model import BoolArray, FloatArray
-from simulator.model.channel import distance_snr_db, line_of_sight_probability, plane_wave_field
+from simulator.model.channel import distance_snr_db, line_of_sight_probability, plane_wave_field, snr_ratio
 from simulator.scenario import Scenario
 from simulator.scenario_providers import AirRadio, DistanceRadio, RandomGains
 from simulator.world.fleet import Fleet
@@ -58,12 +58,12 @@ class Radio:
 
         @lru_cache(maxsize=PLACES_KEPT)
         def at(x: float, y: float) -> FloatArray:
-            return np.concatenate([part.unit_snr_db(x, y) for part in self._parts])
+            return snr_ratio(np.concatenate([part.unit_snr_db(x, y) for part in self._parts]))
 
         self._at = at
 
-    def unit_snr_db(self, x: float, y: float) -> FloatArray:
-        """Signal-to-noise ratio of each provider at one power unit, without fading, dB, shape (providers,)."""
+    def unit_snr(self, x: float, y: float) -> FloatArray:
+        """Ratio of signal to noise of each provider at one power unit without fading, not in dB, shape (providers,)."""
         return self._at(x, y)
 
 

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeAlias
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from simulator.draws import Stream, generator, stream
-from simulator.model import FloatArray
+from simulator.model import FloatArray, IntArray
 from simulator.model.accuracy import log_normal_accuracy, pixel_accuracy, power_law_accuracy
+from simulator.model.latency import Work, stage_work
 from simulator.model.valuation import match_term
 from simulator.scenario import TASK_KINDS, Market, Scenario
 from simulator.scenario_providers import LogNormalAccuracy, PowerLawAccuracy
-from simulator.world.fleet import Fleet, by_provider
+from simulator.world.fleet import Equipment, Fleet, by_provider
 from simulator.world.task import Task
 
 VEHICLES_A_BLOCK, REQUESTS_A_BLOCK = 64, 2
 
-Limits: TypeAlias = list[float]
-"""Seconds until a task is of no use, by kind."""
-
 
 @dataclass(frozen=True)
 class Requests:
-    """Draws of a block of requests of a shape S; fields by provider have shape (S, providers).
+    """Draws of a block of requests, shape (requests,); fields by provider have shape (requests, providers).
 
     Attributes:
         size_mb: input sizes, MB.
         demand: what each request is worth to anyone.
         kind: indices into the kinds of task.
+        gpu_per_bit: GPU work a bit, 1/bit.
+        limit_s: seconds until the result is of no use.
         uplink_power_units: transmit power of the vehicle, units of 100 mW.
         fading_db: standard normal times the spread of the radio model, dB.
         accuracy: accuracy of each provider.
@@ -40,13 +39,20 @@ class Requests:
 
     size_mb: FloatArray
     demand: FloatArray
-    kind: FloatArray
+    kind: IntArray
+    gpu_per_bit: FloatArray
+    limit_s: FloatArray
     uplink_power_units: FloatArray
     fading_db: FloatArray
     accuracy: FloatArray
     match: FloatArray
 
-    def task(self, at: tuple[int, ...], number: int, vehicle: int, request: int, now: float, limits: Limits) -> Task:
+    @cached_property
+    def _rows(self) -> list[tuple[int, float, float, float]]:
+        fields = (self.kind, self.size_mb, self.demand, self.limit_s)
+        return list(zip(*(field.tolist() for field in fields), strict=True))
+
+    def task(self, at: int, number: int, vehicle: int, request: int, now: float) -> Task:
         """The task of one request of the block.
 
         Args:
@@ -55,31 +61,40 @@ class Requests:
             vehicle: id of the vehicle.
             request: index of the request among those of its vehicle.
             now: time of the request, s.
-            limits: seconds until each kind of task is of no use.
         """
-        kind = int(self.kind[at])
-        size_mb, demand = float(self.size_mb[at]), float(self.demand[at])
-        return Task(number, vehicle, request, kind, size_mb, demand, now, now + limits[kind])
+        kind, size_mb, demand, limit_s = self._rows[at]
+        return Task(number, vehicle, request, kind, size_mb, demand, now, now + limit_s)
+
+    def work(self, equipment: Equipment, uplink_power_units: FloatArray) -> Work:
+        """What the requests ask of providers with this equipment, parts of shape (2, requests, providers).
+
+        Args:
+            equipment: fields of shape (..., providers).
+            uplink_power_units: transmit powers, shape (requests,).
+        """
+        size_mb, power = self.size_mb[:, None], uplink_power_units[:, None]
+        return stage_work(size_mb, self.gpu_per_bit[:, None], self.fading_db, power, *equipment)
 
 
-def draw_requests(scenario: Scenario, fleet: Fleet, draw: Stream, shape: tuple[int, ...]) -> Requests:
+def draw_requests(scenario: Scenario, fleet: Fleet, draw: Stream, count: int) -> Requests:
     """Draw a block of requests: what they bring with them, then fading and accuracy of one provider after the other."""
     tasks, common = scenario.tasks, draw("request")
-    size_mb = common.uniform(*tasks.size_mb, shape)
+    size_mb = common.uniform(*tasks.size_mb, count)
     shares = np.array([tasks.kinds[kind].share if kind in tasks.kinds else 0.0 for kind in TASK_KINDS])
-    kind = np.searchsorted(np.cumsum(shares) / shares.sum(), common.random(shape), side="right")
-    power = common.uniform(*tasks.power_units, shape)
-    demand = np.exp(tasks.demand_log_sd * common.standard_normal(shape) - 0.5 * tasks.demand_log_sd**2)
+    kind = np.searchsorted(np.cumsum(shares) / shares.sum(), common.random(count), side="right")
+    power = common.uniform(*tasks.power_units, count)
+    demand = np.exp(tasks.demand_log_sd * common.standard_normal(count) - 0.5 * tasks.demand_log_sd**2)
     parts = (("uav", scenario.uavs, fleet.uavs), ("station", scenario.stations, fleet.size - fleet.uavs))
     fading = [
-        providers.radio.spread_db * draw(f"fading.{name}").standard_normal((count, *shape))
-        for name, providers, count in parts
+        providers.radio.spread_db * draw(f"fading.{name}").standard_normal((size, count))
+        for name, providers, size in parts
     ]
     accuracy = by_provider(
-        [_draw_accuracy(providers.accuracy, draw, name, (count, *shape)) for name, providers, count in parts]
+        [_draw_accuracy(providers.accuracy, draw, name, (size, count)) for name, providers, size in parts]
     )
     match = match_value(accuracy, scenario.market, tasks.accuracy_cap)
-    return Requests(size_mb, demand, kind.astype(np.float64), power, by_provider(fading), accuracy, match)
+    work, limit = np.array(gpu_work(scenario))[kind], np.array(_limits(scenario))[kind]
+    return Requests(size_mb, demand, kind, work, limit, power, by_provider(fading), accuracy, match)
 
 
 def match_value(accuracy: FloatArray, market: Market, cap: float) -> FloatArray:
@@ -100,7 +115,7 @@ def _draw_accuracy(
     return pixel_accuracy(draw(f"pixels.{name}").binomial(model.pixels, accuracy), model.pixels)
 
 
-def time_limits(scenario: Scenario) -> Limits:
+def _limits(scenario: Scenario) -> list[float]:
     """Seconds until a task of each kind is of no use, `inf` for none."""
     kinds = [scenario.tasks.kinds.get(kind) for kind in TASK_KINDS]
     return [math.inf if kind is None or kind.deadline_s is None else kind.deadline_s for kind in kinds]
@@ -113,29 +128,35 @@ def gpu_work(scenario: Scenario) -> list[float]:
 
 
 class RequestDraws:
-    """Draws of each request, keyed by (seed, vehicle, request index), made for blocks of them."""
+    """Draws of each request, keyed by (seed, vehicle, request index), made for blocks of them.
 
-    def __init__(self, scenario: Scenario, fleet: Fleet, seed: int) -> None:
-        shape = (VEHICLES_A_BLOCK, REQUESTS_A_BLOCK)
+    Args:
+        scenario: the scenario.
+        fleet: the providers.
+        equipment: their equipment, fields of shape (providers,).
+        seed: the seed of the run.
+    """
 
+    def __init__(self, scenario: Scenario, fleet: Fleet, equipment: Equipment, seed: int) -> None:
         @lru_cache(maxsize=512)
-        def block(vehicles: int, requests: int) -> Requests:
-            return draw_requests(scenario, fleet, stream(seed, "requests", vehicles, requests), shape)
-
-        @lru_cache(maxsize=512)
-        def power(vehicles: int) -> list[float]:
+        def power(vehicles: int) -> FloatArray:
+            """Transmit power p^u of each vehicle of a block: one draw, for all its requests and links."""
             rng = generator(seed, "vehicle power", vehicles)
-            drawn: list[float] = rng.uniform(*scenario.tasks.power_units, VEHICLES_A_BLOCK).tolist()
-            return drawn
+            return rng.uniform(*scenario.tasks.power_units, VEHICLES_A_BLOCK)
 
-        self._block, self._power = block, power
+        @lru_cache(maxsize=512)
+        def block(vehicles: int, number: int) -> tuple[Requests, Work]:
+            count = VEHICLES_A_BLOCK * REQUESTS_A_BLOCK
+            requests = draw_requests(scenario, fleet, stream(seed, "requests", vehicles, number), count)
+            work = requests.work(equipment, np.repeat(power(vehicles), REQUESTS_A_BLOCK))
+            return requests, Work(*(np.ascontiguousarray(part.swapaxes(0, 1)) for part in work))
 
-    def of(self, vehicle: int, request: int) -> tuple[Requests, tuple[int, int]]:
-        """The block that holds a request, and the request's index in it."""
+        self._block = block
+
+    def of(self, vehicle: int, request: int) -> tuple[Requests, int, Work]:
+        """The block that holds a request, the request's index in it, and what it asks of every provider."""
         vehicles, row = divmod(vehicle, VEHICLES_A_BLOCK)
-        requests, column = divmod(request, REQUESTS_A_BLOCK)
-        return self._block(vehicles, requests), (row, column)
-
-    def uplink_power(self, vehicle: int) -> float:
-        """Transmit power p^u of a vehicle, units of 100 mW: one draw, for all its requests and links."""
-        return self._power(vehicle // VEHICLES_A_BLOCK)[vehicle % VEHICLES_A_BLOCK]
+        number, column = divmod(request, REQUESTS_A_BLOCK)
+        requests, (snr, mhz_per_mb, compute_s) = self._block(vehicles, number)
+        at = row * REQUESTS_A_BLOCK + column
+        return requests, at, Work(snr[at], mhz_per_mb[at], compute_s[at])

@@ -11,13 +11,14 @@ import simpy
 
 from simulator.draws import Stream, stream
 from simulator.model import FloatArray
+from simulator.model.channel import snr_ratio
 from simulator.model.latency import latency, stage_times
 from simulator.model.mechanism import contract_bid
 from simulator.model.valuation import common_term, valuation
 from simulator.scenario import Scenario
 from simulator.scenario_traffic import Rounds
 from simulator.world.fleet import Fleet
-from simulator.world.requests import Requests, draw_requests, gpu_work, time_limits
+from simulator.world.requests import Requests, draw_requests
 from simulator.world.situation import REFERENCE_MB, Situation
 from simulator.world.task import Task
 
@@ -46,17 +47,10 @@ def draw_rounds(scenario: Scenario, fleet: Fleet, draw: Stream, rounds: int) -> 
     """Draw a block of rounds."""
     traffic = scenario.traffic
     assert isinstance(traffic, Rounds)
-    requests = draw_requests(scenario, fleet, draw, (rounds,))
+    requests = draw_requests(scenario, fleet, draw, rounds)
     equipment = fleet.draw_equipment(draw, (rounds,))
     median = np.where(fleet.is_uav, _median_snr(scenario.uavs), _median_snr(scenario.stations))
-    gpu_per_bit = np.array(gpu_work(scenario))[requests.kind.astype(np.int64)]
-    bare = stage_times(
-        requests.size_mb[:, None],
-        gpu_per_bit[:, None],
-        median + requests.fading_db,
-        requests.uplink_power_units[:, None],
-        *equipment,
-    )
+    bare = stage_times(requests.work(equipment, requests.uplink_power_units), snr_ratio(median))
     uav_sd, ground_sd = traffic.uav_factor_log_sd, traffic.ground_factor_log_sd
     factor = np.empty((rounds, fleet.size))
     factor[:, : fleet.uavs] = np.exp(
@@ -163,7 +157,6 @@ class RoundSource:
         assert isinstance(scenario.traffic, Rounds)
         self._every_s = scenario.traffic.every_s
         self._ground_times = calibration.ground_times
-        self._limits = time_limits(scenario)
         self._fleet = fleet
         self._on_request = on_request
         self._everywhere = np.ones(fleet.size, dtype=np.bool_)
@@ -186,7 +179,7 @@ class RoundSource:
     def _situation(self, number: int, now: float) -> Situation:
         block, row = self._block(number // ROUNDS_A_BLOCK), number % ROUNDS_A_BLOCK
         requests, uavs = block.requests, self._fleet.uavs
-        task = requests.task((row,), number, number, 0, now, self._limits)
+        task = requests.task(row, number, number, 0, now)
         times = np.empty((4, 2, self._fleet.size))
         times[:, 0] = block.bare_times[:, row] / block.factor[row]
         times[:, 1, :uavs] = times[:, 0, :uavs] * (REFERENCE_MB / task.size_mb)

@@ -136,7 +136,7 @@ def test_no_misreport_pays_in_an_auction_as_it_is_held(policy: str) -> None:
             ranking = sorted(range(len(offers)), key=lambda number: (-offers[number], number))
             bids = [offers[number] for number in ranking]
             shown = tuple(bids[1:] if information == "masked" else bids if information == "all-bids" else ())
-            seen = Observation(auction.market, shown, float(auction.bid[auction.uav]), auction.contract)
+            seen = Observation(auction.market, shown, auction.uav_bid, auction.contract)
             position, payment = mechanism.settle(bids, auction.contract, found.price(seen))
             return own - payment if position != UAV and ranking[position] in mine else 0.0
 

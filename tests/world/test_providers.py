@@ -95,8 +95,7 @@ def test_the_history_keeps_the_last_t_minus_one() -> None:
     for value in (1.0, 2.0, 4.0):
         history.add(1, value, 10 * value)
     assert history.entries.tolist() == [1, 3]
-    assert history.common_sum.tolist() == [0, 6]
-    assert history.match_sum.tolist() == [0, 60]
+    assert history.sums.tolist() == [[0, 6], [0, 60]]
     alone = History(1, 1)
     alone.add(0, 1.0, 1.0)
     assert alone.entries.tolist() == [1]
