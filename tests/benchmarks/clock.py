@@ -1,7 +1,9 @@
-"""Processor time, and what the bare SimPy kernel does with it here and now."""
+"""Processor time and memory, and what the bare SimPy kernel does with the first here and now."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator
 
@@ -15,6 +17,16 @@ def cpu_s(work: Callable[[], object]) -> float:
     begin = time.process_time()
     work()
     return time.process_time() - begin
+
+
+def peak_memory_mib(program: str) -> float:
+    """Peak memory of a program in a process of its own, MiB.
+
+    It is read from the kernel's account of the program's memory: ``ru_maxrss`` begins at that of the parent.
+    """
+    program += "\nimport re\nprint(re.search(r'VmHWM:\\s*(\\d+) kB', open('/proc/self/status').read())[1])\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return int(done.stdout) / 1024
 
 
 def bare_simpy() -> float:

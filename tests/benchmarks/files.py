@@ -12,14 +12,13 @@ import numpy as np
 
 from simulator.schema import EVENT_KINDS, table
 from simulator.world.recording import Recording
-from tests.benchmarks.clock import cpu_s
+from tests.benchmarks.clock import cpu_s, peak_memory_mib
 
 AN_HOUR = """
-import re, sys
+import sys
 from simulator import simulate
 simulate("four_way", "conditional").summary
 assert "torch" not in sys.modules
-print(int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1]) / 1024)
 """
 
 
@@ -71,5 +70,4 @@ def help_s() -> float:
 
 def memory_mib() -> float:
     """Peak memory of an hour of `four_way` in a process of its own, MiB; it imports no torch."""
-    done = subprocess.run([sys.executable, "-c", AN_HOUR], capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    return peak_memory_mib(AN_HOUR)

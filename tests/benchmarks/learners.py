@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +19,7 @@ from policies.training import train
 from simulator.environment import Intersection
 from simulator.pricing import MARKET_CONDITIONS, Observation
 from simulator.scenario import Scenario
+from tests.benchmarks.clock import peak_memory_mib
 
 ACTIONS = 20
 PUBLISHED = Settings(
@@ -51,20 +50,17 @@ def steps_a_second(scenario: str, steps: int) -> float:
 
 
 TRAINING = """
-import resource
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from simulator.study.train import train
 with TemporaryDirectory() as folder:
     train(["paper"], "diffusion", 20_000, out=Path(folder) / "training")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
 def training_memory_mib() -> float:
     """Peak memory of `dmsb train paper`, its evaluations included, in a process of its own, MiB."""
-    done = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    return peak_memory_mib(TRAINING)
 
 
 def decision_us(decisions: int = 2_000) -> float:
