@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,20 @@ def save(folder: Path, arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, 
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load(folder: Path, kind: str, actions: int | None = None) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
+def grid_fields(grid: Sequence[float]) -> str:
+    """The fields of a scenario that give a price grid."""
+    return f"market.actions = {len(grid)} and market.first_action = {int(grid[0] > 1.0)}"
+
+
+def load(
+    folder: Path, kind: str, grid: Sequence[float] | None = None
+) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
     """Read a checkpoint.
 
     Args:
         folder: the checkpoint's folder; if a writer was killed between its two renames, the one before it is read.
         kind: which policy it must be of.
-        actions: size of the price grid that it must have, if that is known.
+        grid: the prices that it must have, if they are known.
 
     Raises:
         InputError: there is none, it is damaged, or it does not fit; the message says which.
@@ -69,8 +77,11 @@ def load(folder: Path, kind: str, actions: int | None = None) -> tuple[dict[str,
         raise InputError(f"{folder}: is a checkpoint of the policy '{meta.get('kind')}', not of '{kind}'")
     if meta.get("features") != list(NAMES):
         raise InputError(f"{folder}: was trained on other features; train anew")
-    if actions is not None and meta.get("actions") != actions:
-        raise InputError(f"{folder}: was trained with market.actions = {meta.get('actions')}, not {actions}")
+    own = meta.get("grid")
+    if not isinstance(own, list) or not own or not all(isinstance(price, float) for price in own):
+        raise InputError(f"{folder}: {META} has no price grid")
+    if grid is not None and own != list(grid):
+        raise InputError(f"{folder}: was trained with {grid_fields(own)}, not {grid_fields(grid)}")
     try:
         return load_file(folder / ARRAYS), meta
     except (OSError, SafetensorError, ValueError) as error:

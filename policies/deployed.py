@@ -14,7 +14,6 @@ from policies import checkpoint
 from policies.features import log_features
 from policies.schedule import Schedule, time_features
 from simulator.errors import InputError
-from simulator.model.mechanism import price_grid
 from simulator.pricing import Information, Observation
 
 if TYPE_CHECKING:
@@ -68,11 +67,10 @@ class Learned:
         """
         if self._arrays is None:
             raise InputError(f"policy {self.kind}: no weights are shipped; train some, and give them as weights=DIR")
-        if self._meta["actions"] != scenario.market.actions:
-            raise InputError(
-                f"policy {self.kind}: its weights have market.actions = {self._meta['actions']}, "
-                f"not {scenario.market.actions}"
-            )
+        grid = scenario.market.prices()
+        if self._grid != grid:
+            own, wanted = checkpoint.grid_fields(self._grid), checkpoint.grid_fields(grid)
+            raise InputError(f"policy {self.kind}: its weights have {own}, not {wanted}")
 
     def price(self, observation: Observation) -> float:
         """The price scaling factor of the most likely action."""
@@ -86,7 +84,7 @@ class Learned:
     def _ready(self) -> None:
         """Take what `price` needs from the arrays."""
         assert self._arrays is not None
-        self._grid: list[float] = price_grid(self._meta["actions"]).tolist()
+        self._grid: list[float] = self._meta["grid"]
         self._mean, self._sd = self._arrays["scaler.mean"], self._arrays["scaler.sd"]
 
     def train(

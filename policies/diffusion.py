@@ -6,6 +6,7 @@ Read from top to bottom: the schedule and the reverse chain, (16) to (18); the c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -28,7 +29,6 @@ from policies.networks import (
 from policies.replay import Batch, Replay, hindsight
 from policies.schedule import TIME_FEATURES, Schedule, time_features
 from simulator.model import FloatArray, IntArray
-from simulator.model.mechanism import price_grid
 
 TINY = 1e-8
 """Keeps the logarithm of a probability that has underflowed finite."""
@@ -51,6 +51,8 @@ class Settings:
         n_step: rewards taken as they came; 1 is the paper's.
         soft_update: share by which targets follow, as published.
         actor_rate: learning rate of the actor in the beginning; it falls to 0, so that the end is no random walk.
+        critics_alone: updates of the critics before the actor's first; critics that know nothing drive the actor into
+            a corner, and a softmax hardly comes back to an action that it has given up.
         critic_rate: learning rate of the critics in the beginning; it falls alike.
         entropy_first: weight of the entropy in the beginning, on the scale of rewards.
         entropy_last: and at the end, in between geometric: high at first to explore, low at last to exploit.
@@ -68,10 +70,11 @@ class Settings:
     gamma: float = 0.0
     n_step: int = 1
     soft_update: float = 0.01
-    actor_rate: float = 3e-4
+    actor_rate: float = 1e-3
+    critics_alone: int = 300
     critic_rate: float = 1e-3
-    entropy_first: float = 0.05
-    entropy_last: float = 0.01
+    entropy_first: float = 0.1
+    entropy_last: float = 0.003
     hindsight: bool = True
     worlds: int = 8
 
@@ -171,7 +174,7 @@ class SoftActorCritic:
 
     Args:
         settings: hyperparameters.
-        actions: |A|.
+        grid: the price scaling factors of the actions.
         seed: fixes weights, noise and batches.
         total_steps: environment steps over which the entropy's weight falls.
     """
@@ -179,9 +182,10 @@ class SoftActorCritic:
     kind: ClassVar[str] = "diffusion"
     Actor: ClassVar[type[nn.Module]] = DiffusionActor
 
-    def __init__(self, settings: Settings, actions: int, seed: int, total_steps: int) -> None:
-        self.settings, self.actions, self.total_steps = settings, actions, total_steps
-        self.grid = price_grid(actions)
+    def __init__(self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int) -> None:
+        self.settings, self.total_steps = settings, total_steps
+        self.grid, self.actions = np.array(grid), len(grid)
+        actions = self.actions
         self.generator = torch.Generator().manual_seed(seed)
         self.rng = np.random.default_rng([seed, 1])
         self.scaler = Scaler()
@@ -262,9 +266,10 @@ class SoftActorCritic:
             value = self.critics.least(state)
         spread = entropy(policy).mean()
         actor_loss = -(policy * value).sum(dim=-1).mean() - weight * spread
-        self.actor_optimiser.zero_grad(set_to_none=True)
-        actor_loss.backward()
-        self.actor_optimiser.step()
+        if self.updates >= self.settings.critics_alone:
+            self.actor_optimiser.zero_grad(set_to_none=True)
+            actor_loss.backward()
+            self.actor_optimiser.step()
         follow(self.target_actor, self.actor, self.settings.soft_update)
         follow(self.target_critics, self.critics, self.settings.soft_update)
         self.updates += 1
@@ -332,9 +337,10 @@ class SoftActorCritic:
         arrays |= optimiser_arrays(self.critic_optimiser, "critic_optimiser")
         arrays |= {f"scaler.{name}": array for name, array in self.scaler.state().items()}
         arrays |= {f"replay.{name}": array for name, array in self.replay.state().items()}
-        counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps", "actions")}
+        counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps")}
         return arrays, {
             "kind": self.kind,
+            "grid": self.grid.tolist(),
             "settings": asdict(self.settings),
             "rng": self.rng.bit_generator.state,
             **counters,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.model.mechanism import price_grid
 from simulator.pricing import Observation, Outcome
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class Greedy:
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
         """Forget everything and take the grid from the scenario."""
-        self._grid = price_grid(scenario.market.actions).tolist()
+        self._grid = scenario.market.prices()
         self._sums = np.zeros(len(self._grid))
         self._counts = np.zeros(len(self._grid))
         self._rng = rng

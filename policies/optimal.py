@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,32 +21,38 @@ class Optimal:
 
     Attributes:
         explore: the UAV gets this many priced tasks first, so that both means exist before the ratio is used.
+        u_0: whose mean stands above: the `uav`'s true value, or, as the paper's words have it, the `highest` bid's.
     """
 
     explore: int = 100
-    information: ClassVar[Information] = "masked"
+    u_0: Literal["uav", "highest"] = "uav"
 
     def __post_init__(self) -> None:
+        if self.u_0 not in ("uav", "highest"):
+            raise ValueError(f"u_0 must be 'uav' or 'highest', not {self.u_0!r}")
+        self.information: Information = "masked" if self.u_0 == "uav" else "all-bids"
         if not isinstance(self.explore, int) or self.explore < 1:
             raise ValueError(f"explore must be a whole number >= 1, not {self.explore!r}")
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
         """Forget the past and take zeta from the scenario."""
         self._weight = scenario.market.uav_weight
-        self._rounds = self._uav_rounds = 0
-        self._second_sum = self._uav_sum = 0.0
+        self._rounds = self._u_0_rounds = 0
+        self._second_sum = self._u_0_sum = 0.0
 
     def price(self, observation: Observation) -> float:
         """The ratio of the two running means, at least 1."""
-        if self._uav_rounds < self.explore:
+        if self._u_0_rounds < self.explore:
             return math.inf
-        uav_mean = self._uav_sum / self._uav_rounds
-        return scaling_factor(self._weight * uav_mean, self._second_sum / self._rounds)
+        return scaling_factor(self._u_0_sum / self._u_0_rounds, self._second_sum / self._rounds)
 
     def feedback(self, outcome: Outcome) -> None:
-        """Take in the second bid, and the UAV's value where it won."""
+        """Take in the second bid, and u_0: the UAV's value where it won, or the highest bid."""
         self._rounds += 1
-        self._second_sum += outcome.bids[0]
-        if outcome.uav_value is not None:
-            self._uav_rounds += 1
-            self._uav_sum += outcome.uav_value
+        self._second_sum += outcome.bids[0 if self.u_0 == "uav" else 1]
+        if self.u_0 == "highest":
+            self._u_0_rounds += 1
+            self._u_0_sum += max(self._weight * outcome.observation.uav_bid, outcome.bids[0])
+        elif outcome.uav_value is not None:
+            self._u_0_rounds += 1
+            self._u_0_sum += self._weight * outcome.uav_value

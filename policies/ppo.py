@@ -7,6 +7,7 @@ and activation as the other learners.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -65,18 +66,19 @@ class ProximalPolicyOptimisation:
 
     Args:
         settings: hyperparameters.
-        actions: |A|.
+        grid: the price scaling factors of the actions.
         seed: fixes weights, actions and minibatches.
         total_steps: environment steps over which the learning rate falls.
     """
 
     kind: ClassVar[str] = "ppo"
 
-    def __init__(self, settings: Settings, actions: int, seed: int, total_steps: int) -> None:
-        self.settings, self.actions, self.total_steps = settings, actions, total_steps
+    def __init__(self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int) -> None:
+        self.settings, self.total_steps = settings, total_steps
+        self.grid = list(grid)
         self.generator = torch.Generator().manual_seed(seed)
         self.scaler = Scaler()
-        self.actor = Actor(settings, actions, self.generator)
+        self.actor = Actor(settings, len(self.grid), self.generator)
         self.critic = Perceptron(1, len(NAMES), settings.width, 1, self.generator)
         for net, last in ((self.actor.net, 0.01), (self.critic, 1.0)):
             orthogonal(net, last, self.generator)
@@ -172,8 +174,8 @@ class ProximalPolicyOptimisation:
         for world, rollout in enumerate(self._rollouts):
             for name in rollout[0] if rollout else ():
                 arrays[f"rollout.{world}.{name}"] = np.array([step[name] for step in rollout], dtype=np.float64)
-        counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps", "actions")}
-        return arrays, {"kind": self.kind, "settings": asdict(self.settings), **counters}
+        counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps")}
+        return arrays, {"kind": self.kind, "grid": self.grid, "settings": asdict(self.settings), **counters}
 
     def restore(self, arrays: dict[str, Any], meta: dict[str, Any]) -> None:
         """Take over the state of a checkpoint of the same settings and grid."""

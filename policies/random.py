@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.model.mechanism import price_grid
 from simulator.pricing import Observation
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ class Random:
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
         """Take the grid from the scenario."""
-        self._grid = price_grid(scenario.market.actions).tolist()
+        self._grid = scenario.market.prices()
         self._rng = rng
 
     def price(self, observation: Observation) -> float:

@@ -21,7 +21,7 @@ Report = Callable[[dict[str, float]], None]
 
 REPORT_EVERY = 500
 
-DEPLOYED_META = ("kind", "settings", "actions", "steps", "information")
+DEPLOYED_META = ("kind", "settings", "grid", "steps", "information")
 
 
 class Learner(Protocol):
@@ -158,10 +158,10 @@ def train_policy(
         if not low <= value <= high:
             raise InputError(f"hyperparameter {name} must be from {low:g} to {high:g}, not {value!r}")
     chosen = known(**settings)
-    actions = int(make_env(0).action_space.n)
-    learner: Learner = maker(chosen, actions, seed, steps)
+    grid: list[float] = make_env(0).get_wrapper_attr("grid")
+    learner: Learner = maker(chosen, grid, seed, steps)
     if resume:
-        arrays, meta = checkpoint.load(out / LAST, kind, actions)
+        arrays, meta = checkpoint.load(out / LAST, kind, grid)
         if meta["settings"] != dataclasses.asdict(chosen) or meta["total_steps"] != steps:
             raise InputError(
                 f"{out / LAST}: was trained with {meta['settings']} for {meta['total_steps']} steps in all; "
@@ -192,5 +192,5 @@ def _range(name: str, is_whole: bool) -> tuple[float, float]:
     if name in ("gamma", "gae_lambda"):
         return 0.0, 1.0
     if is_whole:
-        return (0.0 if name == "warmup" else 1.0), 1e9
+        return (0.0 if name in ("warmup", "critics_alone") else 1.0), 1e9
     return 1e-12, (1.0 if name == "soft_update" else 1e3)

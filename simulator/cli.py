@@ -256,9 +256,12 @@ def policies() -> None:
     rows = []
     for name, entry in known_policies().items():
         found = entry.load()
-        parameters = [str(parameter) for parameter in inspect.signature(found).parameters.values()]
+        parameters = [
+            one.name if one.default is one.empty else f"{one.name}={one.default!r}"
+            for one in inspect.signature(found).parameters.values()
+        ]
         about = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
-        rows.append((name, re.sub(r": [^,=]+ ?=? ?", "=", ", ".join(parameters)).rstrip("="), about))
+        rows.append((name, ", ".join(parameters), about))
     print_rows(("policy", "parameters", "what it does"), rows)
 
 

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import RunError
-from simulator.model.mechanism import price_grid
 from simulator.pricing import MARKET_CONDITIONS, VECTOR_BIDS, Information
 from simulator.scenario import Scenario
 from simulator.world.auctioneer import Auction
@@ -69,7 +68,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         self.duration = self.scenario.duration_s if duration is None else duration
         self.information: Information = information or self.scenario.market.information or "public"
         self.render_mode = render_mode
-        self.grid: list[float] = price_grid(self.scenario.market.actions).tolist()
+        self.grid: list[float] = self.scenario.market.prices()
         self.action_space = gymnasium.spaces.Discrete(len(self.grid))
         size = len(MARKET_CONDITIONS) + VECTOR_BIDS
         self.observation_space = gymnasium.spaces.Box(0.0, LARGEST, (size,), np.float32)

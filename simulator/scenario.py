@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import Field, model_validator
 
 from simulator.errors import nearest
+from simulator.model.mechanism import price_grid
 from simulator.scenario_fields import LogSd, Model, NonNegative, Positive, Problem, Real, Span, Whole, refuse
 from simulator.scenario_outages import Failures, Outages, OutageWindow
 from simulator.scenario_providers import Providers, Stations, Uavs
@@ -51,6 +53,11 @@ class Tasks(Model):
     )
     """The kinds of task that occur."""
 
+    def mean_inverse_mb(self) -> float:
+        """Mean of 1/D over the uniform sizes, 1/MB."""
+        low, high = self.size_mb
+        return math.log(high / low) / (high - low) if high > low else 1.0 / low
+
     @model_validator(mode="after")
     def _some_kind(self) -> Tasks:
         if sum(kind.share for kind in self.kinds.values()) <= 0.0:
@@ -79,10 +86,17 @@ class Market(Model):
     """T: over how many tasks a provider averages, this one included."""
     actions: Annotated[Whole, Field(ge=1, le=1000)] = 20
     """|A|: size of the grid of price scaling factors 10^(a/|A|)."""
+    first_action: Literal[0, 1] = 0
+    """The first a of the grid: 0, so that rho = 1 is a choice, or the paper's 1."""
     contract_rounds: Annotated[Whole, Field(ge=1, le=10_000_000)] = 100_000
     """Rounds from which the contract bid (13) is computed: the last settled ones; in `rounds` a calibration draw."""
     load_window_s: Positive = 120.0
     """Window over which the load of the market is counted, s."""
+
+    def prices(self) -> list[float]:
+        """The grid of price scaling factors."""
+        grid: list[float] = price_grid(self.actions, self.first_action).tolist()
+        return grid
 
 
 class Scenario(Model):

@@ -197,6 +197,8 @@ class Uavs(Providers):
     """Height above the road, m."""
     report_s: Period = 10.0
     """Seconds from one report of a UAV, and so from one renewal of its bid, to the next."""
+    bids_on: Literal["report", "conditions", "value"] = "report"
+    """What a UAV bids on: its last report, the public conditions, or its true value, which it is not to know."""
     radio: Radio = AirRadio()
     """Radio model of their links."""
     accuracy: Accuracy = LogNormalAccuracy()

@@ -15,9 +15,14 @@ from simulator.model import BoolArray, FloatArray
 Number = TypeVar("Number", float, FloatArray)
 
 
-def price_grid(actions: int) -> FloatArray:
-    """The price scaling factors of the actions: ``rho = 10^(a / |A|)``, a = 0..|A|-1, shape (actions,)."""
-    return np.asarray(10.0 ** (np.arange(actions) / actions))
+def price_grid(actions: int, first_action: int = 0) -> FloatArray:
+    """The price scaling factors of the actions, ``rho = 10^(a / |A|)``, shape (actions,).
+
+    Args:
+        actions: |A|.
+        first_action: the first a; with 0, rho = 1 is among them, and with the paper's 1 it is not.
+    """
+    return np.asarray(10.0 ** ((first_action + np.arange(actions)) / actions))
 
 
 def critical_payment(second_bid: Number, rho: Number) -> Number:

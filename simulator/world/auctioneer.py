@@ -20,7 +20,7 @@ from simulator.pricing import UAV, Information, Mechanism, Observation, Outcome,
 from simulator.scenario import TASK_KINDS, Scenario
 from simulator.trace import BID_FIELDS, Recorder
 from simulator.world.fleet import Fleet
-from simulator.world.situation import Books, Situation
+from simulator.world.situation import REFERENCE_MB, Books, Situation
 from simulator.world.task import UNSERVED, Task
 
 if TYPE_CHECKING:
@@ -154,6 +154,8 @@ class Auctioneer:
         self._mechanism, self._information = mechanism, information
         self._uav_bid_kind: UavBid = getattr(mechanism, "uav_bid", "reported")
         self._latency_weight = market.latency_weight
+        self._uavs_bid_on = scenario.uavs.bids_on
+        self._mean_scale = REFERENCE_MB * scenario.tasks.mean_inverse_mb()
         self._window_s = market.load_window_s
         self._recent: deque[float] = deque()
 
@@ -234,11 +236,20 @@ class Auctioneer:
         auction.value[:] = valuation(common, match, task.demand)
         np.multiply(auction.value, self._fleet.bid_factor, out=auction.bid)
         for uav in self._uavs:
-            auction.bid[uav] = self._bid_factors[uav] * self._books.uav_bid(uav)
+            auction.bid[uav] = self._bid_factors[uav] * self._uav_says(auction, uav)
         auction.invited = situation.covered & (situation.dwell_s >= auction.public)
         auction.rho = auction.payment = math.nan
         auction.winner, auction.surplus = -1, 0.0
         return auction
+
+    def _uav_says(self, auction: Auction, uav: int) -> float:
+        """What a UAV takes the task to be worth: by its last report, unless the scenario says otherwise."""
+        if self._uavs_bid_on == "report":
+            return self._books.uav_bid(uav)
+        if self._uavs_bid_on == "value":
+            return float(auction.value[uav])
+        match, *_ = self._books.audited_match(uav, -1, -1)
+        return float(common_term(auction.public[uav], self._latency_weight)) * self._mean_scale * match
 
     def _invite(self, auction: Auction) -> None:
         """Rank the invited stations and find the UAV that stands behind them."""

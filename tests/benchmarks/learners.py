@@ -17,6 +17,7 @@ from policies.diffusion import Settings, SoftActorCritic
 from policies.features import NAMES
 from policies.training import train
 from simulator.environment import Intersection
+from simulator.model.mechanism import price_grid
 from simulator.pricing import MARKET_CONDITIONS, Observation
 from simulator.scenario import Scenario
 from tests.benchmarks.clock import peak_memory_mib
@@ -25,6 +26,7 @@ ACTIONS = 20
 PUBLISHED = Settings(
     steps_of_diffusion=5, draws=1, width=256, batch=512, gamma=0.95, soft_update=0.005, actor_rate=1e-4,
     critic_rate=1e-3, entropy_first=0.05, entropy_last=0.05, hindsight=False, worlds=1, warmup=0,
+    critics_alone=0,
 )  # fmt: skip
 """The sizes of D2SAC as published; one noise draw a state, as there."""
 
@@ -32,7 +34,7 @@ PUBLISHED = Settings(
 def steps_a_second(scenario: str, steps: int) -> float:
     """Environment steps per CPU-second of a training with default settings, the world included, one thread."""
     settings = Settings(gamma=0.0 if scenario == "paper" else 0.95)
-    learner = SoftActorCritic(settings, ACTIONS, 0, steps)
+    learner = SoftActorCritic(settings, price_grid(ACTIONS).tolist(), 0, steps)
     overrides = {"market.contract_rounds": 10_000}
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
@@ -176,7 +178,7 @@ def against_plain(updates: int = 12) -> tuple[float, float]:
         from the same weights, batches and noise.
     """
     torch.set_num_threads(1)
-    learner = SoftActorCritic(PUBLISHED, ACTIONS, 0, 10**9)
+    learner = SoftActorCritic(PUBLISHED, price_grid(ACTIONS).tolist(), 0, 10**9)
     plain = Plain(learner)
     learner.generator.manual_seed(0)
     rng = np.random.default_rng(0)

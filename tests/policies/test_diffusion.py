@@ -16,6 +16,7 @@ from policies.features import NAMES, Scaler  # noqa: E402
 from policies.networks import Perceptron, arrays_of, mish_, two_hidden_layers  # noqa: E402
 from policies.replay import Replay, hindsight  # noqa: E402
 from policies.schedule import Schedule  # noqa: E402
+from simulator.model.mechanism import price_grid  # noqa: E402
 
 ACTIONS = 5
 TINY = Settings(steps_of_diffusion=3, draws=2, width=6, batch=4, worlds=1, warmup=0, gamma=0.9)
@@ -115,7 +116,7 @@ def test_the_entropy_is_that_of_the_policy_and_not_of_a_draw() -> None:
     assert float(entropy(draws).mean()) == pytest.approx(0.0, abs=1e-6)
     assert float(entropy(draws.mean(dim=0))) == pytest.approx(math.log(2), abs=1e-6)
     # What the learner regularises and reports is the second: of the mean over the draws.
-    learner = SoftActorCritic(TINY, 3, 0, 100)
+    learner = SoftActorCritic(TINY, price_grid(3).tolist(), 0, 100)
     actor: Any = learner.actor
     actor.chain = lambda state, noise: 50.0 * draws.expand(2, len(state), 3)
     policy = actor(torch.zeros(4, len(NAMES)), generator())
@@ -133,7 +134,7 @@ def batch(**given: Any) -> dict[str, Any]:
 def test_the_target_of_a_batch_by_hand() -> None:
     """(20) with the smaller critic, the target networks, the entropy, n steps, the mean reward taken off, and nothing
     after an episode's end."""
-    learner: Any = SoftActorCritic(Settings(width=6, gamma=0.9, n_step=3, worlds=1), 3, 0, 100)
+    learner: Any = SoftActorCritic(Settings(width=6, gamma=0.9, n_step=3, worlds=1), price_grid(3).tolist(), 0, 100)
     policy = torch.tensor([0.5, 0.25, 0.25])
     learner.target_actor.forward = lambda state, rng: policy.expand(len(state), 3)
     now, after = torch.tensor([[1.0, 2.0, 3.0], [2.0, 1.0, 0.0]]), torch.tensor([[0.5, 0.5, 0.5], [0.0, 1.0, 9.0]])
@@ -148,7 +149,9 @@ def test_the_target_of_a_batch_by_hand() -> None:
 
 
 def test_without_hindsight_only_the_action_that_was_taken_is_learned_from() -> None:
-    learner: Any = SoftActorCritic(Settings(width=6, gamma=0.0, hindsight=False, worlds=1), 3, 0, 100)
+    learner: Any = SoftActorCritic(
+        Settings(width=6, gamma=0.0, hindsight=False, worlds=1), price_grid(3).tolist(), 0, 100
+    )
     value = torch.tensor([[[1.0, 2.0, 3.0]], [[0.0, 0.0, 0.0]]], requires_grad=True)
     learner.critics.forward = lambda state: (value, torch.zeros_like(value))
     loss = learner.critic_loss(torch.zeros(1, len(NAMES)), batch(action=[1], reward=[5.0]), 0.1)
@@ -226,11 +229,11 @@ def test_the_deployed_policy_is_the_trained_one_in_numpy(tmp_path: Any) -> None:
     from policies import checkpoint
     from policies.deployed import DRAWS, NOISE_SEED
 
-    learner: Any = SoftActorCritic(Settings(), 20, 3, 100)
+    learner: Any = SoftActorCritic(Settings(), price_grid(20).tolist(), 3, 100)
     learner.scaler.learn(np.exp(np.random.default_rng(0).normal(0, 1, (100, len(NAMES)))))
     _, meta = learner.state()
     checkpoint.save(
-        tmp_path / "w", learner.weights(), {"kind": "diffusion", "settings": meta["settings"], "actions": 20}
+        tmp_path / "w", learner.weights(), {"kind": "diffusion", "settings": meta["settings"], "grid": meta["grid"]}
     )
     policy = Diffusion(weights=str(tmp_path / "w"))
     state = np.random.default_rng(1).standard_normal(len(NAMES)).astype(np.float32)
@@ -240,6 +243,27 @@ def test_the_deployed_policy_is_the_trained_one_in_numpy(tmp_path: Any) -> None:
         expected = torch.softmax(x, dim=-1).mean(dim=0)[0].numpy()
     assert np.allclose(policy.probabilities(state), expected, atol=1e-6)
     assert np.array_equal(policy.probabilities(state), policy.probabilities(state))
+
+
+def test_the_actor_waits_for_its_critics() -> None:
+    """Else critics that know nothing yet take an action's probability to 0, from where a softmax hardly returns."""
+    learner: Any = SoftActorCritic(
+        Settings(width=6, batch=4, worlds=1, warmup=4, update_every=1, critics_alone=3), price_grid(3).tolist(), 0, 100
+    )
+    before = [parameter.detach().clone() for parameter in learner.actor.parameters()]
+    critics = learner.critics.net.weights[0].detach().clone()
+    rng, moved = np.random.default_rng(0), []
+    for step in range(8):
+        state = np.exp(rng.normal(size=len(NAMES)))
+        learner.scaler.learn(state[None])
+        info = {"top_bid": 1.0, "second_bid": 0.5}
+        learner.remember(0, state, 1, float(step), False, state, info)
+        learner.learn()
+        moved.append(
+            not all(torch.equal(one, two) for one, two in zip(before, learner.actor.parameters(), strict=True))
+        )
+    assert moved.index(True) == 4  # at the fifth step five updates have been made, three of them without the actor
+    assert not torch.equal(critics, learner.critics.net.weights[0])
 
 
 def test_twin_critics_are_two_networks() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,6 +81,40 @@ def test_the_rules_say_what_the_model_page_says() -> None:
     assert price("oracle", observation(truth=Truth(1.0, 1.1))) == 1.0
     assert price("oracle", observation(truth=Truth(1.0, 1.0))) == math.inf
     assert price("oracle:toll=0.15", observation(truth=Truth(1.0, 0.9))) == 1.0
+
+
+def test_with_u_0_the_highest_bid_myopic_gives_all_to_the_uav_and_optimal_compares_bids_alone() -> None:
+    assert price("myopic:uav_bid=highest", observation((0.8, 0.5))) == pytest.approx(0.8 / 0.5)
+    assert price("myopic:uav_bid=highest", observation((0.6, 0.5))) == pytest.approx(0.7 / 0.5)
+    auctions = simulate("paper", "myopic:uav_bid=highest", duration=200).auctions
+    assert (auctions["winner_kind"] == "uav").all()
+    policy: Any = ready("optimal:explore=1:u_0=highest")
+    for bids in ((0.9, 0.5), (0.6, 0.3)):
+        policy.feedback(Outcome(0, 2.0, "ground", 1.0, observation(), bids, None))
+    assert policy.price(observation()) == pytest.approx((0.9 + 0.7) / (0.5 + 0.3))
+
+
+def test_from_the_second_action_on_no_price_is_one() -> None:
+    for policy in ("random", "greedy"):
+        auctions = simulate("paper", policy, duration=400, **fields({"market.first_action": 1})).auctions
+        assert auctions["rho"].min() == pytest.approx(10 ** (1 / 20))
+        assert auctions["rho"].max() == pytest.approx(10.0)
+
+
+def test_what_a_uav_bids_on() -> None:
+    """model.md section 4: bidding its true value makes SPA first-best; on m, it bids E[v_0 | m] for a mean task."""
+    value = simulate("paper", "spa", duration=500, **fields({"uavs.bids_on": "value"})).auctions
+    assert np.array_equal(value["uav_bid"], value["uav_value"])
+    assert np.array_equal(value["surplus"], value["oracle_surplus"])
+    informed = simulate("paper", "random", duration=8_000, **fields({"uavs.bids_on": "conditions"})).auctions
+    assert informed["uav_bid"].nunique() == len(informed)
+    assert (informed["uav_bid"] * informed["m_uav_seconds"]).std() < 1e-9
+    seconds = informed["m_uav_seconds"]
+    for part in (seconds < 2.0, seconds > 4.0):
+        without_demand = informed["uav_value"][part] / informed["demand"][part]
+        assert without_demand.mean() == pytest.approx(informed["uav_bid"][part].mean(), rel=0.03)
+    stale = simulate("paper", "random", duration=50).auctions
+    assert stale["uav_bid"].nunique() == 1
 
 
 def test_random_plays_every_action_alike() -> None:

@@ -22,6 +22,7 @@ from policies import checkpoint  # noqa: E402
 from policies.features import NAMES  # noqa: E402
 from policies.ppo import ProximalPolicyOptimisation, Settings  # noqa: E402
 from simulator import InputError, Scenario, simulate  # noqa: E402
+from simulator.model.mechanism import price_grid  # noqa: E402
 from simulator.study.train import train  # noqa: E402
 from tests.fields import fields  # noqa: E402
 
@@ -118,7 +119,10 @@ def test_a_checkpoint_that_does_not_fit_is_one_clear_error(
 
 def test_weights_of_another_grid_are_refused(tiny: Path) -> None:
     overrides: dict[str, Any] = {"market.actions": 10}
-    with pytest.raises(InputError, match=r"its weights have market\.actions = 20, not 10"):
+    with pytest.raises(
+        InputError,
+        match=r"its weights have market\.actions = 20 and market\.first_action = 0, not market\.actions = 10 ",
+    ):
         simulate("paper", f"diffusion:weights={tiny}", duration=3, **overrides)
 
 
@@ -153,7 +157,9 @@ def test_the_rivals_train_and_deploy(kind: str, tmp_path: Path) -> None:
 
 
 def test_generalised_advantages_by_hand() -> None:
-    learner: Any = ProximalPolicyOptimisation(Settings(gamma=0.5, gae_lambda=0.5, worlds=1, width=4), 3, 0, 100)
+    learner: Any = ProximalPolicyOptimisation(
+        Settings(gamma=0.5, gae_lambda=0.5, worlds=1, width=4), price_grid(3).tolist(), 0, 100
+    )
     learner.critic.forward = lambda x: torch.zeros(1, len(x), 1)
     rollout = [
         {"state": np.ones(len(NAMES)), "action": 0, "log": 0.0, "reward": reward, "ended": ended,
@@ -167,7 +173,10 @@ def test_generalised_advantages_by_hand() -> None:
 def test_a_gain_beyond_the_clip_moves_nothing() -> None:
     """Where the ratio has left 1 +- clip to the side that the advantage wants, the objective's gradient is zero."""
     learner: Any = ProximalPolicyOptimisation(
-        Settings(epochs=1, minibatches=1, worlds=1, width=4, entropy_weight=0.0, value_weight=0.0), 3, 0, 10**9
+        Settings(epochs=1, minibatches=1, worlds=1, width=4, entropy_weight=0.0, value_weight=0.0),
+        price_grid(3).tolist(),
+        0,
+        10**9,
     )
     state = np.exp(np.random.default_rng(0).normal(0, 1, (2, len(NAMES))))
     learner.scaler.learn(state)
