@@ -23,12 +23,12 @@ FIELDS: dict[str, tuple[int, ...]] = {
     "later_weight": (),
     "discount": (),
     "top_bid": (),
-    "second_bid": (),
+    "scaled_bid": (),
     "uav_value": (),
 }
 """Fields of a transition: vectors before and after n steps; action and world; the reward; the discounted rewards of
-steps 2 to n, and their discounts added up; the discount of what follows (0 at an episode's end); the two highest ground
-bids; and the UAV's value (NaN where it did not win)."""
+steps 2 to n, and their discounts added up; the discount of what follows (0 at an episode's end); the top ground
+bid and the one that rho scales; and the UAV's value (NaN where it did not win)."""
 
 
 class Replay:
@@ -60,7 +60,7 @@ class Replay:
                 "world": world,
                 "reward": reward,
                 "top_bid": info["top_bid"],
-                "second_bid": info["second_bid"],
+                "scaled_bid": info["scaled_bid"],
                 "uav_value": info.get("uav_value", np.nan),
             }
         )
@@ -119,7 +119,7 @@ def hindsight(batch: Batch, grid: FloatArray, uav_estimate: FloatArray) -> tuple
     Returns:
         Earnings, shape (batch, actions), and whether the winner is the same, shape (batch, actions).
     """
-    wins = batch["top_bid"][:, None] > grid * batch["second_bid"][:, None]
+    wins = batch["top_bid"][:, None] > grid * batch["scaled_bid"][:, None]
     uav = np.where(np.isnan(batch["uav_value"]), uav_estimate, batch["uav_value"])
     same = wins == np.isnan(batch["uav_value"])[:, None]
     return np.where(wins, batch["top_bid"][:, None], uav[:, None]).astype(np.float32), same

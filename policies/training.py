@@ -154,6 +154,8 @@ def train_policy(
         default = fields[name].default
         if isinstance(default, bool) != isinstance(value, bool) or not isinstance(value, int | float):
             raise InputError(f"hyperparameter {name} must be {type(default).__name__}, not {value!r}")
+        if isinstance(value, bool):
+            continue
         low, high = _range(name, isinstance(default, int))
         if not low <= value <= high:
             raise InputError(f"hyperparameter {name} must be from {low:g} to {high:g}, not {value!r}")

@@ -33,8 +33,9 @@ class Intersection(gymnasium.Env[Features, np.int64]):
     the surplus of the round. An episode is a run that is cut off by its duration, so it ends truncated, with the last
     observation once more.
 
-    ``info`` has ``task``; after a step also ``rho``, ``surplus``, ``oracle_surplus``, ``top_bid``, ``second_bid``,
-    and, if the UAV won, ``uav_value`` (weighted with zeta), all of the round that the step has settled.
+    ``info`` has ``task``; after a step also ``rho``, ``surplus``, ``oracle_surplus``, ``top_bid``, ``scaled_bid`` (what
+    rho scales: the second bid), and, if the UAV won, ``uav_value`` (weighted with zeta), all of the round that the step
+    has settled.
 
     Args:
         scenario: a shipped name, a path, or a `Scenario`.
@@ -105,7 +106,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
             "surplus": auction.surplus,
             "oracle_surplus": auction.oracle_surplus,
             "top_bid": auction.bids[0],
-            "second_bid": auction.bids[1],
+            "scaled_bid": simulation.auctioneer.scaled_bid(auction),
         }
         if auction.winner == auction.uav:
             info["uav_value"] = auction.surplus

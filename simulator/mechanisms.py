@@ -29,10 +29,13 @@ class ModifiedSecondBid:
         """Take the reference from the scenario's market."""
         self.reference = scenario.market.reference
 
+    def scaled_bid(self, bids: Sequence[float], uav_bid: float) -> float:
+        """The bid that rho scales: the max of (14)."""
+        return bids[1] if self.reference == "stations" else max(bids[1], uav_bid)
+
     def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
         """The winner's position in ``bids`` or `UAV`, and its payment."""
-        rival = bids[1] if self.reference == "stations" else max(bids[1], uav_bid)
-        threshold = critical_payment(rival, rho)
+        threshold = critical_payment(self.scaled_bid(bids, uav_bid), rho)
         return (0, threshold) if station_wins(bids[0], threshold) else (UAV, uav_bid)
 
 

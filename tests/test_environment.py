@@ -80,7 +80,7 @@ def test_the_uavs_value_is_told_only_where_it_has_won() -> None:
     won = ["uav_value" in info for info in told]
     assert 5 < sum(won) < 55
     for info, by_uav in zip(told, won, strict=True):
-        assert by_uav == (not info["top_bid"] > info["rho"] * info["second_bid"])
+        assert by_uav == (not info["top_bid"] > info["rho"] * info["scaled_bid"])
         assert info["surplus"] == (info["uav_value"] if by_uav else info["top_bid"])
 
 

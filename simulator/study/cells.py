@@ -9,14 +9,28 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from simulator.errors import InputError, OutputError, RunError
+
+if TYPE_CHECKING:
+    from simulator.result import Result
 
 CellT = TypeVar("CellT", bound=Hashable)
 
 Figures = dict[str, float]
 """What a cell is about, by name."""
+
+
+def figures_of(result: Result, warmup: float = 0.0) -> Figures:
+    """The summary of a run, the surplus a task of each kind of winner, and the share of tasks that were completed."""
+    figures: Figures = {str(name): float(value) for name, value in result.summary.items()}
+    auctions = result.auctions[result.auctions["time"] >= warmup]
+    tasks = figures["tasks"] or math.nan
+    for kind in ("ground", "uav"):
+        figures[f"surplus_{kind}"] = float(auctions.loc[auctions["winner_kind"] == kind, "surplus"].sum()) / tasks
+    figures["completed_share"] = figures["completed"] / tasks
+    return figures
 
 
 def run_cells(

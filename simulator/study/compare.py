@@ -20,7 +20,7 @@ from simulator.plugins import code_hashes
 from simulator.run import prepare, simulate
 from simulator.scenario import Scenario
 from simulator.schema import SUMMARY
-from simulator.study.cells import Figures, run_cells
+from simulator.study.cells import Figures, figures_of, run_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,13 +165,7 @@ def _run(
     scenarios: Mapping[tuple[tuple[str, Any], ...], Scenario], duration: float | None, warmup: float, cell: Cell
 ) -> Figures:
     result = simulate(scenarios[cell.point], cell.policy, seed=cell.seed, duration=duration, warmup=warmup)
-    figures: Figures = {str(name): float(value) for name, value in result.summary.items()}
-    auctions = result.auctions[result.auctions["time"] >= warmup]
-    tasks = figures["tasks"] or math.nan
-    for kind in ("ground", "uav"):
-        figures[f"surplus_{kind}"] = float(auctions.loc[auctions["winner_kind"] == kind, "surplus"].sum()) / tasks
-    figures["completed_share"] = figures["completed"] / tasks
-    return figures
+    return figures_of(result, warmup)
 
 
 def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:

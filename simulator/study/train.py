@@ -19,6 +19,7 @@ from simulator.plugins import find_policy
 from simulator.run import simulate
 from simulator.scenario import Scenario
 from simulator.scenario_traffic import Rounds
+from simulator.study.cells import Figures, figures_of
 
 if TYPE_CHECKING:
     import gymnasium
@@ -34,6 +35,7 @@ CALIBRATION_ROUNDS = 10_000
 
 COLUMNS = (
     "steps", "seconds", "train/surplus", "train/oracle_share", "evaluation/ratio", "evaluation/ratio_worst",
+    "evaluation/surplus_mean", "evaluation/surplus_ground", "evaluation/surplus_uav",
     "loss/actor", "loss/critic", "policy/entropy", "policy/clipped",
 )  # fmt: skip
 """Columns of metrics.csv; what a row does not say is empty."""
@@ -215,9 +217,10 @@ class _Record:
         """Surplus over that of `conditional` in held-out worlds: mean of the scenarios, and the worst of them."""
         cells = [(scenario, HELD_OUT + world) for scenario in self._scenarios for world in range(self._held_out)]
         if not self._reference:
-            self._reference = [_surplus(scenario, "conditional", seed) for scenario, seed in cells]
+            self._reference = [evaluated(scenario, "conditional", seed)["surplus_total"] for scenario, seed in cells]
         policy = type(self._policy)(weights=str(self._out / "deployed"))
-        earned = np.array([_surplus(scenario, policy, seed) for scenario, seed in cells])
+        found = [evaluated(scenario, policy, seed) for scenario, seed in cells]
+        earned = np.array([figures["surplus_total"] for figures in found])
         shape = (len(self._scenarios), self._held_out)
         ratios = earned.reshape(shape).sum(axis=1) / np.reshape(self._reference, shape).sum(axis=1)
         self._evaluated = steps
@@ -228,12 +231,20 @@ class _Record:
             shutil.copytree(self._out / "deployed", part)
             shutil.rmtree(self._out / "best", ignore_errors=True)
             part.rename(self._out / "best")
-        return {"evaluation/ratio": float(ratios.mean()), "evaluation/ratio_worst": float(ratios.min())}
+        parts = ("surplus_mean", "surplus_ground", "surplus_uav")
+        return {
+            "evaluation/ratio": float(ratios.mean()),
+            "evaluation/ratio_worst": float(ratios.min()),
+            **{f"evaluation/{part}": float(np.mean([figures[part] for figures in found])) for part in parts},
+        }
 
 
-def _surplus(scenario: Scenario, policy: Any, seed: int) -> float:
-    """Of a policy that declares itself what it sees: `conditional`, or one that knows what it was trained with."""
+def evaluated(scenario: Scenario, policy: Any, seed: int) -> Figures:
+    """Figures of a run of 5,000 s or less in a held-out world.
+
+    The policy declares itself what it sees: a rule, or one that knows what it was trained with.
+    """
     duration = min(scenario.duration_s, 5_000.0)
     market = scenario.market.model_copy(update={"information": None})
     scenario = scenario.model_copy(update={"market": market})
-    return float(simulate(scenario, policy, seed=seed, duration=duration).summary["surplus_total"])
+    return figures_of(simulate(scenario, policy, seed=seed, duration=duration))

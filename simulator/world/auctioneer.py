@@ -213,12 +213,20 @@ class Auctioneer:
         Raises:
             PolicyFailedError: the mechanism raised, or returned no outcome.
         """
-        side = float(auction.contract if self._uav_bid_kind == "contract" else auction.bid[auction.uav])
-        position, payment = self._outcome(auction, bids, self.uav_weight * side, rho)
+        position, payment = self._outcome(auction, bids, self._uav_side(auction), rho)
         if position == UAV:
             # A UAV never pays more than it has bid: the contract bid alone would lose it money.
             payment = min(payment / self.uav_weight, auction.uav_bid)
         return position, payment
+
+    def scaled_bid(self, auction: Auction) -> float:
+        """What rho scales in a priced auction: the second bid, unless the mechanism says otherwise."""
+        scaled = getattr(self._mechanism, "scaled_bid", None)
+        return auction.bids[1] if scaled is None else float(scaled(auction.bids, self._uav_side(auction)))
+
+    def _uav_side(self, auction: Auction) -> float:
+        """The bid that stands for the UAV, weighted so that it compares with ground bids."""
+        return self.uav_weight * (auction.contract if self._uav_bid_kind == "contract" else auction.uav_bid)
 
     def _value(self, situation: Situation) -> Auction:
         """Everybody's latency, values and bid."""

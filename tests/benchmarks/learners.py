@@ -218,7 +218,7 @@ def _batch(rng: np.random.Generator) -> dict[str, Any]:
         "later_weight": np.zeros(rows),
         "discount": np.ones(rows),
         "top_bid": np.ones(rows),
-        "second_bid": np.ones(rows),
+        "scaled_bid": np.ones(rows),
         "uav_value": np.full(rows, np.nan),
     }
     return {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}

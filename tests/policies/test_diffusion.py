@@ -126,7 +126,7 @@ def test_the_entropy_is_that_of_the_policy_and_not_of_a_draw() -> None:
 def batch(**given: Any) -> dict[str, Any]:
     rows = len(next(iter(given.values())))
     blank = {"state": np.ones((rows, len(NAMES))), "next_state": np.full((rows, len(NAMES)), 2.0)}
-    names = ("action", "world", "reward", "later", "later_weight", "discount", "top_bid", "second_bid", "uav_value")
+    names = ("action", "world", "reward", "later", "later_weight", "discount", "top_bid", "scaled_bid", "uav_value")
     columns = blank | {name: np.zeros(rows) for name in names} | given
     return {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
 
@@ -164,7 +164,7 @@ GRID = np.array([1.0, 2.0, 4.0])
 
 
 def test_hindsight_of_rounds_by_hand() -> None:
-    seen = batch(top_bid=[3.0, 3.0], second_bid=[1.0, 1.0], uav_value=[np.nan, 2.0], action=[0, 2])
+    seen = batch(top_bid=[3.0, 3.0], scaled_bid=[1.0, 1.0], uav_value=[np.nan, 2.0], action=[0, 2])
     earned, same = hindsight(seen, GRID, np.array([1.5, 1.5]))
     # At rho = 1 and 2 the station wins with 3; at 4 the UAV, whose value is known only where it has won.
     assert earned.tolist() == [[3.0, 3.0, 1.5], [3.0, 3.0, 2.0]]
@@ -182,7 +182,7 @@ def test_dropping_what_was_not_seen_is_biased_and_the_estimate_is_not() -> None:
     played = rng.integers(3, size=rounds)
     by_station = bids[:, -1] > GRID[played] * bids[:, -2]
     seen = batch(
-        top_bid=bids[:, -1], second_bid=bids[:, -2], uav_value=np.where(by_station, np.nan, uav), action=played
+        top_bid=bids[:, -1], scaled_bid=bids[:, -2], uav_value=np.where(by_station, np.nan, uav), action=played
     )
     truth = np.array([np.where(bids[:, -1] > rho * bids[:, -2], bids[:, -1], uav).mean() for rho in GRID])
     # The common value cancels in who wins, so the mean over rounds that the UAV won is the mean over all (given m).
@@ -197,7 +197,7 @@ def test_dropping_what_was_not_seen_is_biased_and_the_estimate_is_not() -> None:
 
 def test_replay_returns_n_steps_and_stops_at_an_episodes_end() -> None:
     replay = Replay(10, 1, gamma=0.5, n_step=3)
-    info = {"top_bid": 1.0, "second_bid": 0.5}
+    info = {"top_bid": 1.0, "scaled_bid": 0.5}
     vectors = [np.full(len(NAMES), float(number)) for number in range(6)]
     for number, reward in enumerate((1.0, 2.0, 4.0, 8.0)):
         replay.add(0, vectors[number], number, reward, number == 3, vectors[number + 1], info)
@@ -256,7 +256,7 @@ def test_the_actor_waits_for_its_critics() -> None:
     for step in range(8):
         state = np.exp(rng.normal(size=len(NAMES)))
         learner.scaler.learn(state[None])
-        info = {"top_bid": 1.0, "second_bid": 0.5}
+        info = {"top_bid": 1.0, "scaled_bid": 0.5}
         learner.remember(0, state, 1, float(step), False, state, info)
         learner.learn()
         moved.append(

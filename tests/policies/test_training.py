@@ -147,6 +147,11 @@ def test_what_training_is_not_given_right(tmp_path: Path, tiny: Path) -> None:
         train(["paper"], "diffusion", 4000, seed=1, out=tiny, resume=True, evaluate_every=1000, held_out=1)
 
 
+def test_a_hyperparameter_that_is_a_choice_can_be_turned_off(tmp_path: Path) -> None:
+    train(["paper"], "diffusion", 100, out=tmp_path / "t", held_out=1, hyper={"hindsight": False, "warmup": 20})
+    assert json.loads((tmp_path / "t" / "best" / "meta.json").read_text())["settings"]["hindsight"] is False
+
+
 @pytest.mark.parametrize("kind", ["sac", "ppo"])
 def test_the_rivals_train_and_deploy(kind: str, tmp_path: Path) -> None:
     small = {"worlds": 2, "width": 16} | ({"warmup": 50} if kind == "sac" else {"horizon": 64})
