@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulator.errors import InputError, RunError
-from simulator.terminal import bar, note, print_comparison, print_rows, print_summary, show_warning, training_bar
+from simulator.terminal import (
+    bar,
+    note,
+    print_claims,
+    print_comparison,
+    print_rows,
+    print_summary,
+    show_warning,
+    steps_bar,
+    training_bar,
+)
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -226,6 +236,29 @@ def audit(
     )
     for example in dict.fromkeys(row.example for row in found.findings if row.example):
         print(f"- {example}")  # noqa: T201
+
+
+@app.command()
+def reproduce(
+    figures: Annotated[list[str], typer.Argument(metavar="FIGURE...", help="fig3, fig4, fig5, fig6, claims.")],
+    scale: Annotated[
+        str, typer.Option("--scale", metavar="quick|paper", help="Minutes, or hours with narrow intervals.")
+    ] = "quick",
+    jobs: Jobs = 1,
+    out: Out = None,
+) -> None:
+    """The paper's figures and claims, from runs of this simulator: CSV, PNG, SVG.
+
+    Cut off and started again, it goes on where it was.
+    """
+    from simulator.result import folder
+    from simulator.study.paper.reproduce import reproduce as reproduce_figures
+
+    with steps_bar(f"{scale} scale") as progress:
+        directory = reproduce_figures(figures, scale, jobs, folder(out) if out is not None else None, progress)
+    if "claims" in figures:
+        print_claims(directory / "claims.csv")
+    print(directory)  # noqa: T201
 
 
 @app.command()

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import one_line
@@ -87,6 +88,42 @@ def training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]],
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=steps)
         yield lambda metrics: progress.update(task, completed=metrics["steps"], description=f"{what}: {text(metrics)}")
+
+
+@contextmanager
+def steps_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each kind of work, as it comes; elsewhere a line whenever a tenth of one is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if not sys.stderr.isatty():
+
+        def line(kind: str, done: int, total: int) -> None:
+            if done == total or 10 * done // total > 10 * (done - 1) // total:
+                note(f"{what}: {done} of {total} {kind}")
+
+        yield line
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        shown: dict[str, Any] = {}
+
+        def update(kind: str, done: int, total: int) -> None:
+            if kind not in shown:
+                shown[kind] = progress.add_task(f"{what}, {kind}")
+            progress.update(shown[kind], completed=done, total=total)
+
+        yield update
+
+
+def print_claims(path: Path) -> None:
+    """The table of claims."""
+    import csv
+
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    heads = ("claim", "paper", "measured", "verdict", "why")
+    print_rows(heads, [tuple(row[head] for head in heads) for row in rows])
 
 
 def _console() -> Console:

@@ -53,8 +53,8 @@ STATIONS = tuple({"stations.count": count} for count in range(3, 10))
 
 STUDIES: dict[str, Study] = {
     "paper-hindsight": Study("diffusion", ("paper",), 50_000, every=5_000),
-    "paper-all-bids": Study("diffusion", ("paper",), 50_000, overrides=({"market.information": "all-bids"},)),
-    "paper-masked": Study("diffusion", ("paper",), 50_000, overrides=({"market.information": "masked"},)),
+    "paper-all-bids": Study("diffusion", ("paper",), 200_000, overrides=({"market.information": "all-bids"},)),
+    "paper-masked": Study("diffusion", ("paper",), 200_000, overrides=({"market.information": "masked"},)),
     "paper-3-to-9-stations": Study("diffusion", ("paper",), 100_000, overrides=STATIONS),
     "mix-diffusion": Study("diffusion", MIX, 120_000, {"update_every": 8}, worlds=24),
     "mix-sac": Study("sac", MIX, 120_000, {"update_every": 8, "actor_rate": 1e-3, "n_step": 4}, worlds=24),

@@ -1,0 +1,1 @@
+"""The paper's figures and claims, from runs of this simulator."""

@@ -1,0 +1,173 @@
+"""The tables behind Figs. 3 to 6 and the sensitivity table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from simulator.study.paper.plan import (
+    AXES,
+    BASE,
+    DMSB,
+    LEARNERS,
+    PPO,
+    RULES,
+    STATIONS_IN_FIG_4,
+    VARIANTS,
+    Point,
+    Variant,
+)
+from simulator.study.paper.runs import Training, Workshop, every_point
+from simulator.study.paper.tables import by_world, curve_means, margin, means
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIG_4_RULES = ("SPA", "Myopic", "Optimal", "conditional")
+
+COMPARED = (PPO, "Greedy", "Random", "SPA", "Myopic", "Optimal")
+"""Over whom the paper states DMSB's margin, in its order."""
+
+SENSITIVE = ("Greedy", "Random", "SPA", "Myopic", "Optimal", "conditional", "best constant", "oracle")
+"""Rules of the sensitivity table."""
+
+
+def base_trainings(workshop: Workshop) -> list[Training]:
+    """Every learner on section 6.1 as it stands, with a curve: Fig. 3."""
+    scale = workshop.scale
+    return [
+        training
+        for learner in LEARNERS
+        for training in workshop.training(learner, "base", [BASE], scale.steps, scale.trainings, curve=True)
+    ]
+
+
+def station_trainings(workshop: Workshop) -> list[Training]:
+    """DMSB for each number of stations of Fig. 4, with a curve; that of five is Fig. 3's."""
+    scale = workshop.scale
+    found = [one for one in base_trainings(workshop) if one.learner == "dmsb"]
+    for point in AXES["stations"][1]:
+        if point.value in STATIONS_IN_FIG_4 and point.value != 5:
+            place = f"stations-{point.value:g}"
+            found += workshop.training("dmsb", place, [point], scale.steps, scale.trainings, curve=True)
+    return found
+
+
+def mixed_trainings(workshop: Workshop, learners: Iterable[str] = ("dmsb", "ppo")) -> list[Training]:
+    """One set of weights a training for all points of Figs. 5 and 6."""
+    scale, points = workshop.scale, every_point()
+    return [
+        one
+        for learner in learners
+        for one in workshop.training(learner, "mixed", points, scale.mixed_steps, scale.trainings)
+    ]
+
+
+def variant_trainings(workshop: Workshop) -> dict[Variant, list[Training]]:
+    """DMSB for each row of the sensitivity table; where only rules change, that of the first row."""
+    scale, found = workshop.scale, dict[Variant, list[Training]]()
+    for number, variant in enumerate(VARIANTS):
+        if variant.overrides or not found:
+            point, place = _point(variant), f"variant-{number}"
+            found[variant] = workshop.training("dmsb", place, [point], scale.variant_steps, scale.variant_trainings)
+        else:
+            found[variant] = found[VARIANTS[0]]
+    return found
+
+
+def fig3(workshop: Workshop) -> pd.DataFrame:
+    """Surplus a task in held-out worlds by steps, and that of rules in the same worlds, which have no steps."""
+    import pandas as pd
+
+    trainings = base_trainings(workshop)
+    workshop.train(trainings)
+    learned = curve_means(workshop.curves(trainings), _spacing(workshop))
+    learned["policy"] = learned["learner"].map(lambda learner: LEARNERS[learner].label)
+    rules = workshop.on_curves(BASE, RULES)
+    columns = ["policy", "steps", "trainings", "total", "total_ci", "uav", "uav_ci", "ground", "ground_ci"]
+    return pd.concat([learned, rules])[columns].reset_index(drop=True)
+
+
+def fig4(workshop: Workshop) -> pd.DataFrame:
+    """The same for DMSB with 3, 5, 7 and 9 stations, and rules."""
+    import pandas as pd
+
+    trainings = station_trainings(workshop)
+    workshop.train(trainings)
+    learned = curve_means(workshop.curves(trainings), _spacing(workshop)).assign(policy=DMSB)
+    learned["stations"] = learned["place"].map(lambda place: 5 if place == "base" else int(place.rpartition("-")[2]))
+    parts = [learned.sort_values(["stations", "steps"])]
+    parts += [
+        workshop.on_curves(point, FIG_4_RULES).assign(stations=int(point.value))
+        for point in AXES["stations"][1]
+        if point.value in STATIONS_IN_FIG_4
+    ]
+    columns = ["stations", "policy", "steps", "trainings", "total", "total_ci", "uav", "uav_ci", "ground", "ground_ci"]
+    return pd.concat(parts)[columns].reset_index(drop=True)
+
+
+def sweep_runs(workshop: Workshop, learners: Iterable[str], rules: Iterable[str]) -> pd.DataFrame:
+    """Runs of learners and rules at every point of every axis."""
+    trainings = mixed_trainings(workshop, learners)
+    workshop.train(trainings)
+    points = [point for _, axis in AXES.values() for point in axis]
+    rules = list(rules)
+    return workshop.run(
+        run for point in points for run in (*workshop.trained(trainings, point), *workshop.rules(point, rules))
+    )
+
+
+FIG_5_RULES = ("SPA", "Myopic", "Optimal", "conditional", "best constant")
+FIG_6_RULES = ("Greedy", "Random", "conditional", "best constant")
+
+
+def fig5(workshop: Workshop) -> pd.DataFrame:
+    """DMSB, SPA, Myopic and Optimal against bandwidth, stations and size."""
+    return means(sweep_runs(workshop, ["dmsb"], FIG_5_RULES))
+
+
+def fig6(workshop: Workshop) -> pd.DataFrame:
+    """DMSB, PPO, Greedy and Random against the same, and their delay."""
+    return means(sweep_runs(workshop, ["dmsb", "ppo"], FIG_6_RULES))
+
+
+def base_runs(workshop: Workshop) -> pd.DataFrame:
+    """Every learner and rule on section 6.1 as it stands, in the evaluation worlds."""
+    trainings = base_trainings(workshop)
+    workshop.train(trainings)
+    return workshop.run([*workshop.trained(trainings, BASE), *workshop.rules(BASE, RULES)])
+
+
+def sensitivity(workshop: Workshop) -> pd.DataFrame:
+    """A row a variant: the policies in order of their surplus, and DMSB's margin over each with its interval."""
+    import pandas as pd
+
+    trainings = variant_trainings(workshop)
+    workshop.train(one for trained in trainings.values() for one in trained)
+    runs = workshop.run(
+        run
+        for variant, trained in trainings.items()
+        for run in (
+            *workshop.trained(trained, _point(variant)),
+            *workshop.rules(_point(variant), SENSITIVE, dict(variant.policies)),
+        )
+    )
+    rows, table = [], by_world(runs, "total")
+    for variant in VARIANTS:
+        totals = {label: table[variant.name, 0.0, label] for label in (DMSB, *SENSITIVE)}
+        ranking = sorted(totals, key=lambda label: -totals[label].mean())
+        row: dict[str, object] = {"variant": variant.name, "order": " > ".join(ranking)}
+        row |= {"surplus": float(totals[DMSB].mean())}
+        for label in SENSITIVE:
+            gain, width = margin(totals[DMSB], totals[label])
+            row |= {f"over {label}": gain, f"over {label} ci": width}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _point(variant: Variant) -> Point:
+    return Point(variant.name, 0.0, variant.overrides)
+
+
+def _spacing(workshop: Workshop) -> int:
+    return max(workshop.scale.steps // workshop.scale.evaluations, 1)

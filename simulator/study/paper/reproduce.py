@@ -1,0 +1,109 @@
+"""`dmsb reproduce`: the paper's figures and claims, written as CSV, PNG and SVG."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulator.errors import InputError, OutputError, nearest
+from simulator.extras import need
+from simulator.study.paper import figures
+from simulator.study.paper.claims import claims
+from simulator.study.paper.plan import FIGURES, SCALES
+from simulator.study.paper.runs import Progress, Workshop
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES: dict[str, Callable[[Workshop], pd.DataFrame]] = {
+    "fig3": figures.fig3,
+    "fig4": figures.fig4,
+    "fig5": figures.fig5,
+    "fig6": figures.fig6,
+}
+
+
+def reproduce(
+    wanted: Sequence[str],
+    scale: str = "quick",
+    jobs: int = 1,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Make some of the paper's figures, or its claims with the sensitivity table.
+
+    What is done is kept beside the folder, so that a call that was cut off goes on, and another figure uses it.
+
+    Args:
+        wanted: `fig3`, `fig4`, `fig5`, `fig6`, `claims`.
+        scale: `quick` or `paper`.
+        jobs: processes side by side.
+        out: the folder; ``outputs/reproduce-SCALE`` if None.
+        progress: told of what is done.
+
+    Returns:
+        The folder: ``figN.csv``, ``.png`` and ``.svg``; ``claims.csv`` and ``sensitivity.csv``; ``about.json``.
+
+    Raises:
+        InputError: a figure or scale does not exist, or a package is missing.
+        OutputError: the folder cannot be written.
+    """
+    for name in wanted:
+        if name not in FIGURES:
+            raise InputError(f"figure: there is no '{name}'; {nearest(name, FIGURES)}")
+    if scale not in SCALES:
+        raise InputError(f"scale: must be quick or paper, not '{scale}'")
+    for package in ("matplotlib", "scipy", "statsmodels"):
+        need(package, "study")
+    need("torch", "learn")
+    from simulator.view.paper import draw
+
+    folder = Path(f"outputs/reproduce-{scale}") if out is None else out
+    begin = time.monotonic()
+    os.environ["OMP_NUM_THREADS"] = "1"  # the processes share the cores already
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = folder.with_name(f".{folder.name}.work-{scale}")
+        workshop = Workshop(work, SCALES[scale], jobs, progress or (lambda what, done, total: None))
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from None
+    for name in dict.fromkeys(wanted):
+        if name == "claims":
+            _claims(workshop, folder)
+        else:
+            table = TABLES[name](workshop)
+            _write(table, folder / f"{name}.csv")
+            draw(name, table, folder)
+        _note(folder, scale, name, time.monotonic() - begin, jobs)
+        begin = time.monotonic()
+    return folder
+
+
+def _claims(workshop: Workshop, folder: Path) -> None:
+    variants = figures.sensitivity(workshop)
+    rules = dict.fromkeys((*figures.FIG_5_RULES, *figures.FIG_6_RULES))
+    sweeps = figures.sweep_runs(workshop, ["dmsb", "ppo"], rules)
+    found = claims(figures.base_runs(workshop), figures.fig3(workshop), figures.fig4(workshop), sweeps, variants)
+    _write(variants, folder / "sensitivity.csv")
+    _write(found, folder / "claims.csv")
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    table.round(5).to_csv(path, index=False)
+
+
+def _note(folder: Path, scale: str, name: str, seconds: float, jobs: int) -> None:
+    """What was run, and how long it took; what had been done before took no time."""
+    path = folder / "about.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if known.get("scale") != scale:
+        known = {"scale": scale, "settings": SCALES[scale]._asdict(), "minutes": {}}
+    known["dmsb"] = importlib.metadata.version("dmsb")
+    spent = known["minutes"].get(name, 0.0) + seconds / 60
+    known["jobs"], known["minutes"][name] = jobs, round(spent, 1)
+    path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

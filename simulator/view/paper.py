@@ -1,0 +1,178 @@
+"""Figs. 3 to 6 as one would put them into a paper: bands of 95 %, readable in grey, units on every axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.study.paper.plan import AXES
+from simulator.view.figures import MARKS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SURPLUS = "surplus of a task"
+
+STYLES: Mapping[str, tuple[str, Any]] = {
+    "DMSB": ("0", "-"),
+    "DMSB, one-step": ("0", (0, (5, 1.5))),
+    "SAC": ("0.45", "-"),
+    "PPO": ("0.45", (0, (5, 1.5))),
+    "oracle": ("0.7", (0, (1, 1))),
+    "conditional": ("0.6", (0, (6, 2, 1, 2))),
+    "best constant": ("0.6", (0, (3, 1, 1, 1, 1, 1))),
+    "Optimal": ("0.3", (0, (2, 1))),
+    "Myopic": ("0.3", (0, (1, 2))),
+    "SPA": ("0.3", (0, (4, 2, 1, 2))),
+    "Greedy": ("0.75", "-"),
+    "Random": ("0.75", (0, (2, 1))),
+}
+"""Grey and dashes of each policy, the same in every figure."""
+
+Pen = tuple[str, Any, str]
+
+
+def fig3(table: pd.DataFrame) -> Figure:
+    """Surplus by environment steps; rules as levels, named at the right."""
+    figure = _figure(6.4, 4.2)
+    axes = figure.subplots()
+    last = table["steps"].max() / 1000
+    for policy, part in table[table["steps"].notna()].groupby("policy", sort=False):
+        _curve(axes, part, "total", str(policy), STYLES[str(policy)])
+    levels = table[table["steps"].isna()]
+    for _, row in levels.iterrows():
+        shade, dashes = STYLES[row["policy"]]
+        axes.axhline(row["total"], color=shade, linestyle=dashes, linewidth=0.9, zorder=0)
+    heights = _apart(zip(levels["policy"], levels["total"], strict=True), 0.045 * np.ptp(axes.get_ylim()))
+    where: Any = ("axes fraction", "data")
+    for (name, height), level in zip(heights, sorted(levels["total"]), strict=True):
+        axes.annotate(
+            name, (1.0, level), (1.05, height), xycoords=where, textcoords=where, fontsize=8, va="center",
+            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "0.6"},
+        )  # fmt: skip
+    axes.set_xlim(0, last)
+    _finish(axes, "environment steps, thousands", SURPLUS)
+    _legend(figure, axes, 4)
+    return figure
+
+
+def fig4(table: pd.DataFrame) -> Figure:
+    """Surplus of UAV, ground and both under DMSB while it is trained; totals of rules as levels."""
+    figure = _figure(7.2, 5.4)
+    counts = sorted(table["stations"].unique())
+    panels = figure.subplots(2, 2, sharex=True, sharey=True).flat
+    for letter, axes, count in zip("abcd", panels, counts, strict=True):
+        part = table[table["stations"] == count]
+        curves = part[part["steps"].notna()]
+        for name, label, style in (
+            ("total", "DMSB, total", ("0", "-")),
+            ("ground", "DMSB, ground", ("0.4", (0, (5, 1.5)))),
+            ("uav", "DMSB, UAV", ("0.4", (0, (1, 1.5)))),
+        ):
+            _curve(axes, curves, name, label, style)
+        for _, row in part[part["steps"].isna()].iterrows():
+            shade, dashes = STYLES[row["policy"]]
+            axes.axhline(row["total"], color=shade, linestyle=dashes, linewidth=0.9, zorder=0, label=row["policy"])
+        axes.set_title(f"({letter}) {count} ground stations, 1 UAV", fontsize=9, loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+        axes.set_ylim(bottom=0)
+    figure.supxlabel("environment steps, thousands", fontsize=9)
+    figure.supylabel(SURPLUS, fontsize=9)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside upper center", ncols=4)
+    return figure
+
+
+def fig5(table: pd.DataFrame) -> Figure:
+    """Surplus of all, of the UAV and of stations against bandwidth, stations and task size."""
+    figure = _figure(9.6, 6.6)
+    rows = (("total", "total"), ("uav", "UAV"), ("ground", "ground"))
+    panels = figure.subplots(len(rows), len(AXES), sharey="row", squeeze=False)
+    for row, (name, label) in zip(panels, rows, strict=True):
+        for axes, axis in zip(row, AXES, strict=True):
+            _against(axes, table[table["axis"] == axis], name)
+            if name == "ground":
+                axes.set_xlabel(AXES[axis][0], fontsize=8)
+        row[0].set_ylabel(f"{SURPLUS}, {label}", fontsize=8)
+    _legend(figure, panels[0][0], 6)
+    return figure
+
+
+def fig6(table: pd.DataFrame) -> Figure:
+    """Surplus against bandwidth, stations and task size, and the mean delay against task size."""
+    figure = _figure(9.6, 5.4)
+    panels = list(figure.subplots(2, 3).flat)
+    for axes, axis in zip(panels, AXES, strict=False):
+        _against(axes, table[table["axis"] == axis], "total")
+        axes.set_xlabel(AXES[axis][0], fontsize=8)
+        axes.set_ylabel(SURPLUS, fontsize=8)
+    _against(panels[4], table[table["axis"] == "size"], "delay")
+    panels[4].set_xlabel(AXES["size"][0], fontsize=8)
+    panels[4].set_ylabel("mean delay, s", fontsize=8)
+    panels[5].set_visible(False)
+    _legend(figure, panels[0], 6)
+    return figure
+
+
+DRAWN = {"fig3": fig3, "fig4": fig4, "fig5": fig5, "fig6": fig6}
+
+
+def draw(name: str, table: pd.DataFrame, folder: Path) -> None:
+    """Write one of the figures as PNG and SVG."""
+    figure = DRAWN[name](table)
+    figure.savefig(folder / f"{name}.png", dpi=160)
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib import rcParams
+    from matplotlib.figure import Figure
+
+    rcParams["svg.hashsalt"] = "dmsb"  # the same figure, the same bytes
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _curve(axes: Axes, part: pd.DataFrame, name: str, label: str, style: tuple[str, Any]) -> None:
+    """A line with its band, thousands of steps along x."""
+    steps, mean = part["steps"] / 1000, part[name]
+    width = part[f"{name}_ci"].fillna(0.0)
+    axes.plot(steps, mean, color=style[0], linestyle=style[1], linewidth=1.3, label=label)
+    axes.fill_between(steps, mean - width, mean + width, color=style[0], alpha=0.12, linewidth=0)
+
+
+def _against(axes: Axes, table: pd.DataFrame, name: str) -> None:
+    """A line a policy along an axis, with its interval."""
+    for number, (policy, part) in enumerate(table.groupby("policy", sort=False)):
+        shade, dashes = STYLES[str(policy)]
+        axes.errorbar(
+            part["value"], part[name], yerr=part[f"{name}_ci"], label=str(policy), color=shade, linestyle=dashes,
+            marker=MARKS[number % len(MARKS)], markersize=3.5, linewidth=1.2, elinewidth=0.7, capsize=1.5,
+        )  # fmt: skip
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+
+
+def _legend(figure: Figure, axes: Axes, columns: int) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside upper center", ncols=columns)
+
+
+def _finish(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x, fontsize=9)
+    axes.set_ylabel(y, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _apart(levels: Iterable[tuple[str, float]], gap: float) -> list[tuple[str, float]]:
+    """Heights for names of levels, in their order but never closer than ``gap``."""
+    placed: list[tuple[str, float]] = []
+    for name, level in sorted(levels, key=lambda pair: pair[1]):
+        placed.append((name, max(level, placed[-1][1] + gap) if placed else level))
+    return placed

@@ -1,0 +1,177 @@
+"""`dmsb reproduce`: what the verdicts rest on, against figures made by hand, and one figure end to end."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from simulator import InputError, simulate
+from simulator.study.paper import figures, plan, reproduce, runs
+from simulator.study.paper.claims import NO, PAPER_MARGINS, YES, claims
+from simulator.study.paper.plan import AXES, BASE, DMSB, SCALES, VARIANTS, Scale
+from simulator.study.paper.tables import by_world, curve_means, margin, means
+
+WORLDS = np.array([1.0, 1.2, 0.9, 1.1])
+
+
+def rows(
+    axis: str, value: float, policy: str, total: float, uav: float = 0.2, delay: float = 1.0
+) -> list[dict[str, Any]]:
+    """Runs of a policy at a point: proportional to the worlds, so that every ratio is exact."""
+    return [
+        {"axis": axis, "value": value, "policy": policy, "training": -1, "world": world, "total": total * size,
+         "uav": uav * size, "ground": (total - uav) * size, "delay": delay * size}
+        for world, size in enumerate(WORLDS)
+    ]  # fmt: skip
+
+
+def study(**changes: Any) -> dict[str, pd.DataFrame]:
+    """Tables in which all that the paper says is so, with changes."""
+    surplus = {DMSB: 1.3} | {label: 1.3 / (1 + share) for label, share in PAPER_MARGINS.items()}
+    surplus |= changes.get("surplus", {})
+    base = pd.DataFrame([row for label, total in surplus.items() for row in rows("base", 0.0, label, total)])
+    steps = [100_000, 400_000, 500_000, 600_000]
+    curve = changes.get("curve", [0.9, 1.25, 1.3, 1.3])
+    fig3 = pd.DataFrame({"policy": DMSB, "steps": steps, "total": curve})
+    fig4 = pd.DataFrame(
+        [
+            {"stations": count, "policy": DMSB, "steps": 600_000, "total": 1.0, "uav": uav, "ground": 1.0 - uav}
+            for count, uav in zip(plan.STATIONS_IN_FIG_4, changes.get("uav", (0.51, 0.49, 0.48, 0.475)), strict=True)
+        ]
+        + [
+            {"stations": count, "policy": "SPA", "steps": np.nan, "total": 0.8, "uav": 0.4, "ground": 0.4}
+            for count in plan.STATIONS_IN_FIG_4
+        ]
+    )
+    trend = {"bandwidth": 0.01, "station_bandwidth": 0.01, "stations": -0.005, "size": -0.02}
+    points = []
+    for axis, (_, along) in AXES.items():
+        for number, label in itertools.product(range(len(along)), surplus):
+            total = surplus[label] * (1.0 + trend[axis] * number)
+            slow = 1.0 + 0.1 * number + (0.2 if label != DMSB else 0.0)
+            points += rows(axis, along[number].value, label, total, delay=slow)
+    margins = changes.get("margins", PAPER_MARGINS)
+    sensitivity = pd.DataFrame(
+        [
+            {"variant": variant.name, **{f"over {label}": share for label, share in margins.items()}}
+            for variant in VARIANTS
+        ]
+    )
+    return {"base": base, "fig3": fig3, "fig4": fig4, "sweeps": pd.DataFrame(points), "sensitivity": sensitivity}
+
+
+def verdicts(**changes: Any) -> dict[str, str]:
+    found = claims(**study(**changes))
+    return dict(zip(found["claim"], found["verdict"], strict=True))
+
+
+def test_where_all_is_as_the_paper_says_all_is_reproduced() -> None:
+    assert set(verdicts().values()) == {YES}
+
+
+def test_a_verdict_turns_with_the_figure_it_rests_on() -> None:
+    weak = verdicts(surplus={"Greedy": 1.29, "SPA": 1.4})
+    assert weak["DMSB's surplus exceeds that of Greedy"] == NO
+    assert weak["DMSB's surplus exceeds that of SPA"] == NO
+    assert weak["DMSB is above SPA, Myopic, Optimal at every point (Fig. 5)"] == NO
+    assert weak["DMSB's surplus exceeds that of Myopic"] == YES
+    assert verdicts(curve=[1.0, 1.1, 1.2, 1.3])["DMSB is stable after 500,000 steps"] == NO
+    behind = verdicts(uav=(0.4, 0.49, 0.6, 0.3))
+    assert behind["with 3 stations the UAV has the higher surplus (Fig. 4a)"] == NO
+    assert behind["with more stations the ground overtakes it (Figs. 4b-d)"] == NO
+    assert behind["the UAV's surplus stays stable with more stations (Fig. 4)"] == NO
+
+
+def test_a_margin_that_hangs_on_the_calibration_says_on_what() -> None:
+    found = claims(**study(margins=PAPER_MARGINS | {"SPA": 0.058}))
+    row = found[found["claim"] == "DMSB's surplus exceeds that of SPA"].iloc[0]
+    assert row["verdict"].startswith("reproduced if")
+    assert "the UAV bids on m (+5.8 %)" in row["why"]
+
+
+def test_noise_that_hides_the_order_is_no_reproduction() -> None:
+    tables = study()
+    noise = np.random.default_rng(0).normal(0.0, 0.5, len(tables["base"]))
+    tables["base"]["total"] += noise
+    found = claims(**tables)
+    assert not (found["verdict"][:6] == YES).any()
+
+
+def test_margins_and_means_are_paired_and_over_trainings() -> None:
+    gain, width = margin(1.3 * WORLDS, WORLDS)
+    assert gain == pytest.approx(0.3)
+    assert width < 1e-12
+    two = pd.DataFrame(
+        [row | {"training": training, "total": row["total"] + 0.1 * training}
+         for training in (0, 1) for row in rows("size", 20.0, DMSB, 1.0)]
+    )  # fmt: skip
+    assert by_world(two, "total")["size", 20.0, DMSB] == pytest.approx(WORLDS + 0.05)
+    row = means(two).iloc[0]
+    assert (row["worlds"], row["trainings"]) == (4, 2)
+    assert row["total"] == pytest.approx(WORLDS.mean() + 0.05)
+    assert row["total_most"] - row["total_least"] == pytest.approx(0.1)
+
+
+def test_curves_of_several_trainings_meet_at_common_steps() -> None:
+    curves = pd.DataFrame(
+        {"learner": "dmsb", "place": "base", "seed": [0, 1, 0, 1], "steps": [9_900, 10_050, 20_000, 19_950],
+         "total": [1.0, 2.0, 3.0, 3.0], "uav": 0.5, "ground": 0.5}
+    )  # fmt: skip
+    found = curve_means(curves, 10_000)
+    assert found["steps"].tolist() == [10_000, 20_000]
+    assert found["total"].tolist() == [1.5, 3.0]
+    assert found["total_ci"].tolist() == pytest.approx([12.706 * 0.5, 0.0], rel=1e-3)
+
+
+def test_the_best_constant_is_that_of_runs_at_every_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "CONSTANT_ROUNDS", 400)
+    for overrides in ((("market.actions", 5),), (("market.actions", 5), ("market.reference", "all"))):
+        point = plan.Point("test", 0.0, overrides)
+        found = runs.best_constant(point)
+        scenario = runs.scenario_at(point)
+        totals = {
+            rho: simulate(scenario, f"constant:{rho!r}", seed=plan.CONSTANT_WORLD, duration=400).summary["surplus_mean"]
+            for rho in scenario.market.prices()
+        }
+        assert found["rho"] == max(totals, key=totals.__getitem__)
+        assert found["surplus"] == pytest.approx(max(totals.values()))
+
+
+def test_every_point_and_variant_is_a_scenario() -> None:
+    distinct = runs.every_point()
+    assert len(distinct) == 18  # of 20 points; the base stands on three axes
+    assert runs.scenario_at(AXES["bandwidth"][1][1]) == runs.scenario_at(BASE)
+    assert runs.scenario_at(AXES["station_bandwidth"][1][0]).uavs == runs.scenario_at(BASE).uavs
+    names = {runs.scenario_at(plan.Point(one.name, 0.0, one.overrides)).model_dump_json() for one in VARIANTS}
+    assert len(names) == len([one for one in VARIANTS if one.overrides]) + 1
+
+
+def test_figure_3_from_end_to_end_and_not_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
+    monkeypatch.setitem(SCALES, "quick", Scale(300, 300, 300, 1, 1, 1, 1, 2, 50))
+    monkeypatch.setattr(figures, "LEARNERS", {"sac": plan.LEARNERS["sac"]})
+    monkeypatch.setattr(figures, "RULES", {"SPA": "spa", "conditional": "conditional"})
+    told: list[tuple[str, int, int]] = []
+    folder = reproduce.reproduce(["fig3"], out=tmp_path / "paper", progress=lambda *done: told.append(done))
+    assert sorted(path.name for path in folder.iterdir()) == ["about.json", "fig3.csv", "fig3.png", "fig3.svg"]
+    table = pd.read_csv(folder / "fig3.csv")
+    assert table["policy"].tolist() == ["SAC", "SPA", "conditional"]
+    assert np.allclose(table["total"], table["uav"] + table["ground"], atol=3e-5)  # written with five places
+    assert ("trainings", 1, 1) in told
+    assert not list(tmp_path.rglob("last")), "a finished training keeps no replay buffer"
+    told.clear()
+    reproduce.reproduce(["fig3"], out=tmp_path / "paper", progress=lambda *done: told.append(done))
+    assert told == []
+    assert pd.read_csv(folder / "fig3.csv").equals(table)
+
+
+def test_what_reproduce_is_not_given_right() -> None:
+    with pytest.raises(InputError, match="there is no 'fig7'; did you mean"):
+        reproduce.reproduce(["fig7"])
+    with pytest.raises(InputError, match="scale: must be quick or paper, not 'huge'"):
+        reproduce.reproduce(["fig3"], scale="huge")
