@@ -13,6 +13,7 @@ import numpy as np
 from simulator.draws import generator
 from simulator.errors import InputError, RunError, check_times, shown
 from simulator.extras import need
+from simulator.model import FloatArray
 from simulator.pricing import (
     UAV,
     Mechanism,
@@ -25,6 +26,7 @@ from simulator.run import prepare
 from simulator.scenario import TASK_KINDS, Scenario
 from simulator.scenario_traffic import Rounds
 from simulator.study.independence import Dependence, chi_square
+from simulator.study.truth_cost import truth_cost
 from simulator.world.auctioneer import Auction, Auctioneer
 from simulator.world.simulation import Simulation
 from simulator.world.situation import REFERENCE_MB
@@ -53,7 +55,7 @@ class Finding(NamedTuple):
 
     Attributes:
         property: its name.
-        verdict: `holds`, `fails`, or `untested` where the rounds were too few to tell.
+        verdict: `holds`, `fails`, or `untested` where the rounds were too few to tell; `measured` for a mere figure.
         number: the measure of it.
         meaning: what the number is.
         example: a round in which it fails, in words; empty if there is none.
@@ -109,7 +111,7 @@ def audit(
 
     Example:
         >>> audit("paper", "conditional", rounds=200).table["verdict"].unique().tolist()
-        ['holds']
+        ['holds', 'measured']
     """
     need("scipy", "study")
     scenario = Scenario.load(scenario, **overrides)
@@ -137,7 +139,7 @@ def audit(
             tally.played += 1
         simulation.settle(ask_price(found, auction.observation, auction.task.id))
         scale = 1.0 if reference_mb is None else reference_mb / auction.task.size_mb
-        tally.settled(auction, auction.task.demand * scale)
+        tally.settled(auction, auction.task.demand * scale, simulation.auctioneer.uav_weight)
         if len(tally.common) == watched:
             break
     if not tally.played:
@@ -202,6 +204,8 @@ class _Tally:
     uav_wins: list[bool] = field(default_factory=list)
     common: list[float] = field(default_factory=list)
     strata: list[tuple[int, float]] = field(default_factory=list)
+    markets: list[FloatArray] = field(default_factory=list)
+    values: list[tuple[float, ...]] = field(default_factory=list)
     examples: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     def misreports(self, played: _Round) -> None:
@@ -265,8 +269,11 @@ class _Tally:
             )
             self._example("name", 1.0, said)
 
-    def settled(self, auction: Auction, common: float) -> None:
+    def settled(self, auction: Auction, common: float, uav_weight: float) -> None:
         """Take in a round as it has settled."""
+        self.markets.append(auction.market)
+        third = auction.bids[min(2, len(auction.bids) - 1)]
+        self.values.append((*auction.bids[:2], third, uav_weight * auction.uav_value, auction.surplus))
         by_uav = auction.winner == auction.uav
         self.uav_wins.append(by_uav)
         self.common.append(common)
@@ -301,7 +308,18 @@ class _Tally:
                           f"p of {{UAV wins}} against the common value, by kind and public conditions ({given})", ""),
             self._finding("no adverse selection at all", unconditional.p_value >= SIGNIFICANT, unconditional.p_value,
                           f"p of {{UAV wins}} against the common value ({unconditional})", ""),
+            self._truth_cost(),
         ]  # fmt: skip
+
+    def _truth_cost(self) -> Finding:
+        values = np.array(self.values)
+        cost = truth_cost(np.array(self.markets), values[:, :3], values[:, 3], values[:, 4])
+        meaning = (
+            f"surplus in the same rounds of a price fitted to all bids over that of one fitted to m, less 1, "
+            f"± {cost.all_bids_ci:.2g}; masked {cost.masked:+.2g} ± {cost.masked_ci:.2g}, "
+            f"this policy {cost.own:+.2g} ± {cost.own_ci:.2g}"
+        )
+        return Finding("what truth costs", "untested" if math.isnan(cost.own) else "measured", cost.all_bids, meaning)
 
     def _dependence(self) -> tuple[Dependence, Dependence]:
         """Chi-square of who wins against deciles of the common value; and within kind and fifths of public speed."""

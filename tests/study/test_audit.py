@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from simulator import InputError, RunError
+from simulator import InputError, RunError, Scenario
 from simulator.pricing import Information, Observation
 from simulator.study.audit import Audit, audit
 from simulator.study.independence import chi_square
+from simulator.study.train import train
+from simulator.study.truth_cost import truth_cost
 from tests.fields import fields
 
 THEOREM = (
@@ -117,6 +120,40 @@ class Noisy:
 def test_a_random_price_is_the_same_in_every_counterfactual() -> None:
     found = verdicts(audit("paper", Noisy(), rounds=200))
     assert found["no misreport pays"] == found["no shill pays"] == found["anonymous"] == "holds"
+
+
+def test_what_truth_costs_is_what_the_bids_tell_beyond_public_conditions() -> None:
+    rng, rounds = np.random.default_rng(0), 4_000
+    factor = np.exp(rng.normal(0.0, 1.0, rounds))
+    bids = -np.sort(-np.exp(rng.normal(0.0, 0.3, (rounds, 3)))) * factor[:, None]
+    uav, blind = np.full(rounds, 1.2), np.exp(rng.normal(0.0, 1.0, (rounds, 2)))
+    # All stations' values scale with a factor and the UAV's does not: the second bid tells what m does not say.
+    hidden = truth_cost(blind, bids, uav, bids[:, 0])
+    assert hidden.masked > 3 * hidden.masked_ci > 0.0
+    assert hidden.all_bids == pytest.approx(hidden.masked, abs=2 * hidden.masked_ci)
+    # Where m says what the best rho is, bids tell nothing more.
+    told = truth_cost(np.column_stack([blind, uav / bids[:, 1] - 1.0]), bids, uav, bids[:, 0])
+    assert abs(told.all_bids) < 0.01 * hidden.all_bids
+    assert told.own < 0.0
+    assert math.isnan(truth_cost(blind[:100], bids[:100], uav[:100], uav[:100]).own)
+
+
+def test_masking_is_all_but_free_in_paper_and_publicity_nearly_so() -> None:
+    """model.md section 5: the best public price has .996 of the bound, and the best masked one all of it."""
+    found = audit("paper", "conditional", rounds=1).table.loc["what truth costs"]
+    assert found["verdict"] == "measured"
+    assert 0.0 < found["number"] < 0.012
+
+
+def test_a_learned_price_that_sees_all_bids_is_not_truthful_and_the_round_says_how(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
+    scenario = Scenario.load("paper", **fields({"market.information": "all-bids", "duration_s": 200}))
+    small = {"warmup": 200, "critics_alone": 100, "worlds": 2, "width": 32, "batch": 64, "update_every": 4}
+    weights = train([scenario], "diffusion", 4_000, out=tmp_path / "t", held_out=1, hyper=small)
+    found = audit("paper", f"diffusion:weights={weights}", rounds=40)
+    assert verdicts(found)["no misreport pays"] == verdicts(found)["no regret"] == "fails"
+    assert "if truthful (rho" in str(found.table.loc["no misreport pays"]["example"])
+    assert verdicts(found)["anonymous"] == "holds"
 
 
 def test_chi_square_is_the_librarys_and_adds_up_over_strata() -> None:
