@@ -34,8 +34,6 @@ STYLES: Mapping[str, tuple[str, Any]] = {
 }
 """Grey and dashes of each policy, the same in every figure."""
 
-Pen = tuple[str, Any, str]
-
 
 def fig3(table: pd.DataFrame) -> Figure:
     """Surplus by environment steps; rules as levels, named at the right."""
@@ -48,6 +46,8 @@ def fig3(table: pd.DataFrame) -> Figure:
     for _, row in levels.iterrows():
         shade, dashes = STYLES[row["policy"]]
         axes.axhline(row["total"], color=shade, linestyle=dashes, linewidth=0.9, zorder=0)
+    axes.set_xlim(0, last)
+    axes.set_ylim(*_range(table["total"]))
     heights = _apart(zip(levels["policy"], levels["total"], strict=True), 0.045 * np.ptp(axes.get_ylim()))
     where: Any = ("axes fraction", "data")
     for (name, height), level in zip(heights, sorted(levels["total"]), strict=True):
@@ -55,7 +55,6 @@ def fig3(table: pd.DataFrame) -> Figure:
             name, (1.0, level), (1.05, height), xycoords=where, textcoords=where, fontsize=8, va="center",
             arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "0.6"},
         )  # fmt: skip
-    axes.set_xlim(0, last)
     _finish(axes, "environment steps, thousands", SURPLUS)
     _legend(figure, axes, 4)
     return figure
@@ -81,7 +80,8 @@ def fig4(table: pd.DataFrame) -> Figure:
         axes.set_title(f"({letter}) {count} ground stations, 1 UAV", fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
-        axes.set_ylim(bottom=0)
+        axes.set_xlim(left=0)
+        axes.set_ylim(0, _range(table["total"])[1])
     figure.supxlabel("environment steps, thousands", fontsize=9)
     figure.supylabel(SURPLUS, fontsize=9)
     handles, labels = axes.get_legend_handles_labels()
@@ -148,6 +148,8 @@ def _curve(axes: Axes, part: pd.DataFrame, name: str, label: str, style: tuple[s
 
 def _against(axes: Axes, table: pd.DataFrame, name: str) -> None:
     """A line a policy along an axis, with its interval."""
+    from matplotlib.ticker import MaxNLocator
+
     for number, (policy, part) in enumerate(table.groupby("policy", sort=False)):
         shade, dashes = STYLES[str(policy)]
         axes.errorbar(
@@ -156,6 +158,13 @@ def _against(axes: Axes, table: pd.DataFrame, name: str) -> None:
         )  # fmt: skip
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _range(means: pd.Series) -> tuple[float, float]:
+    """What an axis shows: all means with some room; an interval from two or three trainings may be wider."""
+    low, high = float(means.min()), float(means.max())
+    return low - 0.15 * (high - low), high + 0.15 * (high - low)
 
 
 def _legend(figure: Figure, axes: Axes, columns: int) -> None:
