@@ -122,8 +122,9 @@ def print_claims(path: Path) -> None:
 
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    heads = ("claim", "paper", "measured", "verdict", "why")
-    print_rows(heads, [tuple(row[head] for head in heads) for row in rows])
+    heads = ("verdict", "claim", "paper", "measured")
+    short = [{**row, "verdict": " ".join(row["verdict"].split()[:2])} for row in rows]
+    print_rows(heads, [tuple(row[head] for head in heads) for row in short])
 
 
 def _console() -> Console:

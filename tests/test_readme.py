@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shlex
@@ -75,6 +76,14 @@ def test_the_tables_are_those_of_the_schema() -> None:
         assert all(row[2].startswith(column.meaning) for row, column in zip(rows, columns, strict=True))
     summary = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", TEXT.split("### `summary`\n")[1], flags=re.MULTILINE)
     assert summary[: len(SUMMARY)] == [(name, unit, meaning) for name, (unit, meaning) in SUMMARY.items()]
+
+
+def test_the_claims_are_those_that_were_committed() -> None:
+    with (ROOT / "outputs" / "paper" / "claims.csv").open(encoding="utf-8", newline="") as file:
+        rows = [tuple(row.values()) for row in csv.DictReader(file)]
+    assert len(rows) >= 19
+    for row in rows:
+        assert f"| {' | '.join(row)} |".replace("|  |", "| |") in TEXT, row[0]
 
 
 def test_files_that_the_readme_names_exist() -> None:

@@ -148,8 +148,6 @@ def _curve(axes: Axes, part: pd.DataFrame, name: str, label: str, style: tuple[s
 
 def _against(axes: Axes, table: pd.DataFrame, name: str) -> None:
     """A line a policy along an axis, with its interval."""
-    from matplotlib.ticker import MaxNLocator
-
     for number, (policy, part) in enumerate(table.groupby("policy", sort=False)):
         shade, dashes = STYLES[str(policy)]
         axes.errorbar(
@@ -158,7 +156,7 @@ def _against(axes: Axes, table: pd.DataFrame, name: str) -> None:
         )  # fmt: skip
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xticks(sorted(table["value"].unique()))
 
 
 def _range(means: pd.Series) -> tuple[float, float]:

@@ -33,7 +33,7 @@ def rows(
 def study(**changes: Any) -> dict[str, pd.DataFrame]:
     """Tables in which all that the paper says is so, with changes."""
     surplus = {DMSB: 1.3} | {label: 1.3 / (1 + share) for label, share in PAPER_MARGINS.items()}
-    surplus |= changes.get("surplus", {})
+    surplus |= {"conditional": 1.31} | changes.get("surplus", {})
     base = pd.DataFrame([row for label, total in surplus.items() for row in rows("base", 0.0, label, total)])
     steps = [100_000, 400_000, 500_000, 600_000]
     curve = changes.get("curve", [0.9, 1.25, 1.3, 1.3])
@@ -84,6 +84,8 @@ def test_a_verdict_turns_with_the_figure_it_rests_on() -> None:
     behind = verdicts(uav=(0.4, 0.49, 0.6, 0.3))
     assert behind["with 3 stations the UAV has the higher surplus (Fig. 4a)"] == NO
     assert behind["with more stations the ground overtakes it (Figs. 4b-d)"] == NO
+    later = verdicts(uav=(0.6, 0.51, 0.49, 0.4))["with more stations the ground overtakes it (Figs. 4b-d)"]
+    assert later == "reproduced if Fig. 4(b) has 7 stations"
     assert behind["the UAV's surplus stays stable with more stations (Fig. 4)"] == NO
 
 
@@ -175,3 +177,5 @@ def test_what_reproduce_is_not_given_right() -> None:
         reproduce.reproduce(["fig7"])
     with pytest.raises(InputError, match="scale: must be quick or paper, not 'huge'"):
         reproduce.reproduce(["fig3"], scale="huge")
+    with pytest.raises(InputError, match="jobs: must be a whole number from 1 to 1,000, not 0"):
+        reproduce.reproduce(["fig3"], jobs=0)

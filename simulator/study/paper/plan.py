@@ -144,14 +144,14 @@ VARIANTS = (
     Variant("the UAV bids on m", (("uavs.bids_on", "conditions"),)),
     Variant("the UAV bids v_0, (12b)", (("uavs.bids_on", "value"),)),
     Variant("T = 5", (("market.history", 5),)),
-    Variant("|A| = 10", (("market.actions", 10),)),
-    Variant("|A| = 10, index from 1", (("market.actions", 10), ("market.first_action", 1))),
-    Variant("|A| = 20, index from 1", (("market.first_action", 1),)),
+    Variant("10 actions", (("market.actions", 10),)),
+    Variant("10 actions, index from 1", (("market.actions", 10), ("market.first_action", 1))),
+    Variant("20 actions, index from 1", (("market.first_action", 1),)),
     Variant("max of (14) over all", (("market.reference", "all"),)),
     Variant("u_0 is the highest bid", (), (("Myopic", "myopic:uav_bid=highest"), ("Optimal", "optimal:u_0=highest"))),
     Variant("b_0 swapped", (), (("SPA", "spa:uav_bid=contract"), ("Myopic", "myopic:uav_bid=reported"))),
 )
 """One change each; `as calibrated` is zeta = 1, a demand spread of .8, public factors in full, a UAV that bids on its
-last report, T = 1 and |A| = 20 from 0."""
+last report, T = 1 and 20 actions from index 0."""
 
 FIGURES = ("fig3", "fig4", "fig5", "fig6", "claims")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from simulator.errors import InputError, OutputError, nearest
 from simulator.extras import need
+from simulator.study.compare import MOST_JOBS
 from simulator.study.paper import figures
 from simulator.study.paper.claims import claims
 from simulator.study.paper.plan import FIGURES, SCALES
@@ -58,6 +59,8 @@ def reproduce(
             raise InputError(f"figure: there is no '{name}'; {nearest(name, FIGURES)}")
     if scale not in SCALES:
         raise InputError(f"scale: must be quick or paper, not '{scale}'")
+    if not 1 <= jobs <= MOST_JOBS:
+        raise InputError(f"jobs: must be a whole number from 1 to {MOST_JOBS:,}, not {jobs}")
     for package in ("matplotlib", "scipy", "statsmodels"):
         need(package, "study")
     need("torch", "learn")
