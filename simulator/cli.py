@@ -262,6 +262,26 @@ def reproduce(
 
 
 @app.command()
+def export(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run folder.")],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="perfetto, csv, sumo-fcd or jsonl.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="PATH", help="The file (of csv the folder); default: beside the run."),
+    ] = None,
+) -> None:
+    """A run in another tool's format: Chrome trace events, CSV, floating-car data, events as JSON lines."""
+    from simulator.result import Result, folder
+    from simulator.view.export import beside
+    from simulator.view.export import export as export_run
+
+    directory = folder(run_dir)
+    path = folder(out) if out is not None else beside(directory, to)
+    export_run(Result.load(directory), to, path)
+    print(path)  # noqa: T201
+
+
+@app.command()
 def scenarios(
     show: Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print one of them.")] = None,
 ) -> None:

@@ -1,0 +1,209 @@
+"""A run in other tools' formats: Chrome trace events, tidy CSV, floating-car data, JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+from simulator.errors import InputError, OutputError, nearest
+from simulator.model import FloatArray
+from simulator.model.latency import STAGES
+from simulator.result import Result
+from simulator.schema import TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STEP_S = 1.0
+"""Vehicles are written at whole multiples of this, s."""
+
+DIGITS = 2
+"""Decimal places of positions (m), speeds (m/s), angles (degrees) and times (s) in floating-car data."""
+
+MICROSECONDS = 1e6
+
+
+def export(result: Result, to: str, path: Path) -> None:
+    """Write a run in another format.
+
+    Args:
+        result: the run.
+        to: `perfetto`, `csv`, `sumo-fcd` or `jsonl`.
+        path: the file, of `csv` the folder; it must not exist.
+
+    Raises:
+        InputError: there is no such format, or the run has nothing to say in it.
+        OutputError: the file exists, or cannot be written.
+    """
+    if to not in FORMATS:
+        raise InputError(f"format: there is no '{to}'; {nearest(to, FORMATS)}")
+    if path.exists():
+        raise OutputError(f"{path} exists already; name another with --out, or remove it")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        FORMATS[to][0](result, part)
+        part.rename(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def beside(directory: Path, to: str) -> Path:
+    """Where an export goes if nothing is said: beside the run folder, under its name."""
+    ending = FORMATS[to][1] if to in FORMATS else ""
+    return directory.with_name(directory.name + ending)
+
+
+def _csv(result: Result, folder: Path) -> None:
+    """A CSV file a table, and the summary."""
+    folder.mkdir()
+    for name in TABLES:
+        getattr(result, name).to_csv(folder / f"{name}.csv", index=False)
+    result.summary.rename_axis("figure").rename("value").to_csv(folder / "summary.csv")
+
+
+def _jsonl(result: Result, path: Path) -> None:
+    """A JSON object an event, what it does not have left out, providers and vehicles by name."""
+    providers, vehicles = _names(result.providers, "provider"), _names(result.vehicles, "vehicle")
+    with path.open("w", encoding="utf-8") as file:
+        for row in _rows(result.events):
+            event: dict[str, Any] = {"time": row["time"], "kind": row["kind"]}
+            if row["vehicle"] >= 0:
+                event["vehicle"] = vehicles.get(row["vehicle"], str(row["vehicle"]))
+            if row["task"] >= 0:
+                event["task"] = row["task"]
+            if row["provider"] >= 0:
+                event["provider"] = providers[row["provider"]]
+            value = _plain(row["value"])
+            if value is not None:
+                event["value"] = value
+            file.write(json.dumps(event, ensure_ascii=False) + "\n")
+
+
+def _perfetto(result: Result, path: Path) -> None:
+    """Chrome trace events (https://ui.perfetto.dev): a process a provider, a track a stage, a flow a task."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{"displayTimeUnit": "ms", "traceEvents": [\n')
+        for number, event in enumerate(_trace_events(result)):
+            file.write((",\n" if number else "") + json.dumps(event, ensure_ascii=False, allow_nan=False))
+        file.write("\n]}\n")
+
+
+PHASES = ("s", *("t" for _ in STAGES[1:-1]), "f")
+"""A flow starts in the first stage and finishes in the last."""
+
+AUCTIONEER = 0
+"""Process of the auctions in a trace; providers have those after it."""
+
+
+def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
+    yield _named_track("process_name", AUCTIONEER, 0, "auctions")
+    for provider, name in _names(result.providers, "provider").items():
+        yield _named_track("process_name", provider + 1, 0, name)
+        for number, stage_name in enumerate(STAGES):
+            yield _named_track("thread_name", provider + 1, number, stage_name)
+    for row in _rows(result.auctions):
+        told = {name: _plain(row[name]) for name in ("rho", "top_bid", "second_bid", "uav_bid", "payment")}
+        yield {"name": f"task {row['task']}: {row['winner_kind']}", "cat": "auction", "ph": "i", "s": "p",
+               "ts": row["time"] * MICROSECONDS, "pid": AUCTIONEER, "tid": 0, "args": told}  # fmt: skip
+    begun: dict[tuple[int, int], float] = {}
+    for row in _rows(result.events[result.events["kind"].isin(["stage_started", "stage_finished"])]):
+        now: float = row["time"] * MICROSECONDS
+        task, stage = int(row["task"]), int(row["value"])
+        if row["kind"] == "stage_started":
+            begun[task, stage] = now
+            continue
+        start = begun.pop((task, stage))
+        track = {"pid": row["provider"] + 1, "tid": stage}
+        yield {"name": f"task {task}", "cat": "stage", "ph": "X", "ts": start, "dur": now - start, **track}
+        phase = PHASES[stage]
+        flow: dict[str, Any] = {"name": f"task {task}", "cat": "task", "ph": phase, "id": task, "ts": start, **track}
+        yield flow | ({"bp": "e"} if phase == "f" else {})
+
+
+def _named_track(kind: str, process: int, thread: int, name: str) -> dict[str, Any]:
+    return {"name": kind, "ph": "M", "pid": process, "tid": thread, "args": {"name": name}}
+
+
+def _plain(value: float) -> float | str | None:
+    """A number as JSON has it: none for NaN, text for infinity."""
+    return value if math.isfinite(value) else None if math.isnan(value) else "inf"
+
+
+def _sumo_fcd(result: Result, path: Path) -> None:
+    """SUMO's ``fcd-export``: every second the place, speed, heading and lane of each vehicle on the map.
+
+    Times are those of the recording that was driven; the first step is the run's begin, though nobody be there.
+    """
+    if not len(result.paths):
+        raise InputError(f"format: a run of '{result.scenario.name}' has no paths: nobody drives in it")
+    names = _names(result.vehicles, "vehicle")
+    steps, origin = _sampled(result.paths), float(result.run["time_origin"])
+    with path.open("w", encoding="utf-8") as file:
+        file.write('<?xml version="1.0" encoding="UTF-8"?>\n<fcd-export>\n')
+        for time, places in steps:
+            file.write(f'<timestep time="{origin + time:.{DIGITS}f}">\n')
+            for vehicle, lane, *numbers in places:
+                x, y, speed, angle = (f'"{number:.{DIGITS}f}"' for number in numbers)
+                file.write(
+                    f"<vehicle id={quoteattr(names[vehicle])} x={x} y={y} angle={angle} speed={speed} "
+                    f"lane={quoteattr(lane)}/>\n"
+                )
+            file.write("</timestep>\n")
+        file.write("</fcd-export>\n")
+
+
+Place = tuple[int, str, float, float, float, float]
+"""A vehicle's number and lane, x and y in m, speed in m/s, and heading in degrees clockwise from north."""
+
+
+def _sampled(paths: pd.DataFrame) -> list[tuple[float, list[Place]]]:
+    """Where each vehicle is at whole steps; between two rows of `paths` it moves evenly."""
+    steps: dict[int, list[Place]] = {0: []}
+    vehicles, starts = np.unique(paths["vehicle"].to_numpy(), return_index=True)
+    columns = [paths[name].to_numpy() for name in ("time", "x", "y", "speed", "lane")]
+    for vehicle, begin, end in zip(vehicles.tolist(), starts, [*starts[1:], len(paths)], strict=True):
+        time, x, y, speed, lane = (column[begin:end] for column in columns)
+        moments = np.arange(math.ceil(time[0] / STEP_S), math.floor(time[-1] / STEP_S) + 1)
+        east, north = (np.interp(moments * STEP_S, time, along) for along in (x, y))
+        heading = _headings(x, y)
+        for at, row in enumerate(np.searchsorted(time, moments * STEP_S, side="right") - 1):
+            place = (vehicle, str(lane[row]), east[at], north[at], speed[row], heading[row])
+            steps.setdefault(int(moments[at]), []).append(place)
+    return [(moment * STEP_S, steps[moment]) for moment in sorted(steps)]
+
+
+def _headings(x: FloatArray, y: FloatArray) -> list[float]:
+    """Heading from each place to the next, degrees clockwise from north; who stands keeps it, as does the last."""
+    found, heading = [], 0.0
+    for east, north in zip(np.diff(x).tolist(), np.diff(y).tolist(), strict=True):
+        if east or north:
+            heading = math.degrees(math.atan2(east, north)) % 360.0
+        found.append(heading)
+    return [*found, heading]
+
+
+def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of a table as plain Python."""
+    columns = {str(name): table[name].tolist() for name in table.columns}
+    for row in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, row, strict=True))
+
+
+def _names(table: pd.DataFrame, key: str) -> dict[int, str]:
+    return dict(zip(table[key].tolist(), table["name"].astype(str).tolist(), strict=True))
+
+
+FORMATS: dict[str, tuple[Callable[[Result, Path], None], str]] = {
+    "perfetto": (_perfetto, ".perfetto.json"),
+    "csv": (_csv, "-csv"),
+    "sumo-fcd": (_sumo_fcd, ".fcd.xml"),
+    "jsonl": (_jsonl, ".events.jsonl"),
+}
+"""By name: who writes it, and how the name of its file ends."""
