@@ -96,8 +96,10 @@ def _journal(
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
     with file:
+        noted: list[str] = []
 
         def note(cell: str, figures: Figures) -> None:
+            noted.append(cell)
             _write(file, {"cell": cell, "figures": {name: _number(value) for name, value in figures.items()}})
 
         _write(file, {"fingerprint": fingerprint})
@@ -106,7 +108,8 @@ def _journal(
         try:
             yield known, note
         except (InputError, RunError):
-            _forget(path, made)  # it would fail again: nothing is left behind
+            if not known and not noted:
+                _forget(path, made)  # it would fail again: nothing is left behind
             raise
 
 

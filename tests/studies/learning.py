@@ -45,7 +45,6 @@ class Study(NamedTuple):
     overrides: tuple[dict[str, Any], ...] = ({},)
     worlds: int = 4
     every: int = 25_000
-    held_out: int = 2
 
 
 MIX = ("paper", *JUNCTIONS)
@@ -57,9 +56,9 @@ STUDIES: dict[str, Study] = {
     "paper-all-bids": Study("diffusion", ("paper",), 200_000, overrides=({"market.information": "all-bids"},)),
     "paper-masked": Study("diffusion", ("paper",), 200_000, overrides=({"market.information": "masked"},)),
     "paper-3-to-9-stations": Study("diffusion", ("paper",), 100_000, overrides=STATIONS),
-    "mix-diffusion": Study("diffusion", MIX, 240_000, {"update_every": 8}, worlds=24, every=50_000, held_out=4),
-    "mix-sac": Study("sac", MIX, 240_000, {"update_every": 8, "n_step": 4}, worlds=24, every=50_000, held_out=4),
-    "mix-ppo": Study("ppo", MIX, 240_000, {"gae_lambda": 0.8}, worlds=24, every=50_000, held_out=4),
+    "mix-diffusion": Study("diffusion", MIX, 120_000, {"update_every": 8}, worlds=24),
+    "mix-sac": Study("sac", MIX, 120_000, {"update_every": 8, "n_step": 4}, worlds=24),
+    "mix-ppo": Study("ppo", MIX, 120_000, {"gae_lambda": 0.8}, worlds=24),
     "paper-one-step-200k": Study("diffusion", ("paper",), 200_000, AS_IN_THE_PAPER),
     "paper-one-step-500k": Study("diffusion", ("paper",), 500_000, AS_IN_THE_PAPER),
 }
@@ -82,7 +81,7 @@ def run_training(name: str, seed: int) -> Path:
         return folder
     train(
         scenarios(study), study.policy, study.steps, seed, folder, resume=(folder / "last").exists(),
-        evaluate_every=study.every, held_out=study.held_out, hyper=study.hyper,
+        evaluate_every=study.every, held_out=2, hyper=study.hyper,
     )  # fmt: skip
     (folder / "finished").touch()
     return folder

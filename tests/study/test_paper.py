@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from simulator import InputError, simulate
+from simulator.study.cells import run_cells
 from simulator.study.paper import figures, plan, reproduce, runs
 from simulator.study.paper.claims import NO, PAPER_MARGINS, YES, claims
 from simulator.study.paper.plan import AXES, BASE, DMSB, SCALES, VARIANTS, Scale
@@ -40,7 +41,16 @@ def study(**changes: Any) -> dict[str, pd.DataFrame]:
     fig3 = pd.DataFrame({"policy": DMSB, "steps": steps, "total": curve})
     fig4 = pd.DataFrame(
         [
-            {"stations": count, "policy": DMSB, "steps": 600_000, "total": 1.0, "uav": uav, "ground": 1.0 - uav}
+            {
+                "stations": count,
+                "policy": DMSB,
+                "steps": 600_000,
+                "total": 1.0,
+                "uav": uav,
+                "uav_ci": 0.01,
+                "ground": 1.0 - uav,
+                "ground_ci": 0.01,
+            }
             for count, uav in zip(plan.STATIONS_IN_FIG_4, changes.get("uav", (0.51, 0.49, 0.48, 0.475)), strict=True)
         ]
         + [
@@ -56,12 +66,10 @@ def study(**changes: Any) -> dict[str, pd.DataFrame]:
             slow = 1.0 + 0.1 * number + (0.2 if label != DMSB else 0.0)
             points += rows(axis, along[number].value, label, total, delay=slow)
     margins = changes.get("margins", PAPER_MARGINS)
-    sensitivity = pd.DataFrame(
-        [
-            {"variant": variant.name, **{f"over {label}": share for label, share in margins.items()}}
-            for variant in VARIANTS
-        ]
-    )
+    shares = {f"over {label}": share for label, share in margins.items()} | {
+        f"over {label} ci": 0.01 for label in margins
+    }
+    sensitivity = pd.DataFrame([{"variant": variant.name, **shares} for variant in VARIANTS])
     return {"base": base, "fig3": fig3, "fig4": fig4, "sweeps": pd.DataFrame(points), "sensitivity": sensitivity}
 
 
@@ -78,7 +86,9 @@ def test_a_verdict_turns_with_the_figure_it_rests_on() -> None:
     weak = verdicts(surplus={"Greedy": 1.29, "SPA": 1.4})
     assert weak["DMSB's surplus exceeds that of Greedy"] == NO
     assert weak["DMSB's surplus exceeds that of SPA"] == NO
-    assert weak["DMSB is above SPA, Myopic, Optimal at every point (Fig. 5)"] == NO
+    assert weak["DMSB is above SPA at every point (Fig. 5)"] == NO
+    assert weak["DMSB is above Optimal at every point (Fig. 5)"] == YES
+    assert weak["the order of the others, by DMSB's margins over them"] == NO
     assert weak["DMSB's surplus exceeds that of Myopic"] == YES
     assert verdicts(curve=[1.0, 1.1, 1.2, 1.3])["DMSB is stable after 500,000 steps"] == NO
     behind = verdicts(uav=(0.4, 0.49, 0.6, 0.3))
@@ -172,10 +182,32 @@ def test_figure_3_from_end_to_end_and_not_twice(tmp_path: Path, monkeypatch: pyt
     assert pd.read_csv(folder / "fig3.csv").equals(table)
 
 
+def test_a_failure_leaves_what_had_been_done(tmp_path: Path) -> None:
+    """One training that fails must not cost the others: their journal stays."""
+    journal = tmp_path / "trainings.jsonl"
+
+    def work(cell: str) -> dict[str, float]:
+        if cell == "bad":
+            raise InputError("this one cannot be done")
+        return {"ratio": 1.0}
+
+    with pytest.raises(InputError):
+        run_cells(work, ["bad"], journal=journal)
+    assert not journal.exists(), "a call that did nothing leaves nothing"
+    with pytest.raises(InputError):
+        run_cells(work, ["good", "bad"], journal=journal)
+    done: list[tuple[int, int]] = []
+    run_cells(work, ["good"], journal=journal, progress=lambda *so_far: done.append(so_far))
+    assert done == []
+
+
 def test_what_reproduce_is_not_given_right() -> None:
     with pytest.raises(InputError, match="there is no 'fig7'; did you mean"):
         reproduce.reproduce(["fig7"])
     with pytest.raises(InputError, match="scale: must be quick or paper, not 'huge'"):
         reproduce.reproduce(["fig3"], scale="huge")
+    for out in (Path(), Path("/"), Path("..")):
+        with pytest.raises(InputError, match="out: must name the folder to write"):
+            reproduce.reproduce(["fig3"], out=out)
     with pytest.raises(InputError, match="jobs: must be a whole number from 1 to 1,000, not 0"):
         reproduce.reproduce(["fig3"], jobs=0)

@@ -17,7 +17,8 @@ class Scale(NamedTuple):
         variant_steps: of one for a row of the sensitivity table.
         trainings: training seeds of each learner.
         variant_trainings: training seeds of a row of the sensitivity table.
-        evaluations: points of a curve.
+        evaluations: points of a curve; a training is evaluated at ends of episodes, every 10,000 steps, so that a
+            curve has whole multiples of these.
         held_out: worlds that a curve is evaluated in.
         worlds: worlds that everything else is evaluated in.
         rounds: rounds of each of these.
@@ -36,7 +37,7 @@ class Scale(NamedTuple):
 
 SCALES = {
     "quick": Scale(30_000, 45_000, 20_000, 3, 1, 3, 1, 3, 3_000),
-    "paper": Scale(600_000, 300_000, 100_000, 3, 3, 24, 4, 8, 20_000),
+    "paper": Scale(600_000, 300_000, 100_000, 3, 3, 20, 4, 8, 20_000),
 }
 
 FIRST_WORLD = 100

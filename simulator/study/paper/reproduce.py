@@ -67,6 +67,8 @@ def reproduce(
     from simulator.view.paper import draw
 
     folder = Path(f"outputs/reproduce-{scale}") if out is None else out
+    if folder.name in ("", ".."):
+        raise InputError(f"out: must name the folder to write, such as outputs/mine, not {folder}")
     begin = time.monotonic()
     os.environ["OMP_NUM_THREADS"] = "1"  # the processes share the cores already
     try:
@@ -75,15 +77,18 @@ def reproduce(
         workshop = Workshop(work, SCALES[scale], jobs, progress or (lambda what, done, total: None))
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror})") from None
-    for name in dict.fromkeys(wanted):
-        if name == "claims":
-            _claims(workshop, folder)
-        else:
-            table = TABLES[name](workshop)
-            _write(table, folder / f"{name}.csv")
-            draw(name, table, folder)
-        _note(folder, scale, name, time.monotonic() - begin, jobs)
-        begin = time.monotonic()
+    try:
+        for name in dict.fromkeys(wanted):
+            if name == "claims":
+                _claims(workshop, folder)
+            else:
+                table = TABLES[name](workshop)
+                _write(table, folder / f"{name}.csv")
+                draw(name, table, folder)
+            _note(folder, scale, name, time.monotonic() - begin, jobs)
+            begin = time.monotonic()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from None
     return folder
 
 
@@ -103,9 +108,13 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 def _note(folder: Path, scale: str, name: str, seconds: float, jobs: int) -> None:
     """What was run, and how long it took; what had been done before took no time."""
     path = folder / "about.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if known.get("scale") != scale:
-        known = {"scale": scale, "settings": SCALES[scale]._asdict(), "minutes": {}}
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    settings = SCALES[scale]._asdict()
+    if known.get("scale") != scale or known.get("settings") != settings:
+        known = {"scale": scale, "settings": settings, "minutes": {}}
     known["dmsb"] = importlib.metadata.version("dmsb")
     spent = known["minutes"].get(name, 0.0) + seconds / 60
     known["jobs"], known["minutes"][name] = jobs, round(spent, 1)

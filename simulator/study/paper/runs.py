@@ -228,7 +228,8 @@ def _train(folder: Path, training: Training) -> Figures:
     )  # fmt: skip
     with (out / METRICS).open(encoding="utf-8") as file:
         ratios = [float(row["evaluation/ratio"]) for row in csv.DictReader(file) if row["evaluation/ratio"]]
-    shutil.rmtree(out / "last")
+    (out / "last").rename(out / ".done")  # at once, so that a kill leaves no half of it to go on from
+    shutil.rmtree(out / ".done")
     return {"ratio": ratios[-1]}
 
 
@@ -245,8 +246,9 @@ def _weights_hash(folder: Path) -> str:
 
 
 def _code() -> str:
-    """What all figures depend on besides their cell: the scenario and the version."""
-    import importlib.metadata
-
-    about = [importlib.metadata.version("dmsb"), scenario_at(BASE).model_dump_json()]
+    """What all figures depend on besides their cell: the scenario, the learners, and the code of model and policies."""
+    about = [scenario_at(BASE).model_dump_json(), repr(LEARNERS), repr((CONSTANT_WORLD, CONSTANT_ROUNDS))]
+    package = Path(__file__).parents[2]
+    for folder in (package / "model", package / "world", package.parent / "policies"):
+        about += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.py"))]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()
