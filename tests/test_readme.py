@@ -32,12 +32,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 PYTHON = [block for language, block in BLOCKS if language == "python"]
-COMMANDS = [
-    (command, output.rstrip())
+CONSOLES = [
+    re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE)
     for language, block in BLOCKS
     if language == "console"
-    for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE)
 ]
+"""The commands of each block with what they print; one may need what the one before it has written."""
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=[block.strip().splitlines()[-1][:40] for block in PYTHON])
@@ -50,22 +50,23 @@ def without_clocks(text: str) -> list[str]:
     return [line for line in lines if not line.startswith(("wall_s", "cpu_s"))]
 
 
-@pytest.mark.parametrize(("command", "output"), COMMANDS, ids=[command for command, _ in COMMANDS])
-def test_commands_print_what_they_are_said_to(command: str, output: str, folder: Path) -> None:
-    program, *arguments = shlex.split(command)
-    assert program == "dmsb"
-    done = subprocess.run(
-        [sys.executable, "-m", "simulator", *arguments],
-        cwd=folder, capture_output=True, text=True, check=True, timeout=120, env={**os.environ, "NO_COLOR": "1"},
-    )  # fmt: skip
-    assert done.stderr == ""
-    if output:
-        assert without_clocks(done.stdout) == without_clocks(output)
+@pytest.mark.parametrize("console", CONSOLES, ids=[console[0][0] for console in CONSOLES])
+def test_commands_print_what_they_are_said_to(console: list[tuple[str, str]], folder: Path) -> None:
+    for command, output in console:
+        program, *arguments = shlex.split(command)
+        assert program == "dmsb"
+        done = subprocess.run(
+            [sys.executable, "-m", "simulator", *arguments],
+            cwd=folder, capture_output=True, text=True, check=True, timeout=120, env={**os.environ, "NO_COLOR": "1"},
+        )  # fmt: skip
+        assert done.stderr == ""
+        if output:
+            assert without_clocks(done.stdout) == without_clocks(output)
 
 
 def test_the_readme_has_what_is_executed_here() -> None:
     assert len(PYTHON) >= 8
-    assert sum(bool(output) for _, output in COMMANDS) >= 2
+    assert sum(bool(output) for console in CONSOLES for _, output in console) >= 2
 
 
 def test_the_tables_are_those_of_the_schema() -> None:
