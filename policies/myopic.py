@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 U0 = Literal["contract", "reported", "highest"]
+"""Whose bid is u_0: the UAV's by (13), the UAV's own, or the highest of all."""
 
 
 @dataclass

@@ -251,11 +251,15 @@ def reproduce(
 
     Cut off and started again, it goes on where it was.
     """
+    from simulator.extras import need
     from simulator.result import folder
     from simulator.study.paper.reproduce import reproduce as reproduce_figures
+    from simulator.view.paper import draw
 
+    need("matplotlib", "study")
+    where = folder(out) if out is not None else None
     with steps_bar(f"{scale} scale") as progress:
-        directory = reproduce_figures(figures, scale, jobs, folder(out) if out is not None else None, progress)
+        directory = reproduce_figures(figures, scale, jobs, where, progress, draw)
     if "claims" in figures:
         print_claims(directory / "claims.csv")
     print(directory)  # noqa: T201

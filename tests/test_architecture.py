@@ -43,3 +43,5 @@ def test_the_simulator_never_imports_the_policies() -> None:
         assert not any(module.split(".")[0] == "policies" for module in imports(path)), path.name
     world = [module for path in (ROOT / "simulator" / "world").rglob("*.py") for module in imports(path)]
     assert not any(module.startswith(("simulator.study", "simulator.view", "simulator.cli")) for module in world)
+    study = [module for path in (ROOT / "simulator" / "study").rglob("*.py") for module in imports(path)]
+    assert not any(module.startswith(("simulator.view", "simulator.cli")) for module in study)

@@ -8,7 +8,6 @@ import numpy as np
 
 from simulator.model import FloatArray
 from simulator.study.compare import half_width
-from simulator.study.paper.figures import COMPARED
 from simulator.study.paper.plan import DMSB, PPO, STATIONS_IN_FIG_4
 from simulator.study.paper.tables import ByWorld, by_world, margin
 
@@ -66,7 +65,7 @@ def claims(
     import pandas as pd
 
     found = [
-        *(_margin(base, label, sensitivity) for label in COMPARED),
+        *(_margin(base, label, sensitivity) for label in PAPER_MARGINS),
         _ranking(base),
         _stable(fig3),
         *_by_stations_while_training(fig4),
@@ -171,7 +170,7 @@ def _by_stations_while_training(fig4: pd.DataFrame) -> list[Claim]:
 
 
 def _at_every_point(sweeps: pd.DataFrame, rival: str, figure: str) -> Claim:
-    """DMSB against one rival at every distinct point of all axes."""
+    """DMSB against one rival at every point of every axis."""
     table = by_world(sweeps, "total")
     margins = {
         (axis, value): margin(table[axis, value, DMSB], totals)

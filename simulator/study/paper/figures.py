@@ -10,7 +10,6 @@ from simulator.study.paper.plan import (
     BASE,
     DMSB,
     LEARNERS,
-    PPO,
     RULES,
     STATIONS_IN_FIG_4,
     VARIANTS,
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIG_4_RULES = ("SPA", "Myopic", "Optimal", "conditional")
-
-COMPARED = (PPO, "Greedy", "Random", "SPA", "Myopic", "Optimal")
-"""Over whom the paper states DMSB's margin, in its order."""
 
 SENSITIVE = ("Greedy", "Random", "SPA", "Myopic", "Optimal", "conditional", "best constant", "oracle")
 """Rules of the sensitivity table."""

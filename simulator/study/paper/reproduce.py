@@ -1,4 +1,4 @@
-"""`dmsb reproduce`: the paper's figures and claims, written as CSV, PNG and SVG."""
+"""`dmsb reproduce`: the paper's figures and claims, written as CSV and drawn."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from simulator.study.paper.runs import Progress, Workshop
 if TYPE_CHECKING:
     import pandas as pd
 
+Draw = Callable[[str, "pd.DataFrame", Path], None]
+"""Draws a figure by name from its table into a folder."""
+
 TABLES: dict[str, Callable[[Workshop], pd.DataFrame]] = {
     "fig3": figures.fig3,
     "fig4": figures.fig4,
@@ -35,6 +38,7 @@ def reproduce(
     jobs: int = 1,
     out: Path | None = None,
     progress: Progress | None = None,
+    draw: Draw | None = None,
 ) -> Path:
     """Make some of the paper's figures, or its claims with the sensitivity table.
 
@@ -46,9 +50,10 @@ def reproduce(
         jobs: processes side by side.
         out: the folder; ``outputs/reproduce-SCALE`` if None.
         progress: told of what is done.
+        draw: draws a figure from its table, such as `simulator.view.paper.draw`; tables only if None.
 
     Returns:
-        The folder: ``figN.csv``, ``.png`` and ``.svg``; ``claims.csv`` and ``sensitivity.csv``; ``about.json``.
+        The folder: ``figN.csv`` and what ``draw`` makes of it; ``claims.csv`` and ``sensitivity.csv``; ``about.json``.
 
     Raises:
         InputError: a figure or scale does not exist, or a package is missing.
@@ -61,11 +66,8 @@ def reproduce(
         raise InputError(f"scale: must be quick or paper, not '{scale}'")
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"jobs: must be a whole number from 1 to {MOST_JOBS:,}, not {jobs}")
-    for package in ("matplotlib", "scipy", "statsmodels"):
-        need(package, "study")
+    need("scipy", "study")
     need("torch", "learn")
-    from simulator.view.paper import draw
-
     folder = Path(f"outputs/reproduce-{scale}") if out is None else out
     if folder.name in ("", ".."):
         raise InputError(f"out: must name the folder to write, such as outputs/mine, not {folder}")
@@ -84,7 +86,8 @@ def reproduce(
             else:
                 table = TABLES[name](workshop)
                 _write(table, folder / f"{name}.csv")
-                draw(name, table, folder)
+                if draw is not None:
+                    draw(name, table, folder)
             _note(folder, scale, name, time.monotonic() - begin, jobs)
             begin = time.monotonic()
     except OSError as error:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simulator.extras import need
 from simulator.run import simulate
 from simulator.scenario import Scenario
 from simulator.study.cells import Figures, figures_of, run_cells
@@ -96,7 +95,6 @@ class Workshop:
     """
 
     def __init__(self, folder: Path, scale: Scale, jobs: int, progress: Progress) -> None:
-        need("torch", "learn")
         self._folder, self.scale, self._jobs, self._progress = folder, scale, jobs, progress
         folder.mkdir(parents=True, exist_ok=True)
 
