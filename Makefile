@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editab
 .PHONY: run test lint bench clean
 
 run: .venv/run
-	@$(BIN)/dmsb run braunschweig --policy conditional --force
+	@$(BIN)/dmsb run braunschweig --policy conditional --force --report
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n 2

@@ -40,7 +40,7 @@ class Settings:
     """
 
     width: int = 64
-    horizon: int = 128
+    horizon: int = 32
     epochs: int = 4
     minibatches: int = 4
     clip: float = 0.2

@@ -27,6 +27,7 @@ from simulator.terminal import (
 )
 
 if TYPE_CHECKING:
+    from simulator.result import Result
     from simulator.scenario import Scenario
 
 app = typer.Typer(
@@ -83,6 +84,9 @@ def run(
     sets: Sets = None,
     out: Out = None,
     force: Force = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page to look at too; its path is the last line.")
+    ] = False,
 ) -> None:
     """Run a scenario under a pricing policy: a summary, and a folder with every event."""
     from simulator.errors import check_times
@@ -100,7 +104,7 @@ def run(
     result.save(directory, force)
     mechanism = "" if loaded.market.mechanism is None else f", mechanism {loaded.market.mechanism}"
     print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {length:g} s")
-    print(directory)  # noqa: T201
+    print(_report({policy: result}, directory) if report else directory)  # noqa: T201
 
 
 @app.command()
@@ -121,13 +125,16 @@ def compare(
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Run the same worlds under each policy: comparison.csv, runs.csv and comparison.png.
+    """Run the same worlds under each policy: comparison.csv, runs.csv, comparison.png and report.html.
+
+    The report shows the first world, and the first point of a grid, under every policy.
 
     Cut off and started again with the same arguments, it goes on where it was.
     """
     from simulator.extras import need
     from simulator.result import check_output, folder, whole_folder
-    from simulator.scenario_file import dump_scenario, parse_grid
+    from simulator.run import simulate
+    from simulator.scenario_file import dump_scenario, load_scenario, parse_grid
     from simulator.study.compare import compare as compare_policies
     from simulator.view.figures import comparison
 
@@ -157,6 +164,8 @@ def compare(
         runs.to_csv(part / "runs.csv")
         (part / "scenario.yaml").write_text(dump_scenario(loaded, directory.resolve()), encoding="utf-8")
         comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
+        first = loaded if not points else load_scenario(loaded, {key: values[0] for key, values in points.items()})
+        _report({name: simulate(first, name, 0, duration, warmup) for name in names}, part)
     journal.unlink(missing_ok=True)
     print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
     print(directory)  # noqa: T201
@@ -263,6 +272,31 @@ def reproduce(
     if "claims" in figures:
         print_claims(directory / "claims.csv")
     print(directory)  # noqa: T201
+
+
+@app.command()
+def report(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The page; default: report.html in the run folder.")
+    ] = None,
+) -> None:
+    """One HTML file to look at a run: a replay, charts, tables; it opens offline."""
+    from simulator.errors import OutputError
+    from simulator.result import Result, folder
+    from simulator.view.report.write import write_report
+
+    directory = folder(run_dir)
+    result = Result.load(directory)
+    runs = {str(result.run["policy"]): result}
+    if out is None:
+        print(_report(runs, directory))  # noqa: T201
+        return
+    path = folder(out)
+    if path.exists():
+        raise OutputError(f"{path} exists already; name another with --out, or remove it")
+    write_report(runs, path)
+    print(path)  # noqa: T201
 
 
 @app.command()
@@ -403,6 +437,14 @@ def _load(scenario: str, sets: list[str] | None) -> Scenario:
     from simulator.scenario_file import load_scenario, parse_assignment
 
     return load_scenario(scenario, dict(parse_assignment(text) for text in sets or ()))
+
+
+def _report(runs: dict[str, Result], directory: Path) -> Path:
+    from simulator.result import REPORT_FILE
+    from simulator.view.report.write import write_report
+
+    write_report(runs, directory / REPORT_FILE)
+    return directory / REPORT_FILE
 
 
 def _slug(text: str) -> str:

@@ -23,9 +23,18 @@ if TYPE_CHECKING:
 
 RUN_FILE, SCENARIO_FILE, RECORDING_FILE = "run.json", "scenario.yaml", "recording.parquet"
 
+REPORT_FILE = "report.html"
+
 COMPARISON_FILES = ("comparison.csv", "comparison.png", "runs.csv")
 
-WRITTEN = {RUN_FILE, SCENARIO_FILE, RECORDING_FILE, *COMPARISON_FILES, *(f"{name}.parquet" for name in TABLES)}
+WRITTEN = {
+    RUN_FILE,
+    SCENARIO_FILE,
+    RECORDING_FILE,
+    REPORT_FILE,
+    *COMPARISON_FILES,
+    *(f"{name}.parquet" for name in TABLES),
+}
 """Every file that is ever written into a result's folder; a folder that holds another is never replaced."""
 
 

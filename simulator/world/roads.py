@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import networkx as nx
 import numpy as np
@@ -24,6 +24,22 @@ LEAST_ROADS_OF_A_JUNCTION = 3
 """Where as many roads meet there is a signal."""
 
 PHASES = ("1", "2")
+
+
+class StopLine(NamedTuple):
+    """Where vehicles wait for a signal.
+
+    Attributes:
+        junction: the junction.
+        group: the signal group that it obeys.
+        left: its end at the middle of the road, m east and north.
+        right: its end at the kerb, m east and north.
+    """
+
+    junction: str
+    group: str
+    left: tuple[float, float]
+    right: tuple[float, float]
 
 
 def road_graph(roads: FourWay | TJunction | Grid | EdgeList) -> nx.DiGraph:
@@ -119,6 +135,20 @@ class Network:
         """The phase of its junction in which a road has green: 0 for north-south, 1 for east-west."""
         ahead_x, ahead_y = self._heading(road)
         return 0 if abs(ahead_y) >= abs(ahead_x) else 1
+
+    def stop_lines(self) -> list[StopLine]:
+        """The stop line of every road that ends at a signal, across its lanes."""
+        found = []
+        for begin, end, lanes in self.graph.edges(data="lanes"):
+            if end not in self._signalised:
+                continue
+            road = (begin, end)
+            ahead_x, ahead_y = self._heading(road)
+            x, y = self._line(road, 0)[1]
+            near, far = 0.5 * LANE_M, (lanes - 0.5) * LANE_M
+            places = ((x - near * ahead_y, y + near * ahead_x), (x + far * ahead_y, y - far * ahead_x))
+            found.append(StopLine(end, PHASES[self.phase(road)], *places))
+        return found
 
     def cycle_begin(self, junction: str) -> float:
         """When a junction's first cycle begins, s."""

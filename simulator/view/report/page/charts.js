@@ -1,0 +1,286 @@
+/** Charts: marks over a time axis that all share, or over two values; drawn once a view, the moment is a line on top. */
+
+const EDGE = { left: 46, right: 18, top: 8, bottom: 22 };
+const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [4, 2, 1, 2]];
+const SIGNS = ["circle", "diamond", "square", "triangle", "cross"];
+
+/** A number for a person: three or four figures, "∞", "–" where there is none. */
+function figure(value) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  const size = Math.abs(value);
+  return size >= 1000 ? Math.round(value).toLocaleString("en") : size >= 0.001 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
+}
+
+/** Seconds as m:ss or h:mm:ss, with tenths where asked. */
+function clock(seconds, digits = 0) {
+  const parts = 10 ** digits, all = Math.round(seconds * parts), rest = (all % (60 * parts)) / parts;
+  const minutes = Math.floor(all / (60 * parts)), hours = Math.floor(minutes / 60), two = (number) => String(number).padStart(2, "0");
+  return `${hours ? `${hours}:${two(minutes % 60)}` : minutes}:${rest < 10 ? "0" : ""}${rest.toFixed(digits)}`;
+}
+
+/** At most `most` letters of a text. */
+function clip(text, most) {
+  const letters = [...text];
+  return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
+}
+
+/** A round number of about this size: 1, 2 or 5 times a power of ten. */
+function niceStep(size) {
+  const power = 10 ** Math.floor(Math.log10(size || 1));
+  return [1, 2, 5, 10].map((times) => times * power).find((step) => step >= size * 0.999) ?? power * 10;
+}
+
+/** Round numbers within a span. */
+function ticks(low, high, count) {
+  const step = niceStep((high - low) / count), found = [];
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + 1e-9 * step; at += 1) found.push(Number((at * step).toPrecision(12)));
+  return found;
+}
+
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
+
+function timeTicks(low, high, count) {
+  const step = TIME_STEPS.find((one) => one >= (high - low) / count) ?? 86400 * Math.ceil((high - low) / count / 86400), found = [];
+  for (let at = Math.ceil(low / step); at * step <= high; at += 1) found.push(at * step);
+  return found;
+}
+
+function sign(pen, x, y, kind, size) {
+  pen.beginPath();
+  if (kind === "circle") pen.arc(x, y, size, 0, 2 * Math.PI);
+  else if (kind === "square") pen.rect(x - size, y - size, 2 * size, 2 * size);
+  else if (kind === "triangle") { pen.moveTo(x, y - size); pen.lineTo(x + size, y + size); pen.lineTo(x - size, y + size); pen.closePath(); }
+  else if (kind === "diamond") { pen.moveTo(x, y - 1.3 * size); pen.lineTo(x + 1.3 * size, y); pen.lineTo(x, y + 1.3 * size); pen.lineTo(x - 1.3 * size, y); pen.closePath(); }
+  else { pen.moveTo(x - size, y - size); pen.lineTo(x + size, y + size); pen.moveTo(x + size, y - size); pen.lineTo(x - size, y + size); }
+}
+
+/** How a mark looks: pen set for its line or its points. */
+function dress(pen, ink, mark) {
+  pen.strokeStyle = pen.fillStyle = ink[mark.colour];
+  pen.lineWidth = mark.width ?? 1.8;
+  pen.setLineDash(mark.dash ?? []);
+  pen.globalAlpha = mark.alpha ?? 1;
+}
+
+/** Slanted lines over a bar: what waits. */
+function hatch(pen, x, y, width, height, colour) {
+  pen.save();
+  pen.beginPath();
+  pen.rect(x, y, width, height);
+  pen.clip();
+  pen.strokeStyle = colour;
+  pen.lineWidth = 1;
+  pen.beginPath();
+  for (let at = -height; at < width; at += 4) { pen.moveTo(x + at, y + height); pen.lineTo(x + at + height, y); }
+  pen.stroke();
+  pen.restore();
+}
+
+/**
+ * One chart. Its spec: title, unit, about (a sentence), marks, and optionally low, high (of the y axis), log, x (title of
+ * an x axis that is no time), diagonal. A mark has kind, name, colour and its numbers:
+ *   line    x, y; dash, sign
+ *   points  x, y, task; sign
+ *   bars    edges, values, from (where each begins), hatched
+ *   cells   edges, rows: [{ name, values }] of 0 to 1
+ */
+class Chart {
+  constructor(pick) {
+    this.figure = document.createElement("figure");
+    this.figure.innerHTML = '<figcaption></figcaption><div class="plot"><canvas role="img"></canvas><div class="head"></div></div><ul class="names"></ul>';
+    [this.caption, this.plot, this.names] = this.figure.children;
+    [this.canvas, this.head] = this.plot.children;
+    this.canvas.addEventListener("click", (event) => pick(this.at(event.offsetX, event.offsetY)));
+  }
+
+  show(spec, window) {
+    this.spec = spec;
+    this.window = spec.x ? null : window;
+    this.caption.textContent = `${spec.title} `;
+    if (spec.unit) this.caption.append(Object.assign(document.createElement("span"), { textContent: spec.unit }));
+    this.canvas.setAttribute("aria-label", `${spec.title}. ${spec.about}`);
+    this.draw();
+    this.names.replaceChildren(...spec.marks.filter((mark) => mark.name).map((mark) => this.name(mark)));
+  }
+
+  draw() {
+    const { spec } = this, pen = context(this.canvas), ink = inkOf(this.canvas), { clientWidth: width, clientHeight: height } = this.canvas;
+    this.inside = { left: EDGE.left, top: EDGE.top, width: width - EDGE.left - EDGE.right, height: height - EDGE.top - EDGE.bottom };
+    [this.x0, this.x1] = this.window ?? spanOf(spec.marks.map((mark) => mark.x), 0);
+    [this.low, this.high] = spec.cells ? [0, spec.marks[0].rows.length] : this.yspan();
+    pen.font = "11px sans-serif";
+    this.axes(pen, ink);
+    pen.save();
+    pen.beginPath();
+    pen.rect(this.inside.left - 4, this.inside.top - 4, this.inside.width + 8, this.inside.height + 8);
+    pen.clip();
+    for (const mark of spec.marks) {
+      dress(pen, ink, mark);
+      this[mark.kind](pen, ink, mark);
+      pen.globalAlpha = 1;
+      pen.setLineDash([]);
+    }
+    pen.restore();
+  }
+
+  yspan() {
+    const { spec } = this, values = spec.marks.flatMap((mark) => (mark.kind === "bars" ? [mark.values.map((value, at) => value + mark.from[at])] : [mark.y]));
+    let [low, high] = spanOf(values, spec.low ?? Infinity);
+    if (spec.low !== undefined) low = spec.low;
+    if (spec.high !== undefined) high = spec.high;
+    if (!(high > low)) high = low + 1;
+    return spec.log || spec.high !== undefined ? [low, high] : [low < 0 ? low - 0.05 * (high - low) : low, high + 0.05 * (high - low)];
+  }
+
+  px(x) { return this.inside.left + ((x - this.x0) / (this.x1 - this.x0)) * this.inside.width; }
+
+  py(y) {
+    const { low, high } = this, { top, height } = this.inside;
+    if (y === Infinity) return top + 2;
+    const share = this.spec.log ? Math.log(y / low) / Math.log(high / low) : (y - low) / (high - low);
+    return top + (1 - share) * height;
+  }
+
+  axes(pen, ink) {
+    const { left, top, width, height } = this.inside, { spec } = this;
+    pen.strokeStyle = ink.rule;
+    pen.fillStyle = ink.soft;
+    pen.lineWidth = 1;
+    pen.textAlign = "right";
+    pen.textBaseline = "middle";
+    const across = spec.cells ? [] : spec.log ? [1, 1.5, 2, 3, 5, 10, 20, 50].filter((value) => value >= this.low && value <= this.high) : ticks(this.low, this.high, 4);
+    for (const value of across) {
+      const y = this.py(value);
+      pen.strokeRect(left, y, width, 0);
+      pen.fillText(figure(value), left - 6, y);
+    }
+    if (spec.marks.some((mark) => mark.y?.includes(Infinity))) pen.fillText("∞", left - 6, top - 2);
+    pen.textAlign = "center";
+    pen.textBaseline = "top";
+    const along = spec.x ? ticks(this.x0, this.x1, 5) : timeTicks(this.x0, this.x1, Math.max(width / 75, 2));
+    for (const value of along) pen.fillText(spec.x ? figure(value) : clock(value), this.px(value), top + height + 6);
+    pen.textBaseline = "alphabetic";
+    if (spec.diagonal) {
+      const low = Math.max(this.x0, this.low), high = Math.min(this.x1, this.high);
+      pen.beginPath();
+      pen.moveTo(this.px(low), this.py(low));
+      pen.lineTo(this.px(high), this.py(high));
+      pen.stroke();
+    }
+  }
+
+  line(pen, ink, mark) {
+    pen.beginPath();
+    let broken = true;
+    for (let at = 0; at < mark.x.length; at += 1) {
+      if (!Number.isFinite(mark.y[at])) { broken = true; continue; }
+      const x = this.px(mark.x[at]), y = this.py(mark.y[at]);
+      if (broken) pen.moveTo(x, y); else pen.lineTo(x, y);
+      broken = false;
+    }
+    pen.stroke();
+    if (!mark.sign) return;
+    pen.setLineDash([]);
+    for (let at = 0; at < mark.x.length; at += 1) {
+      if (!Number.isFinite(mark.y[at])) continue;
+      sign(pen, this.px(mark.x[at]), this.py(mark.y[at]), mark.sign, 2.6);
+      pen.fill();
+      if (mark.sign === "cross") pen.stroke();
+    }
+  }
+
+  points(pen, ink, mark) {
+    const size = mark.x.length > 3000 ? 1.3 : mark.x.length > 600 ? 1.9 : 2.8;
+    pen.lineWidth = 1.2;
+    for (let at = 0; at < mark.x.length; at += 1) {
+      if (Number.isNaN(mark.y[at])) continue;
+      sign(pen, this.px(mark.x[at]), this.py(mark.y[at]), mark.sign, size);
+      if (mark.hollow) pen.stroke(); else pen.fill();
+    }
+  }
+
+  bars(pen, ink, mark) {
+    mark.values.forEach((value, at) => {
+      if (!(value > 0)) return;
+      const x = this.px(mark.edges[at]) + 0.5, width = Math.max(this.px(mark.edges[at + 1]) - x - 0.5, 1);
+      const y = this.py(mark.from[at] + value), height = this.py(mark.from[at]) - y;
+      if (!mark.hatched) pen.fillRect(x, y, width, height);
+      else hatch(pen, x, y, width, height, ink[mark.colour]);
+    });
+  }
+
+  cells(pen, ink, mark) {
+    const high = this.inside.height / mark.rows.length;
+    mark.rows.forEach((row, number) => {
+      const y = this.inside.top + number * high;
+      row.values.forEach((value, at) => {
+        const x = this.px(mark.edges[at]), width = this.px(mark.edges[at + 1]) - x;
+        pen.globalAlpha = Math.min(Math.max(value || 0, 0), 1);
+        pen.fillRect(x, y + 1, width + 0.3, Math.max(high - 2, 1));
+      });
+      pen.globalAlpha = 1;
+    });
+    pen.restore();
+    pen.save();
+    pen.fillStyle = ink.soft;
+    pen.textAlign = "right";
+    const every = Math.ceil(11 / high);
+    mark.rows.forEach((row, number) => { if (number % every === 0) pen.fillText(clip(row.name, 7), EDGE.left - 5, this.inside.top + (number + 0.5) * high + 4); });
+  }
+
+  /** An entry of the list of names: how the mark looks, and what it is. */
+  name(mark) {
+    const entry = document.createElement("li"), sample = document.createElement("canvas"), scale = window.devicePixelRatio || 1;
+    entry.append(sample, mark.name);
+    sample.setAttribute("aria-hidden", "true");
+    Object.assign(sample, { width: 26 * scale, height: 12 * scale });
+    const pen = sample.getContext("2d"), ink = inkOf(this.canvas);
+    pen.scale(scale, scale);
+    dress(pen, ink, mark);
+    if (mark.kind === "bars") { if (mark.hatched) hatch(pen, 1, 1, 24, 10, ink[mark.colour]); else pen.fillRect(1, 1, 24, 10); }
+    else if (mark.kind === "cells") { [0.15, 0.45, 1].forEach((alpha, at) => { pen.globalAlpha = alpha; pen.fillRect(1 + 8 * at, 1, 8, 10); }); }
+    else {
+      if (mark.kind === "line") pen.strokeRect(1, 6, 24, 0);
+      pen.setLineDash([]);
+      if (mark.sign) { sign(pen, 13, 6, mark.sign, 3); if (mark.hollow || mark.sign === "cross") pen.stroke(); else pen.fill(); }
+    }
+    return entry;
+  }
+
+  /** Put the line of the moment. */
+  moment(time) {
+    const inside = this.window && time >= this.x0 && time <= this.x1;
+    this.head.hidden = !inside;
+    if (inside) this.head.style.transform = `translateX(${this.px(time) - 1}px)`;
+  }
+
+  /** What is at a place of the canvas: the auction of the nearest point, else the time. */
+  at(x, y) {
+    let best = { away: 8 };
+    for (const mark of this.spec.marks) {
+      if (mark.kind !== "points") continue;
+      for (let at = 0; at < mark.x.length; at += 1) {
+        const away = Math.hypot(this.px(mark.x[at]) - x, this.py(mark.y[at]) - y);
+        if (away < best.away) best = { away, task: mark.task[at] };
+      }
+    }
+    if (best.task !== undefined) return { task: best.task };
+    if (!this.window) return {};
+    return { time: this.x0 + ((x - this.inside.left) / this.inside.width) * (this.x1 - this.x0) };
+  }
+}
+
+/** Least and greatest finite number of several arrays, and of `known`. */
+function spanOf(arrays, known) {
+  let low = Number.isFinite(known) ? known : Infinity, high = Number.isFinite(known) ? known : -Infinity;
+  for (const array of arrays) {
+    for (const value of array ?? []) {
+      if (!Number.isFinite(value)) continue;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  }
+  return low <= high ? [low, high] : [0, 1];
+}

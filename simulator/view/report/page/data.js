@@ -1,0 +1,174 @@
+/** The run's numbers: columns unpacked, and what is true at a moment. Times in s, places in m. */
+
+const ARRAYS = { f8: Float64Array, f4: Float32Array, i4: Int32Array, u2: Uint16Array, u1: Uint8Array };
+
+/** The packed columns as one buffer. */
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(plain).arrayBuffer();
+}
+
+/** Columns of each table by name, as views of the buffer. */
+function columnsOf(tables, buffer) {
+  const found = {};
+  for (const [table, columns] of Object.entries(tables)) {
+    found[table] = {};
+    for (const [name, [kind, at, rows]] of Object.entries(columns)) found[table][name] = new ARRAYS[kind](buffer, at, rows);
+  }
+  return found;
+}
+
+/** How many of the sorted values are at most `value`. */
+function countUpTo(sorted, value) {
+  let low = 0, high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] <= value) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
+/** Rows of a table that is sorted by an id: row i of the id is at begins[i] up to begins[i + 1]. */
+function beginsOf(ids, count) {
+  const begins = new Int32Array(count + 1);
+  for (const id of ids) begins[id + 1] += 1;
+  for (let id = 0; id < count; id += 1) begins[id + 1] += begins[id];
+  return begins;
+}
+
+/** What all runs share: who is where, and what the signals show. */
+class World {
+  constructor(head, tables) {
+    this.head = head;
+    this.ground = head.ground;
+    this.paths = tables.paths;
+    this.names = head.vehicles;
+    this.begins = beginsOf(tables.paths.vehicle, this.names.length);
+    const there = [...this.names.keys()].filter((vehicle) => this.begins[vehicle] < this.begins[vehicle + 1]);
+    const first = (vehicle) => this.paths.time[this.begins[vehicle]];
+    const last = (vehicle) => this.paths.time[this.begins[vehicle + 1] - 1];
+    this.order = there.sort((one, other) => first(one) - first(other));
+    this.firsts = this.order.map(first);
+    this.lasts = this.order.map(last);
+    this.longest = this.order.reduce((most, _, at) => Math.max(most, this.lasts[at] - this.firsts[at]), 0);
+    this.entered = tables.vehicles.entered;
+    this.signals = head.heads.map(() => ({ time: [], state: [] }));
+    tables.signals.time.forEach((time, row) => {
+      const signal = this.signals[tables.signals.head[row]];
+      signal.time.push(time);
+      signal.state.push(head.categories.state[tables.signals.state[row]]);
+    });
+    this.numbers = new Map(head.heads.map((key, number) => [key.join("\n"), number]));
+  }
+
+  /** Calls visit(vehicle, place) for each vehicle on the map. */
+  forEachAt(time, visit) {
+    for (let at = countUpTo(this.firsts, time) - 1; at >= 0 && this.firsts[at] >= time - this.longest; at -= 1) {
+      if (this.lasts[at] >= time) visit(this.order[at], this.place(this.order[at], time));
+    }
+  }
+
+  /** Where a vehicle is, its heading in radians from east, its speed; before and after its way where that begins and ends. */
+  place(vehicle, time) {
+    const { time: times, x, y } = this.paths;
+    const begin = this.begins[vehicle], end = this.begins[vehicle + 1] - 1;
+    if (begin > end) return { x: 0, y: 0, heading: 0, speed: 0 };
+    let low = begin, high = end;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (times[middle] <= time) low = middle; else high = middle;
+    }
+    const step = times[high] - times[low];
+    const share = step > 0 ? Math.min(Math.max((time - times[low]) / step, 0), 1) : 0;
+    let east = x[high] - x[low], north = y[high] - y[low];
+    const place = { x: x[low] + share * east, y: y[low] + share * north, heading: 0, speed: step > 0 ? Math.hypot(east, north) / step : 0 };
+    for (let row = low; east === 0 && north === 0 && row > begin; row -= 1) {
+      east = x[row] - x[row - 1];
+      north = y[row] - y[row - 1];
+    }
+    place.heading = Math.atan2(north, east);
+    return place;
+  }
+
+  /** What a signal group shows, or nothing if it is not known. */
+  signal(junction, group, time) {
+    const signal = this.signals[this.numbers.get(`${junction}\n${group}`)];
+    const row = signal ? countUpTo(signal.time, time) - 1 : -1;
+    return row < 0 ? null : signal.state[row];
+  }
+
+  /** A provider's outage at a moment. */
+  isOut(provider, time) {
+    return this.head.out.some(([who, begin, end]) => who === provider && begin <= time && (end === null || time < end));
+  }
+}
+
+/** One run: its tasks, auctions and bids, by the number of the task. */
+class Run {
+  constructor(world, about, tables) {
+    Object.assign(this, { world, about, name: about.name, ...tables });
+    const { tasks, stages } = { tasks: tables.tasks, stages: world.head.stages };
+    this.count = tasks.requested.length;
+    this.stages = stages.map((stage) => ({
+      name: stage, wait: tasks[`${stage}_wait`], time: tasks[`${stage}_time`],
+      starts: new Float64Array(this.count), ends: new Float64Array(this.count),
+    }));
+    this.ends = new Float64Array(this.count);
+    this.longest = 0;
+    for (let task = 0; task < this.count; task += 1) {
+      let now = tasks.requested[task], known = now;
+      for (const stage of this.stages) {
+        stage.starts[task] = now + stage.wait[task];
+        now = stage.ends[task] = stage.starts[task] + stage.time[task];
+        if (Number.isFinite(now)) known = now;
+      }
+      this.ends[task] = known;
+      this.longest = Math.max(this.longest, known - tasks.requested[task]);
+    }
+    this.bidsAt = beginsOf(tables.bids.task, this.count);
+  }
+
+  status(task) { return this.world.head.categories.status[this.tasks.status[task]]; }
+  kind(task) { return this.world.head.categories.kind[this.tasks.kind[task]].replaceAll("_", " "); }
+  provider(id) { return id < 0 ? "nobody" : this.world.ground.providers[id].name; }
+  vehicle(task) { return this.world.names[this.tasks.vehicle[task]] ?? ""; }
+  isUav(id) { return id >= 0 && this.world.ground.providers[id].uav; }
+  regret(task) { return this.auctions.oracle_surplus[task] - this.auctions.surplus[task]; }
+
+  /** Calls visit(task) for each task between its request and its result, the latest first. */
+  forEachActive(time, visit, after = 0) {
+    const { requested } = this.tasks;
+    for (let task = countUpTo(requested, time) - 1; task >= 0 && requested[task] >= time - this.longest - after; task -= 1) {
+      if (this.ends[task] + after >= time) visit(task);
+    }
+  }
+
+  /** Which stage a task is in, whether it waits, and which share of the stage is done; null if in none. */
+  phase(task, time) {
+    for (const [number, stage] of this.stages.entries()) {
+      if (time < stage.starts[task]) return { number, waits: true, share: 0 };
+      if (time < stage.ends[task]) {
+        return { number, waits: false, share: (time - stage.starts[task]) / (stage.ends[task] - stage.starts[task]) };
+      }
+    }
+    return null;
+  }
+
+  /** Tasks in service and waiting at a provider, by stage. */
+  queues(time) {
+    const found = this.world.ground.providers.map(() => this.stages.map(() => ({ served: [], waiting: [] })));
+    this.forEachActive(time, (task) => {
+      const phase = this.tasks.provider[task] < 0 ? null : this.phase(task, time);
+      if (phase) found[this.tasks.provider[task]][phase.number][phase.waits ? "waiting" : "served"].push(task);
+    });
+    return found;
+  }
+
+  /** Rows of the bids of an auction, the highest bid first. */
+  bidsOf(task) {
+    const rows = [];
+    for (let row = this.bidsAt[task]; row < this.bidsAt[task + 1]; row += 1) rows.push(row);
+    return rows.sort((one, other) => this.bids.bid[other] - this.bids.bid[one]);
+  }
+}

@@ -1,0 +1,438 @@
+/** The map of one run on a canvas: what stands still is drawn once a view, the rest once a frame. */
+
+const CAR_M = { length: 4.6, width: 1.9 }, CAR_PX = { length: 9, width: 4.5 };
+const ICON_PX = 9, NEAR_PX = 16, RESULT_S = 0.8, AUCTION_S = 1.2;
+const SHOWN_IN_QUEUE = 7, AUCTIONS_SHOWN = 6;
+
+/** Colours of the page's theme, by the name of their variable. */
+function inkOf(element) {
+  const style = getComputedStyle(element);
+  return new Proxy({}, { get: (known, name) => (known[name] ??= style.getPropertyValue(`--${String(name)}`).trim()) });
+}
+
+/** A canvas's context scaled to the screen's pixels, cleared. */
+function context(canvas) {
+  const scale = window.devicePixelRatio || 1;
+  const width = Math.round(canvas.clientWidth * scale), height = Math.round(canvas.clientHeight * scale);
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const pen = canvas.getContext("2d");
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
+  return pen;
+}
+
+function circle(pen, x, y, radius) {
+  pen.beginPath();
+  pen.arc(x, y, radius, 0, 2 * Math.PI);
+}
+
+/** A provider's sign: a station is a square with a mast, a UAV a diamond with four rotors. */
+function providerSign(pen, ink, x, y, uav, out) {
+  const size = ICON_PX;
+  pen.lineWidth = 2;
+  pen.setLineDash([]);
+  pen.strokeStyle = uav ? ink.uav : ink.ground;
+  pen.fillStyle = ink.card;
+  pen.beginPath();
+  if (uav) {
+    pen.moveTo(x, y - size); pen.lineTo(x + size, y); pen.lineTo(x, y + size); pen.lineTo(x - size, y);
+    pen.closePath();
+  } else {
+    pen.rect(x - size + 2, y - size + 2, 2 * size - 4, 2 * size - 4);
+  }
+  pen.fill();
+  pen.stroke();
+  pen.beginPath();
+  if (uav) {
+    for (const [east, north] of [[-1, -1], [1, -1], [-1, 1], [1, 1]]) {
+      pen.moveTo(x + east * size + 3, y + north * size);
+      pen.arc(x + east * size, y + north * size, 3, 0, 2 * Math.PI);
+    }
+  } else {
+    pen.moveTo(x, y + 3); pen.lineTo(x, y - 3);
+    pen.moveTo(x - 4, y - 1); pen.lineTo(x, y - 4); pen.lineTo(x + 4, y - 1);
+  }
+  if (out) {
+    pen.moveTo(x - 1.4 * size, y - 1.4 * size); pen.lineTo(x + 1.4 * size, y + 1.4 * size);
+    pen.moveTo(x + 1.4 * size, y - 1.4 * size); pen.lineTo(x - 1.4 * size, y + 1.4 * size);
+  }
+  pen.stroke();
+}
+
+/** Four columns beside a provider: filled squares are in service, hollow ones wait. */
+function queueSign(pen, ink, x, y, queues) {
+  pen.lineWidth = 1;
+  pen.font = "9px sans-serif";
+  pen.textAlign = "center";
+  queues.forEach(({ served, waiting }, stage) => {
+    const left = x + 7 * stage, served_count = served.length, all = served_count + waiting.length;
+    pen.strokeStyle = pen.fillStyle = ink[`stage-${stage}`];
+    pen.fillRect(left, y + 1, 5, 1.5);
+    for (let place = 0; place < Math.min(all, SHOWN_IN_QUEUE); place += 1) {
+      if (place < served_count) pen.fillRect(left, y - 5 - 6 * place, 5, 5);
+      else pen.strokeRect(left + 0.5, y - 4.5 - 6 * place, 4, 4);
+    }
+    if (all > SHOWN_IN_QUEUE) pen.fillText(`${all}`, left + 2.5, y - 8 - 6 * SHOWN_IN_QUEUE);
+  });
+}
+
+/** A stop line: red is a thick bar, yellow a broken one, green a thin one with an arrow ahead. */
+function signalSign(pen, ink, left, right, state) {
+  pen.strokeStyle = pen.fillStyle = { red: ink.bad, yellow: ink.wait, green: ink.good }[state];
+  pen.lineWidth = state === "green" ? 1.5 : 4;
+  pen.setLineDash(state === "yellow" ? [3, 3] : []);
+  pen.beginPath();
+  pen.moveTo(...left);
+  pen.lineTo(...right);
+  pen.stroke();
+  pen.setLineDash([]);
+  if (state !== "green") return;
+  const [x, y] = [(left[0] + right[0]) / 2, (left[1] + right[1]) / 2];
+  const angle = Math.atan2(right[1] - left[1], right[0] - left[0]) - Math.PI / 2;
+  pen.beginPath();
+  for (const [turn, reach] of [[0, 9], [2.2, 5], [-2.2, 5]]) pen.lineTo(x + reach * Math.cos(angle + turn), y + reach * Math.sin(angle + turn));
+  pen.fill();
+}
+
+class MapView {
+  constructor(canvas, run) {
+    this.canvas = canvas;
+    this.run = run;
+    this.base = document.createElement("canvas");
+    this.dots = [];
+    this.fit();
+  }
+
+  get world() { return this.run.world; }
+  get rounds() { return this.world.ground.kind === "rounds"; }
+
+  /** Show the whole map. */
+  fit() {
+    const { roads, providers, kind } = this.world.ground;
+    const x = providers.map((one) => one.x), y = providers.map((one) => one.y);
+    for (const [x0, y0, x1, y1] of roads) { x.push(x0, x1); y.push(y0, y1); }
+    if (kind === "recorded") {
+      x.push(...quantiles(this.world.paths.x)); y.push(...quantiles(this.world.paths.y));
+    }
+    const [west, east] = [Math.min(...x), Math.max(...x)], [south, north] = [Math.min(...y), Math.max(...y)];
+    this.box = { x: (west + east) / 2, y: (south + north) / 2, width: east - west + 40, height: north - south + 40 };
+    this.center = { x: this.box.x, y: this.box.y };
+    this.closer = 1;
+    this.drawn = "";
+  }
+
+  /** Look closer (factor above 1) at a place of the screen, by default its middle. */
+  zoom(factor, at = { x: this.canvas.clientWidth / 2, y: this.canvas.clientHeight / 2 }) {
+    const before = this.toWorld(at);
+    this.closer = Math.min(Math.max(this.closer * factor, 0.5), 40);
+    const after = this.toWorld(at);
+    this.center.x += before.x - after.x;
+    this.center.y += before.y - after.y;
+  }
+
+  get scale() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    return this.closer * Math.min((width - 24) / this.box.width, (height - 44) / this.box.height);
+  }
+
+  toScreen(place) {
+    const { clientWidth: width, clientHeight: height } = this.canvas, scale = this.scale;
+    return { x: width / 2 + (place.x - this.center.x) * scale, y: height / 2 - (place.y - this.center.y) * scale };
+  }
+
+  toWorld(place) {
+    const { clientWidth: width, clientHeight: height } = this.canvas, scale = this.scale;
+    return { x: this.center.x + (place.x - width / 2) / scale, y: this.center.y - (place.y - height / 2) / scale };
+  }
+
+  /** Where a task is asked for: at its vehicle, or in the middle where nobody drives. */
+  placeOf(task, time) {
+    if (this.rounds) return { x: 0, y: 0, heading: 0, speed: 0 };
+    return this.world.place(this.run.tasks.vehicle[task], time);
+  }
+
+  /** Draw a moment: `follow` is a vehicle, `auction` a task, `provider` an id, each -1 for none; `speed` the player's. */
+  draw({ time, follow, auction, provider, speed }) {
+    this.ink = inkOf(this.canvas);
+    if (follow >= 0) {
+      const { x, y } = this.world.place(follow, time);
+      Object.assign(this.center, { x, y });
+    }
+    const pen = context(this.canvas);
+    this.drawBase(pen);
+    this.dots = [];
+    this.drawSignals(pen, time);
+    this.drawAuctions(pen, time, auction, speed);
+    this.drawVehicles(pen, time, follow);
+    this.drawTasks(pen, time, auction, speed);
+    this.drawProviders(pen, time, provider);
+    this.drawScale(pen);
+  }
+
+  drawBase(pen) {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    const view = [width, height, this.center.x, this.center.y, this.scale, this.ink.road, window.devicePixelRatio].join();
+    if (view !== this.drawn) {
+      this.drawn = view;
+      this.base.width = this.canvas.width;
+      this.base.height = this.canvas.height;
+      const still = this.base.getContext("2d");
+      still.setTransform(pen.getTransform());
+      this.drawCoverage(still);
+      if (this.world.ground.kind === "recorded") this.drawTraces(still); else this.drawRoads(still);
+    }
+    pen.drawImage(this.base, 0, 0, width, height);
+  }
+
+  drawCoverage(pen) {
+    const { ink } = this;
+    for (const one of this.world.ground.providers) {
+      if (one.radius === null) continue;
+      const { x, y } = this.toScreen(one);
+      circle(pen, x, y, one.radius * this.scale);
+      pen.globalAlpha = 0.045;
+      pen.fillStyle = one.uav ? ink.uav : ink.cover;
+      pen.fill();
+      pen.globalAlpha = one.uav ? 0.8 : 0.3;
+      pen.setLineDash(one.uav ? [9, 5] : []);
+      pen.lineWidth = one.uav ? 1.6 : 1;
+      pen.strokeStyle = one.uav ? ink.uav : ink.cover;
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+    pen.setLineDash([]);
+  }
+
+  drawRoads(pen) {
+    const { ink, scale } = this, { roads, lane_m: lane } = this.world.ground;
+    pen.lineCap = "square";
+    pen.strokeStyle = ink.road;
+    const lines = roads.map(([x0, y0, x1, y1, lanes]) => {
+      const length = Math.hypot(x1 - x0, y1 - y0), east = (x1 - x0) / length, north = (y1 - y0) / length;
+      const at = (right) => [
+        this.toScreen({ x: x0 + right * north, y: y0 - right * east }), this.toScreen({ x: x1 + right * north, y: y1 - right * east }),
+      ];
+      return { lanes, at };
+    });
+    const stroke = ([begin, end]) => {
+      pen.beginPath();
+      pen.moveTo(begin.x, begin.y);
+      pen.lineTo(end.x, end.y);
+      pen.stroke();
+    };
+    for (const { lanes, at } of lines) {
+      pen.lineWidth = Math.max(lanes * lane * scale + 1, 3);
+      stroke(at((lanes * lane) / 2));
+    }
+    pen.lineCap = "butt";
+    pen.strokeStyle = ink.mark;
+    for (const { lanes, at } of lines) {
+      pen.lineWidth = Math.max(0.25 * scale, 1);
+      pen.setLineDash([]);
+      stroke(at(0));
+      pen.setLineDash([3 * scale, 3 * scale]);
+      for (let line = 1; line < lanes; line += 1) stroke(at(line * lane));
+    }
+    pen.setLineDash([]);
+  }
+
+  /** Where a recording has no roads, all that has been driven makes them. */
+  drawTraces(pen) {
+    const { paths, begins } = this.world;
+    pen.strokeStyle = this.ink.road;
+    pen.lineWidth = Math.max(this.world.ground.lane_m * this.scale, 2);
+    pen.lineJoin = pen.lineCap = "round";
+    pen.beginPath();
+    for (let vehicle = 0; vehicle + 1 < begins.length; vehicle += 1) {
+      for (let row = begins[vehicle]; row < begins[vehicle + 1]; row += 1) {
+        const { x, y } = this.toScreen({ x: paths.x[row], y: paths.y[row] });
+        if (row === begins[vehicle]) pen.moveTo(x, y); else pen.lineTo(x, y);
+      }
+    }
+    pen.stroke();
+  }
+
+  drawSignals(pen, time) {
+    for (const head of this.world.ground.heads) {
+      const state = this.world.signal(head.junction, head.group, time);
+      if (!state) continue;
+      const ends = [head.left, head.right].map(([x, y]) => this.toScreen({ x, y }));
+      signalSign(pen, this.ink, [ends[0].x, ends[0].y], [ends[1].x, ends[1].y], state);
+    }
+  }
+
+  drawVehicles(pen, time, follow) {
+    const { ink, scale } = this, length = Math.max(CAR_M.length * scale, CAR_PX.length), width = Math.max(CAR_M.width * scale, CAR_PX.width);
+    const asking = new Set();
+    this.run.forEachActive(time, (task) => asking.add(this.run.tasks.vehicle[task]));
+    this.vehicles = [];
+    this.world.forEachAt(time, (vehicle, place) => {
+      pen.fillStyle = ink.car;
+      const { x, y } = this.toScreen(place), east = Math.cos(place.heading), north = Math.sin(place.heading);
+      this.vehicles.push({ vehicle, x, y, place });
+      pen.beginPath();
+      for (const [ahead, right] of [[0.5, 0], [0.25, 0.5], [-0.5, 0.5], [-0.5, -0.5], [0.25, -0.5]]) {
+        const along = ahead * length, across = right * width;
+        pen.lineTo(x + along * east + across * north, y - along * north + across * east);
+      }
+      pen.closePath();
+      pen.fill();
+      if (asking.has(vehicle)) {
+        circle(pen, x, y, length * 0.75);
+        pen.lineWidth = 1.5;
+        pen.strokeStyle = ink.car;
+        pen.stroke();
+      }
+      if (vehicle === follow) {
+        circle(pen, x, y, length + 4);
+        pen.lineWidth = 3;
+        pen.strokeStyle = ink.focus;
+        pen.stroke();
+        this.write(pen, clip(this.world.names[vehicle], 24), x, y - length - 10, ink.focus, "bold 12px sans-serif");
+      }
+    });
+    if (this.rounds) {
+      const { x, y } = this.toScreen({ x: 0, y: 0 });
+      circle(pen, x, y, 7);
+      pen.fillStyle = ink.car;
+      pen.fill();
+      this.write(pen, "requests", x, y + 20, ink.soft);
+    }
+  }
+
+  /** Lines to all bidders at the moment of an auction, as thick as their bids; the winner's is whole, others' broken. */
+  drawAuctions(pen, time, chosen, speed) {
+    const { run } = this, lasts = AUCTION_S * speed, shown = [];
+    for (let task = countUpTo(run.tasks.requested, time) - 1; task >= 0 && run.tasks.requested[task] >= time - lasts; task -= 1) {
+      if (task !== chosen) shown.push(task);
+    }
+    for (const task of shown.slice(0, AUCTIONS_SHOWN)) this.drawAuction(pen, task, time, 0.75 * (1 - (time - run.tasks.requested[task]) / lasts), false);
+    if (chosen >= 0) this.drawAuction(pen, chosen, run.tasks.requested[chosen], 1, true);
+  }
+
+  drawAuction(pen, task, time, alpha, labels) {
+    const { run, ink } = this, from = this.toScreen(this.placeOf(task, run.tasks.requested[task])), rows = run.bidsOf(task);
+    const most = rows.length ? run.bids.bid[rows[0]] : 1;
+    pen.globalAlpha = Math.max(alpha, 0);
+    for (const row of rows) {
+      const id = run.bids.provider[row], won = id === run.auctions.winner[task], to = this.toScreen(this.world.ground.providers[id]);
+      pen.strokeStyle = run.isUav(id) ? ink.uav : ink.ground;
+      pen.lineWidth = (won ? 2 : 0.6) + 3 * Math.max(run.bids.bid[row] / most, 0);
+      pen.setLineDash(won ? [] : [4, 5]);
+      pen.beginPath();
+      pen.moveTo(from.x, from.y);
+      pen.lineTo(to.x, to.y);
+      pen.stroke();
+      if (labels) this.write(pen, `${won ? "★ " : ""}${figure(run.bids.bid[row])}`, to.x, to.y - 16, won ? ink.ink : ink.soft, won ? "bold 13px sans-serif" : "12px sans-serif");
+    }
+    pen.setLineDash([]);
+    if (labels) {
+      circle(pen, from.x, from.y, 11);
+      pen.lineWidth = 2.5;
+      pen.strokeStyle = ink.ink;
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+  }
+
+  /** Each task on its way: a dot to the provider, a ring that fills while it is computed, a dot back, then the result. */
+  drawTasks(pen, time, chosen, speed) {
+    const { run, ink } = this;
+    run.forEachActive(time, (task) => {
+      const id = run.tasks.provider[task];
+      if (id < 0) return;
+      const vehicle = this.toScreen(this.placeOf(task, time)), provider = this.toScreen(this.world.ground.providers[id]);
+      const phase = run.phase(task, time);
+      pen.strokeStyle = pen.fillStyle = run.isUav(id) ? ink.uav : ink.ground;
+      if (!phase) {
+        this.drawResult(pen, task, vehicle, (time - run.ends[task]) / (RESULT_S * speed));
+        return;
+      }
+      const last = run.stages.length - 1, transfer = phase.number === 0 || phase.number === last;
+      const share = phase.number === 0 ? phase.share : phase.number === last ? 1 - phase.share : 1;
+      const dot = { x: vehicle.x + share * (provider.x - vehicle.x), y: vehicle.y + share * (provider.y - vehicle.y) };
+      if (transfer) {
+        pen.lineWidth = task === chosen ? 2.5 : 1;
+        pen.globalAlpha = 0.55;
+        pen.beginPath();
+        pen.moveTo(vehicle.x, vehicle.y);
+        pen.lineTo(provider.x, provider.y);
+        pen.stroke();
+        pen.globalAlpha = 1;
+        circle(pen, dot.x, dot.y, task === chosen ? 6 : 4);
+        if (phase.waits) { pen.lineWidth = 2; pen.stroke(); } else pen.fill();
+      } else {
+        pen.lineWidth = 3;
+        pen.beginPath();
+        pen.arc(provider.x, provider.y, ICON_PX + 5 + 4 * (phase.number - 1), -Math.PI / 2, -Math.PI / 2 + 2 * Math.PI * phase.share);
+        pen.stroke();
+      }
+      this.dots.push({ task, ...dot });
+    }, RESULT_S * speed);
+  }
+
+  drawResult(pen, task, at, share) {
+    const { ink } = this, lost = this.run.status(task) !== "completed";
+    if (this.run.status(task) === "open" || share < 0 || share > 1) return;
+    pen.globalAlpha = 1 - share;
+    pen.strokeStyle = lost ? ink.bad : ink.good;
+    pen.lineWidth = 2;
+    circle(pen, at.x, at.y, 6 + 16 * share);
+    pen.stroke();
+    this.write(pen, lost ? "✕ lost" : "✓", at.x, at.y - 14, lost ? ink.bad : ink.good, "bold 14px sans-serif");
+    pen.globalAlpha = 1;
+  }
+
+  drawProviders(pen, time, chosen) {
+    const { ink } = this, queues = this.run.queues(time);
+    this.icons = this.world.ground.providers.map((one, id) => ({ id, ...this.toScreen(one) }));
+    for (const { id, x, y } of this.icons) {
+      const one = this.world.ground.providers[id], out = this.world.isOut(id, time);
+      if (id === chosen) {
+        circle(pen, x, y, ICON_PX + 8);
+        pen.lineWidth = 3;
+        pen.strokeStyle = ink.focus;
+        pen.stroke();
+      }
+      providerSign(pen, ink, x, y, one.uav, out);
+      queueSign(pen, ink, x + ICON_PX + 6, y + ICON_PX - 3, queues[id]);
+      this.write(pen, `${clip(one.name, 14)}${out ? " (out)" : ""}`, x, y + ICON_PX + 13, ink.ink);
+    }
+  }
+
+  drawScale(pen) {
+    if (this.rounds) return;
+    const meters = niceStep(90 / this.scale), width = meters * this.scale, y = this.canvas.clientHeight - 14;
+    pen.strokeStyle = this.ink.soft;
+    pen.lineWidth = 1.5;
+    pen.strokeRect(14, y, width, 0);
+    this.write(pen, `${meters} m`, 14 + width / 2, y - 6, this.ink.soft);
+  }
+
+  /** Text with a halo, so that it can be read on lines. */
+  write(pen, text, x, y, colour, font = "12px sans-serif") {
+    Object.assign(pen, { font, textAlign: "center", lineWidth: 3, strokeStyle: this.ink.card, lineJoin: "round" });
+    pen.strokeText(text, x, y);
+    pen.fillStyle = colour;
+    pen.fillText(text, x, y);
+  }
+
+  /** What is at a place of the screen: { provider }, { auction } or { vehicle }, the nearest of what is there. */
+  hit(at) {
+    const nearest = (list) => list
+      .map((one) => ({ one, away: Math.hypot(one.x - at.x, one.y - at.y) }))
+      .filter(({ away }) => away <= NEAR_PX)
+      .sort((one, other) => one.away - other.away)[0]?.one;
+    const provider = nearest(this.icons ?? []), dot = nearest(this.dots), vehicle = nearest(this.vehicles ?? []);
+    if (provider) return { provider: provider.id };
+    if (dot) return { auction: dot.task };
+    return vehicle ? { vehicle: vehicle.vehicle } : {};
+  }
+}
+
+/** The span of nearly all values: a map need not shrink for one stray vehicle. */
+function quantiles(values) {
+  if (!values.length) return [-50, 50];
+  const sorted = Float32Array.from(values).sort();
+  return [sorted[Math.floor(0.002 * (sorted.length - 1))], sorted[Math.ceil(0.998 * (sorted.length - 1))]];
+}

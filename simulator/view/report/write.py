@@ -1,0 +1,56 @@
+"""The report: a page of HTML with its style, its script and the numbers of the runs inside."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from simulator.errors import OutputError
+from simulator.result import Result
+from simulator.view.report.payload import payload
+
+SCRIPTS = ("data.js", "map.js", "charts.js", "figures.js", "panels.js", "player.js")
+"""In the order in which they build on each other."""
+
+
+def write_report(runs: Mapping[str, Result], path: Path) -> None:
+    """Write one self-contained HTML file about runs of one world; it is written beside and renamed when whole.
+
+    Args:
+        runs: by the name that each has in the page; of several, the first is the one that others are compared with.
+        path: the file; one that is there is replaced.
+
+    Raises:
+        InputError: the runs are not of one world.
+        OutputError: the file cannot be written.
+    """
+    text = page(runs)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def page(runs: Mapping[str, Result]) -> str:
+    """The HTML of a report."""
+    head, columns = payload(runs)
+    parts = {
+        "title": html.escape(f"{head['scenario']}: {', '.join(runs)}"[:200]),
+        "style": _asset("style.css"),
+        "script": '"use strict";\n' + "\n".join(_asset(name) for name in SCRIPTS),
+        # Neither the end of a script nor the begin of a comment can stand in it.
+        "head": json.dumps(head, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),
+        "columns": columns,
+    }
+    return re.sub(r"<!--(\w+)-->", lambda found: parts[found[1]], _asset("page.html"))
+
+
+def _asset(name: str) -> str:
+    return files("simulator.view.report").joinpath("page", name).read_text(encoding="utf-8")

@@ -1,0 +1,402 @@
+"""The report as it is used: opened from a file in a browser, played, scrubbed, clicked, read aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from simulator import Result, simulate
+from simulator.view.report.write import write_report
+from tests.fields import fields
+from tests.view.browser import DESKTOP, PHONE, Look, browser
+from tests.world.traffic_frames import straight
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+DURATION_S = 600.0
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def run() -> Result:
+    return simulate("four_way", "conditional", duration=DURATION_S)
+
+
+@pytest.fixture(scope="module")
+def report(run: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write_report({"conditional": run}, path)
+    return path
+
+
+def text_of(number: float) -> str:
+    """A number as the page writes it."""
+    return f"{number:.4g}"
+
+
+@pytest.mark.parametrize("scenario", ["four_way", "grid", "braunschweig", "paper", "t_junction"])
+def test_opens_from_a_file_without_a_word_or_a_request(opened: Browser, tmp_path: Path, scenario: str) -> None:
+    path = tmp_path / "report.html"
+    write_report({"conditional": simulate(scenario, "conditional", duration=300)}, path)
+    for size in (DESKTOP, PHONE):
+        look = Look(opened, path, size=size)
+        look.press("n")
+        look.press("g")
+        look.press("f")
+        look.press("Space")
+        look.page.wait_for_timeout(300)
+        look.press("Space")
+        assert look.complaints == []
+        wide, across = look.ask("() => [document.documentElement.scrollWidth, window.innerWidth]")
+        assert wide <= across, "the page is wider than the screen"
+        assert "Auction" in look.card()
+        look.page.close()
+
+
+def test_play_puts_vehicles_where_paths_has_them(opened: Browser, run: Result, report: Path) -> None:
+    """Played, not sought: at three times each vehicle on the screen is where the table has it, and nobody else."""
+    look = Look(opened, report, "#t=30")
+    look.page.select_option("#speed", "60")
+    seen = 0
+    for _ in range(3):
+        before = look.ask("() => dmsb.time")
+        look.page.click("#play")
+        look.page.wait_for_timeout(700)
+        look.page.click("#play")
+        look.settle()
+        time, drawn = look.ask(
+            """() => {
+                const { view } = dmsb.panes[0];
+                return [dmsb.time, view.vehicles.map(({ vehicle, x, y }) => ({ vehicle, ...view.toWorld({ x, y }) }))];
+            }"""
+        )
+        assert time > before + 5.0
+        there = {int(one["vehicle"]): one for one in drawn}
+        expected = {}
+        for vehicle, own in run.paths.groupby("vehicle"):
+            if own["time"].iloc[0] <= time <= own["time"].iloc[-1]:
+                expected[vehicle] = [np.interp(time, own["time"], own[axis]) for axis in ("x", "y")]
+        assert there.keys() == expected.keys()
+        for vehicle, place in expected.items():
+            assert [there[int(str(vehicle))][axis] for axis in ("x", "y")] == pytest.approx(place, abs=0.01)
+        seen += len(expected)
+    assert seen > 30
+    assert look.complaints == []
+    # What the player says is there is what is painted: dark pixels in the place of a vehicle that stands apart.
+    painted = look.ask(
+        """() => {
+            const pane = dmsb.panes[0], ratio = pane.canvas.width / pane.canvas.clientWidth;
+            const pen = pane.canvas.getContext("2d"), [red, green, blue] = [60, 66, 75];
+            return pane.view.vehicles.map(({ x, y }) => {
+                const pixel = pen.getImageData(Math.round(x * ratio), Math.round(y * ratio), 1, 1).data;
+                return Math.abs(pixel[0] - red) + Math.abs(pixel[1] - green) + Math.abs(pixel[2] - blue) < 30;
+            });
+        }"""
+    )
+    assert np.mean(painted) > 0.6  # the others are under a provider, a task or a sign
+    look.page.close()
+
+
+def test_signals_show_what_the_table_says(opened: Browser, run: Result, report: Path) -> None:
+    look = Look(opened, report)
+    for time in (1.0, 26.0, 31.0, 57.0, 123.4):
+        for group, own in run.signals.groupby("group", observed=True):
+            state = own[own["time"] <= time]["state"].iloc[-1]
+            assert look.ask("([group, time]) => dmsb.world.signal('junction', group, time)", [group, time]) == state
+    look.page.close()
+
+
+def test_each_way_to_an_auction_shows_its_numbers(opened: Browser, run: Result, report: Path) -> None:
+    look = Look(opened, report)
+
+    def shows(task: int) -> None:
+        look.settle()
+        row, said = run.auctions.iloc[task], look.card()
+        assert said.startswith(f"Auction {task + 1} at ")
+        assert abs(look.ask("() => dmsb.time") - row["time"]) < 1e-6
+        assert text_of(row["payment"]) in said
+        if row["asked"]:
+            assert text_of(row["rho"]) in said
+        bids = run.bids[run.bids["task"] == task].sort_values("bid", ascending=False)
+        names = run.providers.set_index("provider")["name"]
+        lines = look.page.locator("[data-task] table").first.locator("tbody tr").all_inner_texts()
+        assert len(lines) == len(bids)
+        for line, bid in zip(lines, bids.to_dict("records"), strict=True):
+            won = "★ " if bid["provider"] == row["winner"] else ""
+            numbers = [bid[name] for name in ("bid", "value", "common_value", "match_value", "predicted_latency")]
+            assert line.split("\t") == [f"{won}{names[int(bid['provider'])]}", *map(text_of, numbers)]
+
+    first = int(run.auctions.index[run.auctions["asked"]][0])
+    shows(first)  # a page opens on the first auction that asks for a price
+    look.page.click("#next")
+    shows(first + 1)
+    look.press("n")
+    shows(first + 2)
+    look.press("p")
+    shows(first + 1)
+    look.page.locator("#scrub").fill("300")
+    look.page.click("#next")
+    later = int((run.auctions["time"] <= 300.0).sum())
+    shows(later)
+    regret = run.auctions["oracle_surplus"] - run.auctions["surplus"]
+    look.page.locator("#tables table", has_text="largest regret").locator("tbody a").first.click()
+    shows(int(np.argmax(regret)))
+    done = run.tasks[run.tasks["status"] == "completed"]
+    look.page.locator("#tables table", has_text="Slowest tasks").locator("tbody a").first.click()
+    shows(int(done["task"].iloc[np.argmax(done["latency"])]))
+    look.page.go_back()
+    shows(int(np.argmax(regret)))
+    highest = int(np.nanargmax(run.auctions["rho"]))
+    point = look.ask(
+        """(task) => {
+            const chart = dmsb.charts[0], x = dmsb.runs[0].tasks.requested[task];
+            return { x: chart.px(x), y: chart.py(dmsb.runs[0].auctions.rho[task]) };
+        }""",
+        highest,
+    )
+    look.page.locator("#charts canvas").first.click(position=point)
+    shows(highest)
+    assert look.complaints == []
+    look.page.close()
+
+
+def test_a_click_on_a_provider_shows_its_queues(opened: Browser, run: Result, report: Path) -> None:
+    busy = run.tasks[(run.tasks["uplink_wait"] > 0.3) & (run.tasks["status"] == "completed")].iloc[0]
+    time = float(busy["requested"] + 0.5 * busy["uplink_wait"])
+    look = Look(opened, report, f"#t={time}")
+    place = look.ask("(id) => dmsb.panes[0].view.icons[id]", int(busy["provider"]))
+    look.page.locator(".map canvas").click(position={"x": place["x"], "y": place["y"]})
+    look.settle()
+    card = look.page.locator("[data-provider]")
+    assert run.providers.iloc[int(busy["provider"])]["name"] in card.inner_text()
+    expected = dict.fromkeys(("uplink", "gpu", "cpu", "downlink"), (0, 0))
+    for task in run.tasks[run.tasks["provider"] == busy["provider"]].to_dict("records"):
+        now = task["requested"]
+        for stage, (served, waiting) in expected.items():
+            starts, ends = (now + task[f"{stage}_wait"], now + task[f"{stage}_wait"] + task[f"{stage}_time"])
+            expected[stage] = (served + (starts <= time < ends), waiting + (now <= time < starts))
+            now = ends
+    assert expected["uplink"][1] >= 1
+    rows = [line.split("\t")[:3] for line in card.locator("tbody tr").all_inner_texts()]
+    assert rows == [[stage, str(served), str(waiting)] for stage, (served, waiting) in expected.items()]
+    look.page.close()
+
+
+def test_a_vehicle_that_is_clicked_is_followed(opened: Browser, run: Result, report: Path) -> None:
+    look = Look(opened, report, "#t=100")
+    alone = look.ask(
+        """() => {
+            const { vehicles, icons } = dmsb.panes[0].view;
+            const far = (one) => [...vehicles, ...icons].every((other) => other === one || Math.hypot(other.x - one.x, other.y - one.y) > 20);
+            return vehicles.find(far);
+        }"""  # noqa: E501
+    )
+    look.page.locator(".map canvas").click(position={"x": alone["x"], "y": alone["y"]})
+    look.settle()
+    name = run.vehicles["name"].iloc[int(alone["vehicle"])]
+    assert name in look.page.locator("[data-vehicle]").inner_text()
+    look.page.click("#play")
+    look.page.wait_for_timeout(400)
+    look.page.click("#play")
+    look.settle()
+    here, middle = look.ask(
+        """(vehicle) => {
+            const { view, canvas } = dmsb.panes[0];
+            return [view.toScreen(dmsb.world.place(vehicle, dmsb.time)), { x: canvas.clientWidth / 2, y: canvas.clientHeight / 2 }];
+        }""",  # noqa: E501
+        alone["vehicle"],
+    )
+    assert here == pytest.approx(middle)
+    look.press("Escape")
+    assert look.page.locator("[data-vehicle]").count() == 0
+    look.page.close()
+
+
+def test_every_key_does_what_the_help_says(opened: Browser, run: Result, report: Path) -> None:
+    look = Look(opened, report, "#t=100")
+    state = "() => ({ ...Object.fromEntries(['time', 'playing', 'speed', 'follow', 'auction', 'provider', 'span'].map((name) => [name, dmsb[name]])), scale: dmsb.panes[0].view.scale, theme: document.documentElement.dataset.theme })"  # noqa: E501
+    before = look.ask(state)
+
+    def pressed(key: str) -> dict[str, Any]:
+        look.press(key)
+        found: dict[str, Any] = look.ask(state)
+        return found
+
+    assert pressed("ArrowRight")["time"] == before["time"] + 5
+    assert pressed("ArrowLeft")["time"] == before["time"]
+    assert pressed("Space")["playing"]
+    assert not pressed("Space")["playing"]
+    assert pressed("+")["speed"] > before["speed"] == pressed("-")["speed"]
+    assert pressed("End")["time"] == DURATION_S
+    assert pressed("Home")["time"] == 0.0
+    look.ask("() => dmsb.seek(100)")
+    latest = int((run.auctions["time"] <= 100.0).sum()) - 1
+    assert pressed("a")["auction"] == latest
+    assert pressed("n")["auction"] == latest + 1
+    assert pressed("p")["auction"] == latest
+    assert pressed("f")["follow"] == run.auctions["vehicle"].iloc[latest]
+    assert pressed("f")["follow"] == -1
+    assert pressed("g")["provider"] == 0
+    assert pressed("Escape")["provider"] == -1
+    whole = pressed("0")["scale"]
+    assert pressed("z")["scale"] > whole == pytest.approx(pressed("x")["scale"])
+    assert pressed("d")["theme"] == "dark"
+    assert pressed("d")["theme"] == "light"
+    assert pressed("w")["span"] == DURATION_S
+    pressed("?")
+    assert look.page.locator("#legend").is_visible()
+    listed = look.page.locator("#keys kbd").count()
+    assert listed == look.ask("() => dmsb.bindings.flatMap(([names]) => names.split(' ')).length")
+    look.press("Escape")
+    assert not look.page.locator("#legend").is_visible()
+    assert look.complaints == []
+    look.page.close()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_to_mend(opened: Browser, report: Path, dark: bool) -> None:
+    """Names, roles, contrast: the rules of axe-core, of WCAG 2.1 A and AA and its best practices."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    look = Look(opened, report, "#t=100", dark=dark, bypass_csp=True)
+    look.press("g")
+    look.press("?")
+    for _ in range(2):
+        found = Axe().run(look.page).response["violations"]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+        look.press("Escape")
+    look.page.close()
+
+
+def test_a_screen_reader_is_told_of_auctions(opened: Browser, run: Result, report: Path) -> None:
+    look = Look(opened, report)
+    look.press("n")
+    said = look.page.locator("[role=status]").inner_text()
+    task = int(run.auctions.index[run.auctions["asked"]][0]) + 1
+    row = run.auctions.iloc[task]
+    assert f"Auction {task + 1} at" in said
+    assert text_of(row["payment"]) in said
+    assert "vehicles" in str(look.page.locator(".map canvas").get_attribute("aria-label"))
+    assert "of" in str(look.page.locator("#scrub").get_attribute("aria-valuetext"))
+    look.page.close()
+
+
+HOSTILE = "<script>alert(1)</script><!--head-->\"'&amp;\\u003c😀"
+
+
+def test_hostile_names_are_text(opened: Browser, tmp_path: Path) -> None:
+    long = HOSTILE + "x" * 9_900
+    names = [HOSTILE, "</script><img src=x onerror=alert(2)>", "y" * 10_000, "é\u202e\u0301", "${alert(3)}"]
+    run = simulate(
+        "braunschweig",
+        "conditional",
+        duration=120,
+        recording=straight(names * 1, length=800.0),
+        **fields(
+            {
+                "name": long,
+                "about": HOSTILE,
+                "stations.count": None,
+                "stations.placed": [
+                    {"name": HOSTILE, "x": -200, "y": 40},
+                    {"name": "z" * 10_000, "x": 0, "y": 60},
+                    {"name": "$&", "x": 200, "y": 30},
+                ],
+                "stations.radius_m": 220,
+                "uavs.center": [0, 0],
+                "uavs.radius_m": 400,
+            }
+        ),
+    )
+    assert len(run.auctions) >= 3
+    path = tmp_path / "report.html"
+    write_report({HOSTILE: run}, path)
+    look = Look(opened, path)
+    assert look.page.locator("h1").inner_text() == f"{long}: {HOSTILE}"
+    seen = ""
+    for _ in range(len(run.auctions) + 1):
+        look.press("p")
+    for _ in range(len(run.auctions)):
+        seen += look.card()
+        look.press("n")
+    assert HOSTILE in seen
+    assert "</script><img src=x onerror=alert(2)>" in seen
+    for _ in run.providers["name"]:
+        look.press("g")
+        look.press("f")
+        seen += look.page.locator("[data-provider], [data-vehicle]").first.inner_text()
+    assert look.complaints == []
+    assert look.page.locator("img, h1 script, main script").count() == 0
+    for size in ({"width": 1440, "height": 900}, {"width": 390, "height": 844}):
+        look.page.set_viewport_size(size)  # type: ignore[arg-type]
+        look.settle()
+        assert look.ask("() => document.documentElement.scrollWidth") <= size["width"]
+    look.page.close()
+
+
+def test_frames_are_ready_in_time_with_200_vehicles(opened: Browser, tmp_path: Path) -> None:
+    """Sixty frames a second leave 16.7 ms a frame; the page's own part of one is a fraction of that."""
+    run = simulate("grid", "conditional", duration=400, **fields({"traffic.arrivals.rate_per_h": 700}))
+    path = tmp_path / "report.html"
+    write_report({"conditional": run}, path)
+    look = Look(opened, path, "#t=300")
+    assert look.ask("() => dmsb.panes[0].view.vehicles.length") >= 200
+    look.page.select_option("#speed", "5")
+    look.page.click("#play")
+    look.page.wait_for_timeout(1500)
+    look.page.click("#play")
+    frames = look.ask("() => dmsb.frameMs")
+    assert len(frames) > 20
+    assert float(np.median(frames)) < 16.7
+    look.page.close()
+
+
+def test_a_market_without_a_map_has_its_requests_in_the_middle(opened: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    run = simulate("paper", "conditional", duration=60)
+    write_report({"conditional": run}, path)
+    look = Look(opened, path, "#task=30")
+    assert "without a map" in str(look.page.locator(".map canvas").get_attribute("aria-label"))
+    assert look.page.locator("#follow").is_hidden()
+    icons = look.ask("() => dmsb.panes[0].view.icons.map(({ x, y }) => [x, y])")
+    assert len({(round(x), round(y)) for x, y in icons}) == len(run.providers)
+    dots = look.ask("() => dmsb.panes[0].view.dots")
+    assert 30 in [dot["task"] for dot in dots]
+    look.page.close()
+
+
+def test_policies_side_by_side_and_where_they_disagreed(opened: Browser, tmp_path: Path) -> None:
+    policies = ("conditional", "myopic", "spa")
+    runs = {policy: simulate("four_way", policy, duration=300) for policy in policies}
+    path = tmp_path / "report.html"
+    write_report(runs, path)
+    look = Look(opened, path)
+    assert look.page.locator(".pane").count() == 2
+    winners = np.array([run.auctions["winner"] for run in runs.values()])
+    surplus = np.array([run.auctions["surplus"] for run in runs.values()])
+    apart = (winners != winners[0]).any(axis=0)
+    assert 0 < apart.sum() < len(apart)
+    table = look.page.locator("#tables table", has_text="disagreed")
+    assert f"{apart.sum()} of {len(apart)}" in table.inner_text()
+    table.locator("tbody a").first.click()
+    look.settle()
+    worst = int(np.argmax(np.where(apart, np.ptp(surplus, axis=0), -1.0)))
+    shown = look.page.locator("[data-task]")
+    assert [int(str(card.get_attribute("data-task"))) for card in shown.all()] == [worst, worst]
+    for card, policy in zip(shown.all_inner_texts(), policies, strict=False):
+        assert text_of(runs[policy].auctions["payment"].iloc[worst]) in card
+    look.page.locator(".pane select").nth(1).select_option("2")
+    look.settle()
+    assert text_of(runs["spa"].auctions["payment"].iloc[worst]) in shown.nth(1).inner_text()
+    assert look.complaints == []
+    look.page.close()

@@ -1,0 +1,119 @@
+"""The report as a file: what is packed is what the tables hold, one file, small, and refused where it cannot be."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator import InputError, Result, simulate
+from simulator.errors import OutputError
+from simulator.view.report.payload import OWN, SHARED, Payload, payload
+from simulator.view.report.write import page, write_report
+from tests.fields import fields
+
+
+@pytest.fixture(scope="module")
+def run() -> Result:
+    return simulate("four_way", "conditional", duration=300)
+
+
+def unpacked(packed: Payload, places: dict[str, list[Any]]) -> dict[str, Any]:
+    """Columns as the page reads them."""
+    data = gzip.decompress(base64.b64decode(packed.columns))
+    return {
+        name: np.frombuffer(data, dtype=f"<{kind}", count=rows, offset=at) for name, (kind, at, rows) in places.items()
+    }
+
+
+@pytest.mark.parametrize("scenario", ["four_way", "paper"])
+def test_what_is_packed_is_what_the_tables_hold(scenario: str) -> None:
+    run = simulate(scenario, "conditional", duration=200)
+    packed = payload({"conditional": run})
+    places = packed.head["tables"] | packed.head["runs"][0]["tables"]
+    for table, columns in (SHARED | OWN).items():
+        found = unpacked(packed, places[table])
+        for name, kind in columns.items():
+            if name == "head":
+                continue
+            expected = getattr(run, table)[name]
+            values = (expected.cat.codes if expected.dtype == "category" else expected).to_numpy()
+            # One number in 2^23 is the last place of four bytes.
+            tolerance = 2.0**-23 if kind == "f4" else 0.0
+            np.testing.assert_allclose(found[name], values, rtol=tolerance, atol=0.0)
+
+
+def test_row_i_of_tasks_and_of_auctions_is_task_i(run: Result) -> None:
+    for table in (run.tasks, run.auctions):
+        assert table["task"].tolist() == list(range(len(run.tasks)))
+    assert run.bids["task"].is_monotonic_increasing
+    assert run.paths["vehicle"].is_monotonic_increasing
+
+
+def test_an_hour_of_four_way_is_under_three_megabytes_and_asks_for_nothing() -> None:
+    text = page({"conditional": simulate("four_way", "conditional")})
+    assert len(text.encode()) < 3e6
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!#|data:)""", text)
+    assert "default-src 'none'" in text
+
+
+def test_two_pages_of_one_run_are_the_same_bytes(run: Result) -> None:
+    again = simulate("four_way", "conditional", duration=300)
+    again.run.update({key: run.run[key] for key in ("wall_s", "cpu_s", "started")})
+    assert page({"conditional": run}) == page({"conditional": again})
+
+
+def test_a_report_is_replaced_when_whole(run: Result, tmp_path: Path) -> None:
+    path = tmp_path / "sub" / "report.html"
+    path.parent.mkdir()
+    path.write_text("old")
+    write_report({"conditional": run}, path)
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_report({"conditional": run}, path / "below" / "report.html")
+
+
+def test_runs_of_two_worlds_are_refused(run: Result) -> None:
+    other = simulate("four_way", "conditional", seed=1, duration=300)
+    with pytest.raises(InputError, match="'other' is not of the same world as 'one'"):
+        payload({"one": run, "other": other})
+    with pytest.raises(InputError, match="needs a run"):
+        payload({})
+
+
+def test_stop_lines_stand_where_vehicles_wait(run: Result) -> None:
+    """Who stands first in a queue stands on a stop line, and the line's group is the one that lets it go."""
+    lines = payload({"conditional": run}).head["ground"]["heads"]
+    assert len(lines) == 4
+    starts = run.events[run.events["kind"] == "vehicle_released"]
+    checked = 0
+    for row in starts.head(40).to_dict("records"):
+        own = run.paths[(run.paths["vehicle"] == row["vehicle"]) & (run.paths["time"] <= row["time"])].iloc[-1]
+        here = np.array([own["x"], own["y"]])
+        for line in lines:
+            left, right = np.array(line["left"]), np.array(line["right"])
+            across = right - left
+            share = float((here - left) @ across / (across @ across))
+            away = float(np.linalg.norm(here - left - share * across))
+            if away < 0.01 and 0.0 <= share <= 1.0:
+                shown = run.signals[(run.signals["group"] == line["group"]) & (run.signals["time"] <= row["time"])]
+                assert shown["state"].iloc[-1] in ("green", "yellow")
+                checked += 1
+    assert checked > 10
+
+
+def test_an_outage_is_told_with_its_end(tmp_path: Path) -> None:
+    windows = [
+        {"provider": "s1", "from_s": 50, "to_s": 80},
+        {"provider": "s2", "from_s": 100, "to_s": 900},
+    ]
+    run = simulate("four_way", "conditional", duration=150, **fields({"outages.windows": windows}))
+    assert payload({"conditional": run}).head["out"] == [[1, 50.0, 80.0], [2, 100.0, None]]
+    json.dumps(payload({"conditional": run}).head, allow_nan=False)
