@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from simulator import InputError, Result, simulate
-from simulator.cli import _slug
+from simulator.cli_options import slug
 from simulator.errors import OutputError
 from simulator.schema import TABLES
 
@@ -357,7 +357,7 @@ def test_a_killed_run_leaves_no_half_folder(how: signal.Signals, tmp_path: Path)
 
 
 def test_folder_names_keep_to_safe_characters() -> None:
-    assert _slug("mine/../<x>-p.py:Class:k=v-s0") == "mine-..-x--p.py-Class-k=v-s0"
+    assert slug("mine/../<x>-p.py:Class:k=v-s0") == "mine-..-x--p.py-Class-k=v-s0"
 
 
 def test_a_folder_whose_replacement_was_cut_short_comes_back(tmp_path: Path) -> None:

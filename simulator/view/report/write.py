@@ -13,7 +13,7 @@ from simulator.errors import OutputError
 from simulator.result import Result
 from simulator.view.report.payload import payload
 
-SCRIPTS = ("data.js", "map.js", "charts.js", "figures.js", "panels.js", "player.js")
+SCRIPTS = ("data.js", "signs.js", "map.js", "charts.js", "figures.js", "panels.js", "player.js")
 """In the order in which they build on each other."""
 
 

@@ -1,0 +1,93 @@
+/** The signs of the map, as they stand in its key too: providers, queues, stop lines. */
+
+const ICON_PX = 9, SHOWN_IN_QUEUE = 7;
+
+/** Colours of the page's theme, by the name of their variable. */
+function inkOf(element) {
+  const style = getComputedStyle(element);
+  return new Proxy({}, { get: (known, name) => (known[name] ??= style.getPropertyValue(`--${String(name)}`).trim()) });
+}
+
+/** A canvas's context scaled to the screen's pixels, cleared. */
+function context(canvas) {
+  const scale = window.devicePixelRatio || 1;
+  const width = Math.round(canvas.clientWidth * scale), height = Math.round(canvas.clientHeight * scale);
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const pen = canvas.getContext("2d");
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
+  return pen;
+}
+
+function circle(pen, x, y, radius) {
+  pen.beginPath();
+  pen.arc(x, y, radius, 0, 2 * Math.PI);
+}
+
+/** A provider's sign: a station is a square with a mast, a UAV a diamond with four rotors. */
+function providerSign(pen, ink, x, y, uav, out) {
+  const size = ICON_PX;
+  pen.lineWidth = 2;
+  pen.setLineDash([]);
+  pen.strokeStyle = uav ? ink.uav : ink.ground;
+  pen.fillStyle = ink.card;
+  pen.beginPath();
+  if (uav) {
+    pen.moveTo(x, y - size); pen.lineTo(x + size, y); pen.lineTo(x, y + size); pen.lineTo(x - size, y);
+    pen.closePath();
+  } else {
+    pen.rect(x - size + 2, y - size + 2, 2 * size - 4, 2 * size - 4);
+  }
+  pen.fill();
+  pen.stroke();
+  pen.beginPath();
+  if (uav) {
+    for (const [east, north] of [[-1, -1], [1, -1], [-1, 1], [1, 1]]) {
+      pen.moveTo(x + east * size + 3, y + north * size);
+      pen.arc(x + east * size, y + north * size, 3, 0, 2 * Math.PI);
+    }
+  } else {
+    pen.moveTo(x, y + 3); pen.lineTo(x, y - 3);
+    pen.moveTo(x - 4, y - 1); pen.lineTo(x, y - 4); pen.lineTo(x + 4, y - 1);
+  }
+  if (out) {
+    pen.moveTo(x - 1.4 * size, y - 1.4 * size); pen.lineTo(x + 1.4 * size, y + 1.4 * size);
+    pen.moveTo(x + 1.4 * size, y - 1.4 * size); pen.lineTo(x - 1.4 * size, y + 1.4 * size);
+  }
+  pen.stroke();
+}
+
+/** Four columns beside a provider: filled squares are in service, hollow ones wait. */
+function queueSign(pen, ink, x, y, queues) {
+  pen.lineWidth = 1;
+  pen.font = "9px sans-serif";
+  pen.textAlign = "center";
+  queues.forEach(({ served, waiting }, stage) => {
+    const left = x + 7 * stage, served_count = served.length, all = served_count + waiting.length;
+    pen.strokeStyle = pen.fillStyle = ink[`stage-${stage}`];
+    pen.fillRect(left, y + 1, 5, 1.5);
+    for (let place = 0; place < Math.min(all, SHOWN_IN_QUEUE); place += 1) {
+      if (place < served_count) pen.fillRect(left, y - 5 - 6 * place, 5, 5);
+      else pen.strokeRect(left + 0.5, y - 4.5 - 6 * place, 4, 4);
+    }
+    if (all > SHOWN_IN_QUEUE) pen.fillText(`${all}`, left + 2.5, y - 8 - 6 * SHOWN_IN_QUEUE);
+  });
+}
+
+/** A stop line: red is a thick bar, yellow a broken one, green a thin one with an arrow ahead. */
+function signalSign(pen, ink, left, right, state) {
+  pen.strokeStyle = pen.fillStyle = { red: ink.bad, yellow: ink.wait, green: ink.good }[state];
+  pen.lineWidth = state === "green" ? 1.5 : 4;
+  pen.setLineDash(state === "yellow" ? [3, 3] : []);
+  pen.beginPath();
+  pen.moveTo(...left);
+  pen.lineTo(...right);
+  pen.stroke();
+  pen.setLineDash([]);
+  if (state !== "green") return;
+  const [x, y] = [(left[0] + right[0]) / 2, (left[1] + right[1]) / 2];
+  const angle = Math.atan2(right[1] - left[1], right[0] - left[0]) - Math.PI / 2;
+  pen.beginPath();
+  for (const [turn, reach] of [[0, 9], [2.2, 5], [-2.2, 5]]) pen.lineTo(x + reach * Math.cos(angle + turn), y + reach * Math.sin(angle + turn));
+  pen.fill();
+}
