@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli_options import Duration, Force, Out, ScenarioName, Seed, Sets, Warmup, load, slug, write_page
+from simulator.cli_options import Duration, Force, Out, ScenarioName, Seed, Sets, Warmup, load, slug
 from simulator.cli_studies import audit, compare, reproduce, train
 from simulator.errors import InputError, RunError
 from simulator.terminal import bar, note, print_rows, print_summary, show_warning
@@ -43,7 +43,7 @@ def run(
 ) -> None:
     """Run a scenario under a pricing policy: a summary, and a folder with every event."""
     from simulator.errors import check_times
-    from simulator.result import check_output, folder
+    from simulator.result import REPORT_FILE, check_output, folder
     from simulator.run import prepare, simulate
 
     loaded = load(scenario, sets)
@@ -57,7 +57,11 @@ def run(
     result.save(directory, force)
     mechanism = "" if loaded.market.mechanism is None else f", mechanism {loaded.market.mechanism}"
     print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {length:g} s")
-    print(write_page({policy: result}, directory) if report else directory)  # noqa: T201
+    if report:
+        from simulator.view.report.write import write_report
+
+        write_report({policy: result}, directory / REPORT_FILE)
+    print(directory / REPORT_FILE if report else directory)  # noqa: T201
 
 
 for study in (compare, train, audit, reproduce):
@@ -70,22 +74,19 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The page; default: report.html in the run folder.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """One HTML file to look at a run: a replay, charts, tables; it opens offline."""
     from simulator.errors import OutputError
-    from simulator.result import Result, folder
+    from simulator.result import REPORT_FILE, Result, folder
     from simulator.view.report.write import write_report
 
     directory = folder(run_dir)
+    path = folder(out) if out is not None else directory / REPORT_FILE
+    if out is not None and path.exists() and not force:
+        raise OutputError(f"{path} exists already; name another with --out, or replace it with --force")
     result = Result.load(directory)
-    runs = {str(result.run["policy"]): result}
-    if out is None:
-        print(write_page(runs, directory))  # noqa: T201
-        return
-    path = folder(out)
-    if path.exists():
-        raise OutputError(f"{path} exists already; name another with --out, or remove it")
-    write_report(runs, path)
+    write_report({str(result.run["policy"]): result}, path)
     print(path)  # noqa: T201
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from simulator.result import Result
     from simulator.scenario import Scenario
 
 ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A shipped scenario or the path of a YAML file.")]
@@ -53,15 +52,6 @@ def load(scenario: str, sets: list[str] | None) -> Scenario:
     from simulator.scenario_file import load_scenario, parse_assignment
 
     return load_scenario(scenario, dict(parse_assignment(text) for text in sets or ()))
-
-
-def write_page(runs: dict[str, Result], directory: Path) -> Path:
-    """Write the report of runs into a folder; its path."""
-    from simulator.result import REPORT_FILE
-    from simulator.view.report.write import write_report
-
-    write_report(runs, directory / REPORT_FILE)
-    return directory / REPORT_FILE
 
 
 def slug(text: str) -> str:

@@ -21,9 +21,11 @@ from simulator.cli_options import (
     load,
     slug,
     whole,
-    write_page,
 )
 from simulator.terminal import bar, print_claims, print_comparison, print_rows, steps_bar, training_bar
+
+PAGE_POLICIES, PAGE_S = 6, 3600.0
+"""What of a comparison goes into its report: it is to open at once, some four megabytes for `four_way`."""
 
 
 def compare(
@@ -45,16 +47,16 @@ def compare(
 ) -> None:
     """Run the same worlds under each policy: comparison.csv, runs.csv, comparison.png and report.html.
 
-    The report shows the first world, and the first point of a grid, under every policy.
-
+    The report shows the world of seed 0, at the first point of a grid, an hour of it, under the first six policies.
     Cut off and started again with the same arguments, it goes on where it was.
     """
     from simulator.extras import need
-    from simulator.result import check_output, folder, whole_folder
+    from simulator.result import REPORT_FILE, check_output, folder, whole_folder
     from simulator.run import simulate
     from simulator.scenario_file import dump_scenario, load_scenario, parse_grid
     from simulator.study.compare import compare as compare_policies
     from simulator.view.figures import comparison
+    from simulator.view.report.write import write_report
 
     need("matplotlib", "study")
     loaded = load(scenario, sets)
@@ -64,7 +66,7 @@ def compare(
     points = dict(parse_grid(text) for text in grid or ())
     journal = directory.with_name(f".{directory.name}.runs")
     runs_in_all = len(names) * seeds * math.prod(map(len, points.values()))
-    with bar(f"{loaded.name}, {len(names)} policies", runs_in_all) as step:
+    with bar(f"{loaded.name}, {len(names)} policies", runs_in_all + len(names[:PAGE_POLICIES])) as step:
         table, runs = compare_policies(
             loaded,
             names,
@@ -76,14 +78,19 @@ def compare(
             grid=points,
             journal=journal,
         )
+        first = load_scenario(loaded, {key: values[0] for key, values in points.items()})
+        length = min(first.duration_s if duration is None else duration, warmup + PAGE_S)
+        looked_at = {}
+        for number, name in enumerate(names[:PAGE_POLICIES]):
+            looked_at[name] = simulate(first, name, 0, length, warmup)
+            step(float(runs_in_all + number + 1))
     check_output(directory, force)
     with whole_folder(directory) as part:
         table.to_csv(part / "comparison.csv")
         runs.to_csv(part / "runs.csv")
         (part / "scenario.yaml").write_text(dump_scenario(loaded, directory.resolve()), encoding="utf-8")
         comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
-        first = loaded if not points else load_scenario(loaded, {key: values[0] for key, values in points.items()})
-        write_page({name: simulate(first, name, 0, duration, warmup) for name in names}, part)
+        write_report(looked_at, part / REPORT_FILE)
     journal.unlink(missing_ok=True)
     print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
     print(directory)  # noqa: T201

@@ -194,9 +194,10 @@ class Result:
         try:
             run = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
             figures = run["summary"]
-            whole = {"policy", "seed", "duration", "warmup"} <= run.keys() and all(
-                isinstance(figures[name], int | float | None) and not isinstance(figures[name], bool)
-                for name in SUMMARY
+            whole = (
+                all(isinstance(run[name], str) for name in ("policy", "mechanism", "information", "scenario_sha256"))
+                and all(_is_number(run[name]) for name in ("seed", "duration", "warmup", "time_origin"))
+                and all(figures[name] is None or _is_number(figures[name]) for name in SUMMARY)
             )
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             whole = False
@@ -215,6 +216,10 @@ def frame_hash(frame: pd.DataFrame) -> str:
     import pandas as pd
 
     return hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _json_number(value: float) -> float | None:

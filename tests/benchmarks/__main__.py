@@ -9,6 +9,8 @@ from tests.benchmarks.clock import bare_simpy
 from tests.benchmarks.files import help_s, memory_mib, million_events, xml_rows
 from tests.benchmarks.learners import against_plain, decision_us, steps_a_second, training_memory_mib
 from tests.benchmarks.market import by_stations, by_vehicles, rates, shares, trace
+from tests.benchmarks.page import playback
+from tests.view.browser import chromium
 
 REPEATS = 3
 """The best of so many: whatever else the machine does only ever makes a figure worse."""
@@ -54,6 +56,12 @@ def main() -> None:
     ratio, apart = max(against_plain() for _ in range(REPEATS))
     row("updates over those of a plain implementation, at D2SAC's sizes", ratio, ">= 1.8", digits=2)
     row("  how far the two policies part in three updates", apart, "<= 1e-5", digits=7)
+    if chromium() is None:
+        shown.add_row("frames of the report", "no Chromium here", "60 a second", "")
+    else:
+        played = playback()
+        row(f"frames of the report a second, {played.vehicles} vehicles on the map", played.per_second, "60")
+        row("  the page's own time for one, ms", played.ms, "<= 16.7", digits=1)
     for part, share in shares("four_way", 3600.0).items():
         row(f"share of four_way under the profiler: {part}, %", 100 * share)
     Console(width=120).print(shown)

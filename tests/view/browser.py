@@ -1,15 +1,12 @@
-"""A headless Chromium for tests and screenshots; without one, tests say so and are skipped."""
+"""A headless Chromium for tests, screenshots and benchmarks."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -18,7 +15,12 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 DESKTOP, PHONE = (1440, 900), (390, 844)
 
-MISSING = "no Chromium on this machine (Debian: apt-get install chromium), so pages are not looked at"
+
+class NoChromiumError(RuntimeError):
+    """There is none on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__("no Chromium on this machine (Debian: apt-get install chromium): pages are not looked at")
 
 
 def chromium() -> str | None:
@@ -28,12 +30,14 @@ def chromium() -> str | None:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A browser; a test that needs one is skipped without it, or fails where `DMSB_NEEDS_BROWSER` is set."""
+    """A browser.
+
+    Raises:
+        NoChromiumError: there is no Chromium.
+    """
     path = chromium()
     if path is None:
-        if os.environ.get("DMSB_NEEDS_BROWSER"):
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
+        raise NoChromiumError
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,31 +11,12 @@ import pytest
 from simulator import Result, simulate
 from simulator.view.report.write import write_report
 from tests.fields import fields
-from tests.view.browser import DESKTOP, PHONE, Look, browser
+from tests.view.browser import DESKTOP, PHONE, Look
+from tests.view.conftest import DURATION_S
 from tests.world.traffic_frames import straight
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-DURATION_S = 600.0
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def run() -> Result:
-    return simulate("four_way", "conditional", duration=DURATION_S)
-
-
-@pytest.fixture(scope="module")
-def report(run: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("page") / "report.html"
-    write_report({"conditional": run}, path)
-    return path
 
 
 def text_of(number: float) -> str:
@@ -61,59 +41,6 @@ def test_opens_from_a_file_without_a_word_or_a_request(opened: Browser, tmp_path
         assert wide <= across, "the page is wider than the screen"
         assert "Auction" in look.card()
         look.page.close()
-
-
-def test_play_puts_vehicles_where_paths_has_them(opened: Browser, run: Result, report: Path) -> None:
-    """Played, not sought: at three times each vehicle on the screen is where the table has it, and nobody else."""
-    look = Look(opened, report, "#t=30")
-    look.page.select_option("#speed", "60")
-    seen = 0
-    for _ in range(3):
-        before = look.ask("() => dmsb.time")
-        look.page.click("#play")
-        look.page.wait_for_timeout(700)
-        look.page.click("#play")
-        look.settle()
-        time, drawn = look.ask(
-            """() => {
-                const { view } = dmsb.panes[0];
-                return [dmsb.time, view.vehicles.map(({ vehicle, x, y }) => ({ vehicle, ...view.toWorld({ x, y }) }))];
-            }"""
-        )
-        assert time > before + 5.0
-        there = {int(one["vehicle"]): one for one in drawn}
-        expected = {}
-        for vehicle, own in run.paths.groupby("vehicle"):
-            if own["time"].iloc[0] <= time <= own["time"].iloc[-1]:
-                expected[vehicle] = [np.interp(time, own["time"], own[axis]) for axis in ("x", "y")]
-        assert there.keys() == expected.keys()
-        for vehicle, place in expected.items():
-            assert [there[int(str(vehicle))][axis] for axis in ("x", "y")] == pytest.approx(place, abs=0.01)
-        seen += len(expected)
-    assert seen > 30
-    assert look.complaints == []
-    # What the player says is there is what is painted: dark pixels in the place of a vehicle that stands apart.
-    painted = look.ask(
-        """() => {
-            const pane = dmsb.panes[0], ratio = pane.canvas.width / pane.canvas.clientWidth;
-            const pen = pane.canvas.getContext("2d"), [red, green, blue] = [60, 66, 75];
-            return pane.view.vehicles.map(({ x, y }) => {
-                const pixel = pen.getImageData(Math.round(x * ratio), Math.round(y * ratio), 1, 1).data;
-                return Math.abs(pixel[0] - red) + Math.abs(pixel[1] - green) + Math.abs(pixel[2] - blue) < 30;
-            });
-        }"""
-    )
-    assert np.mean(painted) > 0.6  # the others are under a provider, a task or a sign
-    look.page.close()
-
-
-def test_signals_show_what_the_table_says(opened: Browser, run: Result, report: Path) -> None:
-    look = Look(opened, report)
-    for time in (1.0, 26.0, 31.0, 57.0, 123.4):
-        for group, own in run.signals.groupby("group", observed=True):
-            state = own[own["time"] <= time]["state"].iloc[-1]
-            assert look.ask("([group, time]) => dmsb.world.signal('junction', group, time)", [group, time]) == state
-    look.page.close()
 
 
 def test_each_way_to_an_auction_shows_its_numbers(opened: Browser, run: Result, report: Path) -> None:
@@ -227,7 +154,10 @@ def test_every_key_does_what_the_help_says(opened: Browser, run: Result, report:
     state = "() => ({ ...Object.fromEntries(['time', 'playing', 'speed', 'follow', 'auction', 'provider', 'span'].map((name) => [name, dmsb[name]])), scale: dmsb.panes[0].view.scale, theme: document.documentElement.dataset.theme })"  # noqa: E501
     before = look.ask(state)
 
+    tried = set()
+
     def pressed(key: str) -> dict[str, Any]:
+        tried.add(key)
         look.press(key)
         found: dict[str, Any] = look.ask(state)
         return found
@@ -246,17 +176,26 @@ def test_every_key_does_what_the_help_says(opened: Browser, run: Result, report:
     assert pressed("p")["auction"] == latest
     assert pressed("f")["follow"] == run.auctions["vehicle"].iloc[latest]
     assert pressed("f")["follow"] == -1
+    assert look.ask("() => dmsb.panes[0].view.center.x") > -300
+    first = pressed("v")["follow"]
+    assert first >= 0
+    assert pressed("v")["follow"] > first
+    pressed("f")
     assert pressed("g")["provider"] == 0
     assert pressed("Escape")["provider"] == -1
     whole = pressed("0")["scale"]
     assert pressed("z")["scale"] > whole == pytest.approx(pressed("x")["scale"])
+    before = look.ask("() => dmsb.panes[0].view.center.x")
+    look.press("Shift+ArrowRight")
+    assert look.ask("() => dmsb.panes[0].view.center.x") > before
     assert pressed("d")["theme"] == "dark"
     assert pressed("d")["theme"] == "light"
     assert pressed("w")["span"] == DURATION_S
     pressed("?")
     assert look.page.locator("#legend").is_visible()
-    listed = look.page.locator("#keys kbd").count()
-    assert listed == look.ask("() => dmsb.bindings.flatMap(([names]) => names.split(' ')).length")
+    listed = set(look.page.locator("#keys kbd").all_inner_texts())
+    names = {"Space": "Space", "ArrowRight": "→", "ArrowLeft": "←", "Escape": "Esc"}
+    assert listed == {names.get(key, key.upper() if len(key) == 1 else key) for key in tried} | {"Shift+arrow"}
     look.press("Escape")
     assert not look.page.locator("#legend").is_visible()
     assert look.complaints == []
@@ -286,8 +225,42 @@ def test_a_screen_reader_is_told_of_auctions(opened: Browser, run: Result, repor
     row = run.auctions.iloc[task]
     assert f"Auction {task + 1} at" in said
     assert text_of(row["payment"]) in said
+    for provider in run.providers["name"]:
+        look.press("g")
+        told = look.page.locator("[role=status]").inner_text()
+        assert told.startswith(("Station ", "UAV "))
+        assert f" {provider} at " in told
+        assert "uplink" in told
+    for key, what in (("f", "Following vehicle"), ("+", "times as fast"), ("w", "Charts show"), ("Escape", "chosen")):
+        look.press(key)
+        assert what in look.page.locator("[role=status]").inner_text()
     assert "vehicles" in str(look.page.locator(".map canvas").get_attribute("aria-label"))
     assert "of" in str(look.page.locator("#scrub").get_attribute("aria-valuetext"))
+    look.page.close()
+
+
+def test_a_link_leads_to_its_moment_again_and_focus_stays(opened: Browser, run: Result, report: Path) -> None:
+    look = Look(opened, report, "#t=300")
+    link = look.page.locator("#tables tbody a").first
+    link.click()
+    moment = look.ask("() => dmsb.time")
+    look.page.keyboard.press("Escape")
+    look.page.select_option("#speed", "60")
+    look.page.click("#play")
+    look.page.wait_for_timeout(300)
+    assert look.ask("() => dmsb.time") > moment
+    link.click()
+    look.settle()
+    assert look.ask("() => [dmsb.time, dmsb.playing]") == [moment, False]
+    # A card that is brought up to date keeps the focus, and a slow click its target.
+    look.press("g")
+    inside = look.page.locator("[data-provider] a").first
+    inside.focus()
+    look.press("ArrowRight")
+    assert look.ask("() => document.activeElement.closest('[data-provider]') !== null")
+    look.page.locator(".feed a").last.click(delay=400)
+    look.settle()
+    assert look.ask("() => dmsb.auction") >= 0
     look.page.close()
 
 
@@ -296,12 +269,12 @@ HOSTILE = "<script>alert(1)</script><!--head-->\"'&amp;\\u003c😀"
 
 def test_hostile_names_are_text(opened: Browser, tmp_path: Path) -> None:
     long = HOSTILE + "x" * 9_900
-    names = [HOSTILE, "</script><img src=x onerror=alert(2)>", "y" * 10_000, "é\u202e\u0301", "${alert(3)}"]
+    names = [HOSTILE, "</script><img src=x onerror=alert(2)>", "y" * 10_000, "é\u202e\u0301\u2028", "${alert(3)}"]
     run = simulate(
         "braunschweig",
         "conditional",
         duration=120,
-        recording=straight(names * 1, length=800.0),
+        recording=straight(names, length=800.0),
         **fields(
             {
                 "name": long,
@@ -335,43 +308,13 @@ def test_hostile_names_are_text(opened: Browser, tmp_path: Path) -> None:
         look.press("g")
         look.press("f")
         seen += look.page.locator("[data-provider], [data-vehicle]").first.inner_text()
+    assert "\u2068é\u202e\u0301\u2028\u2069" in look.ask("() => dmsb.world.names.map((name) => clip(name, 90))")
     assert look.complaints == []
     assert look.page.locator("img, h1 script, main script").count() == 0
     for size in ({"width": 1440, "height": 900}, {"width": 390, "height": 844}):
         look.page.set_viewport_size(size)  # type: ignore[arg-type]
         look.settle()
         assert look.ask("() => document.documentElement.scrollWidth") <= size["width"]
-    look.page.close()
-
-
-def test_frames_are_ready_in_time_with_200_vehicles(opened: Browser, tmp_path: Path) -> None:
-    """Sixty frames a second leave 16.7 ms a frame; the page's own part of one is a fraction of that."""
-    run = simulate("grid", "conditional", duration=400, **fields({"traffic.arrivals.rate_per_h": 700}))
-    path = tmp_path / "report.html"
-    write_report({"conditional": run}, path)
-    look = Look(opened, path, "#t=300")
-    assert look.ask("() => dmsb.panes[0].view.vehicles.length") >= 200
-    look.page.select_option("#speed", "5")
-    look.page.click("#play")
-    look.page.wait_for_timeout(1500)
-    look.page.click("#play")
-    frames = look.ask("() => dmsb.frameMs")
-    assert len(frames) > 20
-    assert float(np.median(frames)) < 16.7
-    look.page.close()
-
-
-def test_a_market_without_a_map_has_its_requests_in_the_middle(opened: Browser, tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    run = simulate("paper", "conditional", duration=60)
-    write_report({"conditional": run}, path)
-    look = Look(opened, path, "#task=30")
-    assert "without a map" in str(look.page.locator(".map canvas").get_attribute("aria-label"))
-    assert look.page.locator("#follow").is_hidden()
-    icons = look.ask("() => dmsb.panes[0].view.icons.map(({ x, y }) => [x, y])")
-    assert len({(round(x), round(y)) for x, y in icons}) == len(run.providers)
-    dots = look.ask("() => dmsb.panes[0].view.dots")
-    assert 30 in [dot["task"] for dot in dots]
     look.page.close()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from simulator.errors import InputError
 from simulator.result import Result
 from simulator.scenario import Scenario
 from simulator.scenario_traffic import GeneratedTraffic, Rounds
@@ -15,21 +17,30 @@ TABLE_RADIUS_M = 100.0
 """Where nobody has a place, providers are drawn on a circle of this radius around the requests, m."""
 
 
-def ground(result: Result) -> dict[str, Any]:
-    """The map of a run: ``kind`` (generated, recorded or rounds), providers, roads and stop lines, all in m."""
+def ground(result: Result, groups: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The map of a run: ``kind`` (generated, recorded or rounds), providers, roads and stop lines, all in m.
+
+    Args:
+        result: the run.
+        groups: junction and name of each signal group; a stop line has the index of its own.
+    """
     scenario = result.scenario
     fleet = Fleet(scenario)
-    roads, heads = _roads(scenario, fleet)
+    if fleet.names != result.providers["name"].astype(str).tolist():
+        raise InputError("report: the table providers is not that of the scenario")
+    roads, stop_lines = _roads(scenario, fleet, groups)
     return {
         "kind": scenario.traffic.kind,
         "lane_m": LANE_M,
         "roads": roads,
-        "heads": heads,
+        "stop_lines": stop_lines,
         "providers": _providers(result, fleet),
     }
 
 
-def _roads(scenario: Scenario, fleet: Fleet) -> tuple[list[list[float]], list[dict[str, Any]]]:
+def _roads(
+    scenario: Scenario, fleet: Fleet, groups: Sequence[tuple[str, str]]
+) -> tuple[list[list[float]], list[dict[str, Any]]]:
     """Roads as (x, y) of begin and end and a number of lanes to the right of the middle, and the stop lines."""
     if not isinstance(scenario.traffic, GeneratedTraffic):
         return [], []
@@ -39,24 +50,24 @@ def _roads(scenario: Scenario, fleet: Fleet) -> tuple[list[list[float]], list[di
         [nodes[begin]["x"], nodes[begin]["y"], nodes[end]["x"], nodes[end]["y"], lanes]
         for begin, end, lanes in network.graph.edges(data="lanes")
     ]
-    heads = [
-        {"junction": line.junction, "group": line.group, "left": line.left, "right": line.right}
+    stop_lines = [
+        {"group": groups.index((line.junction, line.group)), "left": line.left, "right": line.right}
         for line in network.stop_lines()
+        if (line.junction, line.group) in groups
     ]
-    return roads, heads
+    return roads, stop_lines
 
 
 def _providers(result: Result, fleet: Fleet) -> list[dict[str, Any]]:
-    """Name, kind, place, radius and totals of each provider, by id."""
+    """Name, kind, place, height and radius of each provider, by id."""
     rounds = isinstance(result.scenario.traffic, Rounds)
     altitude = result.scenario.uavs.altitude_m
     found = []
-    for row in result.providers.to_dict("records"):
-        number = int(row["provider"])
+    for number, name in enumerate(fleet.names):
         uav = bool(fleet.is_uav[number])
         x, y = _place_at_the_table(number, fleet) if rounds else (float(fleet.x[number]), float(fleet.y[number]))
         place = {"x": x, "y": y, "radius": None if rounds else float(fleet.radius_m[number])}
-        found.append({"name": str(row["name"]), "uav": uav, "altitude": altitude if uav else 0.0, **place})
+        found.append({"name": name, "uav": uav, "altitude": altitude if uav else 0.0, **place})
     return found
 
 

@@ -15,31 +15,31 @@ from simulator.model.latency import STAGES
 from simulator.pricing import MARKET_CONDITIONS
 from simulator.result import Result
 from simulator.scenario import TASK_KINDS
-from simulator.schema import PROVIDER_KINDS, SIGNAL_STATES, SUMMARY, WINNER_KINDS
+from simulator.schema import SIGNAL_STATES, SUMMARY, WINNER_KINDS
 from simulator.view.report.ground import ground
 from simulator.world.task import STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_BIDS = ("top_bid", "second_bid", "uav_bid", "contract_bid")
-_WORTH = ("rho", "payment", "uav_value", "top_value", "surplus", "oracle_surplus")
+_BIDS = ("top_bid", "second_bid", "uav_bid")
+_WORTH = ("rho", "payment", "uav_value", "surplus", "oracle_surplus")
 
 SHARED: dict[str, dict[str, str]] = {
-    "paths": {"vehicle": "i4", "time": "f8", "x": "f4", "y": "f4"},
+    "paths": {"vehicle": "i4", "time": "f8", "x": "f8", "y": "f8"},
     "vehicles": {"entered": "f8", "left": "f8"},
-    "signals": {"time": "f8", "head": "i4", "state": "u1"},
+    "signals": {"time": "f8", "group": "i4", "state": "u1"},
 }
-"""What all runs of one world share: by table the columns and their types."""
+"""What all runs of one world share: by table the columns and their types; places in recordings may be far from 0."""
 
 OWN: dict[str, dict[str, str]] = {
     "tasks": {
         "vehicle": "i4", "kind": "u1", "size_mb": "f4", "demand": "f4", "requested": "f8", "provider": "i4",
         "status": "u1", **{f"{stage}_{part}": "f4" for stage in STAGES for part in ("wait", "time")}, "latency": "f4",
-        "accuracy": "f4", "finished": "f8", "realised_surplus": "f4",
+        "accuracy": "f4", "realised_surplus": "f4",
     },
     "auctions": {
-        "time": "f8", "station_left": "i4", "asked": "u1", "winner": "i4", "winner_kind": "u1",
+        "station_left": "i4", "asked": "u1", "winner": "i4", "winner_kind": "u1",
         **dict.fromkeys((*_BIDS, *_WORTH, *(f"m_{condition}" for condition in MARKET_CONDITIONS)), "f4"),
     },
     "bids": {
@@ -48,6 +48,9 @@ OWN: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 """What each run has of its own; row i of `tasks` and of `auctions` is task i."""
+
+WORLD = ("scenario_sha256", "data_sha256", "seed", "duration", "warmup")
+"""Runs that agree in these are of one world."""
 
 
 class Payload(NamedTuple):
@@ -66,19 +69,21 @@ def payload(runs: Mapping[str, Result]) -> Payload:
     """The payload of runs of one world, by the name that each has in the page.
 
     Raises:
-        InputError: there is no run, or they are not of one world.
+        InputError: there is no run, they are not of one world, or the tables of one do not belong together.
     """
-    results = list(runs.values())
-    if not results:
+    if not runs:
         raise InputError("report: needs a run")
-    first = results[0]
-    for name, other in runs.items():
-        if not np.array_equal(other.tasks["demand"], first.tasks["demand"]):
-            raise InputError(f"report: '{name}' is not of the same world as '{next(iter(runs))}'")
+    name, first = next(iter(runs.items()))
+    for other, result in runs.items():
+        apart = [key for key in WORLD if result.run.get(key) != first.run.get(key)]
+        if apart:
+            raise InputError(f"report: '{other}' is not of the same world as '{name}': they differ in {apart[0]}")
+        _check(result)
     packer = _Packer()
-    heads = [(str(row["junction"]), str(row["group"])) for row in first.signals.to_dict("records")]
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(heads))}
-    signals = first.signals.assign(head=[numbers[key] for key in heads])
+    by_group = first.signals.groupby(["junction", "group"], sort=False, observed=True)
+    signals = first.signals.assign(group=by_group.ngroup())
+    rows = first.signals.drop_duplicates(["junction", "group"]).to_dict("records")
+    groups = [(str(row["junction"]), str(row["group"])) for row in rows]
     shared = {
         "paths": packer.add(first.paths, SHARED["paths"]),
         "vehicles": packer.add(first.vehicles, SHARED["vehicles"]),
@@ -90,26 +95,42 @@ def payload(runs: Mapping[str, Result]) -> Payload:
         "seed": first.run["seed"],
         "duration": first.run["duration"],
         "warmup": first.run["warmup"],
-        "zeta": first.scenario.market.uav_weight,
-        "heads": [list(key) for key in numbers],
-        "categories": {"kind": TASK_KINDS, "status": STATUSES, "winner_kind": WINNER_KINDS, "state": SIGNAL_STATES,
-                       "provider_kind": PROVIDER_KINDS},
+        "categories": {"kind": TASK_KINDS, "status": STATUSES, "winner_kind": WINNER_KINDS, "state": SIGNAL_STATES},
         "stages": STAGES,
-        "conditions": {name: list(said) for name, said in MARKET_CONDITIONS.items()},
-        "figures": {name: list(said) for name, said in SUMMARY.items()},
+        "conditions": {condition: list(said) for condition, said in MARKET_CONDITIONS.items()},
+        "figures": {figure: list(said) for figure, said in SUMMARY.items()},
         "vehicles": first.vehicles["name"].astype(str).tolist(),
-        "ground": ground(first),
-        "out": _outages(first),
+        "ground": ground(first, groups),
+        "outages": _outages(first),
         "tables": shared,
-        "runs": [_run(name, result, packer) for name, result in runs.items()],
-    }  # fmt: skip
+        "runs": [_run(label, result, packer) for label, result in runs.items()],
+    }
     return Payload(head, packer.text())
+
+
+def _check(result: Result) -> None:
+    """Make sure that the tables belong together: a folder may have been edited."""
+    tasks, providers = len(result.tasks), len(result.providers)
+    for table in ("tasks", "auctions"):
+        if not np.array_equal(getattr(result, table)["task"], np.arange(tasks)):
+            raise InputError(f"report: row i of the table {table} must be task i, for all {tasks} tasks")
+    least = {("bids", "task"): 0, ("bids", "provider"): 0, ("tasks", "provider"): -1, ("auctions", "winner"): -1,
+             ("auctions", "station_left"): -1}  # fmt: skip
+    for (table, column), low in least.items():
+        ids, count = getattr(result, table)[column], tasks if column == "task" else providers
+        if len(ids) and not (low <= ids.min() and ids.max() < count):
+            raise InputError(
+                f"report: {table}.{column} must be from {low} to {count - 1}, not {ids.min()} to {ids.max()}"
+            )
+    if not result.bids["task"].is_monotonic_increasing or not result.paths["vehicle"].is_monotonic_increasing:
+        raise InputError("report: bids must be in the order of their tasks, and paths in that of their vehicles")
+    if len(result.paths) and not 0 <= result.paths["vehicle"].max() < len(result.vehicles):
+        raise InputError("report: paths has a vehicle that is not in the table vehicles")
 
 
 def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
     return {
         "name": name,
-        "policy": result.run["policy"],
         "mechanism": result.run["mechanism"],
         "information": result.run["information"],
         "summary": {str(key): plain(value) for key, value in result.summary.items()},
@@ -131,7 +152,7 @@ def _outages(result: Result) -> list[list[float | int | None]]:
         if row["kind"] == "provider_out":
             begun[provider] = time
         else:
-            found.append([provider, begun.pop(provider, 0.0), time])
+            found.append([provider, begun.pop(provider), time])
     return found + [[provider, begin, None] for provider, begin in begun.items()]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
+import os
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -13,7 +15,10 @@ from simulator.errors import OutputError
 from simulator.result import Result
 from simulator.view.report.payload import payload
 
-SCRIPTS = ("data.js", "signs.js", "map.js", "charts.js", "figures.js", "panels.js", "player.js")
+SCRIPTS = (
+    "words.js", "data.js", "signs.js", "map.js", "charts.js", "figures.js", "panels.js", "pane.js", "keys.js",
+    "player.js",
+)  # fmt: skip
 """In the order in which they build on each other."""
 
 
@@ -29,24 +34,30 @@ def write_report(runs: Mapping[str, Result], path: Path) -> None:
         OutputError: the file cannot be written.
     """
     text = page(runs)
-    part = path.with_name(f".{path.name}.part")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file")
+    # Beside the folder and not in it: what a killed process leaves must not look like a part of the run.
+    part = path.parent.with_name(f".{path.parent.name}.{path.name}.part-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def page(runs: Mapping[str, Result]) -> str:
     """The HTML of a report."""
     head, columns = payload(runs)
     parts = {
-        "title": html.escape(f"{head['scenario']}: {', '.join(runs)}"[:200]),
+        "title": html.escape(f"{head['scenario']}: {', '.join(runs)}"[:200]).encode("utf-8", "replace").decode(),
         "style": _asset("style.css"),
         "script": '"use strict";\n' + "\n".join(_asset(name) for name in SCRIPTS),
-        # Neither the end of a script nor the begin of a comment can stand in it.
-        "head": json.dumps(head, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),
+        # Neither the end of a script nor the begin of a comment can stand in it, nor half a surrogate pair.
+        "head": json.dumps(head, allow_nan=False).replace("<", "\\u003c"),
         "columns": columns,
     }
     return re.sub(r"<!--(\w+)-->", lambda found: parts[found[1]], _asset("page.html"))

@@ -4,28 +4,6 @@ const EDGE = { left: 46, right: 18, top: 8, bottom: 22 };
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [4, 2, 1, 2]];
 const SIGNS = ["circle", "diamond", "square", "triangle", "cross"];
 
-/** A number for a person: three or four figures, "∞", "–" where there is none. */
-function figure(value) {
-  if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
-  if (Number.isInteger(value)) return value.toLocaleString("en");
-  const size = Math.abs(value);
-  return size >= 1000 ? Math.round(value).toLocaleString("en") : size >= 0.001 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
-}
-
-/** Seconds as m:ss or h:mm:ss, with tenths where asked. */
-function clock(seconds, digits = 0) {
-  const parts = 10 ** digits, all = Math.round(seconds * parts), rest = (all % (60 * parts)) / parts;
-  const minutes = Math.floor(all / (60 * parts)), hours = Math.floor(minutes / 60), two = (number) => String(number).padStart(2, "0");
-  return `${hours ? `${hours}:${two(minutes % 60)}` : minutes}:${rest < 10 ? "0" : ""}${rest.toFixed(digits)}`;
-}
-
-/** At most `most` letters of a text. */
-function clip(text, most) {
-  const letters = [...text];
-  return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
-}
-
 /** A round number of about this size: 1, 2 or 5 times a power of ten. */
 function niceStep(size) {
   const power = 10 ** Math.floor(Math.log10(size || 1));
@@ -37,6 +15,16 @@ function ticks(low, high, count) {
   const step = niceStep((high - low) / count), found = [];
   for (let at = Math.ceil(low / step - 1e-9); at * step <= high + 1e-9 * step; at += 1) found.push(Number((at * step).toPrecision(12)));
   return found;
+}
+
+/** Round numbers on a logarithmic axis, fewer where it spans more. */
+function logTicks(low, high) {
+  const spans = Math.log10(high / low), digits = spans > 3 ? [1] : spans > 1.2 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
+  const found = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
+    for (const digit of digits) found.push(Number((digit * 10 ** power).toPrecision(6)));
+  }
+  return found.filter((value) => value >= low && value <= high);
 }
 
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
@@ -87,11 +75,15 @@ function hatch(pen, x, y, width, height, colour) {
  *   cells   edges, rows: [{ name, values }] of 0 to 1
  */
 class Chart {
-  constructor(pick) {
-    this.figure = document.createElement("figure");
-    this.figure.innerHTML = '<figcaption></figcaption><div class="plot"><canvas role="img"></canvas><div class="head"></div></div><ul class="names"></ul>';
-    [this.caption, this.plot, this.names] = this.figure.children;
-    [this.canvas, this.head] = this.plot.children;
+  /** `pick` is told of clicks; before `warmup`, in s, nothing counts. */
+  constructor(pick, warmup) {
+    this.warmup = warmup;
+    this.caption = make("figcaption");
+    this.canvas = make("canvas", { role: "img" });
+    this.head = make("div", { class: "head" });
+    this.names = make("ul", { class: "names" });
+    const plot = make("div", { class: "plot" }, this.canvas, this.head);
+    this.figure = make("figure", {}, this.caption, plot, this.names);
     this.canvas.addEventListener("click", (event) => pick(this.at(event.offsetX, event.offsetY)));
   }
 
@@ -99,7 +91,7 @@ class Chart {
     this.spec = spec;
     this.window = spec.x ? null : window;
     this.caption.textContent = `${spec.title} `;
-    if (spec.unit) this.caption.append(Object.assign(document.createElement("span"), { textContent: spec.unit }));
+    if (spec.unit) this.caption.append(make("span", {}, spec.unit));
     this.canvas.setAttribute("aria-label", `${spec.title}. ${spec.about}`);
     this.draw();
     this.names.replaceChildren(...spec.marks.filter((mark) => mark.name).map((mark) => this.name(mark)));
@@ -123,6 +115,15 @@ class Chart {
       pen.setLineDash([]);
     }
     pen.restore();
+    if (spec.cells) this.rows(pen, ink, spec.marks[0]);
+    this.letters(pen, ink);
+    const empty = !spec.cells && spec.marks.every((mark) => !(mark.y ?? mark.values).some((value) => value > -Infinity));
+    if (empty) this.nothing(pen, ink);
+  }
+
+  nothing(pen, ink) {
+    Object.assign(pen, { fillStyle: ink.soft, textAlign: "center" });
+    pen.fillText("nothing to show", this.inside.left + this.inside.width / 2, this.inside.top + this.inside.height / 2);
   }
 
   yspan() {
@@ -145,12 +146,16 @@ class Chart {
 
   axes(pen, ink) {
     const { left, top, width, height } = this.inside, { spec } = this;
+    if (this.window && this.warmup > this.x0) {
+      pen.fillStyle = ink.rule;
+      pen.fillRect(left, top, Math.min(this.px(this.warmup), left + width) - left, height);
+    }
     pen.strokeStyle = ink.rule;
     pen.fillStyle = ink.soft;
     pen.lineWidth = 1;
     pen.textAlign = "right";
     pen.textBaseline = "middle";
-    const across = spec.cells ? [] : spec.log ? [1, 1.5, 2, 3, 5, 10, 20, 50].filter((value) => value >= this.low && value <= this.high) : ticks(this.low, this.high, 4);
+    const across = spec.cells ? [] : spec.log ? logTicks(this.low, this.high) : ticks(this.low, this.high, 4);
     for (const value of across) {
       const y = this.py(value);
       pen.strokeRect(left, y, width, 0);
@@ -206,8 +211,9 @@ class Chart {
       if (!(value > 0)) return;
       const x = this.px(mark.edges[at]) + 0.5, width = Math.max(this.px(mark.edges[at + 1]) - x - 0.5, 1);
       const y = this.py(mark.from[at] + value), height = this.py(mark.from[at]) - y;
-      if (!mark.hatched) pen.fillRect(x, y, width, height);
-      else hatch(pen, x, y, width, height, ink[mark.colour]);
+      if (mark.hatched) hatch(pen, x, y, width, height, ink[mark.colour]);
+      else if (mark.hollow) pen.strokeRect(x + 0.5, y + 0.5, Math.max(width - 1, 0), Math.max(height - 1, 0));
+      else pen.fillRect(x, y, width, height);
     });
   }
 
@@ -222,29 +228,53 @@ class Chart {
       });
       pen.globalAlpha = 1;
     });
-    pen.restore();
-    pen.save();
+  }
+
+  /** Names of the rows of cells, at the left. */
+  rows(pen, ink, { rows }) {
+    const high = this.inside.height / rows.length, every = Math.ceil(11 / high);
     pen.fillStyle = ink.soft;
     pen.textAlign = "right";
-    const every = Math.ceil(11 / high);
-    mark.rows.forEach((row, number) => { if (number % every === 0) pen.fillText(clip(row.name, 7), EDGE.left - 5, this.inside.top + (number + 0.5) * high + 4); });
+    rows.forEach((row, number) => {
+      if (number % every) return;
+      pen.fillText(clip(row.name, 7), EDGE.left - 5, this.inside.top + (number + 0.5) * high + 4);
+    });
+  }
+
+  /** Letters at the right end of the bars that have one: colours alone would not tell them apart. */
+  letters(pen, ink) {
+    pen.fillStyle = ink.soft;
+    pen.textAlign = "left";
+    for (const { letter, values, from } of this.spec.marks) {
+      const at = letter ? values.findLastIndex((value) => value > 0) : -1;
+      if (at < 0) continue;
+      const middle = (this.py(from[at]) + this.py(from[at] + values[at])) / 2;
+      pen.fillText(letter, this.inside.left + this.inside.width + 5, middle + 4);
+    }
   }
 
   /** An entry of the list of names: how the mark looks, and what it is. */
   name(mark) {
-    const entry = document.createElement("li"), sample = document.createElement("canvas"), scale = window.devicePixelRatio || 1;
-    entry.append(sample, mark.name);
-    sample.setAttribute("aria-hidden", "true");
+    const sample = make("canvas", { "aria-hidden": "true" }), scale = window.devicePixelRatio || 1;
+    const entry = make("li", {}, sample, `${mark.letter ? `${mark.letter}: ` : ""}${mark.name}`);
     Object.assign(sample, { width: 26 * scale, height: 12 * scale });
     const pen = sample.getContext("2d"), ink = inkOf(this.canvas);
     pen.scale(scale, scale);
     dress(pen, ink, mark);
-    if (mark.kind === "bars") { if (mark.hatched) hatch(pen, 1, 1, 24, 10, ink[mark.colour]); else pen.fillRect(1, 1, 24, 10); }
-    else if (mark.kind === "cells") { [0.15, 0.45, 1].forEach((alpha, at) => { pen.globalAlpha = alpha; pen.fillRect(1 + 8 * at, 1, 8, 10); }); }
-    else {
+    if (mark.kind === "bars" && mark.hatched) hatch(pen, 1, 1, 24, 10, ink[mark.colour]);
+    else if (mark.kind === "bars" && mark.hollow) pen.strokeRect(1.5, 1.5, 23, 9);
+    else if (mark.kind === "bars") pen.fillRect(1, 1, 24, 10);
+    else if (mark.kind === "cells") {
+      [0.15, 0.45, 1].forEach((alpha, at) => {
+        pen.globalAlpha = alpha;
+        pen.fillRect(1 + 8 * at, 1, 8, 10);
+      });
+    } else {
       if (mark.kind === "line") pen.strokeRect(1, 6, 24, 0);
       pen.setLineDash([]);
-      if (mark.sign) { sign(pen, 13, 6, mark.sign, 3); if (mark.hollow || mark.sign === "cross") pen.stroke(); else pen.fill(); }
+      if (mark.sign) sign(pen, 13, 6, mark.sign, 3);
+      if (mark.sign && (mark.hollow || mark.sign === "cross")) pen.stroke();
+      else if (mark.sign) pen.fill();
     }
     return entry;
   }

@@ -53,13 +53,13 @@ class World {
     this.lasts = this.order.map(last);
     this.longest = this.order.reduce((most, _, at) => Math.max(most, this.lasts[at] - this.firsts[at]), 0);
     this.entered = tables.vehicles.entered;
-    this.signals = head.heads.map(() => ({ time: [], state: [] }));
+    this.left = tables.vehicles.left;
+    this.signals = [];
     tables.signals.time.forEach((time, row) => {
-      const signal = this.signals[tables.signals.head[row]];
+      const signal = (this.signals[tables.signals.group[row]] ??= { time: [], state: [] });
       signal.time.push(time);
       signal.state.push(head.categories.state[tables.signals.state[row]]);
     });
-    this.numbers = new Map(head.heads.map((key, number) => [key.join("\n"), number]));
   }
 
   /** Calls visit(vehicle, place) for each vehicle on the map. */
@@ -82,7 +82,8 @@ class World {
     const step = times[high] - times[low];
     const share = step > 0 ? Math.min(Math.max((time - times[low]) / step, 0), 1) : 0;
     let east = x[high] - x[low], north = y[high] - y[low];
-    const place = { x: x[low] + share * east, y: y[low] + share * north, heading: 0, speed: step > 0 ? Math.hypot(east, north) / step : 0 };
+    const there = times[begin] <= time && time <= times[end], speed = there && step > 0 ? Math.hypot(east, north) / step : 0;
+    const place = { x: x[low] + share * east, y: y[low] + share * north, heading: 0, speed };
     for (let row = low; east === 0 && north === 0 && row > begin; row -= 1) {
       east = x[row] - x[row - 1];
       north = y[row] - y[row - 1];
@@ -92,15 +93,14 @@ class World {
   }
 
   /** What a signal group shows, or nothing if it is not known. */
-  signal(junction, group, time) {
-    const signal = this.signals[this.numbers.get(`${junction}\n${group}`)];
-    const row = signal ? countUpTo(signal.time, time) - 1 : -1;
-    return row < 0 ? null : signal.state[row];
+  signal(group, time) {
+    const { time: times, state } = this.signals[group], row = countUpTo(times, time) - 1;
+    return row < 0 ? null : state[row];
   }
 
   /** A provider's outage at a moment. */
   isOut(provider, time) {
-    return this.head.out.some(([who, begin, end]) => who === provider && begin <= time && (end === null || time < end));
+    return this.head.outages.some(([who, begin, end]) => who === provider && begin <= time && (end === null || time < end));
   }
 }
 
@@ -108,9 +108,9 @@ class World {
 class Run {
   constructor(world, about, tables) {
     Object.assign(this, { world, about, name: about.name, ...tables });
-    const { tasks, stages } = { tasks: tables.tasks, stages: world.head.stages };
+    const { tasks } = tables;
     this.count = tasks.requested.length;
-    this.stages = stages.map((stage) => ({
+    this.stages = world.head.stages.map((stage) => ({
       name: stage, wait: tasks[`${stage}_wait`], time: tasks[`${stage}_time`],
       starts: new Float64Array(this.count), ends: new Float64Array(this.count),
     }));
@@ -130,9 +130,9 @@ class Run {
   }
 
   status(task) { return this.world.head.categories.status[this.tasks.status[task]]; }
-  kind(task) { return this.world.head.categories.kind[this.tasks.kind[task]].replaceAll("_", " "); }
-  provider(id) { return id < 0 ? "nobody" : this.world.ground.providers[id].name; }
-  vehicle(task) { return this.world.names[this.tasks.vehicle[task]] ?? ""; }
+  kindName(task) { return this.world.head.categories.kind[this.tasks.kind[task]].replaceAll("_", " "); }
+  providerName(id) { return id < 0 ? "nobody" : this.world.ground.providers[id].name; }
+  vehicleName(task) { return this.world.names[this.tasks.vehicle[task]] ?? ""; }
   isUav(id) { return id >= 0 && this.world.ground.providers[id].uav; }
   regret(task) { return this.auctions.oracle_surplus[task] - this.auctions.surplus[task]; }
 
@@ -146,23 +146,27 @@ class Run {
 
   /** Which stage a task is in, whether it waits, and which share of the stage is done; null if in none. */
   phase(task, time) {
-    for (const [number, stage] of this.stages.entries()) {
-      if (time < stage.starts[task]) return { number, waits: true, share: 0 };
-      if (time < stage.ends[task]) {
-        return { number, waits: false, share: (time - stage.starts[task]) / (stage.ends[task] - stage.starts[task]) };
-      }
+    for (let number = 0; number < this.stages.length; number += 1) {
+      const starts = this.stages[number].starts[task], ends = this.stages[number].ends[task];
+      if (time < starts) return { number, waits: true, share: 0 };
+      if (time < ends) return { number, waits: false, share: (time - starts) / (ends - starts) };
     }
     return null;
   }
 
-  /** Tasks in service and waiting at a provider, by stage. */
-  queues(time) {
-    const found = this.world.ground.providers.map(() => this.stages.map(() => ({ served: [], waiting: [] })));
+  /** What is under way at a moment: the tasks with their phase, and those of each provider by stage. */
+  at(time) {
+    if (this.moment?.time === time) return this.moment;
+    const queues = this.world.ground.providers.map(() => this.stages.map(() => ({ served: [], waiting: [] })));
+    const active = [];
     this.forEachActive(time, (task) => {
-      const phase = this.tasks.provider[task] < 0 ? null : this.phase(task, time);
-      if (phase) found[this.tasks.provider[task]][phase.number][phase.waits ? "waiting" : "served"].push(task);
+      const id = this.tasks.provider[task], phase = id < 0 ? null : this.phase(task, time);
+      if (!phase) return;
+      active.push({ task, phase });
+      queues[id][phase.number][phase.waits ? "waiting" : "served"].push(task);
     });
-    return found;
+    this.moment = { time, active, queues };
+    return this.moment;
   }
 
   /** Rows of the bids of an auction, the highest bid first. */

@@ -25,7 +25,7 @@ function binned(run, tasks, [begin, end], value) {
     sums[at] += one;
     counts[at] += 1;
   }
-  return { sums: [...sums], counts: [...counts], means: [...sums].map((sum, at) => (counts[at] ? sum / counts[at] : NaN)) };
+  return { sums: [...sums], means: [...sums].map((sum, at) => (counts[at] ? sum / counts[at] : NaN)) };
 }
 
 function meanOf(values) {
@@ -58,7 +58,7 @@ function chartsOfRun(run, window) {
   const rhos = asked.map((task) => auctions.rho[task]).filter(Number.isFinite);
   return [
     {
-      title: "Price scaling factor ρ", unit: "", log: true, low: 1, high: Math.max(2, ...rhos.map((rho) => rho * 1.05)),
+      title: "Price scaling factor ρ", unit: "", log: true, low: 1, high: Math.max(2, spanOf([rhos], 1)[1] * 1.05),
       about: `Mean of the finite ones ${figure(meanOf(rhos))}; of ${asked.length} auctions stations won ${ground.length} at a price, the UAV ${uav.length}.`,
       marks: [
         { kind: "points", name: "a station won", colour: "ground", sign: "circle", hollow: true, ...points(ground, auctions.rho) },
@@ -78,7 +78,7 @@ function chartsOfRun(run, window) {
     shareChart(run, asked, window, edges),
     {
       title: "Utilisation", unit: "busy share of each provider's busiest stage", cells: true,
-      about: `From 0, pale, to 1, full, a row a provider; over the whole run ${run.about.providers.map((totals, id) => `${clip(run.provider(id), 20)} ${figure(Math.max(...run.stages.map((stage) => totals[`${stage.name}_utilisation`] ?? 0)))}`).join(", ")}.`,
+      about: `From 0, pale, to 1, full, a row a provider; over the whole run ${run.about.providers.map((totals, id) => `${clip(run.providerName(id), 20)} ${figure(Math.max(...run.stages.map((stage) => totals[`${stage.name}_utilisation`] ?? 0)))}`).join(", ")}.`,
       marks: [{
         kind: "cells", name: "0, a half, 1", colour: "stage-0", edges,
         rows: run.world.ground.providers.map((one, id) => {
@@ -113,7 +113,8 @@ function latencyChart(run, asked, window, edges) {
     for (const [part, column, hatched] of [["service", stage.time, false], ["wait", stage.wait, true]]) {
       const { means } = binned(run, asked, window, (task) => column[task]);
       const values = means.map((mean) => mean || 0);
-      marks.push({ kind: "bars", name: `${stage.name} ${part}`, colour: `stage-${number}`, hatched, edges, values, from: [...from] });
+      const letter = hatched ? null : stage.name[0].toUpperCase(), name = `${stage.name} ${part}`;
+      marks.push({ kind: "bars", name, letter, colour: `stage-${number}`, hatched, edges, values, from: [...from] });
       values.forEach((value, at) => { from[at] += value; });
       told.push(`${stage.name} ${part} ${figure(meanOf(means))}`);
     }
@@ -127,7 +128,8 @@ function shareChart(run, asked, window, edges) {
   run.world.head.categories.winner_kind.forEach((kind, code) => {
     const { means } = binned(run, asked, window, (task) => Number(run.auctions.winner_kind[task] === code));
     const values = means.map((mean) => mean || 0);
-    marks.push({ kind: "bars", name: said[kind], colour: colours[kind], hatched: kind === "uav", edges, values, from: [...from] });
+    const look = { colour: colours[kind], hatched: kind === "uav", hollow: kind === "none" };
+    marks.push({ kind: "bars", name: said[kind], ...look, edges, values, from: [...from] });
     values.forEach((value, at) => { from[at] += value; });
     told.push(`${said[kind]} ${figure(meanOf(means))}`);
   });

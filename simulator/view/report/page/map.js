@@ -45,9 +45,14 @@ class MapView {
     return this.closer * Math.min((width - 24) / this.box.width, (height - 44) / this.box.height);
   }
 
-  toScreen(place) {
-    const { clientWidth: width, clientHeight: height } = this.canvas, scale = this.scale;
-    return { x: width / 2 + (place.x - this.center.x) * scale, y: height / 2 - (place.y - this.center.y) * scale };
+  /** What is seen: its middle in m, its size in pixels. */
+  get frame() {
+    return { x: this.center.x, y: this.center.y, width: this.canvas.clientWidth, height: this.canvas.clientHeight };
+  }
+
+  toScreen(place, { x, y, width, height } = this.frame) {
+    const { scale } = this;
+    return { x: width / 2 + (place.x - x) * scale, y: height / 2 - (place.y - y) * scale };
   }
 
   toWorld(place) {
@@ -79,26 +84,31 @@ class MapView {
     this.drawScale(pen);
   }
 
+  /** What stands still is drawn twice as wide and high as the view, and anew once the view leaves that. */
   drawBase(pen) {
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    const view = [width, height, this.center.x, this.center.y, this.scale, this.ink.road, window.devicePixelRatio].join();
-    if (view !== this.drawn) {
-      this.drawn = view;
-      this.base.width = this.canvas.width;
-      this.base.height = this.canvas.height;
+    const { frame, scale, ink } = this, { width, height } = frame;
+    const look = [width, height, scale, ink.road, window.devicePixelRatio].join();
+    const away = (axis, size) => Math.abs(frame[axis] - this.still[axis]) * scale > size / 2;
+    if (look !== this.drawn || away("x", width) || away("y", height)) {
+      this.drawn = look;
+      this.still = { x: frame.x, y: frame.y, width: 2 * width, height: 2 * height };
+      Object.assign(this.base, { width: 2 * this.canvas.width, height: 2 * this.canvas.height });
       const still = this.base.getContext("2d");
       still.setTransform(pen.getTransform());
-      this.drawCoverage(still);
-      if (this.world.ground.kind === "recorded") this.drawTraces(still); else this.drawRoads(still);
+      const to = (place) => this.toScreen(place, this.still);
+      this.drawCoverage(still, to);
+      if (this.world.ground.kind === "recorded") this.drawTraces(still, to);
+      else this.drawRoads(still, to);
     }
-    pen.drawImage(this.base, 0, 0, width, height);
+    const { x, y } = this.toScreen(this.still);
+    pen.drawImage(this.base, x - width, y - height, 2 * width, 2 * height);
   }
 
-  drawCoverage(pen) {
+  drawCoverage(pen, to) {
     const { ink } = this;
     for (const one of this.world.ground.providers) {
       if (one.radius === null) continue;
-      const { x, y } = this.toScreen(one);
+      const { x, y } = to(one);
       circle(pen, x, y, one.radius * this.scale);
       pen.globalAlpha = 0.045;
       pen.fillStyle = one.uav ? ink.uav : ink.cover;
@@ -113,14 +123,14 @@ class MapView {
     pen.setLineDash([]);
   }
 
-  drawRoads(pen) {
+  drawRoads(pen, to) {
     const { ink, scale } = this, { roads, lane_m: lane } = this.world.ground;
     pen.lineCap = "square";
     pen.strokeStyle = ink.road;
     const lines = roads.map(([x0, y0, x1, y1, lanes]) => {
       const length = Math.hypot(x1 - x0, y1 - y0), east = (x1 - x0) / length, north = (y1 - y0) / length;
       const at = (right) => [
-        this.toScreen({ x: x0 + right * north, y: y0 - right * east }), this.toScreen({ x: x1 + right * north, y: y1 - right * east }),
+        to({ x: x0 + right * north, y: y0 - right * east }), to({ x: x1 + right * north, y: y1 - right * east }),
       ];
       return { lanes, at };
     });
@@ -147,7 +157,7 @@ class MapView {
   }
 
   /** Where a recording has no roads, all that has been driven makes them. */
-  drawTraces(pen) {
+  drawTraces(pen, to) {
     const { paths, begins } = this.world;
     pen.strokeStyle = this.ink.road;
     pen.lineWidth = Math.max(this.world.ground.lane_m * this.scale, 2);
@@ -155,7 +165,7 @@ class MapView {
     pen.beginPath();
     for (let vehicle = 0; vehicle + 1 < begins.length; vehicle += 1) {
       for (let row = begins[vehicle]; row < begins[vehicle + 1]; row += 1) {
-        const { x, y } = this.toScreen({ x: paths.x[row], y: paths.y[row] });
+        const { x, y } = to({ x: paths.x[row], y: paths.y[row] });
         if (row === begins[vehicle]) pen.moveTo(x, y); else pen.lineTo(x, y);
       }
     }
@@ -163,18 +173,17 @@ class MapView {
   }
 
   drawSignals(pen, time) {
-    for (const head of this.world.ground.heads) {
-      const state = this.world.signal(head.junction, head.group, time);
+    for (const line of this.world.ground.stop_lines) {
+      const state = this.world.signal(line.group, time);
       if (!state) continue;
-      const ends = [head.left, head.right].map(([x, y]) => this.toScreen({ x, y }));
+      const ends = [line.left, line.right].map(([x, y]) => this.toScreen({ x, y }));
       signalSign(pen, this.ink, [ends[0].x, ends[0].y], [ends[1].x, ends[1].y], state);
     }
   }
 
   drawVehicles(pen, time, follow) {
     const { ink, scale } = this, length = Math.max(CAR_M.length * scale, CAR_PX.length), width = Math.max(CAR_M.width * scale, CAR_PX.width);
-    const asking = new Set();
-    this.run.forEachActive(time, (task) => asking.add(this.run.tasks.vehicle[task]));
+    const asking = new Set(this.run.at(time).active.map(({ task }) => this.run.tasks.vehicle[task]));
     this.vehicles = [];
     this.world.forEachAt(time, (vehicle, place) => {
       pen.fillStyle = ink.car;
@@ -294,7 +303,7 @@ class MapView {
   }
 
   drawProviders(pen, time, chosen) {
-    const { ink } = this, queues = this.run.queues(time);
+    const { ink } = this, { queues } = this.run.at(time);
     this.icons = this.world.ground.providers.map((one, id) => ({ id, ...this.toScreen(one) }));
     for (const { id, x, y } of this.icons) {
       const one = this.world.ground.providers[id], out = this.world.isOut(id, time);

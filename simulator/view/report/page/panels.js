@@ -1,16 +1,5 @@
 /** Words and tables: cards of an auction, a provider and a vehicle, and the tables below the charts. */
 
-/** An element with attributes and children; what comes from a run goes in as text, never as markup. */
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "class") element.className = value;
-    else if (value !== null && value !== undefined) element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-
 /** A table from heads and rows of cells; a head ending in "|" has words, and so stands left. */
 function tableOf(caption, heads, rows, rowClass = () => "") {
   const words = heads.map((head) => head.endsWith("|"));
@@ -28,15 +17,15 @@ function linkTo(run, task, text) {
 
 /** An auction in a sentence, for the feed and for a screen reader. */
 function sentence(run, task) {
-  const { auctions } = run, at = clock(run.tasks.requested[task], 1), who = clip(run.vehicle(task), 40);
-  const won = auctions.winner[task] < 0 ? "nobody was there to win" : `${clip(run.provider(auctions.winner[task]), 30)} wins and pays ${figure(auctions.payment[task])}`;
+  const { auctions } = run, at = clock(run.tasks.requested[task], 1), who = clip(run.vehicleName(task), 40);
+  const won = auctions.winner[task] < 0 ? "nobody was there to win" : `${clip(run.providerName(auctions.winner[task]), 30)} wins and pays ${figure(auctions.payment[task])}`;
   const price = auctions.asked[task] ? `ρ ${figure(auctions.rho[task])}, ` : "";
   return `${at}${who ? ` ${who}` : ""}: ${price}${won}, surplus ${figure(auctions.surplus[task])}`;
 }
 
 /** The rule of the auction with this round's numbers. */
 function ruling(run, task) {
-  const { auctions } = run, winner = clip(run.provider(auctions.winner[task]), 60);
+  const { auctions } = run, winner = clip(run.providerName(auctions.winner[task]), 60);
   const top = auctions.top_bid[task], second = auctions.second_bid[task], rho = auctions.rho[task];
   if (auctions.winner[task] < 0) return "Nobody was invited.";
   if (!auctions.asked[task]) return `No price was asked: ${Number.isNaN(top) ? "no station bid" : Number.isNaN(second) ? "one station was alone" : "no UAV was invited"}. ${winner} wins.`;
@@ -49,12 +38,12 @@ function ruling(run, task) {
 function auctionCard(run, task) {
   const { auctions, tasks, bids } = run;
   const rows = run.bidsOf(task), title = make("h2", { class: "long" }, `Auction ${task + 1} at ${clock(tasks.requested[task], 1)}`);
-  const who = run.vehicle(task), left = auctions.station_left[task];
+  const who = run.vehicleName(task), left = auctions.station_left[task];
   const facts = make("p", {},
-    `${run.kind(task)}, ${figure(tasks.size_mb[task])} MB, demand ${figure(tasks.demand[task])}`,
-    ...(who ? [`, of vehicle ${clip(who, 200)}`] : []), ...(left >= 0 ? [` leaving ${clip(run.provider(left), 60)}`] : []), ".");
+    `${run.kindName(task)}, ${figure(tasks.size_mb[task])} MB, demand ${figure(tasks.demand[task])}`,
+    ...(who ? [`, of vehicle ${clip(who, 200)}`] : []), ...(left >= 0 ? [` leaving ${clip(run.providerName(left), 60)}`] : []), ".");
   const bidders = tableOf(null, ["Bidder|", "bid", "value", "c", "m", "s"], rows.map((row) => [
-    `${bids.provider[row] === auctions.winner[task] ? "★ " : ""}${clip(run.provider(bids.provider[row]), 40)}`,
+    `${bids.provider[row] === auctions.winner[task] ? "★ " : ""}${clip(run.providerName(bids.provider[row]), 40)}`,
     ...[bids.bid, bids.value, bids.common_value, bids.match_value, bids.predicted_latency].map((column) => figure(column[row])),
   ]), (number) => (bids.provider[rows[number]] === auctions.winner[task] ? "won" : ""));
   const money = make("p", {}, `${auctions.asked[task] ? `ρ ${figure(auctions.rho[task])}; the` : "The"} winner pays ${figure(auctions.payment[task])}; surplus ${figure(auctions.surplus[task])}, the oracle's ${figure(auctions.oracle_surplus[task])}.`);
@@ -82,7 +71,7 @@ function journey(run, task) {
 }
 
 function providerCard(run, id, time) {
-  const one = run.world.ground.providers[id], totals = run.about.providers[id], queue = run.queues(time)[id];
+  const one = run.world.ground.providers[id], totals = run.about.providers[id], queue = run.at(time).queues[id];
   const latest = [];
   for (let task = countUpTo(run.tasks.requested, time) - 1; task >= 0 && latest.length < 5; task -= 1) if (run.tasks.provider[task] === id) latest.push(task);
   return make("div", { class: "card", "data-provider": id },
@@ -92,12 +81,20 @@ function providerCard(run, id, time) {
     make("ul", { class: "feed", "aria-label": "Its latest tasks" }, ...latest.map((task) => make("li", {}, linkTo(run, task, sentence(run, task))))));
 }
 
+/** A provider at a moment, in words for a screen reader. */
+function state(run, id, time) {
+  const one = run.world.ground.providers[id], queue = run.at(time).queues[id];
+  const busy = run.stages.map((stage, number) => (
+    `${stage.name} ${queue[number].served.length} in service, ${queue[number].waiting.length} waiting`));
+  return `${one.uav ? "UAV" : "Station"} ${clip(one.name, 80)} at ${clock(time, 1)}: ${busy.join("; ")}.`;
+}
+
 function vehicleCard(run, vehicle, time) {
   const place = run.world.place(vehicle, time), own = [];
   for (let task = 0; task < run.count; task += 1) if (run.tasks.vehicle[task] === vehicle) own.push(task);
   return make("div", { class: "card", "data-vehicle": vehicle },
     make("h2", { class: "long" }, `Vehicle ${clip(run.world.names[vehicle], 200)}`),
-    make("p", {}, `${figure(Number((3.6 * place.speed).toFixed(0)))} km/h, on the map since ${clock(run.world.entered[vehicle])}; ${own.length} task${own.length === 1 ? "" : "s"}.`),
+    make("p", {}, `${figure(Number((3.6 * place.speed).toFixed(0)))} km/h, ${time > run.world.left[vehicle] ? `left at ${clock(run.world.left[vehicle])}` : `on the map since ${clock(run.world.entered[vehicle])}`}; ${own.length} task${own.length === 1 ? "" : "s"}.`),
     make("ul", { class: "feed", "aria-label": "Its tasks" }, ...own.slice(0, 8).map((task) => make("li", {}, linkTo(run, task, sentence(run, task))))));
 }
 
@@ -110,9 +107,14 @@ function feedCard(run, time) {
 
 const ROWS = 10;
 
+/** The numbers of the tasks that count, those of the warm-up left out as in the summary. */
+function counted(run) {
+  return [...Array(run.count).keys()].slice(countUpTo(run.tasks.requested, run.world.head.warmup - 1e-9));
+}
+
 /** The numbers of the tasks with the greatest finite value. */
 function greatest(run, value, among = () => true) {
-  return [...Array(run.count).keys()].filter((task) => among(task) && Number.isFinite(value(task)))
+  return counted(run).filter((task) => among(task) && Number.isFinite(value(task)))
     .sort((one, other) => value(other) - value(one)).slice(0, ROWS);
 }
 
@@ -125,9 +127,9 @@ function tablesOfRun(run) {
   const link = (task) => linkTo(run, task, clock(run.tasks.requested[task], 1));
   return [[summary], [
     tableOf("Slowest tasks", ["moment", "provider|", "latency s", "of it waiting", "kind|"], slow.map((task) => [
-      link(task), clip(run.provider(run.tasks.provider[task]), 40), figure(run.tasks.latency[task]), figure(run.stages.reduce((sum, stage) => sum + stage.wait[task], 0)), run.kind(task)])),
+      link(task), clip(run.providerName(run.tasks.provider[task]), 40), figure(run.tasks.latency[task]), figure(run.stages.reduce((sum, stage) => sum + stage.wait[task], 0)), run.kindName(task)])),
     tableOf("Auctions with the largest regret", ["moment", "winner|", "ρ", "surplus", "oracle's", "regret"], regretted.map((task) => [
-      link(task), clip(run.provider(run.auctions.winner[task]), 40), figure(run.auctions.rho[task]), figure(run.auctions.surplus[task]), figure(run.auctions.oracle_surplus[task]), figure(run.regret(task))])),
+      link(task), clip(run.providerName(run.auctions.winner[task]), 40), figure(run.auctions.rho[task]), figure(run.auctions.surplus[task]), figure(run.auctions.oracle_surplus[task]), figure(run.regret(task))])),
   ]];
 }
 
@@ -137,11 +139,11 @@ function tablesOfRuns(runs) {
   const summary = tableOf("Summary, this world", ["figure|", ...runs.map((run) => clip(run.name, 40)), "meaning|"], Object.entries(figures).map(([name, [unit, meaning]]) => [name, ...runs.map((run) => figure(run.about.summary[name])), `${unit ? `${unit}; ` : ""}${meaning}`]));
   const spread = (task) => Math.max(...runs.map((run) => run.auctions.surplus[task])) - Math.min(...runs.map((run) => run.auctions.surplus[task]));
   const apart = (task) => runs.some((run) => run.auctions.winner[task] !== first.auctions.winner[task]);
-  const all = [...Array(first.count).keys()].filter(apart);
+  const counts = counted(first), all = counts.filter(apart);
   const shown = greatest(first, spread, apart);
-  const disagreed = tableOf(`Auctions in which they disagreed: ${figure(all.length)} of ${figure(first.count)}; those whose surplus differs most`,
+  const disagreed = tableOf(`Auctions in which they disagreed: ${figure(all.length)} of ${figure(counts.length)}; those whose surplus differs most`,
     ["moment", ...runs.map((run) => `${clip(run.name, 40)}|`), "difference"], shown.map((task) => [
       linkTo(first, task, clock(first.tasks.requested[task], 1)),
-      ...runs.map((run) => `${clip(run.provider(run.auctions.winner[task]), 30)}, ρ ${figure(run.auctions.rho[task])}, surplus ${figure(run.auctions.surplus[task])}`), figure(spread(task))]));
+      ...runs.map((run) => `${clip(run.providerName(run.auctions.winner[task]), 30)}, ρ ${figure(run.auctions.rho[task])}, surplus ${figure(run.auctions.surplus[task])}`), figure(spread(task))]));
   return [[disagreed], [summary]];
 }

@@ -1,0 +1,75 @@
+/** One map with its cards: of the only run, or of the one that is chosen among several. */
+
+const CLICK_PX = 5, WHEEL = 1.2;
+
+class Pane {
+  constructor(player, number) {
+    this.player = player;
+    this.canvas = make("canvas", { tabindex: 0, role: "img" });
+    this.auction = make("div");
+    this.chosen = make("div");
+    this.feed = make("div");
+    const side = make("div", { class: "side" }, this.auction, this.chosen, this.feed);
+    this.root = make("div", { class: "pane" });
+    if (player.runs.length > 1) this.root.append(this.choice(number));
+    this.run = player.runs[number];
+    this.view = new MapView(this.canvas, this.run);
+    this.root.append(make("div", { class: "map" }, this.canvas), side);
+    this.listen();
+  }
+
+  /** The list of policies of which this pane shows one. */
+  choice(number) {
+    const { runs } = this.player;
+    const list = make("select", {}, ...runs.map((run, at) => make("option", { value: at }, clip(run.name, 80))));
+    list.value = String(number);
+    list.addEventListener("change", () => {
+      this.run = this.view.run = runs[list.value];
+      this.player.changed();
+    });
+    return make("label", {}, "Policy ", list);
+  }
+
+  listen() {
+    let from = null;
+    const place = (event) => ({ x: event.offsetX, y: event.offsetY });
+    this.canvas.addEventListener("pointerdown", (event) => {
+      from = { ...place(event), moved: false };
+    });
+    this.canvas.addEventListener("pointermove", (event) => {
+      if (!from || !(event.buttons & 1)) return;
+      const to = place(event);
+      if (!from.moved && Math.hypot(to.x - from.x, to.y - from.y) < CLICK_PX) return;
+      this.player.pan(to.x - from.x, to.y - from.y);
+      from = { ...to, moved: true };
+    });
+    this.canvas.addEventListener("pointerup", (event) => {
+      if (from && !from.moved) this.player.picked(this.view.hit(place(event)));
+      from = null;
+    });
+    // The wheel scrolls the page, unless the map has been chosen by a click or the Tab key.
+    this.canvas.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && document.activeElement !== this.canvas) return;
+      event.preventDefault();
+      this.player.move((view) => view.zoom(event.deltaY < 0 ? WHEEL : 1 / WHEEL, place(event)));
+    }, { passive: false });
+  }
+
+  /** Bring the cards to a moment. */
+  cards() {
+    const { time, auction, provider, follow, world } = this.player, { run } = this;
+    const latest = countUpTo(run.tasks.requested, time) - 1, shown = auction >= 0 ? auction : latest;
+    const show = (place, ...cards) => patch(place, make("div", {}, ...cards));
+    show(this.auction, ...(shown >= 0 ? [auctionCard(run, shown)] : []));
+    const chosen = [];
+    if (provider >= 0) chosen.push(providerCard(run, provider, time));
+    if (follow >= 0) chosen.push(vehicleCard(run, follow, time));
+    show(this.chosen, ...chosen);
+    show(this.feed, feedCard(run, time));
+    let vehicles = 0;
+    world.forEachAt(time, () => { vehicles += 1; });
+    const what = world.ground.kind === "rounds" ? "The market without a map" : `The map with ${vehicles} vehicles`;
+    const said = shown >= 0 ? ` ${sentence(run, shown)}` : "";
+    this.canvas.setAttribute("aria-label", `${what} at ${clock(time, 1)} under ${clip(run.name, 80)}.${said}`);
+  }
+}

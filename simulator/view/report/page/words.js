@@ -1,0 +1,54 @@
+/** Numbers, times and names as a person reads them. */
+
+/** A number in three or four figures, "∞", "–" where there is none. */
+function figure(value) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  const size = Math.abs(value);
+  if (size >= 1000) return Math.round(value).toLocaleString("en");
+  return size >= 0.001 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
+}
+
+/** Seconds as m:ss or h:mm:ss, with tenths where asked. */
+function clock(seconds, digits = 0) {
+  const parts = 10 ** digits, all = Math.round(seconds * parts), rest = (all % (60 * parts)) / parts;
+  const minutes = Math.floor(all / (60 * parts)), hours = Math.floor(minutes / 60);
+  const two = (number) => String(number).padStart(2, "0");
+  return `${hours ? `${hours}:${two(minutes % 60)}` : minutes}:${rest < 10 ? "0" : ""}${rest.toFixed(digits)}`;
+}
+
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufefc]/;
+
+/** At most `most` letters of a name; one that could turn the text around it stands isolated. */
+function clip(name, most) {
+  const letters = [...name], short = letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : name;
+  return RIGHT_TO_LEFT.test(short) ? `\u2068${short.replaceAll("\u2069", "")}\u2069` : short;
+}
+
+/** An element with attributes and children; what comes from a run goes in as text, never as markup. */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") element.className = value;
+    else if (value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** Make an element like a fresh one and keep what need not change, so that focus and clicks outlast an update. */
+function patch(old, fresh) {
+  if (old.nodeName !== fresh.nodeName) {
+    old.replaceWith(fresh);
+  } else if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+  } else {
+    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    const before = [...old.childNodes], after = [...fresh.childNodes];
+    after.forEach((child, at) => (at < before.length ? patch(before[at], child) : old.append(child)));
+    before.slice(after.length).forEach((child) => child.remove());
+  }
+}
+
+const byId = (id) => document.getElementById(id);
