@@ -45,3 +45,11 @@ def test_the_simulator_never_imports_the_policies() -> None:
     assert not any(module.startswith(("simulator.study", "simulator.view", "simulator.cli")) for module in world)
     study = [module for path in (ROOT / "simulator" / "study").rglob("*.py") for module in imports(path)]
     assert not any(module.startswith(("simulator.view", "simulator.cli")) for module in study)
+
+
+def test_the_page_of_the_report_keeps_to_the_width_of_the_code() -> None:
+    page = ROOT / "simulator" / "view" / "report" / "page"
+    for path in page.iterdir():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert max(map(len, lines)) <= 120, path.name
+        assert len(lines) <= 400, path.name

@@ -1,4 +1,4 @@
-/** Charts: marks over a time axis that all share, or over two values; drawn once a view, the moment is a line on top. */
+/** Charts: marks over a time axis that all share, or over two values; the moment is a line on top of them. */
 
 const EDGE = { left: 46, right: 18, top: 8, bottom: 22 };
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [4, 2, 1, 2]];
@@ -12,14 +12,17 @@ function niceStep(size) {
 
 /** Round numbers within a span. */
 function ticks(low, high, count) {
-  const step = niceStep((high - low) / count), found = [];
-  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + 1e-9 * step; at += 1) found.push(Number((at * step).toPrecision(12)));
+  const step = niceStep((high - low) / count),
+    found = [];
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + 1e-9 * step; at += 1)
+    found.push(Number((at * step).toPrecision(12)));
   return found;
 }
 
 /** Round numbers on a logarithmic axis, fewer where it spans more. */
 function logTicks(low, high) {
-  const spans = Math.log10(high / low), digits = spans > 3 ? [1] : spans > 1.2 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
+  const spans = Math.log10(high / low),
+    digits = spans > 3 ? [1] : spans > 1.2 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
   const found = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
     for (const digit of digits) found.push(Number((digit * 10 ** power).toPrecision(6)));
@@ -30,7 +33,8 @@ function logTicks(low, high) {
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 
 function timeTicks(low, high, count) {
-  const step = TIME_STEPS.find((one) => one >= (high - low) / count) ?? 86400 * Math.ceil((high - low) / count / 86400), found = [];
+  const step = TIME_STEPS.find((one) => one >= (high - low) / count) ?? 86400 * Math.ceil((high - low) / count / 86400),
+    found = [];
   for (let at = Math.ceil(low / step); at * step <= high; at += 1) found.push(at * step);
   return found;
 }
@@ -39,9 +43,23 @@ function sign(pen, x, y, kind, size) {
   pen.beginPath();
   if (kind === "circle") pen.arc(x, y, size, 0, 2 * Math.PI);
   else if (kind === "square") pen.rect(x - size, y - size, 2 * size, 2 * size);
-  else if (kind === "triangle") { pen.moveTo(x, y - size); pen.lineTo(x + size, y + size); pen.lineTo(x - size, y + size); pen.closePath(); }
-  else if (kind === "diamond") { pen.moveTo(x, y - 1.3 * size); pen.lineTo(x + 1.3 * size, y); pen.lineTo(x, y + 1.3 * size); pen.lineTo(x - 1.3 * size, y); pen.closePath(); }
-  else { pen.moveTo(x - size, y - size); pen.lineTo(x + size, y + size); pen.moveTo(x + size, y - size); pen.lineTo(x - size, y + size); }
+  else if (kind === "triangle") {
+    pen.moveTo(x, y - size);
+    pen.lineTo(x + size, y + size);
+    pen.lineTo(x - size, y + size);
+    pen.closePath();
+  } else if (kind === "diamond") {
+    pen.moveTo(x, y - 1.3 * size);
+    pen.lineTo(x + 1.3 * size, y);
+    pen.lineTo(x, y + 1.3 * size);
+    pen.lineTo(x - 1.3 * size, y);
+    pen.closePath();
+  } else {
+    pen.moveTo(x - size, y - size);
+    pen.lineTo(x + size, y + size);
+    pen.moveTo(x + size, y - size);
+    pen.lineTo(x - size, y + size);
+  }
 }
 
 /** How a mark looks: pen set for its line or its points. */
@@ -61,14 +79,17 @@ function hatch(pen, x, y, width, height, colour) {
   pen.strokeStyle = colour;
   pen.lineWidth = 1;
   pen.beginPath();
-  for (let at = -height; at < width; at += 4) { pen.moveTo(x + at, y + height); pen.lineTo(x + at + height, y); }
+  for (let at = -height; at < width; at += 4) {
+    pen.moveTo(x + at, y + height);
+    pen.lineTo(x + at + height, y);
+  }
   pen.stroke();
   pen.restore();
 }
 
 /**
- * One chart. Its spec: title, unit, about (a sentence), marks, and optionally low, high (of the y axis), log, x (title of
- * an x axis that is no time), diagonal. A mark has kind, name, colour and its numbers:
+ * One chart. Its spec: title, unit, about (a sentence), marks, and optionally low, high (of the y axis), log, x (title
+ * of an x axis that is no time), diagonal. A mark has kind, name, colour and its numbers:
  *   line    x, y; dash, sign
  *   points  x, y, task; sign
  *   bars    edges, values, from (where each begins), hatched
@@ -98,9 +119,22 @@ class Chart {
   }
 
   draw() {
-    const { spec } = this, pen = context(this.canvas), ink = inkOf(this.canvas), { clientWidth: width, clientHeight: height } = this.canvas;
-    this.inside = { left: EDGE.left, top: EDGE.top, width: width - EDGE.left - EDGE.right, height: height - EDGE.top - EDGE.bottom };
-    [this.x0, this.x1] = this.window ?? spanOf(spec.marks.map((mark) => mark.x), 0);
+    const { spec } = this,
+      pen = context(this.canvas),
+      ink = inkOf(this.canvas),
+      { clientWidth: width, clientHeight: height } = this.canvas;
+    this.inside = {
+      left: EDGE.left,
+      top: EDGE.top,
+      width: width - EDGE.left - EDGE.right,
+      height: height - EDGE.top - EDGE.bottom,
+    };
+    [this.x0, this.x1] =
+      this.window ??
+      spanOf(
+        spec.marks.map((mark) => mark.x),
+        0,
+      );
     [this.low, this.high] = spec.cells ? [0, spec.marks[0].rows.length] : this.yspan();
     pen.font = "11px sans-serif";
     this.axes(pen, ink);
@@ -117,7 +151,8 @@ class Chart {
     pen.restore();
     if (spec.cells) this.rows(pen, ink, spec.marks[0]);
     this.letters(pen, ink);
-    const empty = !spec.cells && spec.marks.every((mark) => !(mark.y ?? mark.values).some((value) => value > -Infinity));
+    const empty =
+      !spec.cells && spec.marks.every((mark) => !(mark.y ?? mark.values).some((value) => value > -Infinity));
     if (empty) this.nothing(pen, ink);
   }
 
@@ -127,25 +162,34 @@ class Chart {
   }
 
   yspan() {
-    const { spec } = this, values = spec.marks.flatMap((mark) => (mark.kind === "bars" ? [mark.values.map((value, at) => value + mark.from[at])] : [mark.y]));
+    const { spec } = this,
+      values = spec.marks.flatMap((mark) =>
+        mark.kind === "bars" ? [mark.values.map((value, at) => value + mark.from[at])] : [mark.y],
+      );
     let [low, high] = spanOf(values, spec.low ?? Infinity);
     if (spec.low !== undefined) low = spec.low;
     if (spec.high !== undefined) high = spec.high;
     if (!(high > low)) high = low + 1;
-    return spec.log || spec.high !== undefined ? [low, high] : [low < 0 ? low - 0.05 * (high - low) : low, high + 0.05 * (high - low)];
+    return spec.log || spec.high !== undefined
+      ? [low, high]
+      : [low < 0 ? low - 0.05 * (high - low) : low, high + 0.05 * (high - low)];
   }
 
-  px(x) { return this.inside.left + ((x - this.x0) / (this.x1 - this.x0)) * this.inside.width; }
+  px(x) {
+    return this.inside.left + ((x - this.x0) / (this.x1 - this.x0)) * this.inside.width;
+  }
 
   py(y) {
-    const { low, high } = this, { top, height } = this.inside;
+    const { low, high } = this,
+      { top, height } = this.inside;
     if (y === Infinity) return top + 2;
     const share = this.spec.log ? Math.log(y / low) / Math.log(high / low) : (y - low) / (high - low);
     return top + (1 - share) * height;
   }
 
   axes(pen, ink) {
-    const { left, top, width, height } = this.inside, { spec } = this;
+    const { left, top, width, height } = this.inside,
+      { spec } = this;
     if (this.window && this.warmup > this.x0) {
       pen.fillStyle = ink.rule;
       pen.fillRect(left, top, Math.min(this.px(this.warmup), left + width) - left, height);
@@ -168,7 +212,8 @@ class Chart {
     for (const value of along) pen.fillText(spec.x ? figure(value) : clock(value), this.px(value), top + height + 6);
     pen.textBaseline = "alphabetic";
     if (spec.diagonal) {
-      const low = Math.max(this.x0, this.low), high = Math.min(this.x1, this.high);
+      const low = Math.max(this.x0, this.low),
+        high = Math.min(this.x1, this.high);
       pen.beginPath();
       pen.moveTo(this.px(low), this.py(low));
       pen.lineTo(this.px(high), this.py(high));
@@ -180,9 +225,14 @@ class Chart {
     pen.beginPath();
     let broken = true;
     for (let at = 0; at < mark.x.length; at += 1) {
-      if (!Number.isFinite(mark.y[at])) { broken = true; continue; }
-      const x = this.px(mark.x[at]), y = this.py(mark.y[at]);
-      if (broken) pen.moveTo(x, y); else pen.lineTo(x, y);
+      if (!Number.isFinite(mark.y[at])) {
+        broken = true;
+        continue;
+      }
+      const x = this.px(mark.x[at]),
+        y = this.py(mark.y[at]);
+      if (broken) pen.moveTo(x, y);
+      else pen.lineTo(x, y);
       broken = false;
     }
     pen.stroke();
@@ -202,15 +252,18 @@ class Chart {
     for (let at = 0; at < mark.x.length; at += 1) {
       if (Number.isNaN(mark.y[at])) continue;
       sign(pen, this.px(mark.x[at]), this.py(mark.y[at]), mark.sign, size);
-      if (mark.hollow) pen.stroke(); else pen.fill();
+      if (mark.hollow) pen.stroke();
+      else pen.fill();
     }
   }
 
   bars(pen, ink, mark) {
     mark.values.forEach((value, at) => {
       if (!(value > 0)) return;
-      const x = this.px(mark.edges[at]) + 0.5, width = Math.max(this.px(mark.edges[at + 1]) - x - 0.5, 1);
-      const y = this.py(mark.from[at] + value), height = this.py(mark.from[at]) - y;
+      const x = this.px(mark.edges[at]) + 0.5,
+        width = Math.max(this.px(mark.edges[at + 1]) - x - 0.5, 1);
+      const y = this.py(mark.from[at] + value),
+        height = this.py(mark.from[at]) - y;
       if (mark.hatched) hatch(pen, x, y, width, height, ink[mark.colour]);
       else if (mark.hollow) pen.strokeRect(x + 0.5, y + 0.5, Math.max(width - 1, 0), Math.max(height - 1, 0));
       else pen.fillRect(x, y, width, height);
@@ -222,7 +275,8 @@ class Chart {
     mark.rows.forEach((row, number) => {
       const y = this.inside.top + number * high;
       row.values.forEach((value, at) => {
-        const x = this.px(mark.edges[at]), width = this.px(mark.edges[at + 1]) - x;
+        const x = this.px(mark.edges[at]),
+          width = this.px(mark.edges[at + 1]) - x;
         pen.globalAlpha = Math.min(Math.max(value || 0, 0), 1);
         pen.fillRect(x, y + 1, width + 0.3, Math.max(high - 2, 1));
       });
@@ -232,7 +286,8 @@ class Chart {
 
   /** Names of the rows of cells, at the left. */
   rows(pen, ink, { rows }) {
-    const high = this.inside.height / rows.length, every = Math.ceil(11 / high);
+    const high = this.inside.height / rows.length,
+      every = Math.ceil(11 / high);
     pen.fillStyle = ink.soft;
     pen.textAlign = "right";
     rows.forEach((row, number) => {
@@ -255,10 +310,12 @@ class Chart {
 
   /** An entry of the list of names: how the mark looks, and what it is. */
   name(mark) {
-    const sample = make("canvas", { "aria-hidden": "true" }), scale = window.devicePixelRatio || 1;
+    const sample = make("canvas", { "aria-hidden": "true" }),
+      scale = window.devicePixelRatio || 1;
     const entry = make("li", {}, sample, `${mark.letter ? `${mark.letter}: ` : ""}${mark.name}`);
     Object.assign(sample, { width: 26 * scale, height: 12 * scale });
-    const pen = sample.getContext("2d"), ink = inkOf(this.canvas);
+    const pen = sample.getContext("2d"),
+      ink = inkOf(this.canvas);
     pen.scale(scale, scale);
     dress(pen, ink, mark);
     if (mark.kind === "bars" && mark.hatched) hatch(pen, 1, 1, 24, 10, ink[mark.colour]);
@@ -304,7 +361,8 @@ class Chart {
 
 /** Least and greatest finite number of several arrays, and of `known`. */
 function spanOf(arrays, known) {
-  let low = Number.isFinite(known) ? known : Infinity, high = Number.isFinite(known) ? known : -Infinity;
+  let low = Number.isFinite(known) ? known : Infinity,
+    high = Number.isFinite(known) ? known : -Infinity;
   for (const array of arrays) {
     for (const value of array ?? []) {
       if (!Number.isFinite(value)) continue;

@@ -14,17 +14,20 @@ function columnsOf(tables, buffer) {
   const found = {};
   for (const [table, columns] of Object.entries(tables)) {
     found[table] = {};
-    for (const [name, [kind, at, rows]] of Object.entries(columns)) found[table][name] = new ARRAYS[kind](buffer, at, rows);
+    for (const [name, [kind, at, rows]] of Object.entries(columns))
+      found[table][name] = new ARRAYS[kind](buffer, at, rows);
   }
   return found;
 }
 
 /** How many of the sorted values are at most `value`. */
 function countUpTo(sorted, value) {
-  let low = 0, high = sorted.length;
+  let low = 0,
+    high = sorted.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (sorted[middle] <= value) low = middle + 1; else high = middle;
+    if (sorted[middle] <= value) low = middle + 1;
+    else high = middle;
   }
   return low;
 }
@@ -69,20 +72,25 @@ class World {
     }
   }
 
-  /** Where a vehicle is, its heading in radians from east, its speed; before and after its way where that begins and ends. */
+  /** Where a vehicle is, its heading in radians from east, its speed; off its way at the nearer end of it. */
   place(vehicle, time) {
     const { time: times, x, y } = this.paths;
-    const begin = this.begins[vehicle], end = this.begins[vehicle + 1] - 1;
+    const begin = this.begins[vehicle],
+      end = this.begins[vehicle + 1] - 1;
     if (begin > end) return { x: 0, y: 0, heading: 0, speed: 0 };
-    let low = begin, high = end;
+    let low = begin,
+      high = end;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      if (times[middle] <= time) low = middle; else high = middle;
+      if (times[middle] <= time) low = middle;
+      else high = middle;
     }
     const step = times[high] - times[low];
     const share = step > 0 ? Math.min(Math.max((time - times[low]) / step, 0), 1) : 0;
-    let east = x[high] - x[low], north = y[high] - y[low];
-    const there = times[begin] <= time && time <= times[end], speed = there && step > 0 ? Math.hypot(east, north) / step : 0;
+    let east = x[high] - x[low],
+      north = y[high] - y[low];
+    const there = times[begin] <= time && time <= times[end],
+      speed = there && step > 0 ? Math.hypot(east, north) / step : 0;
     const place = { x: x[low] + share * east, y: y[low] + share * north, heading: 0, speed };
     for (let row = low; east === 0 && north === 0 && row > begin; row -= 1) {
       east = x[row] - x[row - 1];
@@ -94,13 +102,16 @@ class World {
 
   /** What a signal group shows, or nothing if it is not known. */
   signal(group, time) {
-    const { time: times, state } = this.signals[group], row = countUpTo(times, time) - 1;
+    const { time: times, state } = this.signals[group],
+      row = countUpTo(times, time) - 1;
     return row < 0 ? null : state[row];
   }
 
   /** A provider's outage at a moment. */
   isOut(provider, time) {
-    return this.head.outages.some(([who, begin, end]) => who === provider && begin <= time && (end === null || time < end));
+    return this.head.outages.some(
+      ([who, begin, end]) => who === provider && begin <= time && (end === null || time < end),
+    );
   }
 }
 
@@ -111,13 +122,17 @@ class Run {
     const { tasks } = tables;
     this.count = tasks.requested.length;
     this.stages = world.head.stages.map((stage) => ({
-      name: stage, wait: tasks[`${stage}_wait`], time: tasks[`${stage}_time`],
-      starts: new Float64Array(this.count), ends: new Float64Array(this.count),
+      name: stage,
+      wait: tasks[`${stage}_wait`],
+      time: tasks[`${stage}_time`],
+      starts: new Float64Array(this.count),
+      ends: new Float64Array(this.count),
     }));
     this.ends = new Float64Array(this.count);
     this.longest = 0;
     for (let task = 0; task < this.count; task += 1) {
-      let now = tasks.requested[task], known = now;
+      let now = tasks.requested[task],
+        known = now;
       for (const stage of this.stages) {
         stage.starts[task] = now + stage.wait[task];
         now = stage.ends[task] = stage.starts[task] + stage.time[task];
@@ -129,17 +144,33 @@ class Run {
     this.bidsAt = beginsOf(tables.bids.task, this.count);
   }
 
-  status(task) { return this.world.head.categories.status[this.tasks.status[task]]; }
-  kindName(task) { return this.world.head.categories.kind[this.tasks.kind[task]].replaceAll("_", " "); }
-  providerName(id) { return id < 0 ? "nobody" : this.world.ground.providers[id].name; }
-  vehicleName(task) { return this.world.names[this.tasks.vehicle[task]] ?? ""; }
-  isUav(id) { return id >= 0 && this.world.ground.providers[id].uav; }
-  regret(task) { return this.auctions.oracle_surplus[task] - this.auctions.surplus[task]; }
+  status(task) {
+    return this.world.head.categories.status[this.tasks.status[task]];
+  }
+  kindName(task) {
+    return this.world.head.categories.kind[this.tasks.kind[task]].replaceAll("_", " ");
+  }
+  providerName(id) {
+    return id < 0 ? "nobody" : this.world.ground.providers[id].name;
+  }
+  vehicleName(task) {
+    return this.world.names[this.tasks.vehicle[task]] ?? "";
+  }
+  isUav(id) {
+    return id >= 0 && this.world.ground.providers[id].uav;
+  }
+  regret(task) {
+    return this.auctions.oracle_surplus[task] - this.auctions.surplus[task];
+  }
 
   /** Calls visit(task) for each task between its request and its result, the latest first. */
   forEachActive(time, visit, after = 0) {
     const { requested } = this.tasks;
-    for (let task = countUpTo(requested, time) - 1; task >= 0 && requested[task] >= time - this.longest - after; task -= 1) {
+    for (
+      let task = countUpTo(requested, time) - 1;
+      task >= 0 && requested[task] >= time - this.longest - after;
+      task -= 1
+    ) {
       if (this.ends[task] + after >= time) visit(task);
     }
   }
@@ -147,7 +178,8 @@ class Run {
   /** Which stage a task is in, whether it waits, and which share of the stage is done; null if in none. */
   phase(task, time) {
     for (let number = 0; number < this.stages.length; number += 1) {
-      const starts = this.stages[number].starts[task], ends = this.stages[number].ends[task];
+      const starts = this.stages[number].starts[task],
+        ends = this.stages[number].ends[task];
       if (time < starts) return { number, waits: true, share: 0 };
       if (time < ends) return { number, waits: false, share: (time - starts) / (ends - starts) };
     }
@@ -160,7 +192,8 @@ class Run {
     const queues = this.world.ground.providers.map(() => this.stages.map(() => ({ served: [], waiting: [] })));
     const active = [];
     this.forEachActive(time, (task) => {
-      const id = this.tasks.provider[task], phase = id < 0 ? null : this.phase(task, time);
+      const id = this.tasks.provider[task],
+        phase = id < 0 ? null : this.phase(task, time);
       if (!phase) return;
       active.push({ task, phase });
       queues[id][phase.number][phase.waits ? "waiting" : "served"].push(task);

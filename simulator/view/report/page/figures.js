@@ -11,13 +11,19 @@ function binsOf([begin, end]) {
 /** Tasks that were asked for in a window. */
 function tasksIn(run, [begin, end]) {
   const found = [];
-  for (let task = countUpTo(run.tasks.requested, begin - 1e-9); task < run.count && run.tasks.requested[task] <= end; task += 1) found.push(task);
+  for (
+    let task = countUpTo(run.tasks.requested, begin - 1e-9);
+    task < run.count && run.tasks.requested[task] <= end;
+    task += 1
+  )
+    found.push(task);
   return found;
 }
 
 /** Sum and count a bin of the finite values of tasks. */
 function binned(run, tasks, [begin, end], value) {
-  const sums = new Float64Array(BINS), counts = new Float64Array(BINS);
+  const sums = new Float64Array(BINS),
+    counts = new Float64Array(BINS);
   for (const task of tasks) {
     const one = value(task);
     if (!Number.isFinite(one)) continue;
@@ -35,11 +41,21 @@ function meanOf(values) {
 
 /** Seconds of each bin in which a provider's stage was busy, over the bin's length. */
 function busy(run, provider, stage, edges) {
-  const found = new Float64Array(edges.length - 1), begin = edges[0], length = edges[1] - edges[0];
+  const found = new Float64Array(edges.length - 1),
+    begin = edges[0],
+    length = edges[1] - edges[0];
   const { starts, ends } = run.stages[stage];
-  for (let task = countUpTo(run.tasks.requested, begin - run.longest - 1e-9); task < run.count && run.tasks.requested[task] <= edges.at(-1); task += 1) {
+  for (
+    let task = countUpTo(run.tasks.requested, begin - run.longest - 1e-9);
+    task < run.count && run.tasks.requested[task] <= edges.at(-1);
+    task += 1
+  ) {
     if (run.tasks.provider[task] !== provider || !(ends[task] > begin)) continue;
-    for (let at = Math.max(Math.floor((starts[task] - begin) / length), 0); at < found.length && edges[at] < ends[task]; at += 1) {
+    for (
+      let at = Math.max(Math.floor((starts[task] - begin) / length), 0);
+      at < found.length && edges[at] < ends[task];
+      at += 1
+    ) {
       found[at] += (Math.min(ends[task], edges[at + 1]) - Math.max(starts[task], edges[at])) / length;
     }
   }
@@ -48,89 +64,188 @@ function busy(run, provider, stage, edges) {
 
 /** The charts of one run. */
 function chartsOfRun(run, window) {
-  const { auctions, tasks } = run, asked = tasksIn(run, window), { edges, middles } = binsOf(window);
+  const { auctions, tasks } = run,
+    asked = tasksIn(run, window),
+    { edges, middles } = binsOf(window);
   const bin = (value) => binned(run, asked, window, value);
-  const pick = (kind) => asked.filter((task) => auctions.asked[task] && run.world.head.categories.winner_kind[auctions.winner_kind[task]] === kind);
-  const points = (list, column) => ({ x: list.map((task) => tasks.requested[task]), y: list.map((task) => column[task]), task: list });
-  const ground = pick("ground"), uav = pick("uav");
-  const surplus = bin((task) => auctions.surplus[task]), oracle = bin((task) => auctions.oracle_surplus[task]);
+  const pick = (kind) =>
+    asked.filter(
+      (task) => auctions.asked[task] && run.world.head.categories.winner_kind[auctions.winner_kind[task]] === kind,
+    );
+  const points = (list, column) => ({
+    x: list.map((task) => tasks.requested[task]),
+    y: list.map((task) => column[task]),
+    task: list,
+  });
+  const ground = pick("ground"),
+    uav = pick("uav");
+  const surplus = bin((task) => auctions.surplus[task]),
+    oracle = bin((task) => auctions.oracle_surplus[task]);
   const realised = bin((task) => tasks.realised_surplus[task]);
   const rhos = asked.map((task) => auctions.rho[task]).filter(Number.isFinite);
+  const busiest = run.about.providers.map((totals, id) => {
+    const shares = run.stages.map((stage) => totals[`${stage.name}_utilisation`] ?? 0);
+    return `${clip(run.providerName(id), 20)} ${figure(Math.max(...shares))}`;
+  });
+  const isLost = (task) => run.status(task) === "lost";
   return [
     {
-      title: "Price scaling factor ρ", unit: "", log: true, low: 1, high: Math.max(2, spanOf([rhos], 1)[1] * 1.05),
-      about: `Mean of the finite ones ${figure(meanOf(rhos))}; of ${asked.length} auctions stations won ${ground.length} at a price, the UAV ${uav.length}.`,
+      title: "Price scaling factor ρ",
+      unit: "",
+      log: true,
+      low: 1,
+      high: Math.max(2, spanOf([rhos], 1)[1] * 1.05),
+      about: [
+        `Mean of the finite ones ${figure(meanOf(rhos))}; of ${asked.length} auctions`,
+        `stations won ${ground.length} at a price, the UAV ${uav.length}.`,
+      ].join(" "),
       marks: [
-        { kind: "points", name: "a station won", colour: "ground", sign: "circle", hollow: true, ...points(ground, auctions.rho) },
+        {
+          kind: "points",
+          name: "a station won",
+          colour: "ground",
+          sign: "circle",
+          hollow: true,
+          ...points(ground, auctions.rho),
+        },
         { kind: "points", name: "the UAV won", colour: "uav", sign: "diamond", ...points(uav, auctions.rho) },
       ],
     },
     {
-      title: "Surplus of a task", unit: "mean of what was asked for then", low: 0,
-      about: `Mean ${figure(meanOf(surplus.means))}, of the oracle's winners in the same rounds ${figure(meanOf(oracle.means))}.`,
+      title: "Surplus of a task",
+      unit: "mean of what was asked for then",
+      low: 0,
+      about: [
+        `Mean ${figure(meanOf(surplus.means))},`,
+        `of the oracle's winners in the same rounds ${figure(meanOf(oracle.means))}.`,
+      ].join(" "),
       marks: [
         { kind: "line", name: "oracle's, same rounds", colour: "oracle", dash: DASHES[1], x: middles, y: oracle.means },
         { kind: "line", name: "of the winner", colour: "ink", x: middles, y: surplus.means },
-        { kind: "line", name: "realised, 0 if lost", colour: "stage-2", dash: DASHES[2], x: middles, y: realised.means },
+        {
+          kind: "line",
+          name: "realised, 0 if lost",
+          colour: "stage-2",
+          dash: DASHES[2],
+          x: middles,
+          y: realised.means,
+        },
       ],
     },
     latencyChart(run, asked, window, edges),
     shareChart(run, asked, window, edges),
     {
-      title: "Utilisation", unit: "busy share of each provider's busiest stage", cells: true,
-      about: `From 0, pale, to 1, full, a row a provider; over the whole run ${run.about.providers.map((totals, id) => `${clip(run.providerName(id), 20)} ${figure(Math.max(...run.stages.map((stage) => totals[`${stage.name}_utilisation`] ?? 0)))}`).join(", ")}.`,
-      marks: [{
-        kind: "cells", name: "0, a half, 1", colour: "stage-0", edges,
-        rows: run.world.ground.providers.map((one, id) => {
-          const stages = run.stages.map((_, stage) => busy(run, id, stage, edges));
-          return { name: one.name, values: edges.slice(1).map((_, at) => Math.max(...stages.map((stage) => stage[at]))) };
-        }),
-      }],
+      title: "Utilisation",
+      unit: "busy share of each provider's busiest stage",
+      cells: true,
+      about: `From 0, pale, to 1, full, a row a provider; over the whole run ${busiest.join(", ")}.`,
+      marks: [
+        {
+          kind: "cells",
+          name: "0, a half, 1",
+          colour: "stage-0",
+          edges,
+          rows: run.world.ground.providers.map((one, id) => {
+            const stages = run.stages.map((_, stage) => busy(run, id, stage, edges));
+            return {
+              name: one.name,
+              values: edges.slice(1).map((_, at) => Math.max(...stages.map((stage) => stage[at]))),
+            };
+          }),
+        },
+      ],
     },
     {
-      title: "What the UAV bids and what it is worth", unit: "to it, a task", low: 0,
+      title: "What the UAV bids and what it is worth",
+      unit: "to it, a task",
+      low: 0,
       about: "The UAV bids what it knew at its last report; the value is what the task at hand is worth to it.",
       marks: [
-        { kind: "points", name: "value", colour: "uav", sign: "diamond", alpha: 0.6, ...points(asked.filter((task) => Number.isFinite(auctions.uav_value[task])), auctions.uav_value) },
-        { kind: "line", name: "bid", colour: "ink", x: asked.map((task) => tasks.requested[task]), y: asked.map((task) => auctions.uav_bid[task]) },
+        {
+          kind: "points",
+          name: "value",
+          colour: "uav",
+          sign: "diamond",
+          alpha: 0.6,
+          ...points(
+            asked.filter((task) => Number.isFinite(auctions.uav_value[task])),
+            auctions.uav_value,
+          ),
+        },
+        {
+          kind: "line",
+          name: "bid",
+          colour: "ink",
+          x: asked.map((task) => tasks.requested[task]),
+          y: asked.map((task) => auctions.uav_bid[task]),
+        },
       ],
     },
     bidsChart(run, asked),
     underWayChart(run, window),
     {
-      title: "Requests", unit: "a minute", low: 0,
-      about: `${asked.length} tasks asked for, of which ${asked.filter((task) => run.status(task) === "lost").length} were lost.`,
-      marks: [["asked for", "ink", [], () => true], ["lost", "bad", DASHES[2], (task) => run.status(task) === "lost"]].map(([name, colour, dash, counts]) => ({
-        kind: "line", name, colour, dash, x: middles, y: bin((task) => Number(counts(task))).sums.map((sum) => (60 * sum) / (edges[1] - edges[0])),
+      title: "Requests",
+      unit: "a minute",
+      low: 0,
+      about: `${asked.length} tasks asked for, of which ${asked.filter(isLost).length} were lost.`,
+      marks: [
+        ["asked for", "ink", [], () => true],
+        ["lost", "bad", DASHES[2], isLost],
+      ].map(([name, colour, dash, counts]) => ({
+        kind: "line",
+        name,
+        colour,
+        dash,
+        x: middles,
+        y: bin((task) => Number(counts(task))).sums.map((sum) => (60 * sum) / (edges[1] - edges[0])),
       })),
     },
   ];
 }
 
 function latencyChart(run, asked, window, edges) {
-  const from = new Array(BINS).fill(0), marks = [], told = [];
+  const from = new Array(BINS).fill(0),
+    marks = [],
+    told = [];
   run.stages.forEach((stage, number) => {
-    for (const [part, column, hatched] of [["service", stage.time, false], ["wait", stage.wait, true]]) {
+    for (const [part, column, hatched] of [
+      ["service", stage.time, false],
+      ["wait", stage.wait, true],
+    ]) {
       const { means } = binned(run, asked, window, (task) => column[task]);
       const values = means.map((mean) => mean || 0);
-      const letter = hatched ? null : stage.name[0].toUpperCase(), name = `${stage.name} ${part}`;
+      const letter = hatched ? null : stage.name[0].toUpperCase(),
+        name = `${stage.name} ${part}`;
       marks.push({ kind: "bars", name, letter, colour: `stage-${number}`, hatched, edges, values, from: [...from] });
-      values.forEach((value, at) => { from[at] += value; });
+      values.forEach((value, at) => {
+        from[at] += value;
+      });
       told.push(`${stage.name} ${part} ${figure(meanOf(means))}`);
     }
   });
-  return { title: "Latency by stage", unit: "s, mean; hatched is waiting", low: 0, about: `Means in s: ${told.join(", ")}.`, marks };
+  return {
+    title: "Latency by stage",
+    unit: "s, mean; hatched is waiting",
+    low: 0,
+    about: `Means in s: ${told.join(", ")}.`,
+    marks,
+  };
 }
 
 function shareChart(run, asked, window, edges) {
-  const from = new Array(BINS).fill(0), marks = [], told = [];
-  const colours = { ground: "ground", uav: "uav", none: "none" }, said = { ground: "stations", uav: "UAV", none: "nobody" };
+  const from = new Array(BINS).fill(0),
+    marks = [],
+    told = [];
+  const colours = { ground: "ground", uav: "uav", none: "none" },
+    said = { ground: "stations", uav: "UAV", none: "nobody" };
   run.world.head.categories.winner_kind.forEach((kind, code) => {
     const { means } = binned(run, asked, window, (task) => Number(run.auctions.winner_kind[task] === code));
     const values = means.map((mean) => mean || 0);
     const look = { colour: colours[kind], hatched: kind === "uav", hollow: kind === "none" };
     marks.push({ kind: "bars", name: said[kind], ...look, edges, values, from: [...from] });
-    values.forEach((value, at) => { from[at] += value; });
+    values.forEach((value, at) => {
+      from[at] += value;
+    });
     told.push(`${said[kind]} ${figure(meanOf(means))}`);
   });
   return { title: "Who gets the tasks", unit: "share", low: 0, high: 1, about: `Shares: ${told.join(", ")}.`, marks };
@@ -138,16 +253,24 @@ function shareChart(run, asked, window, edges) {
 
 /** How many tasks wait and how many are in service, over time. */
 function underWayChart(run, window) {
-  const steps = 4 * BINS, x = Array.from({ length: steps + 1 }, (_, at) => window[0] + ((window[1] - window[0]) * at) / steps);
-  const waiting = [], served = [];
+  const steps = 4 * BINS,
+    x = Array.from({ length: steps + 1 }, (_, at) => window[0] + ((window[1] - window[0]) * at) / steps);
+  const waiting = [],
+    served = [];
   for (const time of x) {
     const counts = [0, 0];
-    run.forEachActive(time, (task) => { const phase = run.phase(task, time); if (phase) counts[Number(phase.waits)] += 1; });
+    run.forEachActive(time, (task) => {
+      const phase = run.phase(task, time);
+      if (phase) counts[Number(phase.waits)] += 1;
+    });
     served.push(counts[0]);
     waiting.push(counts[1]);
   }
   return {
-    title: "Tasks under way", unit: "at a moment", low: 0, about: `On average ${figure(meanOf(served))} in service and ${figure(meanOf(waiting))} waiting.`,
+    title: "Tasks under way",
+    unit: "at a moment",
+    low: 0,
+    about: `On average ${figure(meanOf(served))} in service and ${figure(meanOf(waiting))} waiting.`,
     marks: [
       { kind: "line", name: "in service", colour: "ink", width: 1.2, x, y: served },
       { kind: "line", name: "waiting", colour: "uav", dash: DASHES[2], width: 1.4, x, y: waiting },
@@ -157,16 +280,35 @@ function underWayChart(run, window) {
 
 /** Bids over values, where the diagonal is the truth; of many every so-manieth auction. */
 function bidsChart(run, asked) {
-  const every = Math.ceil(asked.length / 1500), rows = { ground: [], uav: [] };
-  asked.filter((_, at) => at % every === 0).forEach((task) => {
-    for (const row of run.bidsOf(task)) rows[run.isUav(run.bids.provider[row]) ? "uav" : "ground"].push(row);
+  const every = Math.ceil(asked.length / 1500),
+    rows = { ground: [], uav: [] };
+  asked
+    .filter((_, at) => at % every === 0)
+    .forEach((task) => {
+      for (const row of run.bidsOf(task)) rows[run.isUav(run.bids.provider[row]) ? "uav" : "ground"].push(row);
+    });
+  const points = (list) => ({
+    x: list.map((row) => run.bids.value[row]),
+    y: list.map((row) => run.bids.bid[row]),
+    task: list.map((row) => run.bids.task[row]),
   });
-  const points = (list) => ({ x: list.map((row) => run.bids.value[row]), y: list.map((row) => run.bids.bid[row]), task: list.map((row) => run.bids.task[row]) });
   return {
-    title: "Bids against values", unit: every > 1 ? `on the line is the truth; one auction of ${every}` : "on the line is the truth", x: "value", low: 0, diagonal: true,
+    title: "Bids against values",
+    unit: every > 1 ? `on the line is the truth; one auction of ${every}` : "on the line is the truth",
+    x: "value",
+    low: 0,
+    diagonal: true,
     about: "A point a bid: to the right its true value, upwards what was bid.",
     marks: [
-      { kind: "points", name: "stations", colour: "ground", sign: "circle", hollow: true, alpha: 0.6, ...points(rows.ground) },
+      {
+        kind: "points",
+        name: "stations",
+        colour: "ground",
+        sign: "circle",
+        hollow: true,
+        alpha: 0.6,
+        ...points(rows.ground),
+      },
       { kind: "points", name: "UAV", colour: "uav", sign: "diamond", alpha: 0.6, ...points(rows.uav) },
     ],
   };
@@ -176,35 +318,79 @@ const COLOURS = ["ink", "uav", "ground", "stage-2", "stage-1", "stage-3", "bad"]
 
 /** The charts of several runs of one world: a line a policy. */
 function chartsOfRuns(runs, window) {
-  const { middles } = binsOf(window), tasks = runs.map((run) => tasksIn(run, window));
-  const lines = (value) => runs.map((run, number) => ({
-    kind: "line", name: run.name, colour: COLOURS[number % COLOURS.length], dash: DASHES[number % DASHES.length], sign: SIGNS[Math.floor(number / DASHES.length) % SIGNS.length],
-    x: middles, y: value(run, number),
-  }));
+  const { middles } = binsOf(window),
+    tasks = runs.map((run) => tasksIn(run, window));
+  const lines = (value) =>
+    runs.map((run, number) => ({
+      kind: "line",
+      name: run.name,
+      colour: COLOURS[number % COLOURS.length],
+      dash: DASHES[number % DASHES.length],
+      sign: SIGNS[Math.floor(number / DASHES.length) % SIGNS.length],
+      x: middles,
+      y: value(run, number),
+    }));
   const means = (value) => (run, number) => binned(run, tasks[number], window, (task) => value(run, task)).means;
   const chart = (title, unit, value, more = {}) => {
     const marks = lines(value);
-    return { title, unit, about: marks.map((mark) => `${clip(mark.name, 40)}: mean ${figure(meanOf(mark.y))}`).join("; "), marks, ...more };
+    return {
+      title,
+      unit,
+      about: marks.map((mark) => `${clip(mark.name, 40)}: mean ${figure(meanOf(mark.y))}`).join("; "),
+      marks,
+      ...more,
+    };
   };
   const uav = runs[0].world.head.categories.winner_kind.indexOf("uav");
   return [
-    chart("Surplus of a task", "mean", means((run, task) => run.auctions.surplus[task]), { low: 0 }),
+    chart(
+      "Surplus of a task",
+      "mean",
+      means((run, task) => run.auctions.surplus[task]),
+      { low: 0 },
+    ),
     {
-      ...chart(`Surplus ahead of ${clip(runs[0].name, 30)}`, "sum since the beginning", (run) => ahead(run, runs[0], middles)),
-      about: runs.map((run) => `${clip(run.name, 40)} ${figure(ahead(run, runs[0], [run.world.head.duration])[0])} at the end`).join("; "),
+      ...chart(`Surplus ahead of ${clip(runs[0].name, 30)}`, "sum since the beginning", (run) =>
+        ahead(run, runs[0], middles),
+      ),
+      about: runs
+        .map((run) => `${clip(run.name, 40)} ${figure(ahead(run, runs[0], [run.world.head.duration])[0])} at the end`)
+        .join("; "),
     },
-    chart("Price scaling factor ρ", "mean of the finite ones", means((run, task) => run.auctions.rho[task]), { low: 1 }),
-    chart("The UAV's share of the tasks", "", means((run, task) => Number(run.auctions.winner_kind[task] === uav)), { low: 0, high: 1 }),
-    chart("Latency", "s, mean of completed tasks", means((run, task) => (run.status(task) === "completed" ? run.tasks.latency[task] : NaN)), { low: 0 }),
-    chart("Payments", "mean a task", means((run, task) => run.auctions.payment[task]), { low: 0 }),
+    chart(
+      "Price scaling factor ρ",
+      "mean of the finite ones",
+      means((run, task) => run.auctions.rho[task]),
+      { low: 1 },
+    ),
+    chart(
+      "The UAV's share of the tasks",
+      "",
+      means((run, task) => Number(run.auctions.winner_kind[task] === uav)),
+      { low: 0, high: 1 },
+    ),
+    chart(
+      "Latency",
+      "s, mean of completed tasks",
+      means((run, task) => (run.status(task) === "completed" ? run.tasks.latency[task] : NaN)),
+      { low: 0 },
+    ),
+    chart(
+      "Payments",
+      "mean a task",
+      means((run, task) => run.auctions.payment[task]),
+      { low: 0 },
+    ),
   ];
 }
 
 /** Surplus of a run since its beginning, less that of another, at some times. */
 function ahead(run, other, times) {
-  let task = 0, sum = 0;
+  let task = 0,
+    sum = 0;
   return times.map((time) => {
-    for (; task < run.count && run.tasks.requested[task] <= time; task += 1) sum += run.auctions.surplus[task] - other.auctions.surplus[task];
+    for (; task < run.count && run.tasks.requested[task] <= time; task += 1)
+      sum += run.auctions.surplus[task] - other.auctions.surplus[task];
     return sum;
   });
 }

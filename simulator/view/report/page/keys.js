@@ -1,6 +1,7 @@
 /** Every key and the button that does the same; the page that explains them, and the signs of the map. */
 
-const JUMP_S = 5, PAN_PX = 60;
+const JUMP_S = 5,
+  PAN_PX = 60;
 
 /** What can be done to a player: keys, how they are written, what they do, the id of the button that does it too. */
 function bindingsOf(player) {
@@ -11,10 +12,12 @@ function bindingsOf(player) {
     bind(["N"], ["n"], "next auction", () => player.step(1), "next"),
     bind(["P"], ["p"], "auction before", () => player.step(-1), "before"),
     bind(["A"], ["a"], "numbers of the auction at this moment", () => player.stepTo(player.latest())),
-    bind(["←", "→"], ["ArrowLeft", "ArrowRight"], `${JUMP_S} s back, ahead`,
-      (key) => player.jump(key === "ArrowLeft" ? -JUMP_S : JUMP_S)),
-    bind(["Home", "End"], ["Home", "End"], "beginning, end",
-      (key) => player.jump(key === "Home" ? -Infinity : Infinity)),
+    bind(["←", "→"], ["ArrowLeft", "ArrowRight"], `${JUMP_S} s back, ahead`, (key) =>
+      player.jump(key === "ArrowLeft" ? -JUMP_S : JUMP_S),
+    ),
+    bind(["Home", "End"], ["Home", "End"], "beginning, end", (key) =>
+      player.jump(key === "Home" ? -Infinity : Infinity),
+    ),
     bind(["+", "-"], ["+", "=", "-"], "faster, slower", (key) => player.faster(key === "-" ? -1 : 1)),
     bind(["F"], ["f"], "follow the vehicle of the auction, or stop", () => player.toggleFollow(), "follow"),
     bind(["V"], ["v"], "follow the next vehicle", () => player.nextVehicle(), "vehicle"),
@@ -22,8 +25,12 @@ function bindingsOf(player) {
     bind(["Z"], ["z"], "map closer", () => player.move((view) => view.zoom(1.5)), "closer"),
     bind(["X"], ["x"], "map farther", () => player.move((view) => view.zoom(1 / 1.5)), "farther"),
     bind(["0"], ["0"], "the whole map", () => player.whole(), "whole"),
-    bind(["Shift+arrow"], Object.keys(arrows).map((key) => `Shift+${key}`), "move the map",
-      (key) => player.pan(...arrows[key.slice("Shift+".length)].map((step) => step * PAN_PX))),
+    bind(
+      ["Shift+arrow"],
+      Object.keys(arrows).map((key) => `Shift+${key}`),
+      "move the map",
+      (key) => player.pan(...arrows[key.slice("Shift+".length)].map((step) => step * PAN_PX)),
+    ),
     bind(["W"], ["w"], "window of the charts", () => player.nextSpan()),
     bind(["D"], ["d"], "light or dark", () => player.otherTheme(), "theme"),
     bind(["Esc"], ["Escape"], "choose nothing", () => player.chooseNothing()),
@@ -57,11 +64,22 @@ function listen(bindings) {
 
 /** Open the page that explains. */
 function explain({ bindings, world }) {
-  byId("keys").replaceChildren(...bindings.map(({ shown, what }) => make("tr", {},
-    make("td", {}, ...shown.flatMap((name) => [make("kbd", {}, name), " "])), make("td", { class: "words" }, what))));
+  byId("keys").replaceChildren(
+    ...bindings.map(({ shown, what }) =>
+      make(
+        "tr",
+        {},
+        make("td", {}, ...shown.flatMap((name) => [make("kbd", {}, name), " "])),
+        make("td", { class: "words" }, what),
+      ),
+    ),
+  );
   byId("legend").showModal();
-  const signs = signsOf(world), list = byId("legend-items");
-  list.replaceChildren(...signs.flatMap(([text]) => [make("canvas", { "aria-hidden": "true" }), make("span", {}, text)]));
+  const signs = signsOf(world),
+    list = byId("legend-items");
+  list.replaceChildren(
+    ...signs.flatMap(([text]) => [make("canvas", { "aria-hidden": "true" }), make("span", {}, text)]),
+  );
   list.querySelectorAll("canvas").forEach((canvas, at) => signs[at][1](context(canvas), inkOf(canvas)));
 }
 
@@ -71,37 +89,55 @@ function signsOf(world) {
     ["a ground station, and its coverage as a thin circle", (pen, ink) => providerSign(pen, ink, 32, 17, false, false)],
     ["a UAV, and its footprint as a broken circle", (pen, ink) => providerSign(pen, ink, 32, 17, true, false)],
     ["a provider that is out", (pen, ink) => providerSign(pen, ink, 32, 17, false, true)],
-    [`beside a provider its queues, from the left ${world.head.stages.join(", ")}: filled is in service, hollow waits`,
-      (pen, ink) => queueSign(pen, ink, 18, 28, [
-        { served: [0], waiting: [1, 2] }, { served: [0], waiting: [] }, { served: [], waiting: [] },
-        { served: [0], waiting: [1] },
-      ])],
+    [
+      `beside a provider its queues, from the left ${world.head.stages.join(", ")}: filled is in service, hollow waits`,
+      (pen, ink) =>
+        queueSign(pen, ink, 18, 28, [
+          { served: [0], waiting: [1, 2] },
+          { served: [0], waiting: [] },
+          { served: [], waiting: [] },
+          { served: [0], waiting: [1] },
+        ]),
+    ],
     ["an auction: a line to each bidder, thicker for more; the winner's is whole and has a star", auctionSign],
     ["a task on its way up or down; hollow while it waits to be sent", taskSign],
-    ["a task that is computed: inner ring GPU, outer ring CPU", (pen, ink) => {
-      providerSign(pen, ink, 32, 17, false, false);
-      pen.lineWidth = 3;
-      pen.beginPath();
-      pen.arc(32, 17, 14, -Math.PI / 2, Math.PI * 0.7);
-      pen.stroke();
-    }],
-    ["a vehicle whose task is under way has a ring; ✓ is its result, ✕ its loss", (pen, ink) => {
-      Object.assign(pen, { fillStyle: ink.car, strokeStyle: ink.car, lineWidth: 1.5 });
-      pen.fillRect(27, 15, 10, 5);
-      circle(pen, 32, 17.5, 8);
-      pen.stroke();
-    }],
+    [
+      "a task that is computed: inner ring GPU, outer ring CPU",
+      (pen, ink) => {
+        providerSign(pen, ink, 32, 17, false, false);
+        pen.lineWidth = 3;
+        pen.beginPath();
+        pen.arc(32, 17, 14, -Math.PI / 2, Math.PI * 0.7);
+        pen.stroke();
+      },
+    ],
+    [
+      "a vehicle whose task is under way has a ring; ✓ is its result, ✕ its loss",
+      (pen, ink) => {
+        Object.assign(pen, { fillStyle: ink.car, strokeStyle: ink.car, lineWidth: 1.5 });
+        pen.fillRect(27, 15, 10, 5);
+        circle(pen, 32, 17.5, 8);
+        pen.stroke();
+      },
+    ],
   ];
-  const lines = ["stop lines: red thick, yellow broken, green thin with an arrow", (pen, ink) => {
-    ["red", "yellow", "green"].forEach((state, at) => {
-      signalSign(pen, ink, [12 + 20 * at, 8], [12 + 20 * at, 28], state);
-    });
-  }];
+  const lines = [
+    "stop lines: red thick, yellow broken, green thin with an arrow",
+    (pen, ink) => {
+      ["red", "yellow", "green"].forEach((state, at) => {
+        signalSign(pen, ink, [12 + 20 * at, 8], [12 + 20 * at, 28], state);
+      });
+    },
+  ];
   return world.ground.stop_lines.length ? [...signs, lines] : signs;
 }
 
 function auctionSign(pen, ink) {
-  for (const [y, width, dash] of [[8, 3.4, []], [18, 2.6, [4, 5]], [27, 1, [4, 5]]]) {
+  for (const [y, width, dash] of [
+    [8, 3.4, []],
+    [18, 2.6, [4, 5]],
+    [27, 1, [4, 5]],
+  ]) {
     Object.assign(pen, { strokeStyle: ink.ground, lineWidth: width });
     pen.setLineDash(dash);
     pen.beginPath();

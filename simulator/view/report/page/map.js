@@ -1,63 +1,26 @@
 /** The map of one run on a canvas: what stands still is drawn once a view, the rest once a frame. */
 
-const CAR_M = { length: 4.6, width: 1.9 }, CAR_PX = { length: 9, width: 4.5 };
-const NEAR_PX = 16, RESULT_S = 0.8, AUCTION_S = 1.2;
-const AUCTIONS_SHOWN = 6;
+const CAR_M = { length: 4.6, width: 1.9 },
+  CAR_PX = { length: 9, width: 4.5 };
+const NEAR_PX = 16,
+  RESULT_S = 0.8,
+  AUCTION_S = 1.2;
+const AUCTIONS_SHOWN = 6,
+  SIGNAL_PX = 11;
 
-class MapView {
+class MapView extends Camera {
   constructor(canvas, run) {
-    this.canvas = canvas;
+    super(canvas, run.world.ground, run.world.paths);
     this.run = run;
     this.base = document.createElement("canvas");
     this.dots = [];
-    this.fit();
   }
 
-  get world() { return this.run.world; }
-  get rounds() { return this.world.ground.kind === "rounds"; }
-
-  /** Show the whole map. */
-  fit() {
-    const { roads, providers, kind } = this.world.ground;
-    const x = providers.map((one) => one.x), y = providers.map((one) => one.y);
-    for (const [x0, y0, x1, y1] of roads) { x.push(x0, x1); y.push(y0, y1); }
-    if (kind === "recorded") {
-      x.push(...quantiles(this.world.paths.x)); y.push(...quantiles(this.world.paths.y));
-    }
-    const [west, east] = [Math.min(...x), Math.max(...x)], [south, north] = [Math.min(...y), Math.max(...y)];
-    this.box = { x: (west + east) / 2, y: (south + north) / 2, width: east - west + 40, height: north - south + 40 };
-    this.center = { x: this.box.x, y: this.box.y };
-    this.closer = 1;
-    this.drawn = "";
+  get world() {
+    return this.run.world;
   }
-
-  /** Look closer (factor above 1) at a place of the screen, by default its middle. */
-  zoom(factor, at = { x: this.canvas.clientWidth / 2, y: this.canvas.clientHeight / 2 }) {
-    const before = this.toWorld(at);
-    this.closer = Math.min(Math.max(this.closer * factor, 0.5), 40);
-    const after = this.toWorld(at);
-    this.center.x += before.x - after.x;
-    this.center.y += before.y - after.y;
-  }
-
-  get scale() {
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    return this.closer * Math.min((width - 24) / this.box.width, (height - 44) / this.box.height);
-  }
-
-  /** What is seen: its middle in m, its size in pixels. */
-  get frame() {
-    return { x: this.center.x, y: this.center.y, width: this.canvas.clientWidth, height: this.canvas.clientHeight };
-  }
-
-  toScreen(place, { x, y, width, height } = this.frame) {
-    const { scale } = this;
-    return { x: width / 2 + (place.x - x) * scale, y: height / 2 - (place.y - y) * scale };
-  }
-
-  toWorld(place) {
-    const { clientWidth: width, clientHeight: height } = this.canvas, scale = this.scale;
-    return { x: this.center.x + (place.x - width / 2) / scale, y: this.center.y - (place.y - height / 2) / scale };
+  get rounds() {
+    return this.world.ground.kind === "rounds";
   }
 
   /** Where a task is asked for: at its vehicle, or in the middle where nobody drives. */
@@ -66,7 +29,7 @@ class MapView {
     return this.world.place(this.run.tasks.vehicle[task], time);
   }
 
-  /** Draw a moment: `follow` is a vehicle, `auction` a task, `provider` an id, each -1 for none; `speed` the player's. */
+  /** Draw a moment; `follow` (a vehicle), `auction` (a task) and `provider` are -1 for none. */
   draw({ time, follow, auction, provider, speed }) {
     this.ink = inkOf(this.canvas);
     if (follow >= 0) {
@@ -86,7 +49,8 @@ class MapView {
 
   /** What stands still is drawn twice as wide and high as the view, and anew once the view leaves that. */
   drawBase(pen) {
-    const { frame, scale, ink } = this, { width, height } = frame;
+    const { frame, scale, ink } = this,
+      { width, height } = frame;
     const look = [width, height, scale, ink.road, window.devicePixelRatio].join();
     const away = (axis, size) => Math.abs(frame[axis] - this.still[axis]) * scale > size / 2;
     if (look !== this.drawn || away("x", width) || away("y", height)) {
@@ -124,13 +88,17 @@ class MapView {
   }
 
   drawRoads(pen, to) {
-    const { ink, scale } = this, { roads, lane_m: lane } = this.world.ground;
+    const { ink, scale } = this,
+      { roads, lane_m: lane } = this.world.ground;
     pen.lineCap = "square";
     pen.strokeStyle = ink.road;
     const lines = roads.map(([x0, y0, x1, y1, lanes]) => {
-      const length = Math.hypot(x1 - x0, y1 - y0), east = (x1 - x0) / length, north = (y1 - y0) / length;
+      const length = Math.hypot(x1 - x0, y1 - y0),
+        east = (x1 - x0) / length,
+        north = (y1 - y0) / length;
       const at = (right) => [
-        to({ x: x0 + right * north, y: y0 - right * east }), to({ x: x1 + right * north, y: y1 - right * east }),
+        to({ x: x0 + right * north, y: y0 - right * east }),
+        to({ x: x1 + right * north, y: y1 - right * east }),
       ];
       return { lanes, at };
     });
@@ -166,7 +134,8 @@ class MapView {
     for (let vehicle = 0; vehicle + 1 < begins.length; vehicle += 1) {
       for (let row = begins[vehicle]; row < begins[vehicle + 1]; row += 1) {
         const { x, y } = to({ x: paths.x[row], y: paths.y[row] });
-        if (row === begins[vehicle]) pen.moveTo(x, y); else pen.lineTo(x, y);
+        if (row === begins[vehicle]) pen.moveTo(x, y);
+        else pen.lineTo(x, y);
       }
     }
     pen.stroke();
@@ -176,22 +145,35 @@ class MapView {
     for (const line of this.world.ground.stop_lines) {
       const state = this.world.signal(line.group, time);
       if (!state) continue;
-      const ends = [line.left, line.right].map(([x, y]) => this.toScreen({ x, y }));
-      signalSign(pen, this.ink, [ends[0].x, ends[0].y], [ends[1].x, ends[1].y], state);
+      const [left, right] = [line.left, line.right].map(([x, y]) => this.toScreen({ x, y }));
+      const longer = Math.max(SIGNAL_PX / Math.hypot(right.x - left.x, right.y - left.y), 1);
+      const kerb = [left.x + longer * (right.x - left.x), left.y + longer * (right.y - left.y)];
+      signalSign(pen, this.ink, [left.x, left.y], kerb, state);
     }
   }
 
   drawVehicles(pen, time, follow) {
-    const { ink, scale } = this, length = Math.max(CAR_M.length * scale, CAR_PX.length), width = Math.max(CAR_M.width * scale, CAR_PX.width);
+    const { ink, scale } = this,
+      length = Math.max(CAR_M.length * scale, CAR_PX.length),
+      width = Math.max(CAR_M.width * scale, CAR_PX.width);
     const asking = new Set(this.run.at(time).active.map(({ task }) => this.run.tasks.vehicle[task]));
     this.vehicles = [];
     this.world.forEachAt(time, (vehicle, place) => {
       pen.fillStyle = ink.car;
-      const { x, y } = this.toScreen(place), east = Math.cos(place.heading), north = Math.sin(place.heading);
+      const { x, y } = this.toScreen(place),
+        east = Math.cos(place.heading),
+        north = Math.sin(place.heading);
       this.vehicles.push({ vehicle, x, y, place });
       pen.beginPath();
-      for (const [ahead, right] of [[0.5, 0], [0.25, 0.5], [-0.5, 0.5], [-0.5, -0.5], [0.25, -0.5]]) {
-        const along = ahead * length, across = right * width;
+      for (const [ahead, right] of [
+        [0.5, 0],
+        [0.25, 0.5],
+        [-0.5, 0.5],
+        [-0.5, -0.5],
+        [0.25, -0.5],
+      ]) {
+        const along = ahead * length,
+          across = right * width;
         pen.lineTo(x + along * east + across * north, y - along * north + across * east);
       }
       pen.closePath();
@@ -219,22 +201,33 @@ class MapView {
     }
   }
 
-  /** Lines to all bidders at the moment of an auction, as thick as their bids; the winner's is whole, others' broken. */
+  /** Lines to all bidders when an auction settles, as thick as their bids; the winner's whole, others' broken. */
   drawAuctions(pen, time, chosen, speed) {
-    const { run } = this, lasts = AUCTION_S * speed, shown = [];
-    for (let task = countUpTo(run.tasks.requested, time) - 1; task >= 0 && run.tasks.requested[task] >= time - lasts; task -= 1) {
+    const { run } = this,
+      lasts = AUCTION_S * speed,
+      shown = [];
+    for (
+      let task = countUpTo(run.tasks.requested, time) - 1;
+      task >= 0 && run.tasks.requested[task] >= time - lasts;
+      task -= 1
+    ) {
       if (task !== chosen) shown.push(task);
     }
-    for (const task of shown.slice(0, AUCTIONS_SHOWN)) this.drawAuction(pen, task, time, 0.75 * (1 - (time - run.tasks.requested[task]) / lasts), false);
+    for (const task of shown.slice(0, AUCTIONS_SHOWN))
+      this.drawAuction(pen, task, time, 0.75 * (1 - (time - run.tasks.requested[task]) / lasts), false);
     if (chosen >= 0) this.drawAuction(pen, chosen, run.tasks.requested[chosen], 1, true);
   }
 
   drawAuction(pen, task, time, alpha, labels) {
-    const { run, ink } = this, from = this.toScreen(this.placeOf(task, run.tasks.requested[task])), rows = run.bidsOf(task);
+    const { run, ink } = this,
+      from = this.toScreen(this.placeOf(task, run.tasks.requested[task])),
+      rows = run.bidsOf(task);
     const most = rows.length ? run.bids.bid[rows[0]] : 1;
     pen.globalAlpha = Math.max(alpha, 0);
     for (const row of rows) {
-      const id = run.bids.provider[row], won = id === run.auctions.winner[task], to = this.toScreen(this.world.ground.providers[id]);
+      const id = run.bids.provider[row],
+        won = id === run.auctions.winner[task],
+        to = this.toScreen(this.world.ground.providers[id]);
       pen.strokeStyle = run.isUav(id) ? ink.uav : ink.ground;
       pen.lineWidth = (won ? 2 : 0.6) + 3 * Math.max(run.bids.bid[row] / most, 0);
       pen.setLineDash(won ? [] : [4, 5]);
@@ -242,7 +235,15 @@ class MapView {
       pen.moveTo(from.x, from.y);
       pen.lineTo(to.x, to.y);
       pen.stroke();
-      if (labels) this.write(pen, `${won ? "★ " : ""}${figure(run.bids.bid[row])}`, to.x, to.y - 16, won ? ink.ink : ink.soft, won ? "bold 13px sans-serif" : "12px sans-serif");
+      if (labels)
+        this.write(
+          pen,
+          `${won ? "★ " : ""}${figure(run.bids.bid[row])}`,
+          to.x,
+          to.y - 16,
+          won ? ink.ink : ink.soft,
+          won ? "bold 13px sans-serif" : "12px sans-serif",
+        );
     }
     pen.setLineDash([]);
     if (labels) {
@@ -254,44 +255,63 @@ class MapView {
     pen.globalAlpha = 1;
   }
 
-  /** Each task on its way: a dot to the provider, a ring that fills while it is computed, a dot back, then the result. */
+  /** Each task on its way: a dot to the provider, a ring that fills as it is computed, a dot back, the result. */
   drawTasks(pen, time, chosen, speed) {
     const { run, ink } = this;
-    run.forEachActive(time, (task) => {
-      const id = run.tasks.provider[task];
-      if (id < 0) return;
-      const vehicle = this.toScreen(this.placeOf(task, time)), provider = this.toScreen(this.world.ground.providers[id]);
-      const phase = run.phase(task, time);
-      pen.strokeStyle = pen.fillStyle = run.isUav(id) ? ink.uav : ink.ground;
-      if (!phase) {
-        this.drawResult(pen, task, vehicle, (time - run.ends[task]) / (RESULT_S * speed));
-        return;
-      }
-      const last = run.stages.length - 1, transfer = phase.number === 0 || phase.number === last;
-      const share = phase.number === 0 ? phase.share : phase.number === last ? 1 - phase.share : 1;
-      const dot = { x: vehicle.x + share * (provider.x - vehicle.x), y: vehicle.y + share * (provider.y - vehicle.y) };
-      if (transfer) {
-        pen.lineWidth = task === chosen ? 2.5 : 1;
-        pen.globalAlpha = 0.55;
-        pen.beginPath();
-        pen.moveTo(vehicle.x, vehicle.y);
-        pen.lineTo(provider.x, provider.y);
-        pen.stroke();
-        pen.globalAlpha = 1;
-        circle(pen, dot.x, dot.y, task === chosen ? 6 : 4);
-        if (phase.waits) { pen.lineWidth = 2; pen.stroke(); } else pen.fill();
-      } else {
-        pen.lineWidth = 3;
-        pen.beginPath();
-        pen.arc(provider.x, provider.y, ICON_PX + 5 + 4 * (phase.number - 1), -Math.PI / 2, -Math.PI / 2 + 2 * Math.PI * phase.share);
-        pen.stroke();
-      }
-      this.dots.push({ task, ...dot });
-    }, RESULT_S * speed);
+    run.forEachActive(
+      time,
+      (task) => {
+        const id = run.tasks.provider[task];
+        if (id < 0) return;
+        const vehicle = this.toScreen(this.placeOf(task, time)),
+          provider = this.toScreen(this.world.ground.providers[id]);
+        const phase = run.phase(task, time);
+        pen.strokeStyle = pen.fillStyle = run.isUav(id) ? ink.uav : ink.ground;
+        if (!phase) {
+          this.drawResult(pen, task, vehicle, (time - run.ends[task]) / (RESULT_S * speed));
+          return;
+        }
+        const last = run.stages.length - 1,
+          transfer = phase.number === 0 || phase.number === last;
+        const share = phase.number === 0 ? phase.share : phase.number === last ? 1 - phase.share : 1;
+        const dot = {
+          x: vehicle.x + share * (provider.x - vehicle.x),
+          y: vehicle.y + share * (provider.y - vehicle.y),
+        };
+        if (transfer) {
+          pen.lineWidth = task === chosen ? 2.5 : 1;
+          pen.globalAlpha = 0.55;
+          pen.beginPath();
+          pen.moveTo(vehicle.x, vehicle.y);
+          pen.lineTo(provider.x, provider.y);
+          pen.stroke();
+          pen.globalAlpha = 1;
+          circle(pen, dot.x, dot.y, task === chosen ? 6 : 4);
+          if (phase.waits) {
+            pen.lineWidth = 2;
+            pen.stroke();
+          } else pen.fill();
+        } else {
+          pen.lineWidth = 3;
+          pen.beginPath();
+          pen.arc(
+            provider.x,
+            provider.y,
+            ICON_PX + 5 + 4 * (phase.number - 1),
+            -Math.PI / 2,
+            -Math.PI / 2 + 2 * Math.PI * phase.share,
+          );
+          pen.stroke();
+        }
+        this.dots.push({ task, ...dot });
+      },
+      RESULT_S * speed,
+    );
   }
 
   drawResult(pen, task, at, share) {
-    const { ink } = this, lost = this.run.status(task) !== "completed";
+    const { ink } = this,
+      lost = this.run.status(task) !== "completed";
     if (this.run.status(task) === "open" || share < 0 || share > 1) return;
     pen.globalAlpha = 1 - share;
     pen.strokeStyle = lost ? ink.bad : ink.good;
@@ -303,10 +323,12 @@ class MapView {
   }
 
   drawProviders(pen, time, chosen) {
-    const { ink } = this, { queues } = this.run.at(time);
+    const { ink } = this,
+      { queues } = this.run.at(time);
     this.icons = this.world.ground.providers.map((one, id) => ({ id, ...this.toScreen(one) }));
     for (const { id, x, y } of this.icons) {
-      const one = this.world.ground.providers[id], out = this.world.isOut(id, time);
+      const one = this.world.ground.providers[id],
+        out = this.world.isOut(id, time);
       if (id === chosen) {
         circle(pen, x, y, ICON_PX + 8);
         pen.lineWidth = 3;
@@ -321,7 +343,9 @@ class MapView {
 
   drawScale(pen) {
     if (this.rounds) return;
-    const meters = niceStep(90 / this.scale), width = meters * this.scale, y = this.canvas.clientHeight - 14;
+    const meters = niceStep(90 / this.scale),
+      width = meters * this.scale,
+      y = this.canvas.clientHeight - 14;
     pen.strokeStyle = this.ink.soft;
     pen.lineWidth = 1.5;
     pen.strokeRect(14, y, width, 0);
@@ -338,20 +362,16 @@ class MapView {
 
   /** What is at a place of the screen: { provider }, { auction } or { vehicle }, the nearest of what is there. */
   hit(at) {
-    const nearest = (list) => list
-      .map((one) => ({ one, away: Math.hypot(one.x - at.x, one.y - at.y) }))
-      .filter(({ away }) => away <= NEAR_PX)
-      .sort((one, other) => one.away - other.away)[0]?.one;
-    const provider = nearest(this.icons ?? []), dot = nearest(this.dots), vehicle = nearest(this.vehicles ?? []);
+    const nearest = (list) =>
+      list
+        .map((one) => ({ one, away: Math.hypot(one.x - at.x, one.y - at.y) }))
+        .filter(({ away }) => away <= NEAR_PX)
+        .sort((one, other) => one.away - other.away)[0]?.one;
+    const provider = nearest(this.icons ?? []),
+      dot = nearest(this.dots),
+      vehicle = nearest(this.vehicles ?? []);
     if (provider) return { provider: provider.id };
     if (dot) return { auction: dot.task };
     return vehicle ? { vehicle: vehicle.vehicle } : {};
   }
-}
-
-/** The span of nearly all values: a map need not shrink for one stray vehicle. */
-function quantiles(values) {
-  if (!values.length) return [-50, 50];
-  const sorted = Float32Array.from(values).sort();
-  return [sorted[Math.floor(0.002 * (sorted.length - 1))], sorted[Math.ceil(0.998 * (sorted.length - 1))]];
 }

@@ -1,6 +1,7 @@
 /** One map with its cards: of the only run, or of the one that is chosen among several. */
 
-const CLICK_PX = 5, WHEEL = 1.2;
+const CLICK_PX = 5,
+  WHEEL = 1.2;
 
 class Pane {
   constructor(player, number) {
@@ -48,17 +49,23 @@ class Pane {
       from = null;
     });
     // The wheel scrolls the page, unless the map has been chosen by a click or the Tab key.
-    this.canvas.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey && document.activeElement !== this.canvas) return;
-      event.preventDefault();
-      this.player.move((view) => view.zoom(event.deltaY < 0 ? WHEEL : 1 / WHEEL, place(event)));
-    }, { passive: false });
+    this.canvas.addEventListener(
+      "wheel",
+      (event) => {
+        if (!event.ctrlKey && document.activeElement !== this.canvas) return;
+        event.preventDefault();
+        this.player.move((view) => view.zoom(event.deltaY < 0 ? WHEEL : 1 / WHEEL, place(event)));
+      },
+      { passive: false },
+    );
   }
 
   /** Bring the cards to a moment. */
   cards() {
-    const { time, auction, provider, follow, world } = this.player, { run } = this;
-    const latest = countUpTo(run.tasks.requested, time) - 1, shown = auction >= 0 ? auction : latest;
+    const { time, auction, provider, follow, world } = this.player,
+      { run } = this;
+    const latest = countUpTo(run.tasks.requested, time) - 1,
+      shown = auction >= 0 ? auction : latest;
     const show = (place, ...cards) => patch(place, make("div", {}, ...cards));
     show(this.auction, ...(shown >= 0 ? [auctionCard(run, shown)] : []));
     const chosen = [];
@@ -67,7 +74,9 @@ class Pane {
     show(this.chosen, ...chosen);
     show(this.feed, feedCard(run, time));
     let vehicles = 0;
-    world.forEachAt(time, () => { vehicles += 1; });
+    world.forEachAt(time, () => {
+      vehicles += 1;
+    });
     const what = world.ground.kind === "rounds" ? "The market without a map" : `The map with ${vehicles} vehicles`;
     const said = shown >= 0 ? ` ${sentence(run, shown)}` : "";
     this.canvas.setAttribute("aria-label", `${what} at ${clock(time, 1)} under ${clip(run.name, 80)}.${said}`);

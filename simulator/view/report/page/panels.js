@@ -4,10 +4,23 @@
 function tableOf(caption, heads, rows, rowClass = () => "") {
   const words = heads.map((head) => head.endsWith("|"));
   const cell = (tag, content, at, more = {}) => make(tag, { class: words[at] ? "words" : "", ...more }, content);
-  return make("table", {},
+  return make(
+    "table",
+    {},
     ...(caption ? [make("caption", {}, caption)] : []),
-    make("thead", {}, make("tr", {}, ...heads.map((head, at) => cell("th", head.replace("|", ""), at, { scope: "col" })))),
-    make("tbody", {}, ...rows.map((row, number) => make("tr", { class: rowClass(number) }, ...row.map((content, at) => cell("td", content, at))))));
+    make(
+      "thead",
+      {},
+      make("tr", {}, ...heads.map((head, at) => cell("th", head.replace("|", ""), at, { scope: "col" }))),
+    ),
+    make(
+      "tbody",
+      {},
+      ...rows.map((row, number) =>
+        make("tr", { class: rowClass(number) }, ...row.map((content, at) => cell("td", content, at))),
+      ),
+    ),
+  );
 }
 
 /** A link to a task's auction. */
@@ -17,92 +30,223 @@ function linkTo(run, task, text) {
 
 /** An auction in a sentence, for the feed and for a screen reader. */
 function sentence(run, task) {
-  const { auctions } = run, at = clock(run.tasks.requested[task], 1), who = clip(run.vehicleName(task), 40);
-  const won = auctions.winner[task] < 0 ? "nobody was there to win" : `${clip(run.providerName(auctions.winner[task]), 30)} wins and pays ${figure(auctions.payment[task])}`;
+  const { auctions } = run,
+    at = clock(run.tasks.requested[task], 1),
+    who = clip(run.vehicleName(task), 40);
+  const won =
+    auctions.winner[task] < 0
+      ? "nobody was there to win"
+      : `${clip(run.providerName(auctions.winner[task]), 30)} wins and pays ${figure(auctions.payment[task])}`;
   const price = auctions.asked[task] ? `ρ ${figure(auctions.rho[task])}, ` : "";
   return `${at}${who ? ` ${who}` : ""}: ${price}${won}, surplus ${figure(auctions.surplus[task])}`;
 }
 
 /** The rule of the auction with this round's numbers. */
 function ruling(run, task) {
-  const { auctions } = run, winner = clip(run.providerName(auctions.winner[task]), 60);
-  const top = auctions.top_bid[task], second = auctions.second_bid[task], rho = auctions.rho[task];
+  const { auctions } = run,
+    winner = `${clip(run.providerName(auctions.winner[task]), 60)} wins`;
+  const [top, second, rho] = [auctions.top_bid, auctions.second_bid, auctions.rho].map((column) => column[task]);
   if (auctions.winner[task] < 0) return "Nobody was invited.";
-  if (!auctions.asked[task]) return `No price was asked: ${Number.isNaN(top) ? "no station bid" : Number.isNaN(second) ? "one station was alone" : "no UAV was invited"}. ${winner} wins.`;
-  if (run.about.mechanism !== "msb") return `${winner} wins under ${run.about.mechanism}; bids are ${figure(top)} and ${figure(second)}, ρ is ${figure(rho)}.`;
-  return run.isUav(auctions.winner[task])
-    ? `The best station's bid ${figure(top)} does not exceed ρ times the second, ${figure(rho)} × ${figure(second)} = ${figure(rho * second)}: ${winner} wins.`
-    : `The best station's bid ${figure(top)} exceeds ρ times the second, ${figure(rho)} × ${figure(second)} = ${figure(rho * second)}: ${winner} wins.`;
+  if (!auctions.asked[task]) {
+    const alone = Number.isNaN(second) ? "one station was alone" : "no UAV was invited";
+    return `No price was asked: ${Number.isNaN(top) ? "no station bid" : alone}. ${winner}.`;
+  }
+  if (run.about.mechanism !== "msb") {
+    const bids = `bids are ${figure(top)} and ${figure(second)}, ρ is ${figure(rho)}`;
+    return `${winner} under ${run.about.mechanism}; ${bids}.`;
+  }
+  const threshold = `${figure(rho)} × ${figure(second)} = ${figure(rho * second)}`;
+  const compared = run.isUav(auctions.winner[task]) ? "does not exceed" : "exceeds";
+  return `The best station's bid ${figure(top)} ${compared} ρ times the second, ${threshold}: ${winner}.`;
 }
 
 function auctionCard(run, task) {
   const { auctions, tasks, bids } = run;
-  const rows = run.bidsOf(task), title = make("h2", { class: "long" }, `Auction ${task + 1} at ${clock(tasks.requested[task], 1)}`);
-  const who = run.vehicleName(task), left = auctions.station_left[task];
-  const facts = make("p", {},
+  const rows = run.bidsOf(task),
+    title = make("h2", { class: "long" }, `Auction ${task + 1} at ${clock(tasks.requested[task], 1)}`);
+  const who = run.vehicleName(task),
+    left = auctions.station_left[task];
+  const facts = make(
+    "p",
+    {},
     `${run.kindName(task)}, ${figure(tasks.size_mb[task])} MB, demand ${figure(tasks.demand[task])}`,
-    ...(who ? [`, of vehicle ${clip(who, 200)}`] : []), ...(left >= 0 ? [` leaving ${clip(run.providerName(left), 60)}`] : []), ".");
-  const bidders = tableOf(null, ["Bidder|", "bid", "value", "c", "m", "s"], rows.map((row) => [
-    `${bids.provider[row] === auctions.winner[task] ? "★ " : ""}${clip(run.providerName(bids.provider[row]), 40)}`,
-    ...[bids.bid, bids.value, bids.common_value, bids.match_value, bids.predicted_latency].map((column) => figure(column[row])),
-  ]), (number) => (bids.provider[rows[number]] === auctions.winner[task] ? "won" : ""));
-  const money = make("p", {}, `${auctions.asked[task] ? `ρ ${figure(auctions.rho[task])}; the` : "The"} winner pays ${figure(auctions.payment[task])}; surplus ${figure(auctions.surplus[task])}, the oracle's ${figure(auctions.oracle_surplus[task])}.`);
-  const seen = make("details", {}, make("summary", {}, "What the policy was told"),
-    tableOf(null, ["condition|", "value", "meaning|"], Object.entries(run.world.head.conditions).map(([name, [unit, meaning]]) => [name, `${figure(auctions[`m_${name}`][task])} ${unit}`, meaning])));
-  return make("div", { class: "card", "data-task": task }, title, facts, make("p", {}, ruling(run, task)), rows.length ? bidders : "", money, journey(run, task), seen);
+    ...(who ? [`, of vehicle ${clip(who, 200)}`] : []),
+    ...(left >= 0 ? [` leaving ${clip(run.providerName(left), 60)}`] : []),
+    ".",
+  );
+  const bidders = tableOf(
+    null,
+    ["Bidder|", "bid", "value", "c", "m", "s"],
+    rows.map((row) => [
+      `${bids.provider[row] === auctions.winner[task] ? "★ " : ""}${clip(run.providerName(bids.provider[row]), 40)}`,
+      ...[bids.bid, bids.value, bids.common_value, bids.match_value, bids.predicted_latency].map((column) =>
+        figure(column[row]),
+      ),
+    ]),
+    (number) => (bids.provider[rows[number]] === auctions.winner[task] ? "won" : ""),
+  );
+  const money = make(
+    "p",
+    {},
+    auctions.asked[task] ? `ρ ${figure(auctions.rho[task])}; the` : "The",
+    ` winner pays ${figure(auctions.payment[task])}; surplus ${figure(auctions.surplus[task])}, `,
+    `the oracle's ${figure(auctions.oracle_surplus[task])}.`,
+  );
+  const seen = make(
+    "details",
+    {},
+    make("summary", {}, "What the policy was told"),
+    tableOf(
+      null,
+      ["condition|", "value", "meaning|"],
+      Object.entries(run.world.head.conditions).map(([name, [unit, meaning]]) => [
+        name,
+        `${figure(auctions[`m_${name}`][task])} ${unit}`,
+        meaning,
+      ]),
+    ),
+  );
+  return make(
+    "div",
+    { class: "card", "data-task": task },
+    title,
+    facts,
+    make("p", {}, ruling(run, task)),
+    rows.length ? bidders : "",
+    money,
+    journey(run, task),
+    seen,
+  );
 }
 
 /** The stages of a task: a bar, and the same in words. */
 function journey(run, task) {
-  const { tasks } = run, whole = run.ends[task] - tasks.requested[task];
-  const bar = make("div", { class: "stages", "aria-hidden": "true" }), told = [];
+  const { tasks } = run,
+    whole = run.ends[task] - tasks.requested[task];
+  const bar = make("div", { class: "stages", "aria-hidden": "true" }),
+    told = [];
   run.stages.forEach((stage, number) => {
-    for (const [part, seconds] of [["wait", stage.wait[task]], ["", stage.time[task]]]) {
+    for (const [part, seconds] of [
+      ["wait", stage.wait[task]],
+      ["", stage.time[task]],
+    ]) {
       if (!(seconds > 0)) continue;
       const piece = make("i");
       piece.style.width = `${(100 * seconds) / whole}%`;
-      piece.style.background = part ? `repeating-linear-gradient(135deg, var(--stage-${number}) 0 1px, transparent 1px 4px)` : `var(--stage-${number})`;
+      piece.style.background = part
+        ? `repeating-linear-gradient(135deg, var(--stage-${number}) 0 1px, transparent 1px 4px)`
+        : `var(--stage-${number})`;
       bar.append(piece);
       told.push(`${stage.name}${part ? " wait" : ""} ${figure(seconds)}`);
     }
   });
-  const end = { completed: `completed after ${figure(tasks.latency[task])} s`, lost: "lost", unserved: "unserved", open: "open when the run ended" }[run.status(task)];
-  return make("div", {}, ...(told.length ? [bar] : []), make("p", {}, `${told.length ? `${told.join(", ")} s; ` : ""}${end}, accuracy ${figure(tasks.accuracy[task])}, realised surplus ${figure(tasks.realised_surplus[task])}.`));
+  const end = {
+    completed: `completed after ${figure(tasks.latency[task])} s`,
+    lost: "lost",
+    unserved: "unserved",
+    open: "open when the run ended",
+  }[run.status(task)];
+  return make(
+    "div",
+    {},
+    ...(told.length ? [bar] : []),
+    make(
+      "p",
+      {},
+      told.length ? `${told.join(", ")} s; ` : "",
+      `${end}, accuracy ${figure(tasks.accuracy[task])}, `,
+      `realised surplus ${figure(tasks.realised_surplus[task])}.`,
+    ),
+  );
 }
 
 function providerCard(run, id, time) {
-  const one = run.world.ground.providers[id], totals = run.about.providers[id], queue = run.at(time).queues[id];
+  const one = run.world.ground.providers[id],
+    totals = run.about.providers[id],
+    queue = run.at(time).queues[id];
   const latest = [];
-  for (let task = countUpTo(run.tasks.requested, time) - 1; task >= 0 && latest.length < 5; task -= 1) if (run.tasks.provider[task] === id) latest.push(task);
-  return make("div", { class: "card", "data-provider": id },
-    make("h2", { class: "long" }, `${clip(one.name, 200)}, ${one.uav ? `a UAV at ${figure(one.altitude)} m` : "a ground station"}${run.world.isOut(id, time) ? ", out" : ""}`),
-    tableOf(null, ["stage|", "in service", "waiting", "busy, whole run"], run.stages.map((stage, number) => [stage.name, String(queue[number].served.length), String(queue[number].waiting.length), figure(totals[`${stage.name}_utilisation`])])),
-    make("p", {}, `Whole run: ${figure(totals.tasks)} tasks, mean latency ${figure(totals.mean_latency)} s, surplus ${figure(totals.surplus)}, paid ${figure(totals.payments)}, net utility ${figure(totals.net_utility)}.`),
-    make("ul", { class: "feed", "aria-label": "Its latest tasks" }, ...latest.map((task) => make("li", {}, linkTo(run, task, sentence(run, task))))));
+  for (let task = countUpTo(run.tasks.requested, time) - 1; task >= 0 && latest.length < 5; task -= 1)
+    if (run.tasks.provider[task] === id) latest.push(task);
+  return make(
+    "div",
+    { class: "card", "data-provider": id },
+    make(
+      "h2",
+      { class: "long" },
+      clip(one.name, 200),
+      one.uav ? `, a UAV at ${figure(one.altitude)} m` : ", a ground station",
+      run.world.isOut(id, time) ? ", out" : "",
+    ),
+    tableOf(
+      null,
+      ["stage|", "in service", "waiting", "busy, whole run"],
+      run.stages.map((stage, number) => [
+        stage.name,
+        String(queue[number].served.length),
+        String(queue[number].waiting.length),
+        figure(totals[`${stage.name}_utilisation`]),
+      ]),
+    ),
+    make(
+      "p",
+      {},
+      `Whole run: ${figure(totals.tasks)} tasks, mean latency ${figure(totals.mean_latency)} s, `,
+      `surplus ${figure(totals.surplus)}, paid ${figure(totals.payments)}, `,
+      `net utility ${figure(totals.net_utility)}.`,
+    ),
+    make(
+      "ul",
+      { class: "feed", "aria-label": "Its latest tasks" },
+      ...latest.map((task) => make("li", {}, linkTo(run, task, sentence(run, task)))),
+    ),
+  );
 }
 
 /** A provider at a moment, in words for a screen reader. */
 function state(run, id, time) {
-  const one = run.world.ground.providers[id], queue = run.at(time).queues[id];
-  const busy = run.stages.map((stage, number) => (
-    `${stage.name} ${queue[number].served.length} in service, ${queue[number].waiting.length} waiting`));
+  const one = run.world.ground.providers[id],
+    queue = run.at(time).queues[id];
+  const busy = run.stages.map(
+    (stage, number) =>
+      `${stage.name} ${queue[number].served.length} in service, ${queue[number].waiting.length} waiting`,
+  );
   return `${one.uav ? "UAV" : "Station"} ${clip(one.name, 80)} at ${clock(time, 1)}: ${busy.join("; ")}.`;
 }
 
 function vehicleCard(run, vehicle, time) {
-  const place = run.world.place(vehicle, time), own = [];
+  const place = run.world.place(vehicle, time),
+    left = run.world.left[vehicle],
+    own = [];
   for (let task = 0; task < run.count; task += 1) if (run.tasks.vehicle[task] === vehicle) own.push(task);
-  return make("div", { class: "card", "data-vehicle": vehicle },
+  return make(
+    "div",
+    { class: "card", "data-vehicle": vehicle },
     make("h2", { class: "long" }, `Vehicle ${clip(run.world.names[vehicle], 200)}`),
-    make("p", {}, `${figure(Number((3.6 * place.speed).toFixed(0)))} km/h, ${time > run.world.left[vehicle] ? `left at ${clock(run.world.left[vehicle])}` : `on the map since ${clock(run.world.entered[vehicle])}`}; ${own.length} task${own.length === 1 ? "" : "s"}.`),
-    make("ul", { class: "feed", "aria-label": "Its tasks" }, ...own.slice(0, 8).map((task) => make("li", {}, linkTo(run, task, sentence(run, task))))));
+    make(
+      "p",
+      {},
+      `${figure(Number((3.6 * place.speed).toFixed(0)))} km/h, `,
+      time > left ? `left at ${clock(left)}` : `on the map since ${clock(run.world.entered[vehicle])}`,
+      `; ${own.length} task${own.length === 1 ? "" : "s"}.`,
+    ),
+    make(
+      "ul",
+      { class: "feed", "aria-label": "Its tasks" },
+      ...own.slice(0, 8).map((task) => make("li", {}, linkTo(run, task, sentence(run, task)))),
+    ),
+  );
 }
 
 function feedCard(run, time) {
   const latest = [];
-  for (let task = countUpTo(run.tasks.requested, time) - 1; task >= 0 && latest.length < 6; task -= 1) latest.push(task);
-  return make("div", { class: "card" }, make("h2", {}, "Latest auctions"),
-    make("ul", { class: "feed" }, ...latest.map((task) => make("li", {}, linkTo(run, task, sentence(run, task))))));
+  for (let task = countUpTo(run.tasks.requested, time) - 1; task >= 0 && latest.length < 6; task -= 1)
+    latest.push(task);
+  return make(
+    "div",
+    { class: "card" },
+    make("h2", {}, "Latest auctions"),
+    make("ul", { class: "feed" }, ...latest.map((task) => make("li", {}, linkTo(run, task, sentence(run, task))))),
+  );
 }
 
 const ROWS = 10;
@@ -114,36 +258,99 @@ function counted(run) {
 
 /** The numbers of the tasks with the greatest finite value. */
 function greatest(run, value, among = () => true) {
-  return counted(run).filter((task) => among(task) && Number.isFinite(value(task)))
-    .sort((one, other) => value(other) - value(one)).slice(0, ROWS);
+  return counted(run)
+    .filter((task) => among(task) && Number.isFinite(value(task)))
+    .sort((one, other) => value(other) - value(one))
+    .slice(0, ROWS);
 }
 
 /** The tables of one run, by column of the page. */
 function tablesOfRun(run) {
   const { figures } = run.world.head;
-  const summary = tableOf("Summary", ["figure|", "value", "meaning|"], Object.entries(figures).map(([name, [unit, meaning]]) => [name, `${figure(run.about.summary[name])} ${unit}`, meaning]));
-  const slow = greatest(run, (task) => run.tasks.latency[task], (task) => run.status(task) === "completed");
-  const regretted = greatest(run, (task) => run.regret(task), (task) => run.regret(task) > 0);
+  const summary = tableOf(
+    "Summary",
+    ["figure|", "value", "meaning|"],
+    Object.entries(figures).map(([name, [unit, meaning]]) => [
+      name,
+      `${figure(run.about.summary[name])} ${unit}`,
+      meaning,
+    ]),
+  );
+  const slow = greatest(
+    run,
+    (task) => run.tasks.latency[task],
+    (task) => run.status(task) === "completed",
+  );
+  const regretted = greatest(
+    run,
+    (task) => run.regret(task),
+    (task) => run.regret(task) > 0,
+  );
   const link = (task) => linkTo(run, task, clock(run.tasks.requested[task], 1));
-  return [[summary], [
-    tableOf("Slowest tasks", ["moment", "provider|", "latency s", "of it waiting", "kind|"], slow.map((task) => [
-      link(task), clip(run.providerName(run.tasks.provider[task]), 40), figure(run.tasks.latency[task]), figure(run.stages.reduce((sum, stage) => sum + stage.wait[task], 0)), run.kindName(task)])),
-    tableOf("Auctions with the largest regret", ["moment", "winner|", "ρ", "surplus", "oracle's", "regret"], regretted.map((task) => [
-      link(task), clip(run.providerName(run.auctions.winner[task]), 40), figure(run.auctions.rho[task]), figure(run.auctions.surplus[task]), figure(run.auctions.oracle_surplus[task]), figure(run.regret(task))])),
-  ]];
+  return [
+    [summary],
+    [
+      tableOf(
+        "Slowest tasks",
+        ["moment", "provider|", "latency s", "of it waiting", "kind|"],
+        slow.map((task) => [
+          link(task),
+          clip(run.providerName(run.tasks.provider[task]), 40),
+          figure(run.tasks.latency[task]),
+          figure(run.stages.reduce((sum, stage) => sum + stage.wait[task], 0)),
+          run.kindName(task),
+        ]),
+      ),
+      tableOf(
+        "Auctions with the largest regret",
+        ["moment", "winner|", "ρ", "surplus", "oracle's", "regret"],
+        regretted.map((task) => [
+          link(task),
+          clip(run.providerName(run.auctions.winner[task]), 40),
+          figure(run.auctions.rho[task]),
+          figure(run.auctions.surplus[task]),
+          figure(run.auctions.oracle_surplus[task]),
+          figure(run.regret(task)),
+        ]),
+      ),
+    ],
+  ];
 }
 
-/** The tables of several runs: their summaries, and the auctions in which they disagreed, those that cost most first. */
+/** The tables of several runs: the auctions in which they disagreed, the dearest first, and their summaries. */
 function tablesOfRuns(runs) {
-  const { figures } = runs[0].world.head, first = runs[0];
-  const summary = tableOf("Summary, this world", ["figure|", ...runs.map((run) => clip(run.name, 40)), "meaning|"], Object.entries(figures).map(([name, [unit, meaning]]) => [name, ...runs.map((run) => figure(run.about.summary[name])), `${unit ? `${unit}; ` : ""}${meaning}`]));
-  const spread = (task) => Math.max(...runs.map((run) => run.auctions.surplus[task])) - Math.min(...runs.map((run) => run.auctions.surplus[task]));
+  const { figures } = runs[0].world.head,
+    first = runs[0];
+  const summary = tableOf(
+    "Summary, this world",
+    ["figure|", ...runs.map((run) => clip(run.name, 40)), "meaning|"],
+    Object.entries(figures).map(([name, [unit, meaning]]) => [
+      name,
+      ...runs.map((run) => figure(run.about.summary[name])),
+      `${unit ? `${unit}; ` : ""}${meaning}`,
+    ]),
+  );
+  const spread = (task) =>
+    Math.max(...runs.map((run) => run.auctions.surplus[task])) -
+    Math.min(...runs.map((run) => run.auctions.surplus[task]));
   const apart = (task) => runs.some((run) => run.auctions.winner[task] !== first.auctions.winner[task]);
-  const counts = counted(first), all = counts.filter(apart);
+  const counts = counted(first),
+    all = counts.filter(apart);
   const shown = greatest(first, spread, apart);
-  const disagreed = tableOf(`Auctions in which they disagreed: ${figure(all.length)} of ${figure(counts.length)}; those whose surplus differs most`,
-    ["moment", ...runs.map((run) => `${clip(run.name, 40)}|`), "difference"], shown.map((task) => [
+  const disagreed = tableOf(
+    `Auctions in which they disagreed: ${figure(all.length)} of ${figure(counts.length)}; those that differ most`,
+    ["moment", ...runs.map((run) => `${clip(run.name, 40)}|`), "difference"],
+    shown.map((task) => [
       linkTo(first, task, clock(first.tasks.requested[task], 1)),
-      ...runs.map((run) => `${clip(run.providerName(run.auctions.winner[task]), 30)}, ρ ${figure(run.auctions.rho[task])}, surplus ${figure(run.auctions.surplus[task])}`), figure(spread(task))]));
+      ...runs.map((run) =>
+        [
+          clip(run.providerName(run.auctions.winner[task]), 30),
+          `ρ ${figure(run.auctions.rho[task])}`,
+          `surplus ${figure(run.auctions.surplus[task])}`,
+        ].join(", "),
+      ),
+      figure(spread(task)),
+    ]),
+  );
   return [[disagreed], [summary]];
 }

@@ -1,7 +1,11 @@
 /** The page: one clock, the maps, charts and cards that follow it, and what can be done to it. */
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60];
-const CARDS_MS = 200, BEHIND = 0.1, FRAMES_KEPT = 600, LONGEST_STEP_S = 0.25, FOLLOWED_CLOSER = 2.5;
+const CARDS_MS = 200,
+  BEHIND = 0.1,
+  FRAMES_KEPT = 600,
+  LONGEST_STEP_S = 0.25,
+  FOLLOWED_CLOSER = 2.5;
 
 class Player {
   constructor(world, runs) {
@@ -12,7 +16,9 @@ class Player {
     byId("panes").append(...this.panes.map((pane) => pane.root));
     this.writeHeader();
     this.writeTables();
-    this.charts = this.specs([0, this.end]).map(() => new Chart((picked) => this.pickedInChart(picked), world.head.warmup));
+    this.charts = this.specs([0, this.end]).map(
+      () => new Chart((picked) => this.pickedInChart(picked), world.head.warmup),
+    );
     byId("charts").append(...this.charts.map((chart) => chart.figure));
     this.bindings = bindingsOf(this);
     this.listen();
@@ -32,26 +38,41 @@ class Player {
   }
 
   writeHeader() {
-    const { head } = this.world, [run] = this.runs, { summary } = run.about, several = this.runs.length > 1;
-    byId("title").append(make("bdi", {}, head.scenario), ": ",
-      ...this.runs.flatMap((one, at) => [at ? ", " : "", make("bdi", {}, one.name)]));
-    byId("about").append(...(head.about ? [make("bdi", {}, head.about), "; "] : []),
+    const { head } = this.world,
+      [run] = this.runs,
+      { summary } = run.about,
+      several = this.runs.length > 1;
+    byId("title").append(
+      make("bdi", {}, head.scenario),
+      ": ",
+      ...this.runs.flatMap((one, at) => [at ? ", " : "", make("bdi", {}, one.name)]),
+    );
+    byId("about").append(
+      ...(head.about ? [make("bdi", {}, head.about), "; "] : []),
       `seed ${head.seed}, ${figure(head.duration)} s`,
       head.warmup ? `, of which ${figure(head.warmup)} s of warm-up do not count` : "",
-      several ? "; mean surplus of a task:" : `; the policy sees: ${run.about.information}`);
+      several ? "; mean surplus of a task:" : `; the policy sees: ${run.about.information}`,
+    );
     const totals = several
       ? this.runs.map((one) => [clip(one.name, 30), one.about.summary.surplus_mean])
-      : [["tasks", summary.tasks], ["mean surplus", summary.surplus_mean], ["of the oracle's", summary.oracle_share],
-        ["by UAV", summary.uav_share], ["mean latency, s", summary.latency_mean]];
-    byId("totals").append(...totals.map(([name, value]) => (
-      make("div", {}, make("dt", {}, name), make("dd", {}, figure(value))))));
+      : [
+          ["tasks", summary.tasks],
+          ["mean surplus", summary.surplus_mean],
+          ["of the oracle's", summary.oracle_share],
+          ["by UAV", summary.uav_share],
+          ["mean latency, s", summary.latency_mean],
+        ];
+    byId("totals").append(
+      ...totals.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, figure(value)))),
+    );
     byId("scrub").max = this.end;
     byId("speed").append(...SPEEDS.map((speed) => make("option", { value: speed }, `${speed} ×`)));
     byId("follow").hidden = byId("vehicle").hidden = this.world.ground.kind === "rounds";
   }
 
   writeTables() {
-    const several = this.runs.length > 1, columns = several ? tablesOfRuns(this.runs) : tablesOfRun(this.runs[0]);
+    const several = this.runs.length > 1,
+      columns = several ? tablesOfRuns(this.runs) : tablesOfRun(this.runs[0]);
     byId("tables").classList.toggle("several", several);
     byId("tables").append(...columns.map((tables) => make("div", {}, ...tables)));
   }
@@ -70,16 +91,23 @@ class Player {
       if (location.hash !== hash) history.pushState(null, "", hash);
       this.readHash(hash);
     });
-    new ResizeObserver(() => { this.showCharts(); this.changed(); }).observe(byId("main"));
+    new ResizeObserver(() => {
+      this.showCharts();
+      this.changed();
+    }).observe(byId("main"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       if (!this.themeChosen) this.setTheme(this.systemTheme());
     });
   }
 
   /** Tell a screen reader. */
-  say(text) { byId("said").textContent = text; }
+  say(text) {
+    byId("said").textContent = text;
+  }
 
-  systemTheme() { return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"; }
+  systemTheme() {
+    return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  }
 
   setTheme(theme) {
     document.documentElement.dataset.theme = theme;
@@ -124,10 +152,13 @@ class Player {
   }
 
   /** The last task that had been asked for. */
-  latest() { return countUpTo(this.runs[0].tasks.requested, this.time) - 1; }
+  latest() {
+    return countUpTo(this.runs[0].tasks.requested, this.time) - 1;
+  }
 
   step(by) {
-    const { requested } = this.runs[0].tasks, here = this.auction >= 0 ? this.auction : this.latest();
+    const { requested } = this.runs[0].tasks,
+      here = this.auction >= 0 ? this.auction : this.latest();
     const between = this.auction < 0 && by < 0 && here >= 0 && requested[here] < this.time - 1e-9;
     this.stepTo(Math.min(Math.max(between ? here : here + by, 0), this.runs[0].count - 1));
   }
@@ -156,7 +187,9 @@ class Player {
   setFollow(vehicle) {
     if (this.world.ground.kind === "rounds") return;
     if (this.follow < 0 && vehicle >= 0) {
-      this.move((view) => { view.closer = Math.max(view.closer, FOLLOWED_CLOSER); });
+      this.move((view) => {
+        view.closer = Math.max(view.closer, FOLLOWED_CLOSER);
+      });
     }
     this.follow = vehicle;
     this.changed();
@@ -174,7 +207,8 @@ class Player {
     const { providers } = this.world.ground;
     this.provider = this.provider + 1 < providers.length ? this.provider + 1 : -1;
     this.changed();
-    const id = this.provider, said = this.panes.map(({ run }) => (id < 0 ? "" : state(run, id, this.time)));
+    const id = this.provider,
+      said = this.panes.map(({ run }) => (id < 0 ? "" : state(run, id, this.time)));
     this.say(id < 0 ? "No provider" : said.join(" "));
   }
 
@@ -222,7 +256,8 @@ class Player {
 
   readHash(hash) {
     const said = new URLSearchParams(hash.slice(1));
-    const time = Number(said.get("t") ?? NaN), task = Number(said.get("task") ?? NaN);
+    const time = Number(said.get("t") ?? NaN),
+      task = Number(said.get("task") ?? NaN);
     if (Number.isInteger(task) && task >= 0 && task < this.runs[0].count) this.stepTo(task);
     else if (Number.isFinite(time)) {
       this.playing = false;
@@ -238,7 +273,9 @@ class Player {
   }
 
   /** What the charts show of a window of time. */
-  specs(window) { return this.runs.length > 1 ? chartsOfRuns(this.runs, window) : chartsOfRun(this.runs[0], window); }
+  specs(window) {
+    return this.runs.length > 1 ? chartsOfRuns(this.runs, window) : chartsOfRun(this.runs[0], window);
+  }
 
   setSpan(seconds) {
     this.span = seconds;
@@ -297,7 +334,8 @@ class Player {
     if (now - this.cardsAt < CARDS_MS) return;
     this.cardsAt = now;
     for (const pane of this.panes) pane.cards();
-    const scrub = byId("scrub"), said = clock(time, 1);
+    const scrub = byId("scrub"),
+      said = clock(time, 1);
     scrub.value = time;
     scrub.setAttribute("aria-valuetext", `${said} of ${clock(this.end)}`);
     byId("clock").textContent = said;
@@ -309,7 +347,8 @@ class Player {
 
 async function open() {
   if (!("DecompressionStream" in window)) throw new Error("it needs a browser of 2023 or later");
-  const head = JSON.parse(byId("head").textContent), buffer = await unpack(byId("columns").textContent.trim());
+  const head = JSON.parse(byId("head").textContent),
+    buffer = await unpack(byId("columns").textContent.trim());
   const world = new World(head, columnsOf(head.tables, buffer));
   const runs = head.runs.map((about) => new Run(world, about, columnsOf(about.tables, buffer)));
   byId("main").hidden = false;

@@ -1,6 +1,7 @@
 /** The signs of the map, as they stand in its key too: providers, queues, stop lines. */
 
-const ICON_PX = 9, SHOWN_IN_QUEUE = 7;
+const ICON_PX = 9,
+  SHOWN_IN_QUEUE = 7;
 
 /** Colours of the page's theme, by the name of their variable. */
 function inkOf(element) {
@@ -11,7 +12,8 @@ function inkOf(element) {
 /** A canvas's context scaled to the screen's pixels, cleared. */
 function context(canvas) {
   const scale = window.devicePixelRatio || 1;
-  const width = Math.round(canvas.clientWidth * scale), height = Math.round(canvas.clientHeight * scale);
+  const width = Math.round(canvas.clientWidth * scale),
+    height = Math.round(canvas.clientHeight * scale);
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const pen = canvas.getContext("2d");
   pen.setTransform(scale, 0, 0, scale, 0, 0);
@@ -33,7 +35,10 @@ function providerSign(pen, ink, x, y, uav, out) {
   pen.fillStyle = ink.card;
   pen.beginPath();
   if (uav) {
-    pen.moveTo(x, y - size); pen.lineTo(x + size, y); pen.lineTo(x, y + size); pen.lineTo(x - size, y);
+    pen.moveTo(x, y - size);
+    pen.lineTo(x + size, y);
+    pen.lineTo(x, y + size);
+    pen.lineTo(x - size, y);
     pen.closePath();
   } else {
     pen.rect(x - size + 2, y - size + 2, 2 * size - 4, 2 * size - 4);
@@ -42,17 +47,27 @@ function providerSign(pen, ink, x, y, uav, out) {
   pen.stroke();
   pen.beginPath();
   if (uav) {
-    for (const [east, north] of [[-1, -1], [1, -1], [-1, 1], [1, 1]]) {
+    for (const [east, north] of [
+      [-1, -1],
+      [1, -1],
+      [-1, 1],
+      [1, 1],
+    ]) {
       pen.moveTo(x + east * size + 3, y + north * size);
       pen.arc(x + east * size, y + north * size, 3, 0, 2 * Math.PI);
     }
   } else {
-    pen.moveTo(x, y + 3); pen.lineTo(x, y - 3);
-    pen.moveTo(x - 4, y - 1); pen.lineTo(x, y - 4); pen.lineTo(x + 4, y - 1);
+    pen.moveTo(x, y + 3);
+    pen.lineTo(x, y - 3);
+    pen.moveTo(x - 4, y - 1);
+    pen.lineTo(x, y - 4);
+    pen.lineTo(x + 4, y - 1);
   }
   if (out) {
-    pen.moveTo(x - 1.4 * size, y - 1.4 * size); pen.lineTo(x + 1.4 * size, y + 1.4 * size);
-    pen.moveTo(x + 1.4 * size, y - 1.4 * size); pen.lineTo(x - 1.4 * size, y + 1.4 * size);
+    pen.moveTo(x - 1.4 * size, y - 1.4 * size);
+    pen.lineTo(x + 1.4 * size, y + 1.4 * size);
+    pen.moveTo(x + 1.4 * size, y - 1.4 * size);
+    pen.lineTo(x - 1.4 * size, y + 1.4 * size);
   }
   pen.stroke();
 }
@@ -63,7 +78,9 @@ function queueSign(pen, ink, x, y, queues) {
   pen.font = "9px sans-serif";
   pen.textAlign = "center";
   queues.forEach(({ served, waiting }, stage) => {
-    const left = x + 7 * stage, served_count = served.length, all = served_count + waiting.length;
+    const left = x + 7 * stage,
+      served_count = served.length,
+      all = served_count + waiting.length;
     pen.strokeStyle = pen.fillStyle = ink[`stage-${stage}`];
     pen.fillRect(left, y + 1, 5, 1.5);
     for (let place = 0; place < Math.min(all, SHOWN_IN_QUEUE); place += 1) {
@@ -88,6 +105,11 @@ function signalSign(pen, ink, left, right, state) {
   const [x, y] = [(left[0] + right[0]) / 2, (left[1] + right[1]) / 2];
   const angle = Math.atan2(right[1] - left[1], right[0] - left[0]) - Math.PI / 2;
   pen.beginPath();
-  for (const [turn, reach] of [[0, 9], [2.2, 5], [-2.2, 5]]) pen.lineTo(x + reach * Math.cos(angle + turn), y + reach * Math.sin(angle + turn));
+  for (const [turn, reach] of [
+    [0, 9],
+    [2.2, 5],
+    [-2.2, 5],
+  ])
+    pen.lineTo(x + reach * Math.cos(angle + turn), y + reach * Math.sin(angle + turn));
   pen.fill();
 }

@@ -12,8 +12,11 @@ function figure(value) {
 
 /** Seconds as m:ss or h:mm:ss, with tenths where asked. */
 function clock(seconds, digits = 0) {
-  const parts = 10 ** digits, all = Math.round(seconds * parts), rest = (all % (60 * parts)) / parts;
-  const minutes = Math.floor(all / (60 * parts)), hours = Math.floor(minutes / 60);
+  const parts = 10 ** digits,
+    all = Math.round(seconds * parts),
+    rest = (all % (60 * parts)) / parts;
+  const minutes = Math.floor(all / (60 * parts)),
+    hours = Math.floor(minutes / 60);
   const two = (number) => String(number).padStart(2, "0");
   return `${hours ? `${hours}:${two(minutes % 60)}` : minutes}:${rest < 10 ? "0" : ""}${rest.toFixed(digits)}`;
 }
@@ -22,7 +25,8 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1
 
 /** At most `most` letters of a name; one that could turn the text around it stands isolated. */
 function clip(name, most) {
-  const letters = [...name], short = letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : name;
+  const letters = [...name],
+    short = letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : name;
   return RIGHT_TO_LEFT.test(short) ? `\u2068${short.replaceAll("\u2069", "")}\u2069` : short;
 }
 
@@ -45,7 +49,8 @@ function patch(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
   } else {
     for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-    const before = [...old.childNodes], after = [...fresh.childNodes];
+    const before = [...old.childNodes],
+      after = [...fresh.childNodes];
     after.forEach((child, at) => (at < before.length ? patch(before[at], child) : old.append(child)));
     before.slice(after.length).forEach((child) => child.remove());
   }

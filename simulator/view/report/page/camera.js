@@ -1,0 +1,65 @@
+/** From metres to pixels: which part of the map a canvas shows. */
+
+class Camera {
+  constructor(canvas, ground, paths) {
+    Object.assign(this, { canvas, ground, paths });
+    this.fit();
+  }
+
+  /** Show the whole map. */
+  fit() {
+    const { roads, providers, kind } = this.ground;
+    const x = providers.map((one) => one.x),
+      y = providers.map((one) => one.y);
+    for (const [x0, y0, x1, y1] of roads) {
+      x.push(x0, x1);
+      y.push(y0, y1);
+    }
+    if (kind === "recorded") {
+      x.push(...quantiles(this.paths.x));
+      y.push(...quantiles(this.paths.y));
+    }
+    const [west, east] = [Math.min(...x), Math.max(...x)],
+      [south, north] = [Math.min(...y), Math.max(...y)];
+    this.box = { x: (west + east) / 2, y: (south + north) / 2, width: east - west + 40, height: north - south + 40 };
+    this.center = { x: this.box.x, y: this.box.y };
+    this.closer = 1;
+  }
+
+  /** Look closer (factor above 1) at a place of the screen, by default its middle. */
+  zoom(factor, at = { x: this.canvas.clientWidth / 2, y: this.canvas.clientHeight / 2 }) {
+    const before = this.toWorld(at);
+    this.closer = Math.min(Math.max(this.closer * factor, 0.5), 40);
+    const after = this.toWorld(at);
+    this.center.x += before.x - after.x;
+    this.center.y += before.y - after.y;
+  }
+
+  get scale() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    return this.closer * Math.min((width - 24) / this.box.width, (height - 44) / this.box.height);
+  }
+
+  /** What is seen: its middle in m, its size in pixels. */
+  get frame() {
+    return { x: this.center.x, y: this.center.y, width: this.canvas.clientWidth, height: this.canvas.clientHeight };
+  }
+
+  toScreen(place, { x, y, width, height } = this.frame) {
+    const { scale } = this;
+    return { x: width / 2 + (place.x - x) * scale, y: height / 2 - (place.y - y) * scale };
+  }
+
+  toWorld(place) {
+    const { clientWidth: width, clientHeight: height } = this.canvas,
+      scale = this.scale;
+    return { x: this.center.x + (place.x - width / 2) / scale, y: this.center.y - (place.y - height / 2) / scale };
+  }
+}
+
+/** The span of nearly all values: a map need not shrink for one stray vehicle. */
+function quantiles(values) {
+  if (!values.length) return [-50, 50];
+  const sorted = Float64Array.from(values).sort();
+  return [sorted[Math.floor(0.002 * (sorted.length - 1))], sorted[Math.ceil(0.998 * (sorted.length - 1))]];
+}
