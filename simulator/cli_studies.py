@@ -80,6 +80,9 @@ def compare(
         )
         first = load_scenario(loaded, {key: values[0] for key, values in points.items()})
         length = min(first.duration_s if duration is None else duration, warmup + PAGE_S)
+        note = "".join(f"{key} = {values[0]}; " for key, values in points.items()) + "the world of seed 0"
+        if len(names) > PAGE_POLICIES:
+            note += f"; the first {PAGE_POLICIES} of {len(names)} policies"
         looked_at = {}
         for number, name in enumerate(names[:PAGE_POLICIES]):
             looked_at[name] = simulate(first, name, 0, length, warmup)
@@ -90,7 +93,7 @@ def compare(
         runs.to_csv(part / "runs.csv")
         (part / "scenario.yaml").write_text(dump_scenario(loaded, directory.resolve()), encoding="utf-8")
         comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
-        write_report(looked_at, part / REPORT_FILE)
+        write_report(looked_at, part / REPORT_FILE, note)
     journal.unlink(missing_ok=True)
     print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
     print(directory)  # noqa: T201

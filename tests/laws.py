@@ -167,7 +167,7 @@ def check_littles_law(result: Result) -> None:
     if len(vehicles) == 0:
         return
     ways = result.paths.groupby("vehicle")["time"].agg(["min", "max"]).reindex(vehicles["vehicle"])
-    seen = ways["max"].where(vehicles["left"].notna().to_numpy(), duration) - ways["min"]
+    seen = ways["max"] - ways["min"]
     stays = vehicles["left"].fillna(duration) - vehicles["entered"]
     assert np.isclose(seen.sum() / duration, len(stays) / duration * stays.mean())
 

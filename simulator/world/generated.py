@@ -21,7 +21,7 @@ from simulator.world.attachment import end_of_span
 from simulator.world.fleet import Fleet
 from simulator.world.roads import PHASES, Network
 from simulator.world.stretch import Departure, Road, Stretch
-from simulator.world.traffic import DEPARTING_MPS, Columns, Crossing, until
+from simulator.world.traffic import DEPARTING_MPS, Columns, Crossing, until, until_the_end
 
 MOST_TURNS = 32
 """A vehicle takes the first way on at every junction after this many."""
@@ -265,14 +265,15 @@ class GeneratedVehicles:
         speed = np.append(np.diff(at) / np.where(last[:-1], 1.0, np.diff(time)), 0.0)
         speed[last] = speed[np.flatnonzero(last) - 1]
         # The end of a piece is the begin of the next, where there is one.
-        keep = (~last | np.append(vehicle[1:] != vehicle[:-1], True)[owner]) & (time < duration)
+        keep = ~last | np.append(vehicle[1:] != vehicle[:-1], True)[owner]
         owner, time, at, speed = owner[keep], time[keep], at[keep], np.maximum(speed[keep], 0.0)
         stretch_of, x, y = which[owner], np.empty(len(at)), np.empty(len(at))
         for number, stretch in enumerate(stretches):
             rows = stretch_of == number
             x[rows], y[rows] = np.interp(at[rows], stretch.at, stretch.x), np.interp(at[rows], stretch.at, stretch.y)
         lane = np.array([stretch.label for stretch in stretches], dtype=object)[stretch_of]
-        return {"vehicle": vehicle[owner], "time": time, "x": x, "y": y, "speed": speed, "lane": lane}
+        columns = {"vehicle": vehicle[owner], "time": time, "x": x, "y": y, "speed": speed, "lane": lane}
+        return until_the_end(columns, duration)
 
     def signal_rows(self, duration: float) -> Columns:
         """The columns of the table `signals`: what each phase of each junction shows from a time on."""

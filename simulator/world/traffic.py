@@ -201,9 +201,9 @@ class RecordedVehicles:
         ).astype(np.bool_)
         redundant = np.zeros(len(vehicle), dtype=np.bool_)
         redundant[1:-1] = same[:-1] & same[1:]
-        keep = ~redundant & (recording.time < duration)
-        columns = {"time": recording.time, "x": recording.x, "y": recording.y, "speed": recording.speed}
-        return {"vehicle": vehicle[keep], "lane": recording.lane[keep]} | {k: v[keep] for k, v in columns.items()}
+        numbers = {"time": recording.time, "x": recording.x, "y": recording.y, "speed": recording.speed}
+        columns = {"vehicle": vehicle, "lane": recording.lane, **numbers}
+        return until_the_end({name: column[~redundant] for name, column in columns.items()}, duration)
 
     def signal_rows(self, duration: float) -> Columns:
         """The columns of the table `signals`: a recording has none."""
@@ -212,6 +212,29 @@ class RecordedVehicles:
     def queue_events(self, duration: float) -> FloatArray:
         """None: a recording does not say who stands before a stop line."""
         return np.empty((0, 3))
+
+
+def until_the_end(paths: dict[str, Any], duration: float) -> Columns:
+    """Rows of `paths` before the end of a run, and one at it for each vehicle that is still under way.
+
+    Args:
+        paths: the columns, in order of vehicle and time, of all that is known of the vehicles' ways.
+        duration: the end, s.
+    """
+    vehicle, time = paths["vehicle"], paths["time"]
+    inside = time < duration
+    closing = 1 + np.flatnonzero(inside[:-1] & ~inside[1:] & (vehicle[1:] == vehicle[:-1]))
+    share = (duration - time[closing - 1]) / (time[closing] - time[closing - 1])
+    closed = {name: column.copy() for name, column in paths.items()}
+    for axis in ("x", "y"):
+        before, after = paths[axis][closing - 1], paths[axis][closing]
+        closed[axis][closing] = before + share * (after - before)
+    for name in ("speed", "lane"):
+        closed[name][closing] = paths[name][closing - 1]
+    closed["time"][closing] = duration
+    keep = inside.copy()
+    keep[closing] = True
+    return {name: column[keep] for name, column in closed.items()}
 
 
 def until(env: simpy.Environment, time: float) -> simpy.Event:

@@ -49,7 +49,7 @@ def test_each_way_to_an_auction_shows_its_numbers(opened: Browser, run: Result, 
     def shows(task: int) -> None:
         look.settle()
         row, said = run.auctions.iloc[task], look.card()
-        assert said.startswith(f"Auction {task + 1} at ")
+        assert said.startswith(f"Auction of task {task} at ")
         assert abs(look.ask("() => dmsb.time") - row["time"]) < 1e-6
         assert text_of(row["payment"]) in said
         if row["asked"]:
@@ -223,7 +223,7 @@ def test_a_screen_reader_is_told_of_auctions(opened: Browser, run: Result, repor
     said = look.page.locator("[role=status]").inner_text()
     task = int(run.auctions.index[run.auctions["asked"]][0]) + 1
     row = run.auctions.iloc[task]
-    assert f"Auction {task + 1} at" in said
+    assert f"Auction of task {task} at" in said
     assert text_of(row["payment"]) in said
     for provider in run.providers["name"]:
         look.press("g")

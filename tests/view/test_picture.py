@@ -69,8 +69,9 @@ def test_play_puts_vehicles_where_paths_has_them(opened: Browser, run: Result, r
         """() => {
             const pane = dmsb.panes[0], ratio = pane.canvas.width / pane.canvas.clientWidth;
             const pen = pane.canvas.getContext("2d"), [red, green, blue] = [60, 66, 75];
-            return pane.view.vehicles.map(({ x, y }) => {
-                const pixel = pen.getImageData(Math.round(x * ratio), Math.round(y * ratio), 1, 1).data;
+            return pane.view.vehicles.map(({ x, y, place }) => {
+                const east = x - 4 * Math.cos(place.heading), south = y + 4 * Math.sin(place.heading);
+                const pixel = pen.getImageData(Math.round(east * ratio), Math.round(south * ratio), 1, 1).data;
                 return Math.abs(pixel[0] - red) + Math.abs(pixel[1] - green) + Math.abs(pixel[2] - blue) < 30;
             });
         }"""

@@ -40,13 +40,36 @@ def test_what_is_packed_is_what_the_tables_hold(scenario: str) -> None:
     for table, columns in (SHARED | OWN).items():
         found = unpacked(packed, places[table])
         for name, kind in columns.items():
-            if name == "group":
-                continue  # an index in the page
+            if name == "group" or name.endswith(("started", "finished", "ended")):
+                continue  # no column of a table
             expected = getattr(run, table)[name]
             values = (expected.cat.codes if expected.dtype == "category" else expected).to_numpy()
             # One number in 2^23 is the last place of four bytes.
             tolerance = 2.0**-23 if kind == "f4" else 0.0
             np.testing.assert_allclose(found[name], values, rtol=tolerance, atol=0.0)
+
+
+def test_stages_are_told_from_the_events(run: Result) -> None:
+    """Of a completed task they add up to what the table says; what the end cut off has begun all the same."""
+    packed = payload({"conditional": run})
+    times = unpacked(packed, packed.head["runs"][0]["tables"]["tasks"])
+    done = (run.tasks["status"] == "completed").to_numpy()
+    now = run.tasks["requested"].to_numpy()
+    for stage in ("uplink", "gpu", "cpu", "downlink"):
+        started, finished = times[f"{stage}_started"], times[f"{stage}_finished"]
+        assert np.allclose((started - now)[done], run.tasks[f"{stage}_wait"][done], atol=1e-6)
+        assert np.allclose((finished - started)[done], run.tasks[f"{stage}_time"][done], atol=1e-6)
+        now = finished
+    assert np.allclose(times["ended"][done], run.tasks["finished"][done])
+    lost = run.events[run.events["kind"] == "task_lost"]
+    assert len(lost) > 0
+    assert np.array_equal(times["ended"][lost["task"]], lost["time"])
+    open_ = (run.tasks["status"] == "open").to_numpy()
+    assert open_.any()
+    assert np.isnan(times["ended"][open_]).all()
+    begun = np.isfinite(times["uplink_started"][open_])
+    assert begun.tolist() == run.tasks["uplink_wait"][open_].notna().tolist()
+    assert begun.any()
 
 
 def test_row_i_of_tasks_and_of_auctions_is_task_i(run: Result) -> None:

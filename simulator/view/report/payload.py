@@ -22,7 +22,7 @@ from simulator.world.task import STATUSES
 if TYPE_CHECKING:
     import pandas as pd
 
-_BIDS = ("top_bid", "second_bid", "uav_bid")
+_BIDS = ("top_bid", "second_bid", "uav_bid", "contract_bid")
 _WORTH = ("rho", "payment", "uav_value", "surplus", "oracle_surplus")
 
 SHARED: dict[str, dict[str, str]] = {
@@ -35,8 +35,8 @@ SHARED: dict[str, dict[str, str]] = {
 OWN: dict[str, dict[str, str]] = {
     "tasks": {
         "vehicle": "i4", "kind": "u1", "size_mb": "f4", "demand": "f4", "requested": "f8", "provider": "i4",
-        "status": "u1", **{f"{stage}_{part}": "f4" for stage in STAGES for part in ("wait", "time")}, "latency": "f4",
-        "accuracy": "f4", "realised_surplus": "f4",
+        "status": "u1", **{f"{stage}_{event}": "f8" for stage in STAGES for event in ("started", "finished")},
+        "ended": "f8", "latency": "f4", "accuracy": "f4", "realised_surplus": "f4",
     },
     "auctions": {
         "station_left": "i4", "asked": "u1", "winner": "i4", "winner_kind": "u1",
@@ -47,7 +47,11 @@ OWN: dict[str, dict[str, str]] = {
         **dict.fromkeys(("bid", "value", "common_value", "match_value", "predicted_latency"), "f4"),
     },
 }  # fmt: skip
-"""What each run has of its own; row i of `tasks` and of `auctions` is task i."""
+"""What each run has of its own; row i of `tasks` and of `auctions` is task i.
+
+When stages started and finished, and when a task was completed or lost, is taken from the events: what an outage or the
+end of the run has cut off has begun all the same. NaN is what never happened.
+"""
 
 WORLD = ("scenario_sha256", "data_sha256", "seed", "duration", "warmup")
 """Runs that agree in these are of one world."""
@@ -65,8 +69,8 @@ class Payload(NamedTuple):
     columns: str
 
 
-def payload(runs: Mapping[str, Result]) -> Payload:
-    """The payload of runs of one world, by the name that each has in the page.
+def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
+    """The payload of runs of one world, by the name that each has in the page, with a note about them.
 
     Raises:
         InputError: there is no run, they are not of one world, or the tables of one do not belong together.
@@ -92,6 +96,8 @@ def payload(runs: Mapping[str, Result]) -> Payload:
     head = {
         "scenario": first.scenario.name,
         "about": first.scenario.about,
+        "note": note or first.why_no_auction() or "",
+        "zeta": first.scenario.market.uav_weight,
         "seed": first.run["seed"],
         "duration": first.run["duration"],
         "warmup": first.run["warmup"],
@@ -138,8 +144,29 @@ def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
             {str(key): plain(value) for key, value in row.items() if key not in ("name", "kind", "x", "y")}
             for row in result.providers.to_dict("records")
         ],
-        "tables": {name: packer.add(getattr(result, name), columns) for name, columns in OWN.items()},
+        "tables": {
+            "tasks": packer.add(_tasks(result), OWN["tasks"]),
+            "auctions": packer.add(result.auctions, OWN["auctions"]),
+            "bids": packer.add(result.bids, OWN["bids"]),
+        },
     }
+
+
+def _tasks(result: Result) -> pd.DataFrame:
+    """The table of tasks with the times of its events."""
+    events = result.events[result.events["task"] >= 0]
+    task, time = events["task"].to_numpy(), events["time"].to_numpy()
+    value, kind = events["value"].to_numpy(), events["kind"].astype(str).to_numpy()
+    times = {}
+    for number, stage in enumerate(STAGES):
+        for event in ("started", "finished"):
+            rows = (kind == f"stage_{event}") & (value == number)
+            times[f"{stage}_{event}"] = column = np.full(len(result.tasks), np.nan)
+            column[task[rows]] = time[rows]
+    times["ended"] = np.full(len(result.tasks), np.nan)
+    over = np.isin(kind, ("task_completed", "task_lost"))
+    times["ended"][task[over]] = time[over]
+    return result.tasks.assign(**times)
 
 
 def _outages(result: Result) -> list[list[float | int | None]]:

@@ -22,18 +22,19 @@ SCRIPTS = (
 """In the order in which they build on each other."""
 
 
-def write_report(runs: Mapping[str, Result], path: Path) -> None:
+def write_report(runs: Mapping[str, Result], path: Path, note: str = "") -> None:
     """Write one self-contained HTML file about runs of one world; it is written beside and renamed when whole.
 
     Args:
         runs: by the name that each has in the page; of several, the first is the one that others are compared with.
         path: the file; one that is there is replaced.
+        note: what else a reader is to know of them.
 
     Raises:
         InputError: the runs are not of one world.
         OutputError: the file cannot be written.
     """
-    text = page(runs)
+    text = page(runs, note)
     if path.is_dir():
         raise OutputError(f"{path} is a folder; name a file")
     # Beside the folder and not in it: what a killed process leaves must not look like a part of the run.
@@ -49,9 +50,9 @@ def write_report(runs: Mapping[str, Result], path: Path) -> None:
             part.unlink()
 
 
-def page(runs: Mapping[str, Result]) -> str:
-    """The HTML of a report."""
-    head, columns = payload(runs)
+def page(runs: Mapping[str, Result], note: str = "") -> str:
+    """The HTML of a report; see `write_report`."""
+    head, columns = payload(runs, note)
     parts = {
         "title": html.escape(f"{head['scenario']}: {', '.join(runs)}"[:200]).encode("utf-8", "replace").decode(),
         "style": _asset("style.css"),

@@ -1,6 +1,7 @@
 /** Charts: marks over a time axis that all share, or over two values; the moment is a line on top of them. */
 
-const EDGE = { left: 46, right: 18, top: 8, bottom: 22 };
+const EDGE = { left: 46, right: 18, top: 8, bottom: 22 },
+  ENDLESS_PX = 14;
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [4, 2, 1, 2]];
 const SIGNS = ["circle", "diamond", "square", "triangle", "cross"];
 
@@ -182,9 +183,10 @@ class Chart {
   py(y) {
     const { low, high } = this,
       { top, height } = this.inside;
-    if (y === Infinity) return top + 2;
+    if (y === Infinity) return top + 4;
+    const band = this.endless ? ENDLESS_PX : 0;
     const share = this.spec.log ? Math.log(y / low) / Math.log(high / low) : (y - low) / (high - low);
-    return top + (1 - share) * height;
+    return top + band + (1 - share) * (height - band);
   }
 
   axes(pen, ink) {
@@ -205,11 +207,15 @@ class Chart {
       pen.strokeRect(left, y, width, 0);
       pen.fillText(figure(value), left - 6, y);
     }
-    if (spec.marks.some((mark) => mark.y?.includes(Infinity))) pen.fillText("∞", left - 6, top - 2);
+    if (this.endless) pen.fillText("∞", left - 6, top + 4);
     pen.textAlign = "center";
     pen.textBaseline = "top";
     const along = spec.x ? ticks(this.x0, this.x1, 5) : timeTicks(this.x0, this.x1, Math.max(width / 75, 2));
-    for (const value of along) pen.fillText(spec.x ? figure(value) : clock(value), this.px(value), top + height + 6);
+    for (const value of along) {
+      const said = spec.x ? figure(value) : clock(value),
+        half = pen.measureText(said).width / 2;
+      pen.fillText(said, Math.min(this.px(value), left + width + EDGE.right - half), top + height + 6);
+    }
     pen.textBaseline = "alphabetic";
     if (spec.diagonal) {
       const low = Math.max(this.x0, this.low),
@@ -322,7 +328,8 @@ class Chart {
     else if (mark.kind === "bars" && mark.hollow) pen.strokeRect(1.5, 1.5, 23, 9);
     else if (mark.kind === "bars") pen.fillRect(1, 1, 24, 10);
     else if (mark.kind === "cells") {
-      [0.15, 0.45, 1].forEach((alpha, at) => {
+      pen.strokeRect(0.5, 0.5, 25, 11);
+      [0, 0.5, 1].forEach((alpha, at) => {
         pen.globalAlpha = alpha;
         pen.fillRect(1 + 8 * at, 1, 8, 10);
       });

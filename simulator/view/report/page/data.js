@@ -1,5 +1,7 @@
 /** The run's numbers: columns unpacked, and what is true at a moment. Times in s, places in m. */
 
+const TRACE_M = 3;
+
 const ARRAYS = { f8: Float64Array, f4: Float32Array, i4: Int32Array, u2: Uint16Array, u1: Uint8Array };
 
 /** The packed columns as one buffer. */
@@ -100,6 +102,30 @@ class World {
     return place;
   }
 
+  /** Whether a vehicle is on the map; -1 is none. */
+  isThere(vehicle, time) {
+    const begin = this.begins[vehicle],
+      end = this.begins[vehicle + 1];
+    return vehicle >= 0 && begin < end && this.paths.time[begin] <= time && time <= this.paths.time[end - 1];
+  }
+
+  /** What has been driven, as pieces between places of a grid of TRACE_M; each piece once, however many drove it. */
+  traces() {
+    if (this.pieces) return this.pieces;
+    const { x, y } = this.paths,
+      found = new Map();
+    const snap = (row) => ({ x: Math.round(x[row] / TRACE_M) * TRACE_M, y: Math.round(y[row] / TRACE_M) * TRACE_M });
+    for (let vehicle = 0; vehicle + 1 < this.begins.length; vehicle += 1) {
+      for (let row = this.begins[vehicle] + 1; row < this.begins[vehicle + 1]; row += 1) {
+        const from = snap(row - 1),
+          to = snap(row);
+        found.set(`${from.x},${from.y},${to.x},${to.y}`, [from, to]);
+      }
+    }
+    this.pieces = [...found.values()];
+    return this.pieces;
+  }
+
   /** What a signal group shows, or nothing if it is not known. */
   signal(group, time) {
     const { time: times, state } = this.signals[group],
@@ -121,26 +147,29 @@ class Run {
     Object.assign(this, { world, about, name: about.name, ...tables });
     const { tasks } = tables;
     this.count = tasks.requested.length;
-    this.stages = world.head.stages.map((stage) => ({
-      name: stage,
-      wait: tasks[`${stage}_wait`],
-      time: tasks[`${stage}_time`],
-      starts: new Float64Array(this.count),
-      ends: new Float64Array(this.count),
-    }));
-    this.ends = new Float64Array(this.count);
-    this.longest = 0;
-    for (let task = 0; task < this.count; task += 1) {
-      let now = tasks.requested[task],
-        known = now;
-      for (const stage of this.stages) {
-        stage.starts[task] = now + stage.wait[task];
-        now = stage.ends[task] = stage.starts[task] + stage.time[task];
-        if (Number.isFinite(now)) known = now;
-      }
-      this.ends[task] = known;
-      this.longest = Math.max(this.longest, known - tasks.requested[task]);
+    let before = tasks.requested;
+    this.stages = world.head.stages.map((name) => {
+      const starts = tasks[`${name}_started`],
+        ends = tasks[`${name}_finished`],
+        came = before;
+      before = ends;
+      const wait = starts.map((start, task) => start - came[task]);
+      return { name, starts, ends, wait, time: ends.map((end, task) => end - starts[task]) };
+    });
+    // What an outage or the end of the run has cut off lasts until then.
+    this.ends = tasks.requested.map((requested, task) => {
+      const known = this.stages.reduce(
+        (last, { ends }) => (Number.isFinite(ends[task]) ? ends[task] : last),
+        requested,
+      );
+      const going = this.status(task) === "open" && tasks.provider[task] >= 0 ? world.head.duration : known;
+      return Math.max(known, going, tasks.ended[task] || 0);
+    });
+    for (const stage of this.stages) {
+      const cut = (task) => (Number.isFinite(stage.starts[task]) ? this.ends[task] : NaN);
+      stage.until = stage.ends.map((end, task) => (Number.isFinite(end) ? end : cut(task)));
     }
+    this.longest = this.ends.reduce((most, end, task) => Math.max(most, end - tasks.requested[task]), 0);
     this.bidsAt = beginsOf(tables.bids.task, this.count);
   }
 
@@ -163,6 +192,17 @@ class Run {
     return this.auctions.oracle_surplus[task] - this.auctions.surplus[task];
   }
 
+  /** Whether ρ decides an auction: a price was asked for, and the mechanism looks at it. */
+  isPriced(task) {
+    return Boolean(this.auctions.asked[task]) && !this.about.mechanism.startsWith("second-price");
+  }
+
+  /** Whether a bid is that of a UAV behind another: only the one with the least public prediction can win. */
+  standsBack(task, row) {
+    if (!this.isUav(this.bids.provider[row])) return false;
+    return Math.abs(this.bids.bid[row] - this.auctions.uav_bid[task]) > 1e-6 * this.auctions.uav_bid[task];
+  }
+
   /** Calls visit(task) for each task between its request and its result, the latest first. */
   forEachActive(time, visit, after = 0) {
     const { requested } = this.tasks;
@@ -177,11 +217,12 @@ class Run {
 
   /** Which stage a task is in, whether it waits, and which share of the stage is done; null if in none. */
   phase(task, time) {
+    if (time < this.tasks.requested[task] || time >= this.ends[task]) return null;
     for (let number = 0; number < this.stages.length; number += 1) {
       const starts = this.stages[number].starts[task],
-        ends = this.stages[number].ends[task];
-      if (time < starts) return { number, waits: true, share: 0 };
-      if (time < ends) return { number, waits: false, share: (time - starts) / (ends - starts) };
+        until = this.stages[number].until[task];
+      if (!(time >= starts)) return { number, waits: true, share: 0 };
+      if (time < until) return { number, waits: false, share: (time - starts) / (until - starts) };
     }
     return null;
   }

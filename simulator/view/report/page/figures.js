@@ -31,7 +31,12 @@ function binned(run, tasks, [begin, end], value) {
     sums[at] += one;
     counts[at] += 1;
   }
-  return { sums: [...sums], means: [...sums].map((sum, at) => (counts[at] ? sum / counts[at] : NaN)) };
+  const total = (values) => values.reduce((sum, one) => sum + one, 0);
+  return {
+    sums: [...sums],
+    means: [...sums].map((sum, at) => (counts[at] ? sum / counts[at] : NaN)),
+    mean: total(counts) ? total(sums) / total(counts) : NaN,
+  };
 }
 
 function meanOf(values) {
@@ -39,24 +44,29 @@ function meanOf(values) {
   return finite.length ? finite.reduce((sum, value) => sum + value, 0) / finite.length : NaN;
 }
 
+/** The value below which a share of the values lies. */
+function quantile(values, share) {
+  return Float64Array.from(values).sort()[Math.floor(share * (values.length - 1))];
+}
+
 /** Seconds of each bin in which a provider's stage was busy, over the bin's length. */
 function busy(run, provider, stage, edges) {
   const found = new Float64Array(edges.length - 1),
     begin = edges[0],
     length = edges[1] - edges[0];
-  const { starts, ends } = run.stages[stage];
+  const { starts, until } = run.stages[stage];
   for (
     let task = countUpTo(run.tasks.requested, begin - run.longest - 1e-9);
     task < run.count && run.tasks.requested[task] <= edges.at(-1);
     task += 1
   ) {
-    if (run.tasks.provider[task] !== provider || !(ends[task] > begin)) continue;
+    if (run.tasks.provider[task] !== provider || !(until[task] > begin)) continue;
     for (
       let at = Math.max(Math.floor((starts[task] - begin) / length), 0);
-      at < found.length && edges[at] < ends[task];
+      at < found.length && edges[at] < until[task];
       at += 1
     ) {
-      found[at] += (Math.min(ends[task], edges[at + 1]) - Math.max(starts[task], edges[at])) / length;
+      found[at] += (Math.min(until[task], edges[at + 1]) - Math.max(starts[task], edges[at])) / length;
     }
   }
   return found;
@@ -87,6 +97,8 @@ function chartsOfRun(run, window) {
     const shares = run.stages.map((stage) => totals[`${stage.name}_utilisation`] ?? 0);
     return `${clip(run.providerName(id), 20)} ${figure(Math.max(...shares))}`;
   });
+  const worth = asked.map((task) => auctions.uav_value[task]).filter(Number.isFinite);
+  const uavs = run.world.ground.providers.filter((one) => one.uav).length;
   const isLost = (task) => run.status(task) === "lost";
   return [
     {
@@ -116,8 +128,8 @@ function chartsOfRun(run, window) {
       unit: "mean of what was asked for then",
       low: 0,
       about: [
-        `Mean ${figure(meanOf(surplus.means))},`,
-        `of the oracle's winners in the same rounds ${figure(meanOf(oracle.means))}.`,
+        `Mean ${figure(surplus.mean)},`,
+        `of the oracle's winners in the same rounds ${figure(oracle.mean)}.`,
       ].join(" "),
       marks: [
         { kind: "line", name: "oracle's, same rounds", colour: "oracle", dash: DASHES[1], x: middles, y: oracle.means },
@@ -157,8 +169,9 @@ function chartsOfRun(run, window) {
     },
     {
       title: "What the UAV bids and what it is worth",
-      unit: "to it, a task",
+      unit: "to it, a task; the dearest 1 % above the frame",
       low: 0,
+      high: quantile(worth, 0.99) * 1.1 || 1,
       about: "The UAV bids what it knew at its last report; the value is what the task at hand is worth to it.",
       marks: [
         {
@@ -173,9 +186,11 @@ function chartsOfRun(run, window) {
           ),
         },
         {
-          kind: "line",
+          kind: uavs > 1 ? "points" : "line",
           name: "bid",
           colour: "ink",
+          sign: uavs > 1 ? "square" : null,
+          task: asked,
           x: asked.map((task) => tasks.requested[task]),
           y: asked.map((task) => auctions.uav_bid[task]),
         },
@@ -212,7 +227,7 @@ function latencyChart(run, asked, window, edges) {
       ["service", stage.time, false],
       ["wait", stage.wait, true],
     ]) {
-      const { means } = binned(run, asked, window, (task) => column[task]);
+      const { means, mean: all } = binned(run, asked, window, (task) => column[task]);
       const values = means.map((mean) => mean || 0);
       const letter = hatched ? null : stage.name[0].toUpperCase(),
         name = `${stage.name} ${part}`;
@@ -220,7 +235,7 @@ function latencyChart(run, asked, window, edges) {
       values.forEach((value, at) => {
         from[at] += value;
       });
-      told.push(`${stage.name} ${part} ${figure(meanOf(means))}`);
+      told.push(`${stage.name} ${part} ${figure(all)}`);
     }
   });
   return {
@@ -239,14 +254,14 @@ function shareChart(run, asked, window, edges) {
   const colours = { ground: "ground", uav: "uav", none: "none" },
     said = { ground: "stations", uav: "UAV", none: "nobody" };
   run.world.head.categories.winner_kind.forEach((kind, code) => {
-    const { means } = binned(run, asked, window, (task) => Number(run.auctions.winner_kind[task] === code));
+    const { means, mean: all } = binned(run, asked, window, (task) => Number(run.auctions.winner_kind[task] === code));
     const values = means.map((mean) => mean || 0);
     const look = { colour: colours[kind], hatched: kind === "uav", hollow: kind === "none" };
     marks.push({ kind: "bars", name: said[kind], ...look, edges, values, from: [...from] });
     values.forEach((value, at) => {
       from[at] += value;
     });
-    told.push(`${said[kind]} ${figure(meanOf(means))}`);
+    told.push(`${said[kind]} ${figure(all)}`);
   });
   return { title: "Who gets the tasks", unit: "share", low: 0, high: 1, about: `Shares: ${told.join(", ")}.`, marks };
 }
@@ -330,57 +345,33 @@ function chartsOfRuns(runs, window) {
       x: middles,
       y: value(run, number),
     }));
-  const means = (value) => (run, number) => binned(run, tasks[number], window, (task) => value(run, task)).means;
   const chart = (title, unit, value, more = {}) => {
-    const marks = lines(value);
-    return {
-      title,
-      unit,
-      about: marks.map((mark) => `${clip(mark.name, 40)}: mean ${figure(meanOf(mark.y))}`).join("; "),
-      marks,
-      ...more,
-    };
+    const found = runs.map((run, number) => binned(run, tasks[number], window, (task) => value(run, task)));
+    const about = runs.map((run, number) => `${clip(run.name, 40)}: mean ${figure(found[number].mean)}`).join("; ");
+    return { title, unit, about, marks: lines((run, number) => found[number].means), ...more };
   };
-  const uav = runs[0].world.head.categories.winner_kind.indexOf("uav");
+  const { duration: end, categories } = runs[0].world.head,
+    uav = categories.winner_kind.indexOf("uav");
   return [
-    chart(
-      "Surplus of a task",
-      "mean",
-      means((run, task) => run.auctions.surplus[task]),
-      { low: 0 },
-    ),
+    chart("Surplus of a task", "mean", (run, task) => run.auctions.surplus[task], { low: 0 }),
     {
-      ...chart(`Surplus ahead of ${clip(runs[0].name, 30)}`, "sum since the beginning", (run) =>
-        ahead(run, runs[0], middles),
-      ),
-      about: runs
-        .map((run) => `${clip(run.name, 40)} ${figure(ahead(run, runs[0], [run.world.head.duration])[0])} at the end`)
-        .join("; "),
+      title: `Surplus ahead of ${clip(runs[0].name, 30)}`,
+      unit: "sum since the beginning",
+      about: runs.map((run) => `${clip(run.name, 40)} ${figure(ahead(run, runs[0], [end])[0])} at the end`).join("; "),
+      marks: lines((run) => ahead(run, runs[0], middles)),
     },
-    chart(
-      "Price scaling factor ρ",
-      "mean of the finite ones",
-      means((run, task) => run.auctions.rho[task]),
-      { low: 1 },
-    ),
-    chart(
-      "The UAV's share of the tasks",
-      "",
-      means((run, task) => Number(run.auctions.winner_kind[task] === uav)),
-      { low: 0, high: 1 },
-    ),
+    chart("Price scaling factor ρ", "mean of the finite ones", (run, task) => run.auctions.rho[task], { low: 1 }),
+    chart("The UAV's share of the tasks", "", (run, task) => Number(run.auctions.winner_kind[task] === uav), {
+      low: 0,
+      high: 1,
+    }),
     chart(
       "Latency",
       "s, mean of completed tasks",
-      means((run, task) => (run.status(task) === "completed" ? run.tasks.latency[task] : NaN)),
+      (run, task) => (run.status(task) === "completed" ? run.tasks.latency[task] : NaN),
       { low: 0 },
     ),
-    chart(
-      "Payments",
-      "mean a task",
-      means((run, task) => run.auctions.payment[task]),
-      { low: 0 },
-    ),
+    chart("Payments", "mean a task", (run, task) => run.auctions.payment[task], { low: 0 }),
   ];
 }
 

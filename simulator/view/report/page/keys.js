@@ -42,7 +42,11 @@ function bindingsOf(player) {
 function listen(bindings) {
   for (const { shown, what, act, button } of bindings.filter((binding) => binding.button)) {
     const element = byId(button);
-    element.addEventListener("click", () => act());
+    element.addEventListener("click", (event) => {
+      act();
+      // After a click the space bar is to play; who came by the Tab key stays where they are.
+      if (event.detail > 0) element.blur();
+    });
     element.title = `${what[0].toUpperCase()}${what.slice(1)} (${shown.join(", ")})`;
     element.setAttribute("aria-keyshortcuts", shown.join(" "));
     if (!/[a-z]{3}/.test(element.textContent)) element.setAttribute("aria-label", what);
@@ -62,6 +66,18 @@ function listen(bindings) {
   for (const list of document.querySelectorAll("select")) list.addEventListener("change", () => list.blur());
 }
 
+/** The words of cards and charts. */
+const WORDS = {
+  "bid, value": "what a provider says, and what the task is truly worth to it: demand × c × m",
+  demand: "what a request is worth to anyone",
+  "c, m": "mean of 1/latency, and mean match value of the accuracy, over its last tasks, this one included",
+  ρ: "the price scaling factor: the best station wins only with more than ρ times the second-best bid",
+  "contract bid": "what the UAV is paid at most, from past rounds",
+  surplus: "the winner's value as the auction settles",
+  "oracle's": "the highest value that any winner could have had in this round; regret is what is missing to it",
+  "realised surplus": "the surplus at the latency and accuracy that came true; 0 if the task was lost",
+};
+
 /** Open the page that explains. */
 function explain({ bindings, world }) {
   byId("keys").replaceChildren(
@@ -73,6 +89,9 @@ function explain({ bindings, world }) {
         make("td", { class: "words" }, what),
       ),
     ),
+  );
+  byId("words").replaceChildren(
+    ...Object.entries(WORDS).flatMap(([word, meaning]) => [make("dt", {}, word), make("dd", {}, meaning)]),
   );
   byId("legend").showModal();
   const signs = signsOf(world),

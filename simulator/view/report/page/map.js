@@ -32,7 +32,7 @@ class MapView extends Camera {
   /** Draw a moment; `follow` (a vehicle), `auction` (a task) and `provider` are -1 for none. */
   draw({ time, follow, auction, provider, speed }) {
     this.ink = inkOf(this.canvas);
-    if (follow >= 0) {
+    if (this.world.isThere(follow, time)) {
       const { x, y } = this.world.place(follow, time);
       Object.assign(this.center, { x, y });
     }
@@ -126,17 +126,15 @@ class MapView extends Camera {
 
   /** Where a recording has no roads, all that has been driven makes them. */
   drawTraces(pen, to) {
-    const { paths, begins } = this.world;
     pen.strokeStyle = this.ink.road;
     pen.lineWidth = Math.max(this.world.ground.lane_m * this.scale, 2);
-    pen.lineJoin = pen.lineCap = "round";
+    pen.lineCap = "round";
     pen.beginPath();
-    for (let vehicle = 0; vehicle + 1 < begins.length; vehicle += 1) {
-      for (let row = begins[vehicle]; row < begins[vehicle + 1]; row += 1) {
-        const { x, y } = to({ x: paths.x[row], y: paths.y[row] });
-        if (row === begins[vehicle]) pen.moveTo(x, y);
-        else pen.lineTo(x, y);
-      }
+    for (const [from, on] of this.world.traces()) {
+      const begin = to(from),
+        end = to(on);
+      pen.moveTo(begin.x, begin.y);
+      pen.lineTo(end.x, end.y);
     }
     pen.stroke();
   }
@@ -165,12 +163,13 @@ class MapView extends Camera {
         north = Math.sin(place.heading);
       this.vehicles.push({ vehicle, x, y, place });
       pen.beginPath();
+      // A vehicle's place is that of its front.
       for (const [ahead, right] of [
-        [0.5, 0],
-        [0.25, 0.5],
-        [-0.5, 0.5],
-        [-0.5, -0.5],
-        [0.25, -0.5],
+        [0, 0],
+        [-0.25, 0.5],
+        [-1, 0.5],
+        [-1, -0.5],
+        [-0.25, -0.5],
       ]) {
         const along = ahead * length,
           across = right * width;
@@ -267,8 +266,9 @@ class MapView extends Camera {
           provider = this.toScreen(this.world.ground.providers[id]);
         const phase = run.phase(task, time);
         pen.strokeStyle = pen.fillStyle = run.isUav(id) ? ink.uav : ink.ground;
-        if (!phase) {
-          this.drawResult(pen, task, vehicle, (time - run.ends[task]) / (RESULT_S * speed));
+        const over = run.tasks.ended[task];
+        if (!phase || time >= over) {
+          this.drawResult(pen, task, vehicle, (time - over) / (RESULT_S * speed));
           return;
         }
         const last = run.stages.length - 1,
@@ -312,7 +312,7 @@ class MapView extends Camera {
   drawResult(pen, task, at, share) {
     const { ink } = this,
       lost = this.run.status(task) !== "completed";
-    if (this.run.status(task) === "open" || share < 0 || share > 1) return;
+    if (!(share >= 0 && share <= 1)) return;
     pen.globalAlpha = 1 - share;
     pen.strokeStyle = lost ? ink.bad : ink.good;
     pen.lineWidth = 2;

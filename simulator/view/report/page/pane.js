@@ -33,11 +33,23 @@ class Pane {
 
   listen() {
     let from = null;
+    const touches = new Map();
+    const span = () => {
+      const [one, other] = [...touches.values()];
+      return Math.hypot(one.x - other.x, one.y - other.y);
+    };
     const place = (event) => ({ x: event.offsetX, y: event.offsetY });
     this.canvas.addEventListener("pointerdown", (event) => {
-      from = { ...place(event), moved: false };
+      touches.set(event.pointerId, place(event));
+      from = touches.size === 1 ? { ...place(event), moved: false } : null;
     });
     this.canvas.addEventListener("pointermove", (event) => {
+      if (touches.size === 2 && touches.has(event.pointerId)) {
+        const before = span();
+        touches.set(event.pointerId, place(event));
+        this.player.move((view) => view.zoom(span() / before, place(event)));
+        return;
+      }
       if (!from || !(event.buttons & 1)) return;
       const to = place(event);
       if (!from.moved && Math.hypot(to.x - from.x, to.y - from.y) < CLICK_PX) return;
@@ -48,6 +60,9 @@ class Pane {
       if (from && !from.moved) this.player.picked(this.view.hit(place(event)));
       from = null;
     });
+    for (const end of ["pointerup", "pointercancel"]) {
+      this.canvas.addEventListener(end, (event) => touches.delete(event.pointerId));
+    }
     // The wheel scrolls the page, unless the map has been chosen by a click or the Tab key.
     this.canvas.addEventListener(
       "wheel",

@@ -37,7 +37,7 @@ function sentence(run, task) {
     auctions.winner[task] < 0
       ? "nobody was there to win"
       : `${clip(run.providerName(auctions.winner[task]), 30)} wins and pays ${figure(auctions.payment[task])}`;
-  const price = auctions.asked[task] ? `ρ ${figure(auctions.rho[task])}, ` : "";
+  const price = run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}, ` : "";
   return `${at}${who ? ` ${who}` : ""}: ${price}${won}, surplus ${figure(auctions.surplus[task])}`;
 }
 
@@ -51,19 +51,26 @@ function ruling(run, task) {
     const alone = Number.isNaN(second) ? "one station was alone" : "no UAV was invited";
     return `No price was asked: ${Number.isNaN(top) ? "no station bid" : alone}. ${winner}.`;
   }
-  if (run.about.mechanism !== "msb") {
-    const bids = `bids are ${figure(top)} and ${figure(second)}, ρ is ${figure(rho)}`;
-    return `${winner} under ${run.about.mechanism}; ${bids}.`;
+  const rule = run.about.mechanism.split(/[:(]/)[0];
+  if (rule === "second-price") {
+    return `${winner}: the highest bid, that of the UAV among them, and it pays the second-highest; ρ plays no part.`;
+  }
+  if (rule !== "msb") {
+    return `${winner} under ${rule}; the best stations bid ${figure(top)} and ${figure(second)}, ρ is ${figure(rho)}.`;
   }
   const threshold = `${figure(rho)} × ${figure(second)} = ${figure(rho * second)}`;
-  const compared = run.isUav(auctions.winner[task]) ? "does not exceed" : "exceeds";
-  return `The best station's bid ${figure(top)} ${compared} ρ times the second, ${threshold}: ${winner}.`;
+  const bought = `The best station's bid ${figure(top)}`;
+  if (!run.isUav(auctions.winner[task])) {
+    return `${bought} exceeds ρ times the second, ${threshold}: ${winner} and pays that.`;
+  }
+  const bids = `its bid ${figure(auctions.uav_bid[task])} and the contract bid ${figure(auctions.contract_bid[task])}`;
+  return `${bought} does not exceed ρ times the second, ${threshold}: ${winner} and pays the smaller of ${bids}.`;
 }
 
 function auctionCard(run, task) {
   const { auctions, tasks, bids } = run;
   const rows = run.bidsOf(task),
-    title = make("h2", { class: "long" }, `Auction ${task + 1} at ${clock(tasks.requested[task], 1)}`);
+    title = make("h2", { class: "long" }, `Auction of task ${task} at ${clock(tasks.requested[task], 1)}`);
   const who = run.vehicleName(task),
     left = auctions.station_left[task];
   const facts = make(
@@ -76,9 +83,13 @@ function auctionCard(run, task) {
   );
   const bidders = tableOf(
     null,
-    ["Bidder|", "bid", "value", "c", "m", "s"],
+    ["Bidder|", "bid", "value", "c", "m", "latency s"],
     rows.map((row) => [
-      `${bids.provider[row] === auctions.winner[task] ? "★ " : ""}${clip(run.providerName(bids.provider[row]), 40)}`,
+      [
+        bids.provider[row] === auctions.winner[task] ? "★ " : "",
+        clip(run.providerName(bids.provider[row]), 40),
+        run.standsBack(task, row) ? " (another UAV stands)" : "",
+      ].join(""),
       ...[bids.bid, bids.value, bids.common_value, bids.match_value, bids.predicted_latency].map((column) =>
         figure(column[row]),
       ),
@@ -88,7 +99,7 @@ function auctionCard(run, task) {
   const money = make(
     "p",
     {},
-    auctions.asked[task] ? `ρ ${figure(auctions.rho[task])}; the` : "The",
+    run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}; the` : "The",
     ` winner pays ${figure(auctions.payment[task])}; surplus ${figure(auctions.surplus[task])}, `,
     `the oracle's ${figure(auctions.oracle_surplus[task])}.`,
   );
@@ -142,7 +153,7 @@ function journey(run, task) {
   });
   const end = {
     completed: `completed after ${figure(tasks.latency[task])} s`,
-    lost: "lost",
+    lost: `lost at ${clock(tasks.ended[task], 1)}`,
     unserved: "unserved",
     open: "open when the run ended",
   }[run.status(task)];

@@ -10,7 +10,7 @@ const CARDS_MS = 200,
 class Player {
   constructor(world, runs) {
     Object.assign(this, { world, runs, end: world.head.duration, frameMs: [] });
-    Object.assign(this, { time: 0, playing: false, speed: 10, span: 0, follow: -1, auction: -1, provider: -1 });
+    Object.assign(this, { time: 0, playing: false, speed: 5, span: 0, follow: -1, auction: -1, provider: -1 });
     this.panes = runs.slice(0, 2).map((_, number) => new Pane(this, number));
     byId("panes").classList.toggle("several", runs.length > 1);
     byId("panes").append(...this.panes.map((pane) => pane.root));
@@ -51,14 +51,17 @@ class Player {
       ...(head.about ? [make("bdi", {}, head.about), "; "] : []),
       `seed ${head.seed}, ${figure(head.duration)} s`,
       head.warmup ? `, of which ${figure(head.warmup)} s of warm-up do not count` : "",
-      several ? "; mean surplus of a task:" : `; the policy sees: ${run.about.information}`,
+      head.zeta === 1 ? "" : `; a UAV's value counts ${figure(head.zeta)} times (ζ)`,
+      this.world.ground.kind === "recorded" ? "; a recording has no signals" : "",
+      head.note ? `; ${head.note}` : "",
+      several ? "; mean surplus of a task in this world:" : `; the policy sees: ${run.about.information}`,
     );
     const totals = several
       ? this.runs.map((one) => [clip(one.name, 30), one.about.summary.surplus_mean])
       : [
           ["tasks", summary.tasks],
           ["mean surplus", summary.surplus_mean],
-          ["of the oracle's", summary.oracle_share],
+          ...(summary.asked ? [["of the oracle's", summary.oracle_share]] : []),
           ["by UAV", summary.uav_share],
           ["mean latency, s", summary.latency_mean],
         ];
@@ -160,7 +163,9 @@ class Player {
     const { requested } = this.runs[0].tasks,
       here = this.auction >= 0 ? this.auction : this.latest();
     const between = this.auction < 0 && by < 0 && here >= 0 && requested[here] < this.time - 1e-9;
-    this.stepTo(Math.min(Math.max(between ? here : here + by, 0), this.runs[0].count - 1));
+    const task = between ? here : here + by;
+    if (task < 0 || task >= this.runs[0].count) this.say(by < 0 ? "No auction before" : "No auction after");
+    else this.stepTo(task);
   }
 
   /** Stop at an auction. */
@@ -171,9 +176,10 @@ class Player {
     }
     this.playing = false;
     this.auction = task;
+    if (this.follow >= 0) this.follow = this.runs[0].tasks.vehicle[task];
     this.seek(this.runs[0].tasks.requested[task]);
     const policy = (run) => (this.runs.length > 1 ? `${clip(run.name, 40)}: ` : "");
-    this.say(this.panes.map(({ run }) => `${policy(run)}Auction ${task + 1} at ${sentence(run, task)}`).join(". "));
+    this.say(this.panes.map(({ run }) => `${policy(run)}Auction of task ${task} at ${sentence(run, task)}`).join(". "));
   }
 
   toggleFollow() {
