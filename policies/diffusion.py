@@ -34,11 +34,6 @@ from simulator.model import FloatArray, IntArray
 TINY = 1e-8
 """Keeps the logarithm of a probability that has underflowed finite."""
 
-MEAN_OF_LAST = 3.0
-"""The deployed actor is a mean of all so far in which later ones weigh more, by polynomial decay (Shamir and Zhang
-2013, "Stochastic gradient descent for non-smooth optimization"), most of it from the last quarter: at junctions one
-checkpoint is up to one per cent above or below the next."""
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -196,13 +191,10 @@ class SoftActorCritic:
         self.rng = np.random.default_rng([seed, 1])
         self.scaler = Scaler()
         self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step)
-        self.actor, self.target_actor, self.mean_actor = (
-            self.Actor(settings, actions, self.generator) for _ in range(3)
-        )
+        self.actor, self.target_actor = (self.Actor(settings, actions, self.generator) for _ in range(2))
         self.critics, self.target_critics = (Critics(settings, actions, self.generator) for _ in range(2))
         self.uav_value = Perceptron(1, len(NAMES), settings.width, 1, self.generator)
         follow(self.target_actor, self.actor, 1.0)
-        follow(self.mean_actor, self.actor, 1.0)
         follow(self.target_critics, self.critics, 1.0)
         self.actor_optimiser = torch.optim.Adam(self.actor.parameters(), lr=settings.actor_rate, fused=True)
         learned = parameters([self.critics, self.uav_value])
@@ -280,7 +272,6 @@ class SoftActorCritic:
             actor_loss.backward()
             self.actor_optimiser.step()
         follow(self.target_actor, self.actor, self.settings.soft_update)
-        follow(self.mean_actor, self.actor, (MEAN_OF_LAST + 1.0) / (self.updates + 1.0 + MEAN_OF_LAST))
         follow(self.target_critics, self.critics, self.settings.soft_update)
         self.updates += 1
         return {
@@ -334,7 +325,7 @@ class SoftActorCritic:
 
     def modules(self) -> dict[str, nn.Module]:
         """Everything with parameters, by the name that it has in a checkpoint."""
-        names = ("actor", "target_actor", "mean_actor", "critics", "target_critics", "uav_value")
+        names = ("actor", "target_actor", "critics", "target_critics", "uav_value")
         return {name: getattr(self, name) for name in names}
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -370,9 +361,11 @@ class SoftActorCritic:
         self.earned, self.taken = arrays["earned"].copy(), arrays["taken"].copy()
 
     def weights(self) -> dict[str, Any]:
-        """What a deployed policy needs: the mean of the later actors, and statistics of features."""
+        """What a deployed policy needs: the target actor, an average of the last ones, and statistics of features."""
         frozen = {"scaler.mean": self.scaler.mean, "scaler.sd": self.scaler.sd}
-        return arrays_of(self.mean_actor, "actor") | {name: array.astype(np.float32) for name, array in frozen.items()}
+        return arrays_of(self.target_actor, "actor") | {
+            name: array.astype(np.float32) for name, array in frozen.items()
+        }
 
 
 def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:

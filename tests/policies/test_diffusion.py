@@ -239,7 +239,7 @@ def test_the_deployed_policy_is_the_trained_one_in_numpy(tmp_path: Any) -> None:
     state = np.random.default_rng(1).standard_normal(len(NAMES)).astype(np.float32)
     noise = np.random.default_rng(NOISE_SEED).standard_normal((5, DRAWS, 20)).astype(np.float32)
     with torch.no_grad():
-        x = learner.mean_actor.chain(torch.from_numpy(state)[None], torch.from_numpy(noise)[:, :, None])
+        x = learner.actor.chain(torch.from_numpy(state)[None], torch.from_numpy(noise)[:, :, None])
         expected = torch.softmax(x, dim=-1).mean(dim=0)[0].numpy()
     assert np.allclose(policy.probabilities(state), expected, atol=1e-6)
     assert np.array_equal(policy.probabilities(state), policy.probabilities(state))
@@ -264,22 +264,6 @@ def test_the_actor_waits_for_its_critics() -> None:
         )
     assert moved.index(True) == 4  # at the fifth step five updates have been made, three of them without the actor
     assert not torch.equal(critics, learner.critics.net.weights[0])
-
-
-def test_the_deployed_actor_is_the_mean_of_all_by_polynomial_decay() -> None:
-    """After n updates the i-th actor weighs C(i + 2, 3) / C(n + 3, 4): later ones more, and all of them 1."""
-    learner: Any = SoftActorCritic(Settings(width=6, batch=4, worlds=1, critics_alone=0), price_grid(3).tolist(), 0, 50)
-    rng, actors, count = np.random.default_rng(0), [], 12
-    for _ in range(count):
-        rows = batch(state=np.exp(rng.normal(size=(4, len(NAMES)))), top_bid=rng.random(4), scaled_bid=rng.random(4))
-        learner.update(rows)
-        actors.append(learner.actor.second.detach().clone())
-    weights = [math.comb(number + 2, 3) / math.comb(count + 3, 4) for number in range(1, count + 1)]
-    assert sum(weights) == pytest.approx(1.0)
-    expected = sum(weight * actor for weight, actor in zip(weights, actors, strict=True))
-    assert not torch.allclose(actors[0], actors[-1], atol=1e-4)
-    assert torch.allclose(learner.mean_actor.second, expected, atol=1e-6)
-    assert np.allclose(learner.weights()["actor.second"], expected.numpy(), atol=1e-6)
 
 
 def test_twin_critics_are_two_networks() -> None:
