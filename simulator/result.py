@@ -51,7 +51,7 @@ class Result:
         tasks: a row per task.
         vehicles: a row per vehicle.
         providers: a row per provider.
-        paths: a row per change of motion.
+        paths: a row per change of motion, and one at the end of the run for who is still there.
         signals: a row per change of a signal.
 
     The tables are DataFrames, made when they are first looked at; `describe` says what each column is.

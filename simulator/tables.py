@@ -150,7 +150,7 @@ class Tables:
         return table("vehicles", self._vehicles)
 
     def paths(self) -> pd.DataFrame:
-        """A row per change of motion."""
+        """A row per change of motion, and one at the end of the run for each vehicle that is still there."""
         traffic = self._world.traffic
         return table("paths", _empty("paths") if traffic is None else traffic.path_rows(self._duration))
 
