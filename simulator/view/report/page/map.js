@@ -65,7 +65,9 @@ class MapView extends Camera {
       else this.drawRoads(still, to);
     }
     const { x, y } = this.toScreen(this.still);
-    pen.drawImage(this.base, x - width, y - height, 2 * width, 2 * height);
+    // At whole pixels, else all lines blur.
+    const whole = (offset) => Math.round(offset * window.devicePixelRatio) / window.devicePixelRatio;
+    pen.drawImage(this.base, whole(x - width), whole(y - height), 2 * width, 2 * height);
   }
 
   drawCoverage(pen, to) {
