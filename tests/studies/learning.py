@@ -21,7 +21,7 @@ import typer
 
 from simulator.run import simulate
 from simulator.scenario import Scenario
-from simulator.study.compare import half_width
+from simulator.study.compare import half_width, ratio_of_means
 from simulator.study.train import train
 
 TRAININGS, RESULTS = Path("outputs/learning"), Path("docs/learning")
@@ -131,14 +131,14 @@ def results(rows: pd.DataFrame) -> pd.DataFrame:
         groups |= {str(column): [column] for column in table if column not in trained}
         for policy, columns in groups.items():
             of_world = table[columns].mean(axis=1)
-            ratio = float(of_world.sum() / base.sum())
+            ratio, ratio_ci = ratio_of_means(of_world.to_numpy(), base.to_numpy())
             by_training = (table[columns].sum() / base.sum()).to_numpy()
             found.append(
                 {
                     "study": study, "scenario": scenario, "policy": policy, "trainings": len(columns),
                     "worlds": len(base), "ratio": ratio,
                     "ci_trainings": half_width(by_training) if len(columns) > 1 else np.nan,
-                    "ci_worlds": half_width((of_world - ratio * base).to_numpy()) / float(base.mean()),
+                    "ci_worlds": ratio_ci,
                     "difference": float((of_world - base).mean()),
                     "difference_ci": half_width((of_world - base).to_numpy()),
                 }
