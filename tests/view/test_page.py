@@ -189,6 +189,10 @@ def test_every_key_does_what_the_help_says(opened: Browser, run: Result, report:
     look.press("Shift+ArrowRight")
     assert look.ask("() => dmsb.panes[0].view.center.x") > before
     assert pressed("d")["theme"] == "dark"
+    look.page.reload()
+    look.page.wait_for_selector("main:not([hidden])")
+    look.settle()
+    assert look.ask(state)["theme"] == "dark"
     assert pressed("d")["theme"] == "light"
     assert pressed("w")["span"] == DURATION_S
     pressed("?")

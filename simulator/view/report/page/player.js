@@ -26,7 +26,8 @@ class Player {
 
   /** Show the page and let time run. */
   open() {
-    this.setTheme(this.systemTheme());
+    this.themeChosen = recall("theme");
+    this.setTheme(this.themeChosen ?? this.systemTheme());
     if (!this.readHash(location.hash)) this.stepTo(this.begin());
     requestAnimationFrame((now) => this.tick(now));
   }
@@ -119,8 +120,9 @@ class Player {
   }
 
   otherTheme() {
-    this.themeChosen = true;
-    this.setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+    this.themeChosen = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    remember("theme", this.themeChosen);
+    this.setTheme(this.themeChosen);
     this.say(`${document.documentElement.dataset.theme} colours`);
   }
 

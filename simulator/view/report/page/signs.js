@@ -43,7 +43,8 @@ function providerSign(pen, ink, x, y, uav, out) {
   } else {
     pen.rect(x - size + 2, y - size + 2, 2 * size - 4, 2 * size - 4);
   }
-  pen.fill();
+  // A UAV hovers over what is under it.
+  if (!uav) pen.fill();
   pen.stroke();
   pen.beginPath();
   if (uav) {

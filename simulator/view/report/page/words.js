@@ -56,4 +56,21 @@ function patch(old, fresh) {
   }
 }
 
+/** What a person chose in a page before, where the browser keeps such things for a file; else nothing. */
+function recall(name) {
+  try {
+    return localStorage.getItem(`dmsb-${name}`);
+  } catch {
+    return null;
+  }
+}
+
+function remember(name, value) {
+  try {
+    localStorage.setItem(`dmsb-${name}`, value);
+  } catch {
+    // Nothing is kept then.
+  }
+}
+
 const byId = (id) => document.getElementById(id);
