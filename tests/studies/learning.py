@@ -50,8 +50,8 @@ class Study(NamedTuple):
 
 MIX = ("paper", *JUNCTIONS)
 AS_IN_THE_PAPER = {"hindsight": False}
-CHOSEN_WITH_CARE: dict[str, Any] = {"worlds": 24, "every": 10_000, "held_out": 8}
-"""At junctions a world's luck is worth more than what one checkpoint has over the next."""
+EVALUATION_OF_MIXES: dict[str, Any] = {"worlds": 24, "every": 10_000, "held_out": 8}
+"""More worlds than elsewhere: at junctions a world's luck outweighs what one checkpoint has over the next."""
 
 STATIONS = tuple({"stations.count": count} for count in range(3, 10))
 
@@ -60,9 +60,9 @@ STUDIES: dict[str, Study] = {
     "paper-all-bids": Study("diffusion", ("paper",), 200_000, overrides=({"market.information": "all-bids"},)),
     "paper-masked": Study("diffusion", ("paper",), 200_000, overrides=({"market.information": "masked"},)),
     "paper-3-to-9-stations": Study("diffusion", ("paper",), 100_000, overrides=STATIONS),
-    "mix-diffusion": Study("diffusion", MIX, 120_000, {"update_every": 8}, **CHOSEN_WITH_CARE),
-    "mix-sac": Study("sac", MIX, 120_000, {"update_every": 8, "n_step": 4}, **CHOSEN_WITH_CARE),
-    "mix-ppo": Study("ppo", MIX, 120_000, {"gae_lambda": 0.8}, **CHOSEN_WITH_CARE),
+    "mix-diffusion": Study("diffusion", MIX, 120_000, {"update_every": 8}, **EVALUATION_OF_MIXES),
+    "mix-sac": Study("sac", MIX, 120_000, {"update_every": 8, "n_step": 4}, **EVALUATION_OF_MIXES),
+    "mix-ppo": Study("ppo", MIX, 120_000, {"gae_lambda": 0.8}, **EVALUATION_OF_MIXES),
     "paper-one-step-200k": Study("diffusion", ("paper",), 200_000, AS_IN_THE_PAPER),
     "paper-one-step-500k": Study("diffusion", ("paper",), 500_000, AS_IN_THE_PAPER),
 }

@@ -225,6 +225,43 @@ def test_axe_finds_nothing_to_mend(opened: Browser, report: Path, dark: bool, si
     look.page.close()
 
 
+RULES: dict[str, tuple[str, dict[str, Any]]] = {
+    "as it comes": ("conditional", {}),
+    "the UAV's own bid": ("conditional", {"market.mechanism": "msb:uav_bid=reported"}),
+    "max of (14) over all": ("conditional", {"market.reference": "all"}),
+    "myopic": ("myopic", {}),
+    "second price": ("spa", {}),
+}
+
+
+@pytest.mark.parametrize("case", RULES)
+def test_the_rule_that_a_card_states_is_the_one_that_was_played(opened: Browser, tmp_path: Path, case: str) -> None:
+    """Every payment that the words derive is the one of the table; where they would not hold they derive none."""
+    policy, overrides = RULES[case]
+    run = simulate("four_way", policy, duration=300, **fields(overrides))
+    path = tmp_path / "report.html"
+    write_report({policy: run}, path)
+    look = Look(opened, path)
+    rulings = look.ask("() => Array.from({ length: dmsb.runs[0].count }, (_, task) => ruling(dmsb.runs[0], task))")
+    said = {"exceeds ρ": 0, "smaller of": 0, "second-highest": 0, "under": 0}
+    for row, text in zip(run.auctions.to_dict("records"), rulings, strict=True):
+        kinds = [kind for kind in said if kind in text]
+        assert bool(kinds) == bool(row["asked"])
+        if "exceeds ρ" in text:
+            assert row["payment"] == pytest.approx(row["rho"] * row["second_bid"])
+        elif "smaller of" in text:
+            assert row["payment"] == pytest.approx(min(row["uav_bid"], row["contract_bid"]))
+        elif "second-highest" in text:
+            bids = sorted((row["top_bid"], row["second_bid"], row["uav_bid"]))
+            assert row["payment"] == pytest.approx(bids[1])
+        for kind in kinds:
+            said[kind] += 1
+    assert (said["exceeds ρ"] > 10 and said["smaller of"] > 10) == (case == "as it comes")
+    assert (said["second-highest"] > 10) == (case == "second price")
+    assert (said["under"] > 10) == (case not in ("as it comes", "second price"))
+    look.page.close()
+
+
 def test_a_screen_reader_is_told_of_auctions(opened: Browser, run: Result, report: Path) -> None:
     look = Look(opened, report)
     look.press("n")

@@ -98,6 +98,7 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
         "about": first.scenario.about,
         "note": note or first.why_no_auction() or "",
         "zeta": first.scenario.market.uav_weight,
+        "reference": first.scenario.market.reference,
         "seed": first.run["seed"],
         "duration": first.run["duration"],
         "warmup": first.run["warmup"],

@@ -360,7 +360,12 @@ function chartsOfRuns(runs, window) {
       about: runs.map((run) => `${clip(run.name, 40)} ${figure(ahead(run, runs[0], [end])[0])} at the end`).join("; "),
       marks: lines((run) => ahead(run, runs[0], middles)),
     },
-    chart("Price scaling factor ρ", "mean of the finite ones", (run, task) => run.auctions.rho[task], { low: 1 }),
+    chart(
+      "Price scaling factor ρ",
+      "mean of the finite ones, where it decides",
+      (run, task) => (run.isPriced(task) ? run.auctions.rho[task] : NaN),
+      { low: 1 },
+    ),
     chart("The UAV's share of the tasks", "", (run, task) => Number(run.auctions.winner_kind[task] === uav), {
       low: 0,
       high: 1,

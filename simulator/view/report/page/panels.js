@@ -55,7 +55,9 @@ function ruling(run, task) {
   if (rule === "second-price") {
     return `${winner}: the highest bid, that of the UAV among them, and it pays the second-highest; ρ plays no part.`;
   }
-  if (rule !== "msb") {
+  // The rule in words holds for the mechanism as it comes; a parameter of it or of the market may change it.
+  const asItComes = run.about.mechanism === "msb" && run.world.head.reference === "stations";
+  if (!asItComes) {
     return `${winner} under ${rule}; the best stations bid ${figure(top)} and ${figure(second)}, ρ is ${figure(rho)}.`;
   }
   const threshold = `${figure(rho)} × ${figure(second)} = ${figure(rho * second)}`;
@@ -356,7 +358,7 @@ function tablesOfRuns(runs) {
       ...runs.map((run) =>
         [
           clip(run.providerName(run.auctions.winner[task]), 30),
-          `ρ ${figure(run.auctions.rho[task])}`,
+          ...(run.isPriced(task) ? [`ρ ${figure(run.auctions.rho[task])}`] : []),
           `surplus ${figure(run.auctions.surplus[task])}`,
         ].join(", "),
       ),
