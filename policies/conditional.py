@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.market.contracts import Observation
 from simulator.model.mechanism import scaling_factor
-from simulator.pricing import Observation
 
 if TYPE_CHECKING:
-    from simulator.scenario import Scenario
+    from simulator.scenario.scenario import Scenario
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from simulator.pricing import Observation
+from simulator.market.contracts import Observation
 
 
 @dataclass

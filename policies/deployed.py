@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from policies import checkpoint
-from policies.features import log_features
-from policies.schedule import Schedule, time_features
 from simulator.errors import InputError
-from simulator.pricing import Information, Observation
+from simulator.market.contracts import Information, Observation
+
+from .learning import checkpoint
+from .learning.features import log_features
+from .learning.schedule import Schedule, time_features
 
 if TYPE_CHECKING:
-    from policies.training import Report
-    from simulator.scenario import Scenario
+    from simulator.scenario.scenario import Scenario
+
+    from .learning.training import Report
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -92,7 +94,7 @@ class Learned:
         **settings: Any,
     ) -> None:  # fmt: skip
         """Train weights into ``out``: the whole state in ``out/last``, what is deployed in ``out/deployed``."""
-        from policies.training import train_policy
+        from .learning.training import train_policy
 
         train_policy(self.kind, make_env, steps, seed, out, resume, report, settings)
 

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from policies.features import NAMES, Scaler
-from policies.networks import (
+from simulator.model import FloatArray, IntArray
+
+from .learning.features import NAMES, Scaler
+from .learning.networks import (
     Perceptron,
     arrays_of,
     follow,
@@ -27,9 +29,8 @@ from policies.networks import (
     two_hidden_layers,
     uniform,
 )
-from policies.replay import Batch, Replay, hindsight
-from policies.schedule import TIME_FEATURES, Schedule, time_features
-from simulator.model import FloatArray, IntArray
+from .learning.replay import Batch, Replay, hindsight
+from .learning.schedule import TIME_FEATURES, Schedule, time_features
 
 TINY = 1e-8
 """Keeps the logarithm of a probability that has underflowed finite."""

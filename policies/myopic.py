@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from simulator.market.contracts import UAV, Information, Observation, UavBid
 from simulator.model.mechanism import scaling_factor, station_wins
-from simulator.pricing import UAV, Information, Observation, UavBid
 
 if TYPE_CHECKING:
-    from simulator.scenario import Scenario
+    from simulator.scenario.scenario import Scenario
 
 
 U0 = Literal["contract", "reported", "highest"]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from simulator.market.contracts import Information, Observation, Outcome
 from simulator.model.mechanism import scaling_factor
-from simulator.pricing import Information, Observation, Outcome
 
 if TYPE_CHECKING:
-    from simulator.scenario import Scenario
+    from simulator.scenario.scenario import Scenario
 
 
 @dataclass

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from policies.features import NAMES, Scaler
-from policies.networks import Perceptron, arrays_of, optimiser_arrays, parameters, take, take_optimiser
 from simulator.model import FloatArray, IntArray
+
+from .learning.features import NAMES, Scaler
+from .learning.networks import Perceptron, arrays_of, optimiser_arrays, parameters, take, take_optimiser
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from policies.diffusion import Settings, SoftActorCritic
-from policies.features import NAMES
-from policies.networks import Perceptron
+from .diffusion import Settings, SoftActorCritic
+from .learning.features import NAMES
+from .learning.networks import Perceptron
 
 
 class SoftmaxActor(nn.Module):

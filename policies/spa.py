@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.pricing import Observation, UavBid
+from simulator.market.contracts import Observation, UavBid
 
 
 @dataclass

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
         RunError,
         ScenarioError,
     )
-    from simulator.policy_check import check_policy
-    from simulator.pricing import UAV, Mechanism, Observation, Outcome, PricingPolicy, Trainable
-    from simulator.result import Result
+    from simulator.market.contracts import UAV, Mechanism, Observation, Outcome, PricingPolicy, Trainable
+    from simulator.record.result import Result
     from simulator.run import simulate
-    from simulator.scenario import Scenario
+    from simulator.scenario.scenario import Scenario
+    from simulator.study.check_policy import check_policy
     from simulator.study.compare import compare
-    from simulator.world.recording import Recording
+    from simulator.traffic.recording import Recording
     from simulator.world.simulation import Simulation
 
 _HOMES = {
@@ -35,18 +35,18 @@ _HOMES = {
     "RecordingWarning": "errors",
     "RunError": "errors",
     "ScenarioError": "errors",
-    "check_policy": "policy_check",
+    "check_policy": "study.check_policy",
     "compare": "study.compare",
-    "UAV": "pricing",
-    "Mechanism": "pricing",
-    "Observation": "pricing",
-    "Outcome": "pricing",
-    "PricingPolicy": "pricing",
-    "Trainable": "pricing",
-    "Result": "result",
+    "UAV": "market.contracts",
+    "Mechanism": "market.contracts",
+    "Observation": "market.contracts",
+    "Outcome": "market.contracts",
+    "PricingPolicy": "market.contracts",
+    "Trainable": "market.contracts",
+    "Result": "record.result",
     "simulate": "run",
-    "Scenario": "scenario",
-    "Recording": "world.recording",
+    "Scenario": "scenario.scenario",
+    "Recording": "traffic.recording",
     "Simulation": "world.simulation",
 }
 

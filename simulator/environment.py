@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import RunError
-from simulator.pricing import MARKET_CONDITIONS, VECTOR_BIDS, Information
-from simulator.scenario import Scenario
-from simulator.world.auctioneer import Auction
+from simulator.market.auction import Auction
+from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS, Information
+from simulator.scenario.scenario import Scenario
 from simulator.world.simulation import Simulation
 
 LARGEST = 1e9

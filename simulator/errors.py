@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 
 LONGEST_MESSAGE = 1_000
-
-LONGEST_S = 1e9
-
-LARGEST_SEED = 2**63
 
 
 def one_line(text: object) -> str:
@@ -79,15 +76,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"
 
 
-def check_times(seed: int, duration: float, warmup: float) -> None:
-    """Hold seed, duration and warm-up to what a run can do.
+def need(package: str, extra: str) -> None:
+    """Make sure that an optional package is there.
 
     Raises:
-        InputError: one of them cannot be.
+        InputError: it is not; the message names the extra to install.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < LARGEST_SEED:
-        raise InputError(f"seed: must be a whole number >= 0, not {shown(seed)}")
-    if not (isinstance(duration, int | float) and 0 < duration <= LONGEST_S):
-        raise InputError(f"duration: must be a number of seconds > 0, not {shown(duration)} (at most 1e9)")
-    if not (isinstance(warmup, int | float) and 0 <= warmup < duration):
-        raise InputError(f"warmup: must be a number of seconds from 0 to below the duration, not {shown(warmup)}")
+    if importlib.util.find_spec(package) is None:
+        raise InputError(f"this needs the package {package}: pip install 'dmsb[{extra}]'")

@@ -13,25 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulator.clock import check_times
 from simulator.draws import generator
-from simulator.errors import EmptyMarketWarning, InputError, PolicyError, check_times
-from simulator.faults import blamed, policy_label
-from simulator.plugins import code_hashes, find_mechanism, find_policy
-from simulator.pricing import (
-    Information,
-    Mechanism,
-    PricingPolicy,
-    ask_price,
-    give_feedback,
-    information_of,
-    reset_policy,
-)
-from simulator.result import RECORDING_FILE, Result, frame_hash
-from simulator.scenario import Scenario
-from simulator.scenario_file import data_hashes
-from simulator.schema import TABLES
-from simulator.tables import Tables
-from simulator.world.recording import standard_frame
+from simulator.errors import EmptyMarketWarning, InputError, PolicyError
+from simulator.market.contracts import Information, Mechanism, PricingPolicy
+from simulator.market.guard import ask_price, blamed, give_feedback, information_of, policy_label, reset_policy
+from simulator.market.plugins import code_hashes, find_mechanism, find_policy
+from simulator.record.result import RECORDING_FILE, Result, frame_hash
+from simulator.record.schema import TABLES
+from simulator.record.tables import Tables
+from simulator.scenario.scenario import Scenario
+from simulator.traffic.recording import standard_frame
 from simulator.world.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -105,7 +97,7 @@ def simulate(
         "wall_s": time.perf_counter() - wall,
         "cpu_s": time.process_time() - cpu,
         "scenario_sha256": hashlib.sha256(scenario.model_dump_json().encode()).hexdigest(),
-        "data_sha256": data_hashes(scenario) if recording is None else {RECORDING_FILE: frame_hash(recording)},
+        "data_sha256": scenario.data_hashes() if recording is None else {RECORDING_FILE: frame_hash(recording)},
         "code_sha256": code_hashes(policy, mechanism),
         "weights_sha256": getattr(policy, "weights_sha256", None),
         "python": platform.python_version(),

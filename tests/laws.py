@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from simulator.model.latency import STAGES
-from simulator.result import Result
-from simulator.schema import TABLES
+from simulator.record.result import Result
+from simulator.record.schema import TABLES
 
 
 def check_laws(result: Result) -> None:

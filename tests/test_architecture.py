@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ALLOWED = {
-    "policies": ("policies", "simulator.pricing", "simulator.model", "simulator.errors"),
+    "policies": ("policies", "simulator.market.contracts", "simulator.model", "simulator.errors"),
     "simulator/model": ("simulator.model",),
 }
 """What the files of a folder may import of this project when they run."""
@@ -42,9 +42,9 @@ def test_the_simulator_never_imports_the_policies() -> None:
     for path in (ROOT / "simulator").rglob("*.py"):
         assert not any(module.split(".")[0] == "policies" for module in imports(path)), path.name
     world = [module for path in (ROOT / "simulator" / "world").rglob("*.py") for module in imports(path)]
-    assert not any(module.startswith(("simulator.study", "simulator.view", "simulator.cli")) for module in world)
+    assert not any(module.startswith(("simulator.study", "simulator.view", "simulator.cli.app")) for module in world)
     study = [module for path in (ROOT / "simulator" / "study").rglob("*.py") for module in imports(path)]
-    assert not any(module.startswith(("simulator.view", "simulator.cli")) for module in study)
+    assert not any(module.startswith(("simulator.view", "simulator.cli.app")) for module in study)
 
 
 def test_the_page_of_the_report_keeps_to_the_width_of_the_code() -> None:

@@ -23,14 +23,15 @@ from simulator.errors import (
     RecordingError,
     ScenarioError,
 )
-from simulator.plugins import find_mechanism, find_policy
-from simulator.result import check_output, whole_folder
-from simulator.scenario_file import parse_assignment, scenario_problems
+from simulator.files import whole_folder
+from simulator.market.plugins import find_mechanism, find_policy
+from simulator.record.result import check_result_folder
+from simulator.scenario.overrides import parse_assignment
+from simulator.scenario.yaml_text import DEEPEST, read_value
 from simulator.study.compare import FIGURES, compare, tabulate
+from simulator.traffic.recording import Recording
 from simulator.view.figures import comparison
-from simulator.world.recording import Recording
 from simulator.world.simulation import Simulation
-from simulator.yaml_text import DEEPEST, read_value
 from tests.fields import fields
 
 
@@ -209,7 +210,7 @@ traffic:
 def problems_of(text: str, tmp_path: Path) -> list[str]:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
-    return [problem.removeprefix(str(path)) for problem in scenario_problems(path)]
+    return [problem.removeprefix(str(path)) for problem in Scenario.problems(path)]
 
 
 def test_every_problem_of_an_edge_list_is_told_at_its_place(tmp_path: Path) -> None:
@@ -312,7 +313,7 @@ def test_a_home_folder_is_resolved_and_an_impossible_one_refused(tmp_path: Path,
 def test_a_folder_that_cannot_be_made_is_refused_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="file is no folder"):
-        check_output(tmp_path / "file" / "below", force=False)
+        check_result_folder(tmp_path / "file" / "below", force=False)
 
 
 def test_folders_that_were_made_for_a_result_go_with_it(tmp_path: Path) -> None:
@@ -363,7 +364,7 @@ def test_a_recording_of_mixed_columns_is_saved(tmp_path: Path) -> None:
 
 
 def test_a_terminal_without_the_signs_of_a_table_still_gets_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "simulator", "compare", "paper", "--policies", "random", "--seeds", "2"]
+    command = [sys.executable, "-m", "dmsb", "compare", "paper", "--policies", "random", "--seeds", "2"]
     done = subprocess.run(
         [*command, "--duration", "20"],
         cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,

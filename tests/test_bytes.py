@@ -34,7 +34,9 @@ def hashes(scenario: str, policy: str, seed: int) -> dict[str, str]:
         warnings.simplefilter("ignore")
         result = simulate(scenario, policy, seed=seed, duration=duration)
     tables = list(dict.fromkeys(Result.describe()["table"]))
-    found = {f"{table}.{name}": column_hash(column) for table in tables for name, column in getattr(result, table).items()}
+    found = {
+        f"{table}.{name}": column_hash(column) for table in tables for name, column in getattr(result, table).items()
+    }
     summary = result.summary.drop(["wall_s", "cpu_s"])
     return {**found, "summary": hashlib.sha256(summary.to_json(double_precision=15).encode()).hexdigest()[:12]}
 

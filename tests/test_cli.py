@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 
 from simulator import InputError, Result, simulate
-from simulator.cli_options import slug
+from simulator.cli.options import slug
 from simulator.errors import OutputError
-from simulator.schema import TABLES
+from simulator.record.schema import TABLES
 
-COMMAND = [sys.executable, "-m", "simulator"]
+COMMAND = [sys.executable, "-m", "dmsb"]
 
 
 def dmsb(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -267,7 +267,7 @@ def test_the_lists_and_the_validator(tmp_path: Path) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys, simulator.cli\n"
+        "import sys, simulator.cli.app\n"
         "heavy = {'numpy', 'pandas', 'pyarrow', 'pydantic', 'simpy', 'matplotlib', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
@@ -289,7 +289,7 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
         "find = u.find_spec\n"
         "u.find_spec = lambda name, *rest: None if name == 'matplotlib' else find(name, *rest)\n"
         "sys.argv = ['dmsb', 'compare', 'paper', '--policies', 'spa']\n"
-        "from simulator.cli import main; main()"
+        "from simulator.cli.app import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -325,7 +325,7 @@ def test_a_killed_run_leaves_no_half_folder(how: signal.Signals, tmp_path: Path)
         "    time.sleep(60)\n"
         "pd.DataFrame.to_parquet = hang\n"
         "sys.argv = ['dmsb', 'run', 'paper', '--duration', '20', '--out', 'run']\n"
-        "from simulator.cli import main; main()"
+        "from simulator.cli.app import main; main()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", slow], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -9,7 +9,7 @@ from gymnasium.utils.env_checker import check_env
 
 from simulator import RunError, Scenario, ScenarioError, simulate
 from simulator.environment import Intersection
-from simulator.pricing import MARKET_CONDITIONS
+from simulator.market.contracts import MARKET_CONDITIONS
 
 PAPER, JUNCTION = "simulator.environment:dmsb/Paper-v0", "simulator.environment:dmsb/Intersection-v0"
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from simulator import Observation, Outcome, PolicyError, RunError, Scenario, check_policy, simulate
-from simulator.mechanisms import ModifiedSecondBid
-from simulator.plugins import find_mechanism, find_policy, known_mechanisms, known_policies
-from simulator.pricing import INFORMATION, MARKET_CONDITIONS, Information
+from simulator.market.contracts import INFORMATION, MARKET_CONDITIONS, Information
+from simulator.market.mechanisms.msb import ModifiedSecondBid
+from simulator.market.plugins import find_mechanism, find_policy, known_mechanisms, known_policies
 from tests.fields import fields
 
 SIZE = len(MARKET_CONDITIONS)

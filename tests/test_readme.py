@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.schema import SUMMARY, TABLES
+from simulator.record.schema import SUMMARY, TABLES
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def test_commands_print_what_they_are_said_to(console: list[tuple[str, str]], fo
         program, *arguments = shlex.split(command)
         assert program == "dmsb"
         done = subprocess.run(
-            [sys.executable, "-m", "simulator", *arguments],
+            [sys.executable, "-m", "dmsb", *arguments],
             cwd=folder, capture_output=True, text=True, check=True, timeout=120, env={**os.environ, "NO_COLOR": "1"},
         )  # fmt: skip
         assert done.stderr == ""

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from simulator import Result, Scenario, ScenarioError, simulate
-from simulator.scenario_file import dump_scenario, parse_assignment, shipped_scenarios
-from simulator.scenario_providers import DistanceRadio, PowerLawAccuracy, RandomGains
-from simulator.scenario_schema import scenario_fields
+from simulator.scenario.overrides import parse_assignment
+from simulator.scenario.providers import DistanceRadio, PowerLawAccuracy, RandomGains
+from simulator.scenario.reference import scenario_fields
+from simulator.scenario.shipped import shipped_scenarios
 from tests.fields import fields
 
 MINIMAL = """name: mine
@@ -23,7 +24,7 @@ def test_shipped_scenarios_load_and_survive_a_round_trip(tmp_path: Path) -> None
         scenario = Scenario.load(name)
         assert scenario.about
         path = tmp_path / f"{name}.yaml"
-        path.write_text(dump_scenario(scenario, tmp_path))
+        path.write_text(scenario.to_yaml(tmp_path))
         assert Scenario.load(path) == scenario
 
 
@@ -48,7 +49,7 @@ def test_a_file_path_is_relative_to_the_file_and_an_override_to_the_working_dire
     loaded = Result.load(run)
     assert Path(loaded.scenario.traffic.file).resolve() == tmp_path / "here" / "cars.csv"  # type: ignore[union-attr]
     assert len(next(iter(loaded.run["data_sha256"].values()))) == 64
-    assert "package:braunschweig" in dump_scenario(Scenario.load("braunschweig"), tmp_path)
+    assert "package:braunschweig" in Scenario.load("braunschweig").to_yaml(tmp_path)
 
 
 def test_overrides_reach_parts_that_the_file_leaves_out() -> None:

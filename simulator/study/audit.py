@@ -10,26 +10,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from simulator.clock import check_times
 from simulator.draws import generator
-from simulator.errors import InputError, RunError, check_times, shown
-from simulator.extras import need
+from simulator.errors import InputError, RunError, need, shown
+from simulator.market.auction import Auction
+from simulator.market.auctioneer import Auctioneer
+from simulator.market.contracts import UAV, Mechanism, PricingPolicy
+from simulator.market.guard import ask_price, give_feedback, reset_policy
+from simulator.market.lots import REFERENCE_MB
 from simulator.model import FloatArray
-from simulator.pricing import (
-    UAV,
-    Mechanism,
-    PricingPolicy,
-    ask_price,
-    give_feedback,
-    reset_policy,
-)
 from simulator.run import prepare
-from simulator.scenario import TASK_KINDS, Scenario
-from simulator.scenario_traffic import Rounds
-from simulator.study.independence import Dependence, chi_square
+from simulator.scenario.scenario import Scenario
+from simulator.scenario.tasks import TASK_KINDS
+from simulator.scenario.traffic import Rounds
+from simulator.study.statistics import Dependence, chi_square
 from simulator.study.truth_cost import truth_cost
-from simulator.world.auctioneer import Auction, Auctioneer
 from simulator.world.simulation import Simulation
-from simulator.world.situation import REFERENCE_MB
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 from simulator.errors import InputError, OutputError, RunError
 
 if TYPE_CHECKING:
-    from simulator.result import Result
+    from simulator.record.result import Result
 
 CellT = TypeVar("CellT", bound=Hashable)
 

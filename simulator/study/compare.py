@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import product
@@ -13,19 +12,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simulator.errors import InputError, check_times, shown
-from simulator.extras import need
+from simulator.clock import check_times
+from simulator.errors import InputError, need, shown
+from simulator.market.plugins import code_hashes
 from simulator.model import FloatArray
-from simulator.plugins import code_hashes
+from simulator.record.schema import SUMMARY
 from simulator.run import prepare, simulate
-from simulator.scenario import Scenario
-from simulator.schema import SUMMARY
+from simulator.scenario.scenario import Scenario
 from simulator.study.cells import Figures, figures_of, run_cells
+from simulator.study.statistics import corrected, half_width, half_widths, p_value, ratio_of_means
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CONFIDENCE = 0.95
 
 MOST_WORLDS, MOST_JOBS, MOST_CELLS = 1_000_000, 1_000, 10_000_000
 
@@ -192,50 +191,3 @@ def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
     table = pd.DataFrame(rows).set_index("policy")
     table["p_corrected"] = corrected(table["p_corrected"].to_numpy())
     return table
-
-
-def ratio_of_means(values: FloatArray, base: FloatArray) -> tuple[float, float]:
-    """The ratio of two means over the same worlds, and half its 95 % interval by linearisation (Cochran 1977, 6.4).
-
-    NaN where the second mean is 0: nothing can be said in relation to it.
-    """
-    mean = float(base.mean()) or math.nan
-    ratio = float(values.mean() / mean)
-    return ratio, half_width(values - ratio * base) / mean
-
-
-def half_width(values: FloatArray) -> float:
-    """Half-width of the 95 % interval of a mean by Student's t; 0 where all values are equal, NaN where one is NaN."""
-    return float(half_widths(values[:, None])[0])
-
-
-def half_widths(values: FloatArray) -> FloatArray:
-    """`half_width` of each column of values of shape (worlds, figures)."""
-    from scipy import stats
-
-    widths = np.where(np.isfinite(values).all(axis=0), 0.0, np.nan)
-    varies = (widths == 0.0) & (np.ptp(values, axis=0) > 0.0)
-    if varies.any():
-        worlds = len(values)
-        widths[varies] = stats.sem(values[:, varies], axis=0) * stats.t.ppf(0.5 + CONFIDENCE / 2, worlds - 1)
-    return widths
-
-
-def p_value(difference: FloatArray) -> float:
-    """p-value of the paired t test that a mean difference is 0; NaN where the difference never varies."""
-    from scipy import stats
-
-    if not np.isfinite(difference).all() or np.ptp(difference) == 0.0:
-        return math.nan
-    return float(stats.ttest_1samp(difference, 0.0).pvalue)
-
-
-def corrected(p_values: FloatArray) -> FloatArray:
-    """p-values corrected by Holm's method for their number; NaN stays NaN and does not count."""
-    from statsmodels.stats.multitest import multipletests
-
-    found = np.full(len(p_values), np.nan)
-    there = np.isfinite(p_values)
-    if there.any():
-        found[there] = multipletests(p_values[there], method="holm")[1]
-    return found

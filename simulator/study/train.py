@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.errors import InputError, OutputError, PolicyError, check_times
-from simulator.extras import need
-from simulator.plugins import find_policy
+from simulator.clock import check_times
+from simulator.errors import InputError, OutputError, PolicyError, need
+from simulator.market.plugins import find_policy
 from simulator.run import simulate
-from simulator.scenario import Scenario
-from simulator.scenario_traffic import Rounds
+from simulator.scenario.scenario import Scenario
+from simulator.scenario.traffic import Rounds
 from simulator.study.cells import Figures, figures_of
 
 if TYPE_CHECKING:

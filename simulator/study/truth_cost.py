@@ -8,7 +8,7 @@ import numpy as np
 
 from simulator.model import FloatArray
 from simulator.model.mechanism import critical_payment, station_wins
-from simulator.study.compare import half_width
+from simulator.study.statistics import half_width
 
 FACTORS = np.geomspace(0.2, 5.0, 121)
 """By which a fitted price is scaled, as what fits the UAV's value best need not earn most."""

@@ -14,8 +14,8 @@ import numpy as np
 from simulator.errors import InputError, OutputError, nearest
 from simulator.model import FloatArray
 from simulator.model.latency import STAGES
-from simulator.result import Result
-from simulator.schema import TABLES
+from simulator.record.result import Result
+from simulator.record.schema import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd

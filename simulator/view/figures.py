@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.extras import need
+from simulator.errors import need
 
 if TYPE_CHECKING:
     import pandas as pd

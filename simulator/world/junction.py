@@ -7,14 +7,14 @@ from functools import lru_cache
 import numpy as np
 import simpy
 
+from simulator.market.lots import REFERENCE_MB, Situation
+from simulator.market.requests import RequestDraws, gpu_work
 from simulator.model import FloatArray
 from simulator.model.latency import stage_times, stage_work
-from simulator.scenario import Scenario
-from simulator.world.fleet import Equipment, Fleet
-from simulator.world.radio import PLACES_KEPT, Radio
-from simulator.world.requests import RequestDraws, gpu_work
-from simulator.world.situation import REFERENCE_MB, Situation
-from simulator.world.traffic import Crossing
+from simulator.providers.fleet import Equipment, Fleet
+from simulator.providers.radio import PLACES_KEPT, Radio
+from simulator.scenario.scenario import Scenario
+from simulator.traffic.contract import Crossing
 
 
 class Junction:

@@ -10,17 +10,17 @@ import numpy as np
 import simpy
 
 from simulator.draws import Stream, stream
+from simulator.market.lots import REFERENCE_MB, Situation
+from simulator.market.requests import Requests, draw_requests
 from simulator.model import FloatArray
 from simulator.model.channel import snr_ratio
 from simulator.model.latency import latency, stage_times
 from simulator.model.mechanism import contract_bid
 from simulator.model.valuation import common_term, valuation
-from simulator.scenario import Scenario
-from simulator.scenario_traffic import Rounds
-from simulator.world.fleet import Fleet
-from simulator.world.requests import Requests, draw_requests
-from simulator.world.situation import REFERENCE_MB, Situation
-from simulator.world.task import Task
+from simulator.providers.fleet import Fleet
+from simulator.providers.task import Task
+from simulator.scenario.scenario import Scenario
+from simulator.scenario.traffic import Rounds
 
 ROUNDS_A_BLOCK = 256
 CALIBRATION_CELLS = 1_000_000

@@ -3,49 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import simpy
 
+from simulator.clock import check_times
 from simulator.draws import stream
-from simulator.errors import check_times
-from simulator.mechanisms import ModifiedSecondBid
+from simulator.market.auction import Auction
+from simulator.market.auctioneer import Auctioneer
+from simulator.market.contracts import Information, Mechanism
+from simulator.market.guard import reset_mechanism
+from simulator.market.ledger import Books, History, RunningBooks
+from simulator.market.lots import Situation
+from simulator.market.mechanisms.msb import ModifiedSecondBid
 from simulator.model.latency import STAGES
 from simulator.model.valuation import common_term
-from simulator.pricing import Information, Mechanism, reset_mechanism
-from simulator.scenario import Scenario
-from simulator.scenario_file import data_path
-from simulator.scenario_traffic import GeneratedTraffic, RecordedTraffic, Rounds
-from simulator.trace import Recorder
-from simulator.world.auctioneer import Auction, Auctioneer
-from simulator.world.books import RunningBooks
-from simulator.world.fleet import Fleet
-from simulator.world.generated import GeneratedVehicles
+from simulator.providers.fleet import Fleet
+from simulator.providers.outages import Outages
+from simulator.providers.queues import Provider, UnqueuedProvider
+from simulator.providers.radio import Radio
+from simulator.providers.task import COMPLETED, LOST, Task
+from simulator.record.recorder import Recorder
+from simulator.record.tables import World
+from simulator.scenario.scenario import Scenario
+from simulator.scenario.shipped import data_path
+from simulator.scenario.traffic import GeneratedTraffic, RecordedTraffic, Rounds
+from simulator.traffic.contract import Crossing, Traffic
+from simulator.traffic.generated import GeneratedVehicles
+from simulator.traffic.recorded import RecordedVehicles
+from simulator.traffic.recording import Recording
 from simulator.world.junction import Junction
-from simulator.world.outages import Outages
-from simulator.world.providers import History, Provider, UnqueuedProvider
-from simulator.world.radio import Radio
-from simulator.world.recording import Recording
 from simulator.world.rounds import RoundCalibration, RoundSource
-from simulator.world.situation import Books, Situation
-from simulator.world.task import COMPLETED, LOST, Task
-from simulator.world.traffic import Crossing, RecordedVehicles, Traffic
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass
-class World:
-    """What a run leaves behind for the tables, besides the recorder's rows."""
-
-    scenario: Scenario
-    fleet: Fleet
-    traffic: Traffic | None
-    time_origin: float
-    left_out: dict[str, int]
 
 
 class Simulation:

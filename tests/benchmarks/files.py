@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from simulator.schema import EVENT_KINDS, table
-from simulator.world.recording import Recording
+from simulator.record.schema import EVENT_KINDS, table
+from simulator.traffic.recording import Recording
 from tests.benchmarks.clock import cpu_s, peak_memory_mib
 
 AN_HOUR = """
@@ -63,7 +63,7 @@ def million_events() -> float:
 def help_s() -> float:
     """CPU-seconds of ``dmsb --help``."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "simulator", "--help"], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([sys.executable, "-m", "dmsb", "--help"], stdout=subprocess.DEVNULL, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

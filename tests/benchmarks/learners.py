@@ -14,12 +14,12 @@ from torch.nn import functional
 
 from policies.deployed import Diffusion
 from policies.diffusion import Settings, SoftActorCritic
-from policies.features import NAMES
-from policies.training import train
+from policies.learning.features import NAMES
+from policies.learning.training import train
 from simulator.environment import Intersection
+from simulator.market.contracts import MARKET_CONDITIONS, Observation
 from simulator.model.mechanism import price_grid
-from simulator.pricing import MARKET_CONDITIONS, Observation
-from simulator.scenario import Scenario
+from simulator.scenario.scenario import Scenario
 from tests.benchmarks.clock import peak_memory_mib
 
 ACTIONS = 20

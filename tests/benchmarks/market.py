@@ -12,12 +12,13 @@ import numpy as np
 
 from simulator import Scenario, Simulation
 from simulator.draws import generator
-from simulator.pricing import PricingPolicy, reset_policy
+from simulator.market.auction import Auction
+from simulator.market.contracts import PricingPolicy
+from simulator.market.guard import reset_policy
+from simulator.record.recorder import Recorder
+from simulator.record.schema import TABLES
+from simulator.record.tables import Tables
 from simulator.run import drive, prepare
-from simulator.schema import TABLES
-from simulator.tables import Tables
-from simulator.trace import Recorder
-from simulator.world.auctioneer import Auction
 from tests.benchmarks.clock import cpu_s
 
 SHARES = {

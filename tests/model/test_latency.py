@@ -28,8 +28,8 @@ def test_stage_times_follow_equations_3_to_6() -> None:
 def test_reference_quantiles_of_a_paper_station() -> None:
     """model.md section 1: 1.0 / 2.1 / 4.8 s for a task of 20-40 MB, before the public factor."""
     from simulator.draws import stream
-    from simulator.scenario import Scenario
-    from simulator.world.fleet import Fleet
+    from simulator.providers.fleet import Fleet
+    from simulator.scenario.scenario import Scenario
     from simulator.world.rounds import draw_rounds
 
     scenario = Scenario.load("paper")

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from policies.myopic import MyopicAuction
-from simulator.mechanisms import ModifiedSecondBid, SecondPrice
+from simulator.market.contracts import UAV
+from simulator.market.mechanisms.msb import ModifiedSecondBid
+from simulator.market.mechanisms.second_price import SecondPrice
 from simulator.model import BoolArray, FloatArray
 from simulator.model.mechanism import (
     contract_bid,
@@ -19,7 +21,6 @@ from simulator.model.mechanism import (
     station_wins,
     surplus_weights,
 )
-from simulator.pricing import UAV
 
 money = st.one_of(st.just(0.0), st.floats(1e-6, 1e6))
 bids = st.lists(money, min_size=2, max_size=9).map(lambda values: sorted(values, reverse=True))

@@ -12,10 +12,10 @@ torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 
 
 from policies.deployed import Diffusion  # noqa: E402
 from policies.diffusion import Critics, DiffusionActor, Settings, SoftActorCritic, entropy  # noqa: E402
-from policies.features import NAMES, Scaler  # noqa: E402
-from policies.networks import Perceptron, arrays_of, mish_, two_hidden_layers  # noqa: E402
-from policies.replay import Replay, hindsight  # noqa: E402
-from policies.schedule import Schedule  # noqa: E402
+from policies.learning.features import NAMES, Scaler  # noqa: E402
+from policies.learning.networks import Perceptron, arrays_of, mish_, two_hidden_layers  # noqa: E402
+from policies.learning.replay import Replay, hindsight  # noqa: E402
+from policies.learning.schedule import Schedule  # noqa: E402
 from simulator.model.mechanism import price_grid  # noqa: E402
 
 ACTIONS = 5
@@ -226,8 +226,8 @@ def test_running_statistics_are_those_of_all_that_was_seen() -> None:
 
 def test_the_deployed_policy_is_the_trained_one_in_numpy(tmp_path: Any) -> None:
     """The same chain, to 1e-6, at the same noise; and the same price for the same observation, always."""
-    from policies import checkpoint
     from policies.deployed import DRAWS, NOISE_SEED
+    from policies.learning import checkpoint
 
     learner: Any = SoftActorCritic(Settings(), price_grid(20).tolist(), 3, 100)
     learner.scaler.learn(np.exp(np.random.default_rng(0).normal(0, 1, (100, len(NAMES)))))

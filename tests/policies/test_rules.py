@@ -9,8 +9,8 @@ import pytest
 
 from simulator import Observation, Outcome, Result, Scenario, Simulation, check_policy, simulate
 from simulator.draws import generator, stream
-from simulator.plugins import find_policy, known_policies
-from simulator.pricing import MARKET_CONDITIONS, Truth
+from simulator.market.contracts import MARKET_CONDITIONS, Truth
+from simulator.market.plugins import find_policy, known_policies
 from simulator.world.rounds import draw_rounds
 from tests.fields import fields
 
@@ -177,7 +177,7 @@ def test_paper_values_are_common_times_match_exactly() -> None:
     """model.md 3e: T = 1 and no waiting, so v = C M with C = demand * 30 MB/D common to all."""
     result = simulate("paper", "random", duration=50, seed=4)
     scenario = result.scenario
-    from simulator.world.fleet import Fleet
+    from simulator.providers.fleet import Fleet
 
     block = draw_rounds(scenario, Fleet(scenario), stream(4, "rounds", 0), 256)
     own = 1.0 / (block.bare_times.sum(axis=0) / block.factor) * block.requests.size_mb[:, None] / 30.0

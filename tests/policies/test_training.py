@@ -18,8 +18,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
 
-from policies import checkpoint  # noqa: E402
-from policies.features import NAMES  # noqa: E402
+from policies.learning import checkpoint  # noqa: E402
+from policies.learning.features import NAMES  # noqa: E402
 from policies.ppo import ProximalPolicyOptimisation, Settings  # noqa: E402
 from simulator import InputError, Scenario, simulate  # noqa: E402
 from simulator.model.mechanism import price_grid  # noqa: E402
@@ -28,7 +28,7 @@ from tests.fields import fields  # noqa: E402
 
 SMALL = ["--hyper", "worlds=2", "--hyper", "warmup=50", "--hyper", "batch=32", "--hyper", "width=16"]
 SHORT = ["--set", "traffic.every_s=5", "--set", "market.contract_rounds=1000"]
-COMMAND = [sys.executable, "-m", "simulator", "train", "paper", *SHORT, "--evaluate-every", "1000", "--held-out", "1"]
+COMMAND = [sys.executable, "-m", "dmsb", "train", "paper", *SHORT, "--evaluate-every", "1000", "--held-out", "1"]
 
 
 def weights(folder: Path) -> dict[str, Any]:

@@ -20,8 +20,8 @@ import pandas as pd
 import typer
 
 from simulator.run import simulate
-from simulator.scenario import Scenario
-from simulator.study.compare import half_width, ratio_of_means
+from simulator.scenario.scenario import Scenario
+from simulator.study.statistics import half_width, ratio_of_means
 from simulator.study.train import train
 
 TRAININGS, RESULTS = Path("outputs/learning"), Path("docs/learning")

@@ -12,9 +12,9 @@ import pytest
 from scipy import stats
 
 from simulator import InputError, RunError, Scenario
-from simulator.pricing import Information, Observation
+from simulator.market.contracts import Information, Observation
 from simulator.study.audit import Audit, audit
-from simulator.study.independence import chi_square
+from simulator.study.statistics import chi_square
 from simulator.study.train import train
 from simulator.study.truth_cost import truth_cost
 from tests.fields import fields

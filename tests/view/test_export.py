@@ -12,10 +12,10 @@ import pytest
 
 from simulator import InputError, Result, simulate
 from simulator.errors import OutputError
-from simulator.schema import TABLES
+from simulator.record.schema import TABLES
+from simulator.traffic.recording import Recording
+from simulator.traffic.recording_file import read_frame
 from simulator.view.export import DIGITS, FORMATS, beside, export
-from simulator.world.recording import Recording
-from simulator.world.recording_file import read_frame
 from tests.fields import fields
 
 

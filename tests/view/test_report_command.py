@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from simulator import InputError, cli, cli_studies, simulate
+from simulator import InputError, simulate
+from simulator.cli import app as cli
+from simulator.cli import studies as cli_studies
 from simulator.errors import OutputError
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator import Recording, Scenario, simulate
-from simulator.scenario_traffic import FourWay, GeneratedTraffic
+from simulator.scenario.traffic import FourWay, GeneratedTraffic
 
 BIN = Path(sys.executable).parent
 ARMS = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}

@@ -11,10 +11,11 @@ import pytest
 
 from simulator import Observation, Scenario, Simulation, simulate
 from simulator.draws import generator
-from simulator.mechanisms import ModifiedSecondBid
-from simulator.plugins import find_policy
-from simulator.pricing import MARKET_CONDITIONS, UAV, reset_policy
-from simulator.world.auctioneer import Auction
+from simulator.market.auction import Auction
+from simulator.market.contracts import MARKET_CONDITIONS, UAV
+from simulator.market.guard import reset_policy
+from simulator.market.mechanisms.msb import ModifiedSecondBid
+from simulator.market.plugins import find_policy
 from tests.fields import fields
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from simulator import simulate
+from simulator.market.ledger import CONTRACT_RENEWAL, FIRST_CONTRACT_ROUNDS
 from simulator.model.mechanism import contract_bid
-from simulator.world.books import CONTRACT_RENEWAL, FIRST_CONTRACT_ROUNDS
 from tests.fields import fields
 
 

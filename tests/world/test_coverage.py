@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.world.coverage import chord_ahead, circle_intervals
+from simulator.providers.coverage import chord_ahead, circle_intervals
 
 ONE = np.array([0.0]), np.array([0.0]), np.array([100.0])
 

@@ -14,12 +14,12 @@ import simpy
 from simulator import Result, Scenario, ScenarioError, simulate
 from simulator.model.following import metres, time_at
 from simulator.model.signals import uniform_delay, webster_delay
-from simulator.scenario_traffic import Arrivals, FourWay, GeneratedTraffic, Grid, TJunction
-from simulator.world.arrivals import arrival_times
-from simulator.world.fleet import Fleet
-from simulator.world.generated import GeneratedVehicles
-from simulator.world.roads import Network, road_graph
-from simulator.world.traffic import Crossing
+from simulator.providers.fleet import Fleet
+from simulator.scenario.traffic import Arrivals, FourWay, GeneratedTraffic, Grid, TJunction
+from simulator.traffic.arrivals import arrival_times
+from simulator.traffic.contract import Crossing
+from simulator.traffic.generated import GeneratedVehicles
+from simulator.traffic.network import Network, road_graph
 from tests.laws import check_laws
 
 ONE_ROAD: dict[str, Any] = {

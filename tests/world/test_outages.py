@@ -7,8 +7,8 @@ import pytest
 import simpy
 
 from simulator import Result, simulate
-from simulator.world.providers import Provider
-from simulator.world.task import Task
+from simulator.providers.queues import Provider
+from simulator.providers.task import Task
 from tests.fields import fields
 from tests.laws import check_laws, outages
 

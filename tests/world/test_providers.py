@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import simpy
 
+from simulator.market.ledger import History
 from simulator.model import FloatArray
 from simulator.model.latency import tandem_finish
-from simulator.world.providers import History, Provider
-from simulator.world.task import Task
+from simulator.providers.queues import Provider
+from simulator.providers.task import Task
 
 
 def serve(arrivals: FloatArray, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

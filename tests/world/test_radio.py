@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from simulator.scenario import Scenario
-from simulator.world.fleet import Fleet
-from simulator.world.radio import Radio
+from simulator.providers.fleet import Fleet
+from simulator.providers.radio import Radio
+from simulator.scenario.scenario import Scenario
 
 
 def radio(seed: int = 0, **overrides: Any) -> Radio:

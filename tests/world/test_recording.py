@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from simulator import Recording, RecordingError
-from simulator.scenario_file import data_path
+from simulator.scenario.shipped import data_path
 from tests.world.traffic_frames import straight
 
 HEAD = '<?xml version="1.0"?>\n<fcd-export>\n'

@@ -8,9 +8,10 @@ import pytest
 import simpy
 
 from simulator import Scenario, simulate
-from simulator.world.fleet import Fleet
-from simulator.world.recording import Recording
-from simulator.world.traffic import Crossing, RecordedVehicles
+from simulator.providers.fleet import Fleet
+from simulator.traffic.contract import Crossing
+from simulator.traffic.recorded import RecordedVehicles
+from simulator.traffic.recording import Recording
 from tests.world.traffic_frames import straight
 
 # Two stations on the x axis, 100 m apart, radius 80 m, and a UAV above the middle.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simulator.model import FloatArray
-from simulator.study.compare import half_width
 from simulator.study.paper.plan import DMSB, PPO, STATIONS_IN_FIG_4
 from simulator.study.paper.tables import ByWorld, by_world, margin
+from simulator.study.statistics import half_width
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulator.errors import InputError, OutputError, nearest
-from simulator.extras import need
+from simulator.errors import InputError, OutputError, nearest, need
 from simulator.study.compare import MOST_JOBS
 from simulator.study.paper import figures
 from simulator.study.paper.claims import claims

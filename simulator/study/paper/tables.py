@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.model import FloatArray
-from simulator.study.compare import half_width
 from simulator.study.paper.runs import KEPT
+from simulator.study.statistics import half_width
 
 if TYPE_CHECKING:
     import pandas as pd

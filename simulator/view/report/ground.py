@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from simulator.errors import InputError
-from simulator.result import Result
-from simulator.scenario import Scenario
-from simulator.scenario_traffic import GeneratedTraffic, Rounds
-from simulator.world.fleet import Fleet
-from simulator.world.roads import LANE_M, Network
+from simulator.providers.fleet import Fleet
+from simulator.record.result import Result
+from simulator.scenario.scenario import Scenario
+from simulator.scenario.traffic import GeneratedTraffic, Rounds
+from simulator.traffic.network import LANE_M, Network
 
 TABLE_RADIUS_M = 100.0
 """Where nobody has a place, providers are drawn on a circle of this radius around the requests, m."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simulator.errors import InputError
+from simulator.market.contracts import MARKET_CONDITIONS
 from simulator.model.latency import STAGES
-from simulator.pricing import MARKET_CONDITIONS
-from simulator.result import Result
-from simulator.scenario import TASK_KINDS
-from simulator.schema import SIGNAL_STATES, SUMMARY, WINNER_KINDS
+from simulator.providers.task import STATUSES
+from simulator.record.result import Result
+from simulator.record.schema import SIGNAL_STATES, SUMMARY, WINNER_KINDS
+from simulator.scenario.tasks import TASK_KINDS
 from simulator.view.report.ground import ground
-from simulator.world.task import STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd

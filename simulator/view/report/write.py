@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from simulator.errors import OutputError
-from simulator.result import Result
+from simulator.record.result import Result
 from simulator.view.report.payload import payload
 
 SCRIPTS = (

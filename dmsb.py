@@ -1,0 +1,29 @@
+"""dmsb under its own name: ``import dmsb`` and ``python -m dmsb``.
+
+Every public name of `simulator` is a name of this module, too. Each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import simulator
+
+if TYPE_CHECKING:
+    from simulator import *  # noqa: F403
+
+__all__ = simulator.__all__
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(simulator, name)
+
+
+def __dir__() -> list[str]:
+    return simulator.__all__
+
+
+if __name__ == "__main__":
+    from simulator.cli.app import main
+
+    main()

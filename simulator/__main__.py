@@ -1,5 +1,0 @@
-"""``python -m simulator`` is the command ``dmsb``."""
-
-from simulator.cli import main
-
-main()

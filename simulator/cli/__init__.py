@@ -1,0 +1,1 @@
+"""The command ``dmsb``: parses, calls, prints."""

@@ -1,0 +1,1 @@
+"""The market: contracts, requests, mechanisms, the auctioneer and what it remembers."""

@@ -1,0 +1,275 @@
+"""The auctioneer: invites, values, asks for a price where one is wanted, settles, and tells everybody."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.errors import PolicyFailedError, shown
+from simulator.market.auction import BID_FIELDS, TERMS, Auction
+from simulator.market.contracts import UAV, Information, Mechanism, Observation, Outcome, Truth, UavBid
+from simulator.market.guard import describe, policy_label
+from simulator.market.ledger import Books
+from simulator.market.lots import REFERENCE_MB, Situation
+from simulator.model import FloatArray
+from simulator.model.latency import tandem_finish
+from simulator.model.mechanism import surplus_weights
+from simulator.model.valuation import common_term, mean_with_newest, valuation
+from simulator.providers.fleet import Fleet
+from simulator.providers.task import UNSERVED
+from simulator.record.recorder import Recorder
+from simulator.scenario.scenario import Scenario
+from simulator.scenario.tasks import TASK_KINDS
+
+if TYPE_CHECKING:
+    from simulator.market.ledger import History
+    from simulator.providers.queues import Provider, UnqueuedProvider
+
+
+KIND_FLAGS = tuple(tuple(float(kind == other) for other in TASK_KINDS) for kind in TASK_KINDS)
+"""The market conditions that say of which kind a task is, by kind."""
+
+
+class Auctioneer:
+    """Runs the market.
+
+    Args:
+        scenario: weights and limits.
+        fleet: the providers' ids and bid factors.
+        providers: who serves, by id.
+        free_at: when each stage of each provider is free, s, shape (4, providers).
+        history: what providers remember of the tasks that they served.
+        books: what is kept from past rounds.
+        recorder: takes a row of every auction.
+        mechanism: who wins and what is paid.
+        information: what the policy may see.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        fleet: Fleet,
+        providers: list[Provider] | list[UnqueuedProvider],
+        free_at: FloatArray,
+        history: History,
+        books: Books,
+        recorder: Recorder,
+        mechanism: Mechanism,
+        information: Information,
+    ) -> None:
+        market = scenario.market
+        self.uav_weight = market.uav_weight
+        self._surplus_weight = surplus_weights(fleet.is_uav, market.uav_weight).tolist()
+        self.pending: Auction | None = None
+        self.feedback: Callable[[Outcome], None] | None = None
+        self._fleet, self._providers, self._free_at = fleet, providers, list(free_at[:, None])
+        self._uavs, self._stations = range(fleet.uavs), range(fleet.uavs, fleet.size)
+        self._bid_factors: list[float] = fleet.bid_factor.tolist()
+        self._history, self._books, self._recorder = history, books, recorder
+        self._mechanism, self._information = mechanism, information
+        self._uav_bid_kind: UavBid = getattr(mechanism, "uav_bid", "reported")
+        self._latency_weight = market.latency_weight
+        self._uavs_bid_on = scenario.uavs.bids_on
+        self._mean_scale = REFERENCE_MB * scenario.tasks.mean_inverse_mb()
+        self._window_s = market.load_window_s
+        self._recent: deque[float] = deque()
+
+    def request(self, situation: Situation) -> None:
+        """Hold the auction of a task; it stays `pending` where a price is wanted, else it settles at once."""
+        auction = self._value(situation)
+        self._invite(auction)
+        self._look(auction)
+        if auction.asked:
+            auction.observation = self.observe(auction, auction.bids)
+            self.pending = auction
+        else:
+            self._settle_without_price(auction)
+
+    def settle(self, rho: float) -> None:
+        """Settle the pending auction at this price scaling factor."""
+        auction = self.pending
+        if auction is None:
+            raise RuntimeError("no auction is pending")
+        self.pending = None
+        auction.rho = rho
+        position, auction.payment = self.decide(auction, auction.bids, rho)
+        auction.winner = auction.uav if position == UAV else auction.ranking[position]
+        self._close(auction)
+        self._books.settled(auction.uav_value, auction.top_value)
+        if self.feedback is not None:
+            by_uav = position == UAV
+            self.feedback(
+                Outcome(
+                    auction.task.id,
+                    rho,
+                    "uav" if by_uav else "ground",
+                    auction.surplus,
+                    auction.observation,
+                    self._allowed(auction.bids),
+                    auction.uav_value if by_uav else None,
+                )
+            )
+
+    def observe(self, auction: Auction, bids: Sequence[float]) -> Observation:
+        """What the policy sees of an auction with these ground bids, descending, its own or others that might be."""
+        truth = None
+        if self._information == "clairvoyant":
+            truth = Truth(auction.uav_value, float(auction.value[auction.ranking[0]]))
+        return Observation(auction.market, self._allowed(bids), auction.uav_bid, auction.contract, truth)
+
+    def decide(self, auction: Auction, bids: Sequence[float], rho: float) -> tuple[int, float]:
+        """The mechanism's winner, by position in ``bids`` or `UAV`, and what it pays, on its own scale.
+
+        Args:
+            auction: a priced auction.
+            bids: ground bids, descending: the auction's own, or others that might be.
+            rho: the price scaling factor.
+
+        Raises:
+            PolicyFailedError: the mechanism raised, or returned no outcome.
+        """
+        position, payment = self._outcome(auction, bids, self._uav_side(auction), rho)
+        if position == UAV:
+            # A UAV never pays more than it has bid: the contract bid alone would lose it money.
+            payment = min(payment / self.uav_weight, auction.uav_bid)
+        return position, payment
+
+    def scaled_bid(self, auction: Auction) -> float:
+        """What rho scales in a priced auction: the second bid, unless the mechanism says otherwise."""
+        scaled = getattr(self._mechanism, "scaled_bid", None)
+        return auction.bids[1] if scaled is None else float(scaled(auction.bids, self._uav_side(auction)))
+
+    def _uav_side(self, auction: Auction) -> float:
+        """The bid that stands for the UAV, weighted so that it compares with ground bids."""
+        return self.uav_weight * (auction.contract if self._uav_bid_kind == "contract" else auction.uav_bid)
+
+    def _value(self, situation: Situation) -> Auction:
+        """Everybody's latency, values and bid."""
+        auction, history = Auction(), self._history
+        task = situation.task
+        auction.task, auction.situation = task, situation
+        auction.finish = tandem_finish(task.requested, self._free_at, situation.times)
+        own, auction.public = auction.finish[3] - task.requested
+        auction.book = book = np.empty((len(BID_FIELDS), len(own)))
+        auction.bid, auction.value, common, match, latency = book
+        latency[:] = own
+        common[:] = common_term(own, self._latency_weight)
+        match[:] = situation.match
+        book[TERMS] = mean_with_newest(history.sums, book[TERMS], history.entries)
+        auction.value[:] = valuation(common, match, task.demand)
+        np.multiply(auction.value, self._fleet.bid_factor, out=auction.bid)
+        for uav in self._uavs:
+            auction.bid[uav] = self._bid_factors[uav] * self._uav_says(auction, uav)
+        auction.invited = situation.covered & (situation.dwell_s >= auction.public)
+        auction.rho = auction.payment = math.nan
+        auction.winner, auction.surplus = -1, 0.0
+        return auction
+
+    def _uav_says(self, auction: Auction, uav: int) -> float:
+        """What a UAV takes the task to be worth: by its last report, unless the scenario says otherwise."""
+        if self._uavs_bid_on == "report":
+            return self._books.uav_bid(uav)
+        if self._uavs_bid_on == "value":
+            return float(auction.value[uav])
+        match, *_ = self._books.audited_match(uav, -1, -1)
+        return float(common_term(auction.public[uav], self._latency_weight)) * self._mean_scale * match
+
+    def _invite(self, auction: Auction) -> None:
+        """Rank the invited stations and find the UAV that stands behind them."""
+        invited, (bids, values) = auction.invited.tolist(), auction.book[:2].tolist()
+        ranked = sorted([(-bids[station], station) for station in self._stations if invited[station]])
+        auction.ranking = ranking = [station for _, station in ranked]
+        auction.bids = [-bid for bid, _ in ranked]
+        flying = [uav for uav in self._uavs if invited[uav]]
+        auction.uav = uav = min(flying, key=auction.public.__getitem__) if flying else -1
+        auction.uav_bid, auction.uav_value = (bids[uav], values[uav]) if flying else (math.nan, math.nan)
+        auction.top_value = max([values[station] for station in ranking]) if ranking else math.nan
+        contract = self._books.contract_bid()
+        auction.contract = auction.uav_bid if contract is None else contract
+        auction.asked = len(ranking) >= 2 and bool(flying)
+
+    def _look(self, auction: Auction) -> None:
+        """The public market conditions m^k; NaN for whoever does not cover the vehicle."""
+        now, seconds = auction.task.requested, auction.public.tolist()
+        covered = auction.situation.covered.tolist()
+        stations = sorted([(seconds[station], station) for station in self._stations if covered[station]])
+        uav = auction.uav
+        if uav < 0:
+            uav = min((other for other in self._uavs if covered[other]), key=seconds.__getitem__, default=-1)
+        best, second = (*stations[:2], (math.nan, -1), (math.nan, -1))[:2]
+        recent, window = self._recent, self._window_s
+        while recent and recent[0] <= now - window:
+            recent.popleft()
+        elapsed = min(window, now)
+        load = len(recent) / elapsed if elapsed > 0.0 else 0.0
+        recent.append(now)
+        auction.market = market = np.array(
+            (
+                seconds[uav] if uav >= 0 else math.nan,
+                best[0],
+                second[0],
+                len(stations),
+                load,
+                *self._books.audited_match(uav, best[1], second[1]),
+                float(auction.bid[uav]) if uav >= 0 else math.nan,
+                *KIND_FLAGS[auction.task.kind],
+            )
+        )
+        market.flags.writeable = False
+
+    def _allowed(self, bids: Sequence[float]) -> tuple[float, ...]:
+        if self._information == "public":
+            return ()
+        return tuple(bids[1:] if self._information == "masked" else bids)
+
+    def _outcome(self, auction: Auction, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
+        try:
+            position, payment = self._mechanism.settle(list(bids), uav_bid, rho)
+            position = operator.index(position)
+            valid = -1 <= position < len(bids) and float(payment) >= 0.0
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise PolicyFailedError(f"{self._place(auction)}: settle() raised {describe(error)}") from error
+        if not valid:
+            raise PolicyFailedError(
+                f"{self._place(auction)}: settle() returned {shown((position, payment))}; it must be "
+                f"a position from 0 to {len(bids) - 1} or UAV (-1), and a payment >= 0"
+            )
+        return position, float(payment)
+
+    def _place(self, auction: Auction) -> str:
+        return f"mechanism {policy_label(self._mechanism)}, auction of task {auction.task.id}"
+
+    def _settle_without_price(self, auction: Auction) -> None:
+        """Rules for a round without a contest: no UAV, a lone station, none, or nobody."""
+        if auction.ranking:
+            auction.winner = auction.ranking[0]
+            auction.payment = auction.bids[1] if len(auction.bids) > 1 else 0.0
+        elif auction.uav >= 0:
+            auction.winner = auction.uav
+            auction.payment = min(auction.contract, auction.uav_bid)
+        self._close(auction)
+
+    def _close(self, auction: Auction) -> None:
+        """Hand the task to the winner and write the round down."""
+        task, winner = auction.task, auction.winner
+        if winner < 0:
+            task.status, auction.payment = UNSERVED, 0.0
+        else:
+            auction.surplus = self._surplus_weight[winner] * float(auction.value[winner])
+            task.provider = winner
+            task.times = auction.situation.times[:, 0, winner].tolist()
+            task.accuracy = float(auction.situation.accuracy[winner])
+            task.match = float(auction.situation.match[winner])
+            task.coverage = auction.situation.coverage
+            self._providers[winner].submit(task, auction.finish[:, 0, winner])
+        auction.oracle_surplus = auction.surplus
+        if auction.asked:
+            auction.oracle_surplus = max(self.uav_weight * auction.uav_value, auction.top_value)
+        self._recorder.auction(auction)

@@ -1,0 +1,102 @@
+"""All providers of a world side by side: ids, places, coverage, equipment and bid factors as arrays."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.draws import Stream
+from simulator.model import BoolArray, FloatArray
+from simulator.scenario.providers import Place, Providers
+from simulator.scenario.scenario import Scenario
+
+EQUIPMENT = ("uplink_mhz", "downlink_mhz", "power_units", "gpu_units", "cpu_units")
+
+
+class Equipment(NamedTuple):
+    """What providers send and compute with, in the scenario's units.
+
+    Attributes:
+        bandwidth_mhz: uplink and downlink bandwidth, MHz, shape (2, ..., providers).
+        power_units: transmit power, units of 100 mW, shape (..., providers).
+        gpu_units: GPU speed, 1e9 /s, shape (..., providers).
+        cpu_units: CPU speed, 1e9 bit/s, shape (..., providers).
+    """
+
+    bandwidth_mhz: FloatArray
+    power_units: FloatArray
+    gpu_units: FloatArray
+    cpu_units: FloatArray
+
+
+class Fleet:
+    """The providers by id: UAVs 0..U-1, ground stations after.
+
+    Args:
+        scenario: the scenario that lists them.
+
+    Attributes:
+        uavs: number of UAVs.
+        size: number of providers.
+        names: their names.
+        is_uav: which of them are UAVs, shape (providers,).
+        x: position, m east, shape (providers,).
+        y: position, m north, shape (providers,).
+        radius_m: coverage radius on the ground, m, shape (providers,).
+        bid_factor: what each multiplies its value with when it bids, shape (providers,).
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.uavs = scenario.uavs.total()
+        self.names = [*scenario.uav_names(), *scenario.station_names()]
+        self.size = len(self.names)
+        self.is_uav: BoolArray = np.arange(self.size) < self.uavs
+        groups = ((scenario.uavs, self.names[: self.uavs]), (scenario.stations, self.names[self.uavs :]))
+        places = [place for providers, _ in groups for place in _places(providers)]
+        self.x = np.array([place[0] for place in places])
+        self.y = np.array([place[1] for place in places])
+        self.radius_m = np.array([place[2] for place in places])
+        self.bid_factor = np.array([providers.bid_factor(name) for providers, names in groups for name in names])
+        self._low, self._high = {}, {}
+        for field in EQUIPMENT:
+            spans = np.array([span for providers, _ in groups for span in _spans(providers, field)]).reshape(-1, 2)
+            self._low[field], self._high[field] = spans[:, 0], spans[:, 1]
+
+    def draw_equipment(self, draw: Stream, shape: tuple[int, ...] = ()) -> Equipment:
+        """Equipment drawn uniformly from the scenario's spans, for each element of a shape."""
+        count = {"uav": self.uavs, "station": self.size - self.uavs}
+        uplink, downlink, *others = (
+            self._low[field]
+            + (self._high[field] - self._low[field])
+            * by_provider([draw(f"{field}.{kind}").random((count[kind], *shape)) for kind in count])
+            for field in EQUIPMENT
+        )
+        return Equipment(np.stack([uplink, downlink]), *others)
+
+
+def by_provider(parts: list[FloatArray]) -> FloatArray:
+    """Arrays (UAVs, ...) and (stations, ...) as one with the providers on its last axis."""
+    return np.ascontiguousarray(np.moveaxis(np.concatenate(parts), 0, -1))
+
+
+def _places(providers: Providers) -> list[tuple[float, float, float]]:
+    if providers.placed is not None:
+        return [(place.x, place.y, place.radius_m or providers.radius_m) for place in providers.placed]
+    count, (center_x, center_y) = providers.total(), providers.center
+    angles = [math.radians(providers.first_angle_deg) + 2 * math.pi * n / count for n in range(count)]
+    return [
+        (
+            center_x + providers.ring_m * math.cos(angle),
+            center_y + providers.ring_m * math.sin(angle),
+            providers.radius_m,
+        )
+        for angle in angles
+    ]
+
+
+def _spans(providers: Providers, field: str) -> list[tuple[float, float]]:
+    of_kind = getattr(providers, field)
+    places: tuple[Place | None, ...] = providers.placed or (None,) * providers.total()
+    return [getattr(place, field) or of_kind if place is not None else of_kind for place in places]

@@ -1,0 +1,1 @@
+"""What a run leaves: recorder, tables and the run folder."""

@@ -1,0 +1,257 @@
+"""The tables of a run, derived from what the recorder wrote down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.model import BoolArray, FloatArray
+from simulator.model.latency import STAGES
+from simulator.model.mechanism import surplus_weights
+from simulator.model.valuation import common_term, valuation
+from simulator.providers.fleet import Fleet
+from simulator.providers.task import COMPLETED, LOST, OPEN
+from simulator.record.recorder import Recorder
+from simulator.record.schema import EVENT_KINDS, PROVIDER_KINDS, TABLES, table
+from simulator.scenario.scenario import Scenario
+from simulator.traffic.contract import Traffic
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Columns = dict[str, FloatArray]
+
+
+class Tables:
+    """Derives each table once, when it is first wanted.
+
+    Args:
+        recorder: what was written down.
+        world: scenario, providers and traffic of the run.
+        duration: length of the run, s.
+    """
+
+    def __init__(self, recorder: Recorder, world: World, duration: float) -> None:
+        self._recorder, self._world, self._duration = recorder, world, duration
+        self._auctions = recorder.auctions()
+        self._tasks = _until(recorder.tasks(), duration)
+
+    @cached_property
+    def _vehicles(self) -> dict[str, Any]:
+        """The columns of the table `vehicles`, from which some events follow too."""
+        traffic = self._world.traffic
+        return _empty("vehicles") if traffic is None else traffic.vehicle_rows(self._duration)
+
+    def auctions(self) -> pd.DataFrame:
+        """A row per auction."""
+        return table("auctions", dict(self._auctions))
+
+    def bids(self) -> pd.DataFrame:
+        """A row per invited provider of every auction."""
+        bids = self._recorder.bids()
+        return table("bids", {**bids, "task": self._auctions["task"][bids["row"].astype(np.int64)]})
+
+    def tasks(self) -> pd.DataFrame:
+        """A row per task."""
+        tasks, market, uavs = self._tasks, self._world.scenario.market, self._world.fleet.uavs
+        columns: dict[str, object] = dict(tasks)
+        before = tasks["requested"]
+        for number, stage in enumerate(STAGES):
+            started, finished = tasks[f"started_{number}"], tasks[f"finished_{number}"]
+            columns[f"{stage}_wait"] = started - before
+            columns[f"{stage}_time"] = finished - started
+            before = finished
+        columns["finished"] = before
+        columns["latency"] = seconds = before - tasks["requested"]
+        weight = surplus_weights(tasks["provider"] < uavs, market.uav_weight)
+        worth = weight * valuation(common_term(seconds, market.latency_weight), tasks["match"], tasks["demand"])
+        status = tasks["status"]
+        columns["realised_surplus"] = np.select([status == COMPLETED, status == OPEN], [worth, np.nan], 0.0)
+        return table("tasks", columns)
+
+    def events(self) -> pd.DataFrame:
+        """A row per event, by time; at one time in order of cause, which is that of the kinds."""
+        parts = [*self._vehicle_events(), *self._auction_events(), *self._task_events()]
+        reports = self._recorder.reports()
+        parts.append(_part("uav_reported", reports["time"], provider=reports["provider"], value=reports["bid"]))
+        outages = self._recorder.outages()
+        begins = outages["is_out"] == 1.0
+        for kind, which in (("provider_out", begins), ("provider_back", ~begins)):
+            parts.append(_part(kind, outages["time"][which], provider=outages["provider"][which]))
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        order = np.lexsort((columns["kind"], columns["time"]))
+        return table("events", {name: column[order] for name, column in columns.items()})
+
+    def _vehicle_events(self) -> list[Columns]:
+        traffic = self._world.traffic
+        if traffic is None:
+            return []
+        rows = self._vehicles
+        vehicle, entered, left = (np.asarray(rows[name], dtype=np.float64) for name in ("vehicle", "entered", "left"))
+        gone = ~np.isnan(left)
+        queue = traffic.queue_events(self._duration)
+        stands = queue[:, 2] == 0.0
+        return [
+            _part("vehicle_entered", entered, vehicle=vehicle),
+            _part("vehicle_queued", queue[stands, 0], vehicle=queue[stands, 1]),
+            _part("vehicle_released", queue[~stands, 0], vehicle=queue[~stands, 1]),
+            _part("vehicle_left", left[gone], vehicle=vehicle[gone]),
+        ]
+
+    def _auction_events(self) -> list[Columns]:
+        auctions = self._auctions
+        time, vehicle, task = auctions["time"], auctions["vehicle"], auctions["task"]
+        cell = auctions["station_left"] >= 0
+        nobody = auctions["winner"] < 0
+        return [
+            _part(
+                "cell_left", time[cell], vehicle=vehicle[cell], task=task[cell], provider=auctions["station_left"][cell]
+            ),
+            _part("task_requested", time, vehicle=vehicle, task=task),
+            _part(
+                "auction_settled",
+                time,
+                vehicle=vehicle,
+                task=task,
+                provider=auctions["winner"],
+                value=auctions["rho"],
+            ),
+            _part("task_unserved", time[nobody], vehicle=vehicle[nobody], task=task[nobody]),
+        ]
+
+    def _task_events(self) -> list[Columns]:
+        tasks = self._tasks
+        parts = []
+        for number in range(len(STAGES)):
+            for kind in ("started", "finished"):
+                time = tasks[f"{kind}_{number}"]
+                value = np.full(len(time), float(number))
+                parts.append(self._of_tasks(f"stage_{kind}", time, ~np.isnan(time), value))
+        last = tasks[f"finished_{len(STAGES) - 1}"]
+        latency = last - tasks["requested"]
+        parts.append(self._of_tasks("task_completed", last, tasks["status"] == COMPLETED, latency))
+        parts.append(self._of_tasks("task_lost", tasks["lost_at"], tasks["status"] == LOST, latency))
+        return parts
+
+    def _of_tasks(self, kind: str, time: FloatArray, which: BoolArray, value: FloatArray) -> Columns:
+        tasks = self._tasks
+        return _part(
+            kind,
+            time[which],
+            vehicle=tasks["vehicle"][which],
+            task=tasks["task"][which],
+            provider=tasks["provider"][which],
+            value=value[which],
+        )
+
+    def vehicles(self) -> pd.DataFrame:
+        """A row per vehicle that entered."""
+        return table("vehicles", self._vehicles)
+
+    def paths(self) -> pd.DataFrame:
+        """A row per change of motion, and one at the end of the run for each vehicle that is still there."""
+        traffic = self._world.traffic
+        return table("paths", _empty("paths") if traffic is None else traffic.path_rows(self._duration))
+
+    def signals(self) -> pd.DataFrame:
+        """A row per change of a signal; empty where the traffic is recorded."""
+        traffic = self._world.traffic
+        return table("signals", _empty("signals") if traffic is None else traffic.signal_rows(self._duration))
+
+    def providers(self) -> pd.DataFrame:
+        """A row per provider."""
+        auctions, tasks, fleet = self._auctions, self._tasks, self._world.fleet
+        weight = surplus_weights(fleet.is_uav, self._world.scenario.market.uav_weight)
+        won = auctions["winner"] >= 0
+        winner = auctions["winner"][won].astype(np.int64)
+
+        def total(values: FloatArray) -> FloatArray:
+            return np.asarray(np.bincount(winner, weights=values[won], minlength=fleet.size), dtype=np.float64)
+
+        surplus, payments = total(auctions["surplus"]), total(auctions["payment"])
+        served = ~np.isnan(tasks["finished_3"])
+        by = tasks["provider"][served].astype(np.int64)
+        latency = (tasks["finished_3"] - tasks["requested"])[served]
+        count = np.bincount(by, minlength=fleet.size)
+        total_latency = np.bincount(by, weights=latency, minlength=fleet.size)
+        columns: dict[str, object] = {
+            "provider": np.arange(fleet.size),
+            "name": fleet.names,
+            "kind": np.where(fleet.is_uav, PROVIDER_KINDS.index("uav"), PROVIDER_KINDS.index("ground")),
+            "x": fleet.x,
+            "y": fleet.y,
+            "tasks": np.bincount(winner, minlength=fleet.size),
+            "surplus": surplus,
+            "payments": payments,
+            "net_utility": surplus / weight - payments,
+            "mean_latency": np.divide(total_latency, count, out=np.full(fleet.size, np.nan), where=count > 0),
+        }
+        outages = self._recorder.outages()
+        # Each outage counts from its begin to the run's end, less what comes after its end.
+        sign = np.where(outages["is_out"] == 1.0, 1.0, -1.0)
+        columns["out_s"] = np.bincount(
+            outages["provider"].astype(np.int64),
+            weights=sign * (self._duration - outages["time"]),
+            minlength=fleet.size,
+        )
+        cut = np.minimum(tasks["cut_at"], self._duration)
+        for number, stage in enumerate(STAGES):
+            started = tasks[f"started_{number}"]
+            begun = ~np.isnan(started)
+            ended = np.where(np.isnan(tasks[f"finished_{number}"]), cut, tasks[f"finished_{number}"])
+            busy = np.bincount(
+                tasks["provider"][begun].astype(np.int64), weights=(ended - started)[begun], minlength=fleet.size
+            )
+            columns[f"{stage}_utilisation"] = busy / self._duration
+        return table("providers", columns)
+
+
+def _empty(name: str) -> dict[str, object]:
+    return {column.name: () for column in TABLES[name]}
+
+
+def _until(tasks: Columns, duration: float) -> Columns:
+    """The tasks as they stand when the run ends: later times are not known, a loss that has happened is."""
+    for number in range(len(STAGES)):
+        for part in ("started", "finished"):
+            time = tasks[f"{part}_{number}"]
+            time[time >= duration] = np.nan
+    tasks["status"][(tasks["status"] == OPEN) & (tasks["lost_at"] < duration)] = LOST
+    tasks["accuracy"][np.isnan(tasks["finished_3"])] = np.nan
+    return tasks
+
+
+def _part(
+    kind: str,
+    time: FloatArray,
+    vehicle: FloatArray | float = -1.0,
+    task: FloatArray | float = -1.0,
+    provider: FloatArray | float = -1.0,
+    value: FloatArray | float = np.nan,
+) -> Columns:
+    """Rows of one kind."""
+    columns: Columns = {
+        "time": time,
+        "kind": np.full(len(time), float(EVENT_KINDS.index(kind))),
+    }
+    for name, given in (("vehicle", vehicle), ("task", task), ("provider", provider), ("value", value)):
+        columns[name] = np.broadcast_to(np.asarray(given, dtype=np.float64), time.shape)
+    return columns
+
+
+@dataclass
+class World:
+    """What a run leaves behind for the tables, besides the recorder's rows."""
+
+    scenario: Scenario
+    fleet: Fleet
+    traffic: Traffic | None
+    time_origin: float
+    left_out: dict[str, int]

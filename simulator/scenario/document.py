@@ -1,0 +1,150 @@
+"""Scenario files: finding them, reading YAML safely, holding it to a model, and writing it."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+
+from simulator.errors import ScenarioError, nearest
+from simulator.scenario.overrides import DISCRIMINATORS, override
+from simulator.scenario.problems import sentences
+from simulator.scenario.shipped import SHIPPED, shipped_scenarios, shipped_text
+from simulator.scenario.yaml_text import parse_yaml, plain
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def load(model: type[ModelT], scenario: str | Path | ModelT, overrides: Mapping[str, Any]) -> ModelT:
+    """Read a scenario by shipped name, from a file, or as it is, and apply overrides by dotted key.
+
+    Args:
+        model: what the scenario is held to.
+        scenario: a shipped name, a path, or a scenario.
+        overrides: values by dotted key.
+
+    Raises:
+        ScenarioError: no scenario has that name, or a field is wrong; the message names file, line and field.
+    """
+    found, problems = _validated(model, scenario, overrides)
+    if found is None:
+        raise ScenarioError(problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))
+    return found
+
+
+def problems_of(model: type[BaseModel], scenario: str | Path) -> list[str]:
+    """List everything that is wrong with the fields of a scenario file.
+
+    Raises:
+        ScenarioError: no scenario has that name, or the file is not YAML.
+    """
+    return _validated(model, scenario, {})[1]
+
+
+def dump(scenario: BaseModel, directory: Path, recording: str | None = None) -> str:
+    """Write a complete scenario as YAML; a data file that is not shipped is named relative to a folder.
+
+    Args:
+        scenario: the scenario.
+        directory: the folder where the text will stand.
+        recording: name of a file in ``directory`` that takes the place of the scenario's recording.
+    """
+    data = scenario.model_dump(mode="json", exclude_none=True)
+    if ".py" in data["market"].get("mechanism", ""):
+        del data["market"]["mechanism"]  # run.json says which it was; a file names no code
+    if recording is not None:
+        data["traffic"]["file"] = str(directory / recording)
+    file = data["traffic"].get("file")
+    if file is not None and not file.startswith(SHIPPED):
+        data["traffic"]["file"] = os.path.relpath(file, directory)
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(data, stream)
+    return stream.getvalue()
+
+
+def _validated(
+    model: type[ModelT], scenario: str | Path | ModelT, overrides: Mapping[str, Any]
+) -> tuple[ModelT | None, list[str]]:
+    if isinstance(scenario, BaseModel):
+        source, tree = str(getattr(scenario, "name", "scenario")), CommentedMap(scenario.model_dump(mode="json"))
+    else:
+        source, tree = _read(scenario)
+    data = plain(tree, source)
+    if not isinstance(scenario, BaseModel):
+        _resolve_file(data, _base_directory(scenario))
+        _refuse_code(data, source)
+    # A part's `model` or `kind` decides which fields it has, so it goes first.
+    for key, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(DISCRIMINATORS)):
+        override(model, data, key, plain(value, f"--set {key}"))
+    if "traffic.file" in overrides:
+        _resolve_file(data, Path.cwd())
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        return None, sentences(error, model, data, tree, source, overrides)
+
+
+def _read(scenario: str | Path) -> tuple[str, CommentedMap]:
+    if not isinstance(scenario, str | Path) or "\0" in str(scenario):
+        raise ScenarioError(f"a scenario is a name, a path or a Scenario, not {scenario!r}")
+    path, text = Path(scenario), ""
+    if str(scenario) in shipped_scenarios():
+        source, text = f"{scenario}.yaml", shipped_text(str(scenario))
+    elif path.suffix in (".yaml", ".yml") or _is_file(path):
+        source = str(scenario)
+        text = _text(path, source)
+    else:
+        offer = nearest(str(scenario), shipped_scenarios())
+        raise ScenarioError(f"there is no scenario '{scenario}'; {offer}; or give the path of a YAML file")
+    tree = parse_yaml(text, source)
+    if not isinstance(tree, CommentedMap):
+        raise ScenarioError(f"{source}: a scenario must be a mapping of fields such as 'name: ...'")
+    return source, tree
+
+
+def _refuse_code(data: dict[str, Any], source: str) -> None:
+    """A scenario file runs no code, so it names only installed mechanisms; a person may give a path."""
+    market = data.get("market")
+    mechanism = market.get("mechanism") if isinstance(market, dict) else None
+    if isinstance(mechanism, str) and ".py" in mechanism:
+        raise ScenarioError(
+            f"{source}: market.mechanism: a file may name an installed mechanism only, not '{mechanism}'; "
+            "give a path with --set market.mechanism=FILE.py:Class"
+        )
+
+
+def _text(path: Path, source: str) -> str:
+    reason = "not a file"
+    try:
+        if path.is_file() or not path.exists():
+            return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = str(error.strerror) if isinstance(error, OSError) else "not UTF-8 text"
+    raise ScenarioError(f"{source[:200]}: cannot be read ({reason}); give a scenario file in YAML")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _base_directory(scenario: str | Path) -> Path:
+    return Path(scenario).resolve().parent
+
+
+def _resolve_file(data: dict[str, Any], base: Path) -> None:
+    traffic = data.get("traffic")
+    file = traffic.get("file") if isinstance(traffic, dict) else None
+    if isinstance(file, str) and not file.startswith(SHIPPED):
+        data["traffic"]["file"] = str(base / file)

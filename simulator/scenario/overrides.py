@@ -1,0 +1,112 @@
+"""Overrides by dotted key: their text on the command line, and what they change in a scenario's data."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from simulator.errors import ScenarioError
+from simulator.scenario.yaml_text import read_value
+
+DISCRIMINATORS = (".model", ".kind", ".layout")
+"""Ends of the dotted keys whose value decides which other fields a part has."""
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Split ``key=value`` of the command line; the value is read as YAML.
+
+    Raises:
+        ScenarioError: there is no ``=``, or the value is no YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ScenarioError(f"--set {text}: must be key=value, such as stations.count=7")
+    try:
+        return key.strip(), read_value(value, f"--set {key}")
+    except ScenarioError:
+        raise ScenarioError(f"--set {' '.join(text.split())}: '{value.strip()}' cannot be read as a value") from None
+
+
+def parse_grid(text: str) -> tuple[str, list[Any]]:
+    """Split ``key=v1,v2`` of the command line; the values are read as YAML.
+
+    Raises:
+        ScenarioError: there is no ``=``, or the values are no YAML.
+    """
+    key, equals, values = text.partition("=")
+    if not equals or not key.strip() or not values.strip():
+        raise ScenarioError(f"--grid {text}: must be key=value,value, such as stations.count=3,5,7")
+    try:
+        return key.strip(), list(read_value(f"[{values}]", f"--grid {key}"))
+    except ScenarioError:
+        raise ScenarioError(f"--grid {text}: '{values}' cannot be read as values") from None
+
+
+def override(model: type[BaseModel], data: dict[str, Any], key: str, value: Any) -> None:
+    """Change the field at a dotted key in a scenario's plain data.
+
+    Raises:
+        ScenarioError: the key leads through a single value, or to a position that a list does not have.
+    """
+    *path, last = key.split(".")
+    here: Any = data
+    for depth, part in enumerate(path):
+        if isinstance(here, list):
+            here = here[_index(here, part, key)]
+        else:
+            if here.get(part) is None:
+                here[part] = _default(model, path[: depth + 1], data)
+            here = here[part]
+        if not isinstance(here, dict | list):
+            raise ScenarioError(f"--set {key}: '{part}' is a single value and has no field '{last}'")
+    if isinstance(here, list):
+        here[_index(here, last, key)] = value
+    else:
+        if key.endswith(DISCRIMINATORS) and here.get(last) != value:
+            here.clear()
+        here[last] = value
+
+
+def model_of(annotation: Any, data: Any) -> Any:
+    """The model that data of this annotation has: the only one in it, or that of its `kind`, `model` or `layout`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = [model_of(option, data) for option in get_args(annotation)]
+    models = [model for model in found if model is not None]
+    if len(models) == 1:
+        return models[0]
+    for model in models:
+        for name in (key.removeprefix(".") for key in DISCRIMINATORS):
+            field = model.model_fields.get(name)
+            if field is not None and isinstance(data, dict) and data.get(name) in get_args(field.annotation):
+                return model
+    return None
+
+
+def _default(model: Any, path: list[str], data: Any) -> Any:
+    """What a part of a scenario is where the file does not say it, as plain data."""
+    default: Any = None
+    for part in path:
+        field = model.model_fields.get(part) if model is not None else None
+        if field is None:
+            return {}
+        data = data.get(part) if isinstance(data, dict) else None
+        default = field.get_default(call_default_factory=True)
+        model = type(default) if data is None and isinstance(default, BaseModel) else model_of(field.annotation, data)
+    if isinstance(default, BaseModel):
+        return default.model_dump(mode="json")
+    if isinstance(default, dict):
+        return {
+            key: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            for key, value in default.items()
+        }
+    return {}
+
+
+def _index(items: list[Any], part: str, key: str) -> int:
+    if not items:
+        raise ScenarioError(f"--set {key}: there is none yet, so none can be changed; give the whole list")
+    if not part.isdecimal() or int(part) >= len(items):
+        raise ScenarioError(f"--set {key}: '{part}' must be a position from 0 to {len(items) - 1}")
+    return int(part)

@@ -1,0 +1,1 @@
+"""Vehicles, recorded or generated."""

@@ -1,0 +1,186 @@
+"""Vehicles as processes: they enter, attach to stations, ask for a task when they leave a cell, and leave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import simpy
+
+from simulator.clock import until
+from simulator.model import FloatArray
+from simulator.providers.attachment import KnownCoverage, departures, end_of_span
+from simulator.providers.coverage import Spans, chord_ahead, circle_intervals
+from simulator.providers.fleet import Fleet
+from simulator.traffic.contract import DEPARTING_MPS, Columns, Crossing, until_the_end
+from simulator.traffic.recording import Recording
+
+VEHICLES_A_BLOCK = 64
+"""Recorded vehicles whose coverage is computed in one go."""
+
+
+class VehicleLog(NamedTuple):
+    """One vehicle's row: when it entered and left (NaN: still there), and how many tasks it asked for."""
+
+    vehicle: int
+    entered: float
+    left: float
+    tasks: int
+
+
+class RecordedVehicles:
+    """The vehicles of a recording.
+
+    Args:
+        env: the SimPy environment.
+        recording: the trajectories.
+        fleet: the providers, by place and radius.
+        reference_speed_mps: a vehicle is expected to leave a coverage at least this fast, m/s.
+        on_crossing: called with (vehicle, request index, crossing) when a vehicle leaves its station's coverage.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        recording: Recording,
+        fleet: Fleet,
+        reference_speed_mps: float,
+        on_crossing: Callable[[int, int, Crossing], None],
+    ) -> None:
+        self.env = env
+        self.recording = recording
+        self.log: dict[int, VehicleLog] = {}
+        self._fleet = fleet
+        self._reference_speed = reference_speed_mps
+        self._on_crossing = on_crossing
+
+        @lru_cache(maxsize=2)
+        def spans(block: int) -> list[Spans]:
+            start = recording.start[block * VEHICLES_A_BLOCK :][: VEHICLES_A_BLOCK + 1]
+            samples = slice(start[0], start[-1])
+            path = recording.time[samples], recording.x[samples], recording.y[samples]
+            return circle_intervals(*path, fleet.x, fleet.y, fleet.radius_m, start - start[0])
+
+        self._spans = spans
+        env.process(self._enter_all())
+
+    def _enter_all(self) -> Generator[simpy.Event, None, None]:
+        recording = self.recording
+        for vehicle, entry in enumerate(recording.time[recording.start[:-1]].tolist()):
+            yield until(self.env, entry)
+            self.env.process(self._drive(vehicle))
+
+    def _drive(self, vehicle: int) -> Generator[simpy.Event, None, None]:
+        entered = self.env.now
+        self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, 0)
+        crossings = self.crossings(vehicle)
+        for request, crossing in enumerate(crossings):
+            yield until(self.env, crossing.time)
+            self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, request + 1)
+            self._on_crossing(vehicle, request, crossing)
+        yield until(self.env, float(self.recording.time[self.recording.start[vehicle + 1] - 1]))
+        self.log[vehicle] = VehicleLog(vehicle, entered, self.env.now, len(crossings))
+
+    def crossings(self, vehicle: int) -> list[Crossing]:
+        """Every moment at which the vehicle leaves the coverage of the station it is attached to, in order."""
+        samples, fleet = self.recording.samples(vehicle), self._fleet
+        time, x, y = self.recording.time[samples], self.recording.x[samples], self.recording.y[samples]
+        spans = self._spans(vehicle // VEHICLES_A_BLOCK)[vehicle % VEHICLES_A_BLOCK]
+        left = float(time[-1])
+
+        def place(now: float) -> tuple[float, float]:
+            return float(np.interp(now, time, x)), float(np.interp(now, time, y))
+
+        found, _ = departures(spans, fleet, place, float(time[0]), left)
+        if not found:
+            return []
+        # The edge of the recording is not the edge of coverage: the vehicle goes on as it left.
+        heading, speed = _last_motion(time, x, y)
+        beyond = chord_ahead(float(x[-1]), float(y[-1]), heading, fleet.x, fleet.y, fleet.radius_m)
+        ahead = (left + beyond / max(speed, DEPARTING_MPS)).tolist()
+        crossings = []
+        for now, station in found:
+            ends = [end_of_span(own, now) for own in spans]
+            here = place(now)
+            dwell = self._dwell(now, here, time, x, y)
+            covered = np.array(ends) > now
+            coverage = KnownCoverage([ahead[p] if end == left else end for p, end in enumerate(ends)])
+            crossings.append(Crossing(now, station, *here, covered, np.where(covered, dwell, 0.0), coverage))
+        return crossings
+
+    def _dwell(
+        self, now: float, place: tuple[float, float], time: FloatArray, x: FloatArray, y: FloatArray
+    ) -> FloatArray:
+        """Expected seconds of coverage: the chord along the heading, at the measured or the reference speed."""
+        fleet = self._fleet
+        # The last segment that has ended, or the first, on which it entered: nobody sees ahead.
+        segment = max(int(np.searchsorted(time, now, side="right")) - 1, 1)
+        heading, speed = _motion(time, x, y, segment)
+        chord = chord_ahead(*place, heading, fleet.x, fleet.y, fleet.radius_m)
+        return np.asarray(chord / max(speed, self._reference_speed))
+
+    def vehicle_rows(self, duration: float) -> Columns:
+        """The columns of the table `vehicles`."""
+        recording, log = self.recording, list(self.log.values())
+        samples = [recording.samples(row.vehicle) for row in log]
+        driven = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(recording.x), np.diff(recording.y)))])
+        last = [
+            piece.start + int(np.searchsorted(recording.time[piece], duration, side="right")) - 1 for piece in samples
+        ]
+        return {
+            "vehicle": [row.vehicle for row in log],
+            "name": [recording.names[row.vehicle] for row in log],
+            "entered": [row.entered for row in log],
+            "left": [row.left for row in log],
+            "entry": recording.lane[[piece.start for piece in samples]],
+            "exit": recording.lane[last],
+            "distance": [driven[end] - driven[piece.start] for piece, end in zip(samples, last, strict=True)],
+            "delay": np.full(len(log), np.nan),
+            "tasks": [row.tasks for row in log],
+        }
+
+    def path_rows(self, duration: float) -> Columns:
+        """The columns of the table `paths`: what stands still between two samples at the same place is left out."""
+        recording = self.recording
+        vehicle = np.repeat(np.arange(recording.vehicles), np.diff(recording.start))
+        same = (
+            (np.diff(vehicle) == 0)
+            & (np.diff(recording.x) == 0.0)
+            & (np.diff(recording.y) == 0.0)
+            & (np.diff(recording.speed) == 0.0)
+            & (recording.lane[1:] == recording.lane[:-1])
+        ).astype(np.bool_)
+        redundant = np.zeros(len(vehicle), dtype=np.bool_)
+        redundant[1:-1] = same[:-1] & same[1:]
+        numbers = {"time": recording.time, "x": recording.x, "y": recording.y, "speed": recording.speed}
+        columns = {"vehicle": vehicle, "lane": recording.lane, **numbers}
+        return until_the_end({name: column[~redundant] for name, column in columns.items()}, duration)
+
+    def signal_rows(self, duration: float) -> Columns:
+        """The columns of the table `signals`: a recording has none."""
+        return {"time": (), "junction": (), "group": (), "state": ()}
+
+    def queue_events(self, duration: float) -> FloatArray:
+        """None: a recording does not say who stands before a stop line."""
+        return np.empty((0, 3))
+
+
+def _motion(time: FloatArray, x: FloatArray, y: FloatArray, segment: int) -> tuple[tuple[float, float], float]:
+    """Unit heading and speed, m/s, on the segment that ends at a sample."""
+    step_x, step_y = float(x[segment] - x[segment - 1]), float(y[segment] - y[segment - 1])
+    length = math.hypot(step_x, step_y)
+    if length == 0.0:
+        return (1.0, 0.0), 0.0
+    return (step_x / length, step_y / length), length / float(time[segment] - time[segment - 1])
+
+
+def _last_motion(time: FloatArray, x: FloatArray, y: FloatArray) -> tuple[tuple[float, float], float]:
+    """Unit heading and speed of the last segment on which the vehicle moved."""
+    for segment in range(len(time) - 1, 0, -1):
+        heading, speed = _motion(time, x, y, segment)
+        if speed > 0.0:
+            return heading, speed
+    return (1.0, 0.0), 0.0

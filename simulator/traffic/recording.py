@@ -1,0 +1,273 @@
+"""Recorded traffic: SUMO floating-car data from XML, CSV, Parquet or a DataFrame, by one path after reading."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.errors import RecordingError, RecordingWarning, shown
+from simulator.model import FloatArray, IntArray
+from simulator.traffic.recording_file import COLUMNS, read_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REQUIRED = ("time", "id", "x", "y")
+NUMBERS = ("time", "x", "y", "speed", "angle")
+PEDESTRIAN_TYPES = ("ped_", "pedestrian", "person", "DEFAULT_PEDTYPE")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Trajectories of vehicles, one after the other, each in order of time.
+
+    Attributes:
+        origin: time of the first step in the source's clock, s; all times here start from it.
+        names: the source's name of each vehicle; a vehicle that left and entered again stands twice.
+        start: where each vehicle's samples begin, shape (vehicles + 1,); the last entry is the number of samples.
+        time: sample times from the origin, s, shape (samples,).
+        x: positions, m east, shape (samples,).
+        y: positions, m north, shape (samples,).
+        speed: m/s, shape (samples,).
+        lane: lane of each sample, shape (samples,), empty where the source has none.
+        left_out: counts of what was left out or mended, by a sentence that names it.
+    """
+
+    origin: float
+    names: list[str]
+    start: IntArray
+    time: FloatArray
+    x: FloatArray
+    y: FloatArray
+    speed: FloatArray
+    lane: np.ndarray[tuple[int], np.dtype[np.object_]]
+    left_out: dict[str, int]
+
+    @classmethod
+    def read(cls, path: Path, max_gap_s: float) -> Recording:
+        """Read a recording; the format follows from the ending: .xml, .csv (each also .gz) or .parquet.
+
+        Args:
+            path: the file.
+            max_gap_s: longest gap that is interpolated, s; after a longer one a vehicle has left and enters again.
+
+        Raises:
+            RecordingError: it cannot be read, or holds no vehicle.
+
+        Warns:
+            RecordingWarning: something was left out or mended, with how often.
+        """
+        return cls.from_frame(*read_frame(path), max_gap_s=max_gap_s, source=str(path))
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        left_out: dict[str, int] | None = None,
+        *,
+        max_gap_s: float = 5.0,
+        source: str = "DataFrame",
+    ) -> Recording:
+        """Build a recording from the columns of SUMO's floating-car data, with or without SUMO's prefixes.
+
+        Args:
+            frame: a row per vehicle and step: time, id, x, y and, if there, speed, angle, lane, type; rows without an
+                id mark empty steps.
+            left_out: what reading has already left out.
+            max_gap_s: longest gap that is interpolated, s.
+            source: where the rows come from, for messages.
+
+        Raises:
+            RecordingError: a required column is missing or holds something that is no number, or no vehicle is left.
+
+        Warns:
+            RecordingWarning: something was left out or mended, with how often.
+        """
+        import pandas as pd
+
+        counts = dict(left_out or {})
+        frame = _clean(standard_frame(frame, source), counts, source)
+        origin = float(frame.attrs["origin"])
+        codes, names = pd.factorize(frame["id"].to_numpy(dtype=object))
+        order = np.lexsort((frame["time"].to_numpy(), codes))
+        time = frame["time"].to_numpy()[order] - origin
+        vehicle = codes[order]
+        breaks = np.flatnonzero((np.diff(vehicle) != 0) | (np.diff(time) > max_gap_s)) + 1
+        gaps = len(breaks) + 1 - len(names)
+        _count(counts, f"gap longer than {max_gap_s:g} s, after which the vehicle enters again", gaps)
+        start = np.concatenate([[0], breaks])
+        # Vehicles are numbered by entry time, then by name.
+        labels = names[vehicle[start]]
+        numbering = np.lexsort((labels.astype(str), time[start]))
+        stop = np.concatenate([breaks, [len(time)]])
+        pieces = np.concatenate([np.arange(start[v], stop[v]) for v in numbering])
+        rows = order[pieces]
+        bounds = np.concatenate([[0], np.cumsum((stop - start)[numbering])])
+        x, y = frame["x"].to_numpy()[rows], frame["y"].to_numpy()[rows]
+        time = time[pieces]
+        speed = _speeds(frame, rows, time, x, y, bounds, counts)
+        lane = frame["lane"].to_numpy(dtype=object)[rows] if "lane" in frame else np.full(len(rows), "", dtype=object)
+        for sentence, count in counts.items():
+            warnings.warn(f"{source}: {count} x {sentence}", RecordingWarning, stacklevel=2)
+        return cls(origin, [str(name) for name in labels[numbering]], bounds, time, x, y, speed, lane, counts)
+
+    @property
+    def vehicles(self) -> int:
+        """How many vehicles there are, those that enter again counted again."""
+        return len(self.names)
+
+    @property
+    def end(self) -> float:
+        """Time of the last sample, s."""
+        return float(self.time.max())
+
+    def samples(self, vehicle: int) -> slice:
+        """Where the samples of a vehicle stand."""
+        return slice(int(self.start[vehicle]), int(self.start[vehicle + 1]))
+
+
+def standard_frame(frame: pd.DataFrame, source: str = "DataFrame") -> pd.DataFrame:
+    """The columns that a recording is made of, by their short names: numbers as float64, names as text.
+
+    Raises:
+        RecordingError: a required column is missing or twice, or holds something that is neither.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise RecordingError(f"{source}: a recording must be a DataFrame, not {shown(frame)}")
+    frame = _named(frame, source).copy()
+    for name in frame.columns:
+        if name in NUMBERS:
+            frame[name] = _numbers(frame[name], name, source)
+        else:
+            frame[name] = _texts(frame[name], name, source)
+    return frame
+
+
+def _named(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    short = {f"{prefix}_{name}": name for prefix in ("timestep", "vehicle") for name in COLUMNS}
+    frame = frame.rename(columns=short)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise RecordingError(f"{source}: there are two columns '{twice[0]}'; leave one of them out")
+    missing = [name for name in REQUIRED if name not in frame.columns]
+    if missing:
+        raise RecordingError(
+            f"{source}: there is no column '{missing[0]}' "
+            f"(or SUMO's '{'timestep' if missing[0] == 'time' else 'vehicle'}_{missing[0]}'); "
+            f"a recording needs {', '.join(REQUIRED)}, and has {', '.join(map(str, frame.columns)) or 'nothing'}"
+        )
+    return frame[[name for name in (*COLUMNS, "edge") if name in frame.columns]]
+
+
+def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataFrame:
+    """Rows of vehicles with whole positions, once a step; what is left out is counted."""
+    import pandas as pd
+
+    timed = frame["time"].notna() & np.isfinite(frame["time"])
+    _count(counts, "row without a time, left out", int((~timed).sum()))
+    frame = frame[timed]
+    origin = frame["time"].min()
+    known = frame["id"].notna() & (frame["id"].astype(str) != "")
+    # A row with a position but no id is a damaged vehicle; without either it marks an empty step.
+    _count(counts, "row without a vehicle id, left out", int((~known & frame["x"].notna()).sum()))
+    frame = frame[known]
+    for name in ("id", "lane", "type"):
+        if name in frame:
+            frame[name] = frame[name].fillna("")
+    walking = _walking(frame)
+    _count(counts, "row of a person, left out", int(walking.sum()))
+    frame = frame[~walking]
+    whole = np.isfinite(frame["x"].to_numpy()) & np.isfinite(frame["y"].to_numpy())
+    _count(counts, "row without a finite position, left out", int((~whole).sum()))
+    frame = frame[whole]
+    twice = frame.duplicated(["time", "id"])
+    _count(counts, "second row of a vehicle in one step, left out", int(twice.sum()))
+    frame = frame[~twice]
+    if frame.empty:
+        raise RecordingError(f"{source}: the recording holds no vehicle")
+    disordered = int((np.diff(frame["time"].to_numpy()) < 0).sum())
+    _count(counts, "step back in time, sorted", disordered)
+    frame = pd.DataFrame(frame)
+    frame.attrs["origin"] = origin
+    return frame
+
+
+def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
+    import pandas as pd
+
+    if column.dtype == np.float64:
+        return column
+    if column.dtype.kind in "mMb":
+        raise RecordingError(f"{source}: {name} must be numbers, not {column.dtype}")
+    try:
+        return pd.to_numeric(column).astype(np.float64)
+    except (ValueError, TypeError, OverflowError):
+        bad = column[~column.map(_is_number) & column.notna()]
+        line = f":{int(bad.index[0]) + 2}" if source.endswith((".csv", ".csv.gz")) else f", row {bad.index[0]}"
+        raise RecordingError(f"{source}{line}: {name} must be a number, not {shown(bad.iloc[0])}") from None
+
+
+def _texts(column: pd.Series, name: str, source: str) -> pd.Series:
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.StringDtype):
+        return column
+    bad = column[column.map(lambda value: isinstance(value, bytes))]
+    if len(bad):
+        raise RecordingError(f"{source}, row {bad.index[0]}: {name} must be text, not {shown(bad.iloc[0])}; decode it")
+    return column.map(str, na_action="ignore").astype("str")
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return True
+
+
+def _walking(frame: pd.DataFrame) -> pd.Series:
+    """Persons, which SUMO's tables mix with vehicles: they have an edge but no lane, or a pedestrian type."""
+    import pandas as pd
+
+    walking = pd.Series(False, index=frame.index)
+    if "lane" in frame and "edge" in frame:
+        walking |= (frame["lane"] == "") & frame["edge"].notna() & (frame["edge"].astype(object) != "")
+    if "type" in frame:
+        walking |= frame["type"].str.startswith(PEDESTRIAN_TYPES)
+    return walking
+
+
+def _speeds(
+    frame: pd.DataFrame,
+    rows: IntArray,
+    time: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+    bounds: IntArray,
+    counts: dict[str, int],
+) -> FloatArray:
+    """Recorded speeds; where there is none, that of the way to the next sample (the last: from the one before)."""
+    speed = frame["speed"].to_numpy(dtype=np.float64)[rows] if "speed" in frame else np.full(len(rows), np.nan)
+    absent = ~np.isfinite(speed)
+    if not absent.any():
+        return speed
+    _count(counts, "sample without a speed, taken from its positions", int(absent.sum()))
+    derived = np.zeros(len(rows))
+    if len(rows) > 1:
+        derived[:-1] = np.hypot(np.diff(x), np.diff(y)) / np.where(np.diff(time) > 0, np.diff(time), np.inf)
+    last = bounds[1:] - 1
+    alone = np.diff(bounds) == 1
+    derived[last] = np.where(alone, 0.0, derived[last - 1])
+    return np.where(absent, derived, speed)
+
+
+def _count(counts: dict[str, int], sentence: str, number: int) -> None:
+    if number > 0:
+        counts[sentence] = counts.get(sentence, 0) + number
