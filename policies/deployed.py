@@ -18,9 +18,9 @@ from .learning.features import log_features
 from .learning.schedule import Schedule, time_features
 
 if TYPE_CHECKING:
-    from simulator.scenario.scenario import Scenario
+    from simulator.market.contracts import Scenario
 
-    from .learning.training import Report
+    from .learning.training import Algorithm, Report
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -83,6 +83,10 @@ class Learned:
         """The policy at a standardised state of shape (features,): shape (actions,)."""
         raise NotImplementedError
 
+    def algorithm(self) -> Algorithm:
+        """Return the learner and its settings; only this imports torch."""
+        raise NotImplementedError
+
     def _ready(self) -> None:
         """Take what `price` needs from the arrays."""
         assert self._arrays is not None
@@ -96,7 +100,7 @@ class Learned:
         """Train weights into ``out``: the whole state in ``out/last``, what is deployed in ``out/deployed``."""
         from .learning.training import train_policy
 
-        train_policy(self.kind, make_env, steps, seed, out, resume, report, settings)
+        train_policy(self.algorithm(), make_env, steps, seed, out, resume, report, settings)
 
 
 DRAWS, NOISE_SEED = 8, 20
@@ -107,6 +111,13 @@ class Diffusion(Learned):
     """DMSB: a diffusion model, trained by soft actor-critic, gives each price a probability; the likeliest is taken."""
 
     kind = "diffusion"
+
+    def algorithm(self) -> Algorithm:
+        """Return the learner and its settings."""
+        from .diffusion import Settings, SoftActorCritic
+        from .learning.training import Algorithm
+
+        return Algorithm(SoftActorCritic, Settings)
 
     def _ready(self) -> None:
         super()._ready()
@@ -162,11 +173,26 @@ class Sac(_Softmax):
 
     kind = "sac"
 
+    def algorithm(self) -> Algorithm:
+        """Return the learner and its settings."""
+        from .diffusion import Settings
+        from .learning.training import Algorithm
+        from .sac import SoftmaxActorCritic
+
+        return Algorithm(SoftmaxActorCritic, Settings)
+
 
 class Ppo(_Softmax):
     """Proximal policy optimisation: clipped objective, generalised advantages, on-policy."""
 
     kind = "ppo"
+
+    def algorithm(self) -> Algorithm:
+        """Return the learner and its settings."""
+        from .learning.training import Algorithm
+        from .ppo import ProximalPolicyOptimisation, Settings
+
+        return Algorithm(ProximalPolicyOptimisation, Settings)
 
 
 def softmax(x: Array) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from simulator.market.contracts import Observation, Outcome
 
 if TYPE_CHECKING:
-    from simulator.scenario.scenario import Scenario
+    from simulator.market.contracts import Scenario
 
 
 @dataclass

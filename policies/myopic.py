@@ -12,7 +12,7 @@ from simulator.market.contracts import UAV, Information, Observation, UavBid
 from simulator.model.mechanism import scaling_factor, station_wins
 
 if TYPE_CHECKING:
-    from simulator.scenario.scenario import Scenario
+    from simulator.market.contracts import Scenario
 
 
 U0 = Literal["contract", "reported", "highest"]

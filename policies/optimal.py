@@ -12,7 +12,7 @@ from simulator.market.contracts import Information, Observation, Outcome
 from simulator.model.mechanism import scaling_factor
 
 if TYPE_CHECKING:
-    from simulator.scenario.scenario import Scenario
+    from simulator.market.contracts import Scenario
 
 
 @dataclass

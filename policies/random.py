@@ -9,7 +9,7 @@ import numpy as np
 from simulator.market.contracts import Observation
 
 if TYPE_CHECKING:
-    from simulator.scenario.scenario import Scenario
+    from simulator.market.contracts import Scenario
 
 
 class Random:

@@ -13,10 +13,12 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from simulator.draws import Draws
 from simulator.errors import RunError
 from simulator.market.auction import Auction
 from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS, Information
 from simulator.scenario.scenario import Scenario
+from simulator.traffic.recording import recording_of
 from simulator.world.simulation import Simulation
 
 LARGEST = 1e9
@@ -33,7 +35,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
     the surplus of the round. An episode is a run that is cut off by its duration, so it ends truncated, with the last
     observation once more.
 
-    ``info`` has ``task``; after a step also ``rho``, ``surplus``, ``oracle_surplus``, ``top_bid``, ``scaled_bid`` (what
+    ``info`` has ``task``; after a step also ``rho``, ``surplus``, ``best_surplus``, ``top_bid``, ``scaled_bid`` (what
     rho scales: the second bid), and, if the UAV won, ``uav_value`` (weighted with zeta), all of the round that the step
     has settled.
 
@@ -73,6 +75,9 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         self.action_space = gymnasium.spaces.Discrete(len(self.grid))
         size = len(MARKET_CONDITIONS) + VECTOR_BIDS
         self.observation_space = gymnasium.spaces.Box(0.0, LARGEST, (size,), np.float32)
+        traffic = self.scenario.traffic
+        # Every world of a recording drives the same vehicles: the file is read once, not once per episode.
+        self._recording = recording_of(traffic) if traffic.kind == "recorded" else None
         self._simulation: Simulation | None = None
         self._auction: Auction | None = None
         self._last = np.zeros(size, dtype=np.float32)
@@ -87,7 +92,9 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         """
         super().reset(seed=seed)
         world = int(self.np_random.integers(2**31))
-        self._simulation = Simulation(self.scenario, world, self.duration, information=self.information)
+        self._simulation = Simulation(
+            self.scenario, Draws(world), self.duration, information=self.information, recording=self._recording
+        )
         self._auction = next(self._simulation, None)
         if self._auction is None:
             raise RunError(f"scenario {self.scenario.name}, world {world}: no auction asks for a price")
@@ -104,7 +111,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
             "task": auction.task.id,
             "rho": rho,
             "surplus": auction.surplus,
-            "oracle_surplus": auction.oracle_surplus,
+            "best_surplus": auction.best_surplus,
             "top_bid": auction.bids[0],
             "scaled_bid": simulation.auctioneer.scaled_bid(auction),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -60,6 +60,18 @@ class Learner(Protocol):
         ...
 
 
+class Algorithm(NamedTuple):
+    """What is trained.
+
+    Attributes:
+        learner: the class of the learner, made from (settings, price grid, seed, environment steps in all).
+        settings: the dataclass of its hyperparameters.
+    """
+
+    learner: Any
+    settings: Any
+
+
 def train(
     learner: Learner, make_env: Callable[[int], Any], worlds: int, steps: int, seed: int, out: Path, report: Report
 ) -> None:
@@ -93,7 +105,7 @@ def train(
                 following, reward, _, ended, info = envs[world].step(action)
                 learner.remember(world, states[world], action, reward, ended, following, info)
                 states[world] = following
-                earned, best = earned + reward, best + info["oracle_surplus"]
+                earned, best = earned + reward, best + info["best_surplus"]
                 if not ended:
                     still.append(world)
             running = still
@@ -104,7 +116,7 @@ def train(
                     {
                         "steps": learner.steps,
                         "train/surplus": earned / count,
-                        "train/oracle_share": earned / best,
+                        "train/best_share": earned / best,
                         **metrics,
                     }
                 )
@@ -120,7 +132,7 @@ def train(
 
 
 def train_policy(
-    kind: str,
+    algorithm: Algorithm,
     make_env: Callable[[int], Any],
     steps: int,
     seed: int,
@@ -132,7 +144,7 @@ def train_policy(
     """Train a policy of a kind, from the beginning or from its last checkpoint.
 
     Args:
-        kind: `diffusion`, `sac` or `ppo`.
+        algorithm: the learner and its settings.
         make_env: makes the environment of a world by its number.
         steps: environment steps in all.
         seed: fixes everything.
@@ -147,8 +159,8 @@ def train_policy(
     import torch
 
     torch.set_num_threads(1)
-    maker, known = _algorithm(kind)
-    fields = {field.name: field for field in dataclasses.fields(known)}
+    kind = algorithm.learner.kind
+    fields = {field.name: field for field in dataclasses.fields(algorithm.settings)}
     for name, value in settings.items():
         if name not in fields:
             raise InputError(f"{kind} has no hyperparameter '{name}'; {nearest(name, fields)}")
@@ -160,9 +172,9 @@ def train_policy(
         low, high = _range(name, isinstance(default, int))
         if not low <= value <= high:
             raise InputError(f"hyperparameter {name} must be from {low:g} to {high:g}, not {value!r}")
-    chosen = known(**settings)
+    chosen = algorithm.settings(**settings)
     grid: list[float] = make_env(0).get_wrapper_attr("grid")
-    learner: Learner = maker(chosen, grid, seed, steps)
+    learner: Learner = algorithm.learner(chosen, grid, seed, steps)
     if resume:
         arrays, meta = checkpoint.load(out / LAST, kind, grid)
         if meta["settings"] != dataclasses.asdict(chosen) or meta["total_steps"] != steps:
@@ -175,19 +187,6 @@ def train_policy(
         except (KeyError, RuntimeError, ValueError) as error:
             raise InputError(f"{out / LAST}: does not fit its own description ({error})") from None
     train(learner, make_env, chosen.worlds, steps, seed, out, report)
-
-
-def _algorithm(kind: str) -> tuple[Any, Any]:
-    """The learner's class and that of its settings."""
-    if kind == "ppo":
-        from ..ppo import ProximalPolicyOptimisation
-        from ..ppo import Settings as PpoSettings
-
-        return ProximalPolicyOptimisation, PpoSettings
-    from ..diffusion import Settings, SoftActorCritic
-    from ..sac import SoftmaxActorCritic
-
-    return {"diffusion": SoftActorCritic, "sac": SoftmaxActorCritic}[kind], Settings
 
 
 def _range(name: str, is_whole: bool) -> tuple[float, float]:

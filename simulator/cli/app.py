@@ -42,22 +42,19 @@ def run(
     ] = False,
 ) -> None:
     """Run a scenario under a pricing policy: a summary, and a folder with every event."""
-    from simulator.clock import check_times
     from simulator.files import folder
     from simulator.record.result import REPORT_FILE, check_result_folder
-    from simulator.run import prepare, simulate
+    from simulator.run import plan
 
     loaded = load(scenario, sets)
-    length = loaded.duration_s if duration is None else duration
-    check_times(seed, length, warmup)
-    prepare(loaded, policy, None)
+    planned = plan(loaded, policy, seed, duration, warmup)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{policy}-s{seed}")
     check_result_folder(directory, force)
-    with bar(f"{loaded.name}, {policy}", length) as progress:
-        result = simulate(loaded, policy, seed=seed, duration=duration, warmup=warmup, progress=progress)
+    with bar(f"{loaded.name}, {policy}", planned.duration) as progress:
+        result = planned.run(progress)
     result.save(directory, force)
     mechanism = "" if loaded.market.mechanism is None else f", mechanism {loaded.market.mechanism}"
-    print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {length:g} s")
+    print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {planned.duration:g} s")
     if report:
         from simulator.view.report.write import write_report
 
@@ -155,13 +152,8 @@ def validate(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario file, or the name of a shipped one.")],
 ) -> None:
     """Say what is wrong with a scenario file, or that nothing is."""
-    from simulator.market.plugins import find_mechanism
-    from simulator.providers.fleet import Fleet
     from simulator.scenario.scenario import Scenario
-    from simulator.scenario.shipped import data_path
-    from simulator.scenario.traffic import GeneratedTraffic, RecordedTraffic
-    from simulator.traffic.network import Network
-    from simulator.traffic.recording import Recording
+    from simulator.world.inspect import inspect
 
     problems = Scenario.problems(file)
     for problem in problems:
@@ -169,26 +161,12 @@ def validate(
     if problems:
         raise typer.Exit(2)
     loaded = load(file, None)
-    found, failed = "", False
-    if loaded.market.mechanism is not None:
-        try:
-            find_mechanism(loaded.market.mechanism)
-        except InputError as error:
-            note(f"error: {error}")
-            failed = True
-    try:
-        if isinstance(loaded.traffic, RecordedTraffic):
-            recording = Recording.read(data_path(loaded.traffic.file), loaded.traffic.max_gap_s)
-            found = f" ({recording.vehicles} vehicles, {len(recording.time)} positions, {recording.end:g} s)"
-        if isinstance(loaded.traffic, GeneratedTraffic):
-            network = Network(loaded.traffic, Fleet(loaded))
-            found = f" (signals at {', '.join(network.junctions()) or 'no node'}; entries {', '.join(network.entries)})"
-    except InputError as error:
-        note(f"error: {error}")
-        failed = True
-    if failed:
+    found = inspect(loaded)
+    for problem in found.problems:
+        note(f"error: {problem}")
+    if found.problems:
         raise typer.Exit(2)
-    print(f"{loaded.name}: valid{found}")  # noqa: T201
+    print(f"{loaded.name}: valid" + (f" ({found.facts})" if found.facts else ""))  # noqa: T201
 
 
 @app.command()

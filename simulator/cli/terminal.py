@@ -69,7 +69,7 @@ def training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]],
         speed = (metrics["steps"] - first[0]) / max(time.monotonic() - begin, 1e-9)
         parts = [
             f"surplus {shown.get('train/surplus', float('nan')):.3f}",
-            f"of the oracle's {shown.get('train/oracle_share', float('nan')):.3f}",
+            f"of the oracle's {shown.get('train/best_share', float('nan')):.3f}",
             f"ratio to conditional {shown.get('evaluation/ratio', float('nan')):.4f}",
             f"{speed:,.0f} steps/s",
         ]

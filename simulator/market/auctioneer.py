@@ -6,30 +6,24 @@ import math
 import operator
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simulator.errors import PolicyFailedError, shown
-from simulator.market.auction import BID_FIELDS, TERMS, Auction
+from simulator.market.auction import BID_FIELDS, GROUND, TERMS, UAV_WON, Auction
 from simulator.market.contracts import UAV, Information, Mechanism, Observation, Outcome, Truth, UavBid
 from simulator.market.guard import describe, policy_label
-from simulator.market.ledger import Books
+from simulator.market.ledger import History, Ledger
 from simulator.market.lots import REFERENCE_MB, Situation
 from simulator.model import FloatArray
 from simulator.model.latency import tandem_finish
 from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, mean_with_newest, valuation
 from simulator.providers.fleet import Fleet
+from simulator.providers.queues import Server
 from simulator.providers.task import UNSERVED
-from simulator.record.recorder import Recorder
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.tasks import TASK_KINDS
-
-if TYPE_CHECKING:
-    from simulator.market.ledger import History
-    from simulator.providers.queues import Provider, UnqueuedProvider
-
 
 KIND_FLAGS = tuple(tuple(float(kind == other) for other in TASK_KINDS) for kind in TASK_KINDS)
 """The market conditions that say of which kind a task is, by kind."""
@@ -44,8 +38,8 @@ class Auctioneer:
         providers: who serves, by id.
         free_at: when each stage of each provider is free, s, shape (4, providers).
         history: what providers remember of the tasks that they served.
-        books: what is kept from past rounds.
-        recorder: takes a row of every auction.
+        ledger: what the platform remembers of past rounds.
+        on_settled: called with each auction when it has settled.
         mechanism: who wins and what is paid.
         information: what the policy may see.
     """
@@ -54,11 +48,11 @@ class Auctioneer:
         self,
         scenario: Scenario,
         fleet: Fleet,
-        providers: list[Provider] | list[UnqueuedProvider],
+        providers: Sequence[Server],
         free_at: FloatArray,
         history: History,
-        books: Books,
-        recorder: Recorder,
+        ledger: Ledger,
+        on_settled: Callable[[Auction], None],
         mechanism: Mechanism,
         information: Information,
     ) -> None:
@@ -70,7 +64,7 @@ class Auctioneer:
         self._fleet, self._providers, self._free_at = fleet, providers, list(free_at[:, None])
         self._uavs, self._stations = range(fleet.uavs), range(fleet.uavs, fleet.size)
         self._bid_factors: list[float] = fleet.bid_factor.tolist()
-        self._history, self._books, self._recorder = history, books, recorder
+        self._history, self._ledger, self._on_settled = history, ledger, on_settled
         self._mechanism, self._information = mechanism, information
         self._uav_bid_kind: UavBid = getattr(mechanism, "uav_bid", "reported")
         self._latency_weight = market.latency_weight
@@ -100,7 +94,7 @@ class Auctioneer:
         position, auction.payment = self.decide(auction, auction.bids, rho)
         auction.winner = auction.uav if position == UAV else auction.ranking[position]
         self._close(auction)
-        self._books.settled(auction.uav_value, auction.top_value)
+        self._ledger.settled(auction.uav_value, auction.top_value)
         if self.feedback is not None:
             by_uav = position == UAV
             self.feedback(
@@ -150,13 +144,13 @@ class Auctioneer:
 
     def _value(self, situation: Situation) -> Auction:
         """Everybody's latency, values and bid."""
-        auction, history = Auction(), self._history
-        task = situation.task
-        auction.task, auction.situation = task, situation
-        auction.finish = tandem_finish(task.requested, self._free_at, situation.times)
-        own, auction.public = auction.finish[3] - task.requested
-        auction.book = book = np.empty((len(BID_FIELDS), len(own)))
-        auction.bid, auction.value, common, match, latency = book
+        history, task = self._history, situation.task
+        finish = tandem_finish(task.requested, self._free_at, situation.times)
+        own, public = finish[3] - task.requested
+        invited = situation.covered & (situation.dwell_s >= public)
+        book = np.empty((len(BID_FIELDS), len(own)))
+        auction = Auction(task, situation, finish, public, book, invited)
+        _, _, common, match, latency = book
         latency[:] = own
         common[:] = common_term(own, self._latency_weight)
         match[:] = situation.match
@@ -165,18 +159,15 @@ class Auctioneer:
         np.multiply(auction.value, self._fleet.bid_factor, out=auction.bid)
         for uav in self._uavs:
             auction.bid[uav] = self._bid_factors[uav] * self._uav_says(auction, uav)
-        auction.invited = situation.covered & (situation.dwell_s >= auction.public)
-        auction.rho = auction.payment = math.nan
-        auction.winner, auction.surplus = -1, 0.0
         return auction
 
     def _uav_says(self, auction: Auction, uav: int) -> float:
         """What a UAV takes the task to be worth: by its last report, unless the scenario says otherwise."""
         if self._uavs_bid_on == "report":
-            return self._books.uav_bid(uav)
+            return self._ledger.uav_bid(uav)
         if self._uavs_bid_on == "value":
             return float(auction.value[uav])
-        match, *_ = self._books.audited_match(uav, -1, -1)
+        match, *_ = self._ledger.audited_match(uav, -1, -1)
         return float(common_term(auction.public[uav], self._latency_weight)) * self._mean_scale * match
 
     def _invite(self, auction: Auction) -> None:
@@ -185,13 +176,21 @@ class Auctioneer:
         ranked = sorted([(-bids[station], station) for station in self._stations if invited[station]])
         auction.ranking = ranking = [station for _, station in ranked]
         auction.bids = [-bid for bid, _ in ranked]
+        auction.ground_bidders = count = len(ranking)
+        if count:
+            auction.top_bid = auction.bids[0]
+            auction.top_value = auction.best_surplus = max([values[station] for station in ranking])
+            if count > 1:
+                auction.second_bid = auction.bids[1]
+        contract = self._ledger.contract_bid()
         flying = [uav for uav in self._uavs if invited[uav]]
-        auction.uav = uav = min(flying, key=auction.public.__getitem__) if flying else -1
-        auction.uav_bid, auction.uav_value = (bids[uav], values[uav]) if flying else (math.nan, math.nan)
-        auction.top_value = max([values[station] for station in ranking]) if ranking else math.nan
-        contract = self._books.contract_bid()
+        if flying:
+            auction.uav = uav = min(flying, key=auction.public.__getitem__)
+            auction.uav_bid, auction.uav_value = bids[uav], values[uav]
+            auction.contract_bid = auction.uav_bid if contract is None else contract
+            auction.best_surplus = max(auction.best_surplus, *[self.uav_weight * values[uav] for uav in flying])
         auction.contract = auction.uav_bid if contract is None else contract
-        auction.asked = len(ranking) >= 2 and bool(flying)
+        auction.asked = count >= 2 and bool(flying)
 
     def _look(self, auction: Auction) -> None:
         """The public market conditions m^k; NaN for whoever does not cover the vehicle."""
@@ -215,7 +214,7 @@ class Auctioneer:
                 second[0],
                 len(stations),
                 load,
-                *self._books.audited_match(uav, best[1], second[1]),
+                *self._ledger.audited_match(uav, best[1], second[1]),
                 float(auction.bid[uav]) if uav >= 0 else math.nan,
                 *KIND_FLAGS[auction.task.kind],
             )
@@ -262,6 +261,7 @@ class Auctioneer:
         if winner < 0:
             task.status, auction.payment = UNSERVED, 0.0
         else:
+            auction.winner_kind = UAV_WON if winner == auction.uav else GROUND
             auction.surplus = self._surplus_weight[winner] * float(auction.value[winner])
             task.provider = winner
             task.times = auction.situation.times[:, 0, winner].tolist()
@@ -269,7 +269,4 @@ class Auctioneer:
             task.match = float(auction.situation.match[winner])
             task.coverage = auction.situation.coverage
             self._providers[winner].submit(task, auction.finish[:, 0, winner])
-        auction.oracle_surplus = auction.surplus
-        if auction.asked:
-            auction.oracle_surplus = max(self.uav_weight * auction.uav_value, auction.top_value)
-        self._recorder.auction(auction)
+        self._on_settled(auction)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, get_args, runtime_checkable
 
 import numpy as np
 
 from simulator.errors import nearest
 from simulator.model import FloatArray
+
+if TYPE_CHECKING:
+    # Policies take the type from here: of `simulator` they import contracts, equations and errors only.
+    from simulator.scenario.scenario import Scenario as Scenario
 
 Information: TypeAlias = Literal["public", "masked", "all-bids", "clairvoyant"]
 """What a policy may look at: market conditions; also the bids but the highest; all bids; also the true values."""
@@ -47,6 +51,29 @@ UAV = -1
 
 UavBid: TypeAlias = Literal["contract", "reported"]
 """Which bid stands for the UAV: the contract bid that the auctioneer computes by (13), or the UAV's own last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table, declared once: recorder, schema, report and documentation follow from it.
+
+    Attributes:
+        name: its name.
+        type: the type of its values.
+        unit: their unit, empty for a plain number.
+        meaning: what a value says.
+        categories: the categories of a categorical column, by code.
+        source: dotted path of the value in what is recorded, such as ``task.size_mb``; empty if it is derived later.
+        packed: numpy type with which the report carries it; empty if the report does not.
+    """
+
+    name: str
+    type: Literal["float", "int", "bool", "category", "text"]
+    unit: str
+    meaning: str
+    categories: tuple[str, ...] = ()
+    source: str = ""
+    packed: str = ""
 
 
 class Truth(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import simpy
 
-from simulator.draws import stream
+from simulator.draws import Draws
 from simulator.market.lots import REFERENCE_MB
 from simulator.market.requests import draw_requests
 from simulator.model.latency import latency, stage_times, stage_work
@@ -31,7 +31,7 @@ PRIOR_AUDITS = 10.0
 """Weight of a provider's expected match value before its first audit, in audits."""
 
 
-class RunningBooks:
+class RunningLedger:
     """What a platform learns from its own past.
 
     Args:
@@ -40,7 +40,7 @@ class RunningBooks:
         fleet: the providers.
         equipment: their equipment, for a UAV's first bid.
         radio: the radio map, for a UAV's first bid.
-        seed: the seed of the run.
+        draws: the randomness of the run.
         on_report: called with (UAV, its new bid) at each report.
     """
 
@@ -51,12 +51,12 @@ class RunningBooks:
         fleet: Fleet,
         equipment: Equipment,
         radio: Radio,
-        seed: int,
+        draws: Draws,
         on_report: Callable[[int, float], None],
     ) -> None:
         market = scenario.market
         self._market = market
-        expected = draw_requests(scenario, fleet, stream(seed, "calibration"), 4096).match.mean(axis=0)
+        expected = draw_requests(scenario, fleet, draws.stream("calibration"), 4096).match.mean(axis=0)
         self._match_sum = (PRIOR_AUDITS * expected).tolist()
         self._match_count = [PRIOR_AUDITS] * fleet.size
         self._ground_sum = sum(self._match_sum[fleet.uavs :])
@@ -139,7 +139,7 @@ def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radi
     return float(common_term(latency(stage_times(work, radio.unit_snr(x, y))), scenario.market.latency_weight)[uav])
 
 
-class Books(Protocol):
+class Ledger(Protocol):
     """What the auctioneer keeps from past rounds; in `rounds` a calibration draw stands in for them."""
 
     def uav_bid(self, uav: int) -> float:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import inspect
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from simulator.errors import PolicyError, ScenarioError, nearest, shown
-from simulator.market.contracts import INFORMATION, Mechanism, PricingPolicy
-from simulator.market.guard import blamed, policy_label
+from simulator.market.contracts import INFORMATION, Information, Mechanism, PricingPolicy
+from simulator.market.guard import blamed, information_of, policy_label
+from simulator.scenario.scenario import Scenario
 from simulator.scenario.yaml_text import read_value
 
 POLICY_GROUP = "dmsb.policies"
@@ -92,27 +93,48 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
     return found
 
 
+_FILES: dict[tuple[Path, str], ModuleType] = {}
+"""Modules of policy and mechanism files by path and SHA-256, so that a file is executed once per process."""
+
+_HASHES: dict[str, str] = {}
+"""SHA-256 of each file that a class was loaded from, by the path as it was given."""
+
+
 def _class_from_file(path: Path, class_name: str, what: str, spec: str) -> Any:
-    if not path.is_file():
-        raise PolicyError(f"{what} '{spec}': there is no file {path}")
     if not class_name:
         raise PolicyError(f"{what} '{spec}': name the class, as in {path}:MyPolicy")
-    module_spec = importlib.util.spec_from_file_location(path.stem, path)
-    if module_spec is None or module_spec.loader is None:
-        raise PolicyError(f"{what} '{spec}': {path} is no Python file")
-    module = importlib.util.module_from_spec(module_spec)
-    try:
-        module_spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise PolicyError(f"{what} '{spec}': {path} does not import: {type(error).__name__}: {error}") from error
+    module = _module(path, what, spec)
     found = getattr(module, class_name, None)
     if not isinstance(found, type):
         classes = [name for name, value in vars(module).items() if isinstance(value, type)]
         offer = nearest(class_name, classes) if classes else "the file defines no class"
         raise PolicyError(f"{what} '{spec}': {path} has no class '{class_name}'; {offer}")
     return found
+
+
+def _module(path: Path, what: str, spec: str) -> ModuleType:
+    """Execute a file, unless this content of it has been executed already."""
+    try:
+        source = path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise PolicyError(f"{what} '{spec}': {path} cannot be read ({error.strerror})") from None
+    if source is None:
+        raise PolicyError(f"{what} '{spec}': there is no file {path}")
+    digest = hashlib.sha256(source).hexdigest()
+    module = _FILES.get((path.resolve(), digest))
+    if module is None:
+        module = ModuleType(f"dmsb_plugin_{path.stem}")  # a private name: no installed module is taken for it
+        module.__file__ = str(path)
+        try:
+            # What is executed is what was hashed, whatever happens to the file in between.
+            exec(compile(source, str(path), "exec"), module.__dict__)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise PolicyError(f"{what} '{spec}': {path} does not import: {type(error).__name__}: {error}") from error
+        _FILES[path.resolve(), digest] = module
+    _HASHES[str(path)] = digest
+    return module
 
 
 def _parameters(maker: Any) -> list[str]:
@@ -150,9 +172,40 @@ def _value(text: str, hint: Any, place: str) -> Any:
 
 
 def code_hashes(*found: object) -> dict[str, str]:
-    """SHA-256 of each file that a policy or mechanism was loaded from by path."""
-    files = (str(getattr(one, "spec", "")).partition(":")[0] for one in found)
-    return {file: hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files if file.endswith(".py")}
+    """Return the SHA-256 of each file that a policy or mechanism was loaded from, by path, as it was executed."""
+    files = (str(Path(str(getattr(one, "spec", "")).partition(":")[0])) for one in found)
+    return {file: _HASHES[file] for file in files if file in _HASHES}
+
+
+def mechanism_for(policy: PricingPolicy, scenario: Scenario, mechanism: str | Mechanism | None) -> str | Mechanism:
+    """Return the mechanism that a run has: what is asked for, else what the policy brings, else ``msb``.
+
+    Raises:
+        PolicyError: a mechanism is asked for although the policy brings its own.
+    """
+    asked = scenario.market.mechanism if mechanism is None else mechanism
+    declared = getattr(policy, "mechanism", None)
+    if declared is not None and asked is not None:
+        raise PolicyError(
+            f"market.mechanism = {policy_label(asked)}: policy {policy_label(policy)} brings its own mechanism, "
+            f"{policy_label(declared)}; leave market.mechanism out"
+        )
+    return asked if asked is not None else declared if declared is not None else "msb"
+
+
+def information_for(policy: PricingPolicy, scenario: Scenario) -> Information:
+    """Return what a policy may see in a run: what it declares, else what the scenario says, else ``public``.
+
+    Raises:
+        PolicyError: the scenario contradicts what the policy declares.
+    """
+    own, given = information_of(policy), scenario.market.information
+    if own is not None and given is not None and own != given:
+        raise PolicyError(
+            f"market.information = {given}: policy {policy_label(policy)} declares that it needs '{own}'; "
+            "leave market.information out"
+        )
+    return own or given or "public"
 
 
 def _name(found: Any, spec: str) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from simulator.draws import Stream, generator, stream
+from simulator.draws import Draws, Stream
 from simulator.model import FloatArray, IntArray
 from simulator.model.accuracy import log_normal_accuracy, pixel_accuracy, power_law_accuracy
 from simulator.model.latency import Work, stage_work
@@ -20,7 +20,7 @@ from simulator.scenario.providers import LogNormalAccuracy, PowerLawAccuracy
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.tasks import TASK_KINDS
 
-VEHICLES_A_BLOCK, REQUESTS_A_BLOCK = 64, 2
+VEHICLES_PER_BLOCK, REQUESTS_PER_BLOCK = 64, 2
 
 
 @dataclass(frozen=True)
@@ -136,29 +136,29 @@ class RequestDraws:
         scenario: the scenario.
         fleet: the providers.
         equipment: their equipment, fields of shape (providers,).
-        seed: the seed of the run.
+        draws: the randomness of the run.
     """
 
-    def __init__(self, scenario: Scenario, fleet: Fleet, equipment: Equipment, seed: int) -> None:
+    def __init__(self, scenario: Scenario, fleet: Fleet, equipment: Equipment, draws: Draws) -> None:
         @lru_cache(maxsize=512)
         def power(vehicles: int) -> FloatArray:
             """Transmit power p^u of each vehicle of a block: one draw, for all its requests and links."""
-            rng = generator(seed, "vehicle power", vehicles)
-            return rng.uniform(*scenario.tasks.power_units, VEHICLES_A_BLOCK)
+            rng = draws.generator("vehicle power", vehicles)
+            return rng.uniform(*scenario.tasks.power_units, VEHICLES_PER_BLOCK)
 
         @lru_cache(maxsize=512)
         def block(vehicles: int, number: int) -> tuple[Requests, Work]:
-            count = VEHICLES_A_BLOCK * REQUESTS_A_BLOCK
-            requests = draw_requests(scenario, fleet, stream(seed, "requests", vehicles, number), count)
-            work = requests.work(equipment, np.repeat(power(vehicles), REQUESTS_A_BLOCK))
+            count = VEHICLES_PER_BLOCK * REQUESTS_PER_BLOCK
+            requests = draw_requests(scenario, fleet, draws.stream("requests", vehicles, number), count)
+            work = requests.work(equipment, np.repeat(power(vehicles), REQUESTS_PER_BLOCK))
             return requests, Work(*(np.ascontiguousarray(part.swapaxes(0, 1)) for part in work))
 
         self._block = block
 
     def of(self, vehicle: int, request: int) -> tuple[Requests, int, Work]:
         """The block that holds a request, the request's index in it, and what it asks of every provider."""
-        vehicles, row = divmod(vehicle, VEHICLES_A_BLOCK)
-        number, column = divmod(request, REQUESTS_A_BLOCK)
+        vehicles, row = divmod(vehicle, VEHICLES_PER_BLOCK)
+        number, column = divmod(request, REQUESTS_PER_BLOCK)
         requests, (snr, mhz_per_mb, compute_s) = self._block(vehicles, number)
-        at = row * REQUESTS_A_BLOCK + column
+        at = row * REQUESTS_PER_BLOCK + column
         return requests, at, Work(snr[at], mhz_per_mb[at], compute_s[at])

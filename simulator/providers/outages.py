@@ -8,7 +8,7 @@ import numpy as np
 import simpy
 
 from simulator.clock import until
-from simulator.draws import generator
+from simulator.draws import Draws
 from simulator.model import BoolArray
 from simulator.providers.fleet import Fleet
 from simulator.providers.queues import Provider
@@ -28,7 +28,7 @@ class Outages:
         scenario: its outages.
         fleet: the providers by name.
         providers: the providers by id.
-        seed: fixes the failures; they do not depend on prices.
+        draws: the randomness of the run, which fixes the failures.
         on_change: called at every change.
 
     Attributes:
@@ -42,7 +42,7 @@ class Outages:
         scenario: Scenario,
         fleet: Fleet,
         providers: list[Provider],
-        seed: int,
+        draws: Draws,
         on_change: OutageHook,
     ) -> None:
         self._env, self._providers, self._on_change = env, providers, on_change
@@ -55,7 +55,7 @@ class Outages:
                 env.process(self._by_plan(provider, window))
         for number, failures in enumerate(scenario.outages.failures):
             for provider in scenario.providers_called(failures.provider):
-                rng = generator(seed, "failures", number, provider)
+                rng = draws.generator("failures", number, provider)
                 env.process(self._by_chance(provider, failures, rng))
 
     def _by_plan(self, provider: int, window: OutageWindow) -> Generator[simpy.Event, None, None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 import simpy
 
@@ -14,6 +15,19 @@ from simulator.providers.task import Task
 
 ServedHook = Callable[[Task], None]
 """Called with a task when its last stage is done."""
+
+
+class Server(Protocol):
+    """Whatever takes the tasks that it wins."""
+
+    def submit(self, task: Task, finish: FloatArray) -> None:
+        """Take in a task.
+
+        Args:
+            task: a task with the stage times of this provider.
+            finish: when each stage will be done with it, s, shape (4,).
+        """
+        ...
 
 
 class Stage:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from simulator.draws import generator
+from simulator.draws import Draws
 from simulator.model import BoolArray, FloatArray
 from simulator.model.channel import distance_snr_db, line_of_sight_probability, plane_wave_field, snr_ratio
 from simulator.providers.fleet import Fleet
@@ -41,13 +41,13 @@ class Radio:
     Args:
         scenario: the scenario with its radio models.
         fleet: the providers.
-        seed: the seed of the run; it fixes shadowing and lines of sight.
+        draws: the randomness of the run, which fixes shadowing and lines of sight.
     """
 
-    def __init__(self, scenario: Scenario, fleet: Fleet, seed: int) -> None:
+    def __init__(self, scenario: Scenario, fleet: Fleet, draws: Draws) -> None:
         self._fleet = fleet
         self._parts = [
-            _part(radio, fleet, columns, altitude, generator(seed, "radio", number))
+            _part(radio, fleet, columns, altitude, draws.generator("radio", number))
             for number, (radio, columns, altitude) in enumerate(
                 (
                     (scenario.uavs.radio, slice(0, fleet.uavs), scenario.uavs.altitude_m),

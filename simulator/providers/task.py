@@ -1,17 +1,23 @@
-"""A vehicle-twin task on its way through the market and a provider's four stages."""
+"""A vehicle-twin task on its way through the market and the four stages of a provider."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 from simulator.model.latency import STAGES
 from simulator.providers.attachment import Coverage
 
 COMPLETED, LOST, UNSERVED, OPEN = range(4)
 STATUSES = ("completed", "lost", "unserved", "open")
-"""What can become of a task, by code; `open` tasks have neither result nor loss when the run ends."""
+"""What can become of a task, by code. An `open` task has neither a result nor a loss when the run ends."""
 
 
+def _no_times() -> list[float]:
+    return [math.nan] * len(STAGES)
+
+
+@dataclass(slots=True, eq=False)
 class Task:
     """One request of one vehicle.
 
@@ -28,70 +34,39 @@ class Task:
         times: seconds in each stage at the winner.
         started: when each stage began, s; NaN until then.
         finished: when each stage ended, s; NaN until then.
-        coverage: how long each provider covers the vehicle; None where all do forever.
-        cut_at: when an outage of the provider ended it, s; `inf` if none did.
+        coverage: how long each provider covers the vehicle; None where all cover it forever.
+        cut_at: when an outage of the provider ended the task, s; `inf` if none did.
         accuracy: share of matched pixels of the result.
         match: match value of that accuracy.
         status: code of what became of it, an index into `STATUSES`.
     """
 
-    __slots__ = (
-        "accuracy",
-        "coverage",
-        "cut_at",
-        "deadline",
-        "demand",
-        "finished",
-        "id",
-        "kind",
-        "match",
-        "provider",
-        "request",
-        "requested",
-        "size_mb",
-        "started",
-        "status",
-        "times",
-        "vehicle",
-    )
-
-    def __init__(
-        self,
-        task_id: int,
-        vehicle: int,
-        request: int,
-        kind: int,
-        size_mb: float,
-        demand: float,
-        requested: float,
-        deadline: float = math.inf,
-    ) -> None:
-        self.id = task_id
-        self.vehicle = vehicle
-        self.request = request
-        self.kind = kind
-        self.size_mb = size_mb
-        self.demand = demand
-        self.requested = requested
-        self.deadline = deadline
-        self.provider = -1
-        self.times: list[float] = []
-        self.started = [math.nan] * len(STAGES)
-        self.finished = [math.nan] * len(STAGES)
-        self.coverage: Coverage | None = None
-        self.cut_at = math.inf
-        self.accuracy = math.nan
-        self.match = math.nan
-        self.status = OPEN
+    id: int
+    vehicle: int
+    request: int
+    kind: int
+    size_mb: float
+    demand: float
+    requested: float
+    deadline: float = math.inf
+    provider: int = -1
+    times: list[float] = field(default_factory=list)
+    started: list[float] = field(default_factory=_no_times)
+    finished: list[float] = field(default_factory=_no_times)
+    coverage: Coverage | None = None
+    cut_at: float = math.inf
+    accuracy: float = math.nan
+    match: float = math.nan
+    status: int = OPEN
 
     @property
     def latency(self) -> float:
-        """Seconds from request to result; NaN while there is none."""
+        """Seconds from request to result; NaN while there is no result."""
         return self.finished[-1] - self.requested
 
     @property
     def lost_at(self) -> float:
-        """When the task is lost if it is not done by then: out of coverage, past the deadline or by an outage, s."""
+        """When the task is lost if it is not done by then, s: out of coverage, past the deadline, or by an outage."""
         limit = min(self.deadline, self.cut_at)
         if self.coverage is None or self.provider < 0:
             return limit

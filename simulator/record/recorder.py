@@ -1,86 +1,54 @@
-"""The recorder: rows as they happen, in flat typed arrays; whatever follows from others is derived at the end."""
+"""The recorder: rows as they happen, in flat typed arrays. What follows from other columns is derived at the end."""
 
 from __future__ import annotations
 
 import math
 from array import array
-from typing import TYPE_CHECKING
+from operator import attrgetter
 
 import numpy as np
 
-from simulator.market.auction import BID_FIELDS
+from simulator.market.auction import BID_FIELDS, Auction
 from simulator.market.contracts import MARKET_CONDITIONS
 from simulator.model import FloatArray
 from simulator.providers.task import UNSERVED, Task
-from simulator.record.schema import WINNER_KINDS
+from simulator.record.schema import AUCTIONS, TASK_CLOCK, TASK_REST, TASKS
 
-if TYPE_CHECKING:
-    from simulator.market.auction import Auction
+# One attrgetter of all paths builds a row in C, and the columns' declaration alone says what is in it.
+_AUCTION_COLUMNS = tuple(column for column in AUCTIONS if column.source)
+_AUCTION_ROW = attrgetter(*(column.source for column in _AUCTION_COLUMNS))
+_AUCTION_FIELDS = (*(column.name for column in _AUCTION_COLUMNS), *(f"m_{name}" for name in MARKET_CONDITIONS))
 
-AUCTION_FIELDS = (
-    "task", "time", "vehicle", "station_left", "invited", "asked", "rho", "top_bid", "second_bid", "uav_bid",
-    "contract_bid", "winner", "winner_kind", "payment", "uav_value", "top_value", "surplus", "oracle_surplus",
-    "demand", "size_mb", *(f"m_{name}" for name in MARKET_CONDITIONS),
-)  # fmt: skip
-TASK_FIELDS = (
-    "task", "vehicle", "kind", "size_mb", "demand", "requested", "provider", "status",
-    "started_0", "started_1", "started_2", "started_3", "finished_0", "finished_1", "finished_2", "finished_3",
-    "accuracy", "match", "lost_at", "cut_at",
-)  # fmt: skip
-REPORT_FIELDS = ("time", "provider", "bid")
-OUTAGE_FIELDS = ("time", "provider", "is_out")
+_TASK_COLUMNS = tuple(column for column in TASKS if column.source)
+_TASK_ROW = attrgetter(*(column.source for column in _TASK_COLUMNS), *TASK_REST[:-1])
+_TASK_FIELDS = (*(column.name for column in _TASK_COLUMNS), *TASK_REST, *TASK_CLOCK)
 
-_GROUND, _UAV, _NONE = range(len(WINNER_KINDS))
+_REPORT_FIELDS = ("time", "provider", "bid")
+_OUTAGE_FIELDS = ("time", "provider", "is_out")
 
 
 class Recorder:
-    """Takes rows of auctions, bids, tasks and reports.
+    """Takes rows of auctions, bids, tasks, reports and outages."""
 
-    Args:
-        providers: how many providers there are.
-    """
-
-    def __init__(self, providers: int) -> None:
-        self._providers = providers
+    def __init__(self) -> None:
         self._auctions = array("d")
         self._bids = array("d")
-        self._invited = array("b")
+        self._bidders = array("q")
+        self._bidders_per_auction = array("q")
         self._tasks = array("d")
         self._reports = array("d")
         self._outages = array("d")
         self._running: dict[int, Task] = {}
 
     def auction(self, auction: Auction) -> None:
-        """Write down a settled auction and the bids of all providers; its task is followed until it is done."""
-        task, bids, winner = auction.task, auction.bids, auction.winner
-        kind = _NONE if winner < 0 else _UAV if winner == auction.uav else _GROUND
-        self._auctions.extend(
-            (
-                task.id,
-                task.requested,
-                task.vehicle,
-                auction.situation.station_left,
-                len(bids),
-                auction.asked,
-                auction.rho,
-                bids[0] if bids else math.nan,
-                bids[1] if len(bids) > 1 else math.nan,
-                auction.uav_bid,
-                auction.contract if auction.uav >= 0 else math.nan,
-                winner,
-                kind,
-                auction.payment,
-                auction.uav_value,
-                auction.top_value,
-                auction.surplus,
-                auction.oracle_surplus,
-                task.demand,
-                task.size_mb,
-            )
-        )
+        """Write down a settled auction and the bids of who was invited; its task is followed until it is done."""
+        self._auctions.extend(_AUCTION_ROW(auction))
         self._auctions.frombytes(auction.market.tobytes())
-        self._bids.frombytes(auction.book.tobytes())
-        self._invited.frombytes(auction.invited.tobytes())
+        (bidders,) = auction.invited.nonzero()
+        self._bidders.frombytes(bidders.tobytes())
+        self._bidders_per_auction.append(len(bidders))
+        self._bids.frombytes(auction.book.T[bidders].tobytes())
+        task = auction.task
         if task.status == UNSERVED:
             self._write(task, math.inf)
         else:
@@ -92,7 +60,7 @@ class Recorder:
         self._write(task, lost_at)
 
     def report(self, time: float, uav: int, bid: float) -> None:
-        """Write down a UAV's report."""
+        """Write down the report of a UAV."""
         self._reports.extend((time, uav, bid))
 
     def outage(self, time: float, provider: int, is_out: bool) -> None:
@@ -100,55 +68,36 @@ class Recorder:
         self._outages.extend((time, provider, is_out))
 
     def _write(self, task: Task, lost_at: float) -> None:
-        self._tasks.extend(
-            (
-                task.id,
-                task.vehicle,
-                task.kind,
-                task.size_mb,
-                task.demand,
-                task.requested,
-                task.provider,
-                task.status,
-                *task.started,
-                *task.finished,
-                task.accuracy,
-                task.match,
-                lost_at,
-                task.cut_at,
-            )
-        )
+        self._tasks.extend((*_TASK_ROW(task), lost_at, *task.started, *task.finished))
 
     def auctions(self) -> dict[str, FloatArray]:
-        """Every auction's fields, in order of settlement."""
-        return _columns(self._auctions, AUCTION_FIELDS)
+        """Return the fields of every auction, in order of settlement."""
+        return _columns(self._auctions, _AUCTION_FIELDS)
 
     def bids(self) -> dict[str, FloatArray]:
-        """A row per invited provider of every auction: its task's row, the provider, and what it bid and why."""
-        rows = len(self._auctions) // len(AUCTION_FIELDS)
-        invited = np.frombuffer(self._invited, dtype=np.int8).reshape(rows, self._providers)
-        fields = np.frombuffer(self._bids).reshape(rows, len(BID_FIELDS), self._providers)
-        row, provider = np.nonzero(invited)
-        columns = {"row": row.astype(np.float64), "provider": provider.astype(np.float64)}
-        return columns | {name: fields[row, number, provider] for number, name in enumerate(BID_FIELDS)}
+        """Return one row per invited provider of every auction: row of the auction, provider, and `BID_FIELDS`."""
+        counts = np.frombuffer(self._bidders_per_auction, dtype=np.int64)
+        row = np.repeat(np.arange(len(counts), dtype=np.float64), counts)
+        provider = np.frombuffer(self._bidders, dtype=np.int64).astype(np.float64)
+        return {"row": row, "provider": provider, **_columns(self._bids, BID_FIELDS)}
 
     def tasks(self) -> dict[str, FloatArray]:
-        """Every task's fields by id; those still on their way have NaN where nothing has happened yet."""
-        rows = Recorder(self._providers)
+        """Return the fields of every task by id; those that are under way have NaN where nothing has happened yet."""
+        rows = Recorder()
         rows._tasks = array("d", self._tasks)
         for task in self._running.values():
             rows._write(task, task.lost_at)
-        columns = _columns(rows._tasks, TASK_FIELDS)
+        columns = _columns(rows._tasks, _TASK_FIELDS)
         order = np.argsort(columns["task"])
         return {name: column[order] for name, column in columns.items()}
 
     def reports(self) -> dict[str, FloatArray]:
-        """Every report of a UAV, in order of time."""
-        return _columns(self._reports, REPORT_FIELDS)
+        """Return every report of a UAV, in order of time."""
+        return _columns(self._reports, _REPORT_FIELDS)
 
     def outages(self) -> dict[str, FloatArray]:
-        """Every begin and end of an outage, in order of time."""
-        return _columns(self._outages, OUTAGE_FIELDS)
+        """Return every begin and end of an outage, in order of time."""
+        return _columns(self._outages, _OUTAGE_FIELDS)
 
 
 def _columns(rows: array[float], fields: tuple[str, ...]) -> dict[str, FloatArray]:

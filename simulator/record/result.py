@@ -106,7 +106,7 @@ class Result:
         status = tasks["status"].value_counts()
         latency = tasks.loc[tasks["status"] == "completed", "latency"]
         rho = auctions["rho"]
-        surplus, best = auctions["surplus"].sum(), auctions["oracle_surplus"].sum()
+        surplus, best = auctions["surplus"].sum(), auctions["best_surplus"].sum()
         figures = {
             "tasks": len(tasks),
             **{name: int(status[name]) for name in ("completed", "lost", "unserved", "open")},
@@ -114,7 +114,8 @@ class Result:
             "surplus_total": surplus,
             "surplus_mean": auctions["surplus"].mean(),
             "realised_mean": tasks["realised_surplus"].mean(),
-            "oracle_share": surplus / best if best > 0.0 else math.nan,
+            "lost_share": int(status["lost"]) / len(tasks) if len(tasks) else math.nan,
+            "best_share": surplus / best if best > 0.0 else math.nan,
             "uav_share": (auctions["winner_kind"] == "uav").mean(),
             "rho_mean": rho[rho < math.inf].mean(),
             "latency_mean": latency.mean(),
@@ -131,7 +132,7 @@ class Result:
         """Every column of every table: table, column, type, unit, meaning."""
         import pandas as pd
 
-        rows = [(name, *column[:4]) for name, columns in TABLES.items() for column in columns]
+        rows = [(name, c.name, c.type, c.unit, c.meaning) for name, columns in TABLES.items() for c in columns]
         return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning"])
 
     def why_no_auction(self) -> str | None:

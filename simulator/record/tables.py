@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,6 @@ from simulator.traffic.contract import Traffic
 if TYPE_CHECKING:
     import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 Columns = dict[str, FloatArray]
 
@@ -34,19 +30,24 @@ class Tables:
 
     Args:
         recorder: what was written down.
-        world: scenario, providers and traffic of the run.
+        scenario: the scenario of the run.
+        fleet: its providers.
+        traffic: its vehicles, None where nothing moves.
         duration: length of the run, s.
     """
 
-    def __init__(self, recorder: Recorder, world: World, duration: float) -> None:
-        self._recorder, self._world, self._duration = recorder, world, duration
+    def __init__(
+        self, recorder: Recorder, scenario: Scenario, fleet: Fleet, traffic: Traffic | None, duration: float
+    ) -> None:
+        self._recorder, self._market = recorder, scenario.market
+        self._fleet, self._traffic, self._duration = fleet, traffic, duration
         self._auctions = recorder.auctions()
         self._tasks = _until(recorder.tasks(), duration)
 
     @cached_property
     def _vehicles(self) -> dict[str, Any]:
         """The columns of the table `vehicles`, from which some events follow too."""
-        traffic = self._world.traffic
+        traffic = self._traffic
         return _empty("vehicles") if traffic is None else traffic.vehicle_rows(self._duration)
 
     def auctions(self) -> pd.DataFrame:
@@ -60,7 +61,7 @@ class Tables:
 
     def tasks(self) -> pd.DataFrame:
         """A row per task."""
-        tasks, market, uavs = self._tasks, self._world.scenario.market, self._world.fleet.uavs
+        tasks, market, uavs = self._tasks, self._market, self._fleet.uavs
         columns: dict[str, object] = dict(tasks)
         before = tasks["requested"]
         for number, stage in enumerate(STAGES):
@@ -90,7 +91,7 @@ class Tables:
         return table("events", {name: column[order] for name, column in columns.items()})
 
     def _vehicle_events(self) -> list[Columns]:
-        traffic = self._world.traffic
+        traffic = self._traffic
         if traffic is None:
             return []
         rows = self._vehicles
@@ -157,18 +158,18 @@ class Tables:
 
     def paths(self) -> pd.DataFrame:
         """A row per change of motion, and one at the end of the run for each vehicle that is still there."""
-        traffic = self._world.traffic
+        traffic = self._traffic
         return table("paths", _empty("paths") if traffic is None else traffic.path_rows(self._duration))
 
     def signals(self) -> pd.DataFrame:
         """A row per change of a signal; empty where the traffic is recorded."""
-        traffic = self._world.traffic
+        traffic = self._traffic
         return table("signals", _empty("signals") if traffic is None else traffic.signal_rows(self._duration))
 
     def providers(self) -> pd.DataFrame:
         """A row per provider."""
-        auctions, tasks, fleet = self._auctions, self._tasks, self._world.fleet
-        weight = surplus_weights(fleet.is_uav, self._world.scenario.market.uav_weight)
+        auctions, tasks, fleet = self._auctions, self._tasks, self._fleet
+        weight = surplus_weights(fleet.is_uav, self._market.uav_weight)
         won = auctions["winner"] >= 0
         winner = auctions["winner"][won].astype(np.int64)
 
@@ -244,14 +245,3 @@ def _part(
     for name, given in (("vehicle", vehicle), ("task", task), ("provider", provider), ("value", value)):
         columns[name] = np.broadcast_to(np.asarray(given, dtype=np.float64), time.shape)
     return columns
-
-
-@dataclass
-class World:
-    """What a run leaves behind for the tables, besides the recorder's rows."""
-
-    scenario: Scenario
-    fleet: Fleet
-    traffic: Traffic | None
-    time_origin: float
-    left_out: dict[str, int]

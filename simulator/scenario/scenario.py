@@ -17,7 +17,7 @@ from simulator.scenario.outages import Failures, Outages, OutageWindow
 from simulator.scenario.providers import Providers, Stations, Uavs
 from simulator.scenario.shipped import data_path
 from simulator.scenario.tasks import Tasks
-from simulator.scenario.traffic import Rounds, Traffic
+from simulator.scenario.traffic import Traffic
 
 
 class Scenario(Model):
@@ -57,7 +57,7 @@ class Scenario(Model):
 
     @model_validator(mode="after")
     def _rounds_have_no_places(self) -> Scenario:
-        if isinstance(self.traffic, Rounds):
+        if not self.traffic.has_places:
             radios = {"stations": self.stations.radio, "uavs": self.uavs.radio}
             refuse(
                 *(
@@ -77,7 +77,7 @@ class Scenario(Model):
             "windows": self.outages.windows,
             "failures": self.outages.failures,
         }
-        if isinstance(self.traffic, Rounds) and any(named.values()):
+        if not self.traffic.has_places and any(named.values()):
             refuse(Problem(("outages",), "in 'rounds' nobody lasts from one round to the next; leave them out"))
         known = ["stations", "uavs", *self.uav_names(), *self.station_names()]
         problems = []
@@ -133,9 +133,16 @@ class Scenario(Model):
         return document.dump(self, directory, recording)
 
     def data_hashes(self) -> dict[str, str]:
-        """Compute the SHA-256 of each data file that the scenario names."""
-        file = getattr(self.traffic, "file", None)
-        return {} if file is None else {file: hashlib.sha256(data_path(file).read_bytes()).hexdigest()}
+        """Return the SHA-256 of each data file that the scenario names and that can be read."""
+        file = self.traffic.data_file
+        if file is None:
+            return {}
+        try:
+            with data_path(file).open("rb") as stream:
+                return {file: hashlib.file_digest(stream, "sha256").hexdigest()}
+        except (OSError, ValueError):
+            # Whoever reads the file says what is wrong with it.
+            return {}
 
 
 def _names(providers: Providers, prefix: str) -> list[str]:

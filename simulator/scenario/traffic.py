@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -23,7 +23,25 @@ from simulator.scenario.fields import (
 )
 
 
-class Rounds(Model):
+class TrafficKind(Model):
+    """What every kind of traffic can be asked, so that nobody needs to know its class."""
+
+    has_places: ClassVar[bool] = True
+    """Vehicles and providers have places: there are coverage, attachment and queues."""
+    has_roads: ClassVar[bool] = False
+    """The roads and signals are known, not only where vehicles were."""
+
+    @property
+    def data_file(self) -> str | None:
+        """The data file that the traffic is read from; None if there is none."""
+        return None
+
+    def rounds_to_seconds(self, rounds: float) -> float | None:
+        """Return how long a number of requests takes, s; None where the traffic decides when requests come."""
+        return None
+
+
+class Rounds(TrafficKind):
     """No roads: round k is at k times `every_s` with vehicle k, everything is drawn afresh, nobody queues."""
 
     kind: Literal["rounds"]
@@ -34,8 +52,14 @@ class Rounds(Model):
     ground_factor_log_sd: LogSd = 0.3
     """Log-sd of the public factor, mean 1, that divides every stage time of all ground stations."""
 
+    has_places: ClassVar[bool] = False
 
-class RecordedTraffic(Model):
+    def rounds_to_seconds(self, rounds: float) -> float:
+        """Return how long a number of rounds takes, s."""
+        return rounds * self.every_s
+
+
+class RecordedTraffic(TrafficKind):
     """Traffic from a recording in SUMO's floating-car format (XML, CSV or Parquet, .gz or not)."""
 
     kind: Literal["recorded"]
@@ -45,6 +69,11 @@ class RecordedTraffic(Model):
     """Longest gap that is interpolated, s; after a longer one the vehicle has left and enters again."""
     reference_speed_mps: Positive = 8.0
     """Speed at which a vehicle is expected to leave a coverage, at least, m/s."""
+
+    @property
+    def data_file(self) -> str:
+        """The recording."""
+        return self.file
 
 
 class FourWay(Model):
@@ -230,7 +259,7 @@ class Arrivals(Model):
         return self
 
 
-class GeneratedTraffic(Model):
+class GeneratedTraffic(TrafficKind):
     """Vehicles on generated roads with fixed-time signals."""
 
     kind: Literal["generated"]
@@ -246,6 +275,8 @@ class GeneratedTraffic(Model):
     """Standard deviation of a vehicle's free speed, as a share of the speed limit."""
     jam_spacing_m: Positive = 7.5
     """Distance from one standing vehicle to the next, m."""
+
+    has_roads: ClassVar[bool] = True
 
 
 Traffic: TypeAlias = Annotated[Rounds | RecordedTraffic | GeneratedTraffic, Field(discriminator="kind")]

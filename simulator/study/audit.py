@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simulator.clock import check_times
-from simulator.draws import generator
 from simulator.errors import InputError, RunError, need, shown
 from simulator.market.auction import Auction
 from simulator.market.auctioneer import Auctioneer
 from simulator.market.contracts import UAV, Mechanism, PricingPolicy
-from simulator.market.guard import ask_price, give_feedback, reset_policy
+from simulator.market.guard import ask_price
 from simulator.market.lots import REFERENCE_MB
 from simulator.model import FloatArray
-from simulator.run import prepare
+from simulator.run import listen, plan
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.tasks import TASK_KINDS
-from simulator.scenario.traffic import Rounds
 from simulator.study.statistics import Dependence, chi_square
 from simulator.study.truth_cost import truth_cost
-from simulator.world.simulation import Simulation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,15 +111,13 @@ def audit(
         raise InputError(f"rounds: must be a whole number >= 1, not {shown(rounds)}")
     duration, watched = scenario.duration_s, max(rounds, WATCHED)
     reference_mb = None
-    if isinstance(scenario.traffic, Rounds):
-        # There a value scales with the task's size; at junctions the queues price it.
-        duration, reference_mb = (watched + 1) * scenario.traffic.every_s, REFERENCE_MB
-    check_times(seed, duration, 0.0)
-    found, chosen, information = prepare(scenario, policy, mechanism)
-    simulation = Simulation(scenario, seed, duration, chosen, information)
-    reset_policy(found, scenario, generator(seed, "policy"))
-    if callable(getattr(found, "feedback", None)):
-        simulation.auctioneer.feedback = lambda outcome: give_feedback(found, outcome)
+    needed_s = scenario.traffic.rounds_to_seconds(watched + 1)
+    if needed_s is not None:
+        # In rounds a value scales with the task's size; at junctions the queues price it.
+        duration, reference_mb = needed_s, REFERENCE_MB
+    planned = plan(scenario, policy, seed, duration, mechanism=mechanism)
+    simulation, found = planned.simulation(), planned.new_policy()
+    listen(simulation, found)
     names = [*scenario.uav_names(), *scenario.station_names()]
     tally = _Tally()
     for auction in simulation:

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from simulator.draws import generator
 from simulator.errors import PolicyError, RunError
-from simulator.market.contracts import Information, Mechanism, PricingPolicy
-from simulator.market.guard import ask_price, blamed, give_feedback, policy_label, reset_policy
-from simulator.run import prepare
+from simulator.market.contracts import PricingPolicy
+from simulator.market.guard import ask_price, blamed, policy_label
+from simulator.run import Plan, listen, plan
 from simulator.scenario.scenario import Scenario
-from simulator.world.simulation import Simulation
 
 ROUNDS = 60
 
@@ -34,24 +32,24 @@ def check_policy(policy: str | PricingPolicy, scenario: str | Scenario = "paper"
         PolicyError: something is wrong; the message lists everything that was found.
     """
     scenario = Scenario.load(scenario, **{"market.contract_rounds": 1000})
-    found, mechanism, information = prepare(scenario, policy, None)
+    planned = plan(scenario, policy, duration=ROUNDS)
+    found = planned.policy
     problems = [*_signature(found, "reset", 2), *_signature(found, "feedback", 1), *_signature(found, "price", 1)]
     if problems:
         raise PolicyError(_report(found, problems))
     with blamed(f"policy {policy_label(found)}: check_policy()", PolicyError):
-        problems = _try(found, mechanism, information, scenario)
+        problems = _try(planned)
     if problems:
         raise PolicyError(_report(found, problems))
 
 
-def _try(found: PricingPolicy, mechanism: Mechanism, information: Information, scenario: Scenario) -> list[str]:
+def _try(planned: Plan) -> list[str]:
     """What is wrong with a policy as far as a minute's auctions show."""
     problems: list[str] = []
-    simulation = Simulation(scenario, duration=ROUNDS, mechanism=mechanism, information=information)
-    if callable(getattr(found, "feedback", None)):
-        simulation.auctioneer.feedback = lambda outcome: give_feedback(found, outcome)
+    simulation = planned.simulation()
     try:
-        reset_policy(found, scenario, generator(0, "policy"))
+        found = planned.new_policy()
+        listen(simulation, found)
         for auction in simulation:
             twin, before = copy.deepcopy(found), copy.deepcopy(_state(found))
             rho = ask_price(found, auction.observation, auction.task.id)
@@ -65,7 +63,7 @@ def _try(found: PricingPolicy, mechanism: Mechanism, information: Information, s
                 break
             simulation.settle(rho)
     except RunError as fault:
-        problems.append(str(fault).removeprefix(f"policy {policy_label(found)}").lstrip(",: "))
+        problems.append(str(fault).removeprefix(f"policy {policy_label(planned.policy)}").lstrip(",: "))
     return problems
 
 

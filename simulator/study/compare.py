@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from simulator.clock import check_times
 from simulator.errors import InputError, need, shown
-from simulator.market.plugins import code_hashes
+from simulator.market.plugins import find_policy
 from simulator.model import FloatArray
 from simulator.record.schema import SUMMARY
-from simulator.run import prepare, simulate
+from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.cells import Figures, figures_of, run_cells
 from simulator.study.statistics import corrected, half_width, half_widths, p_value, ratio_of_means
@@ -32,10 +30,14 @@ FIGURES = (*SUMMARY, "surplus_ground", "surplus_uav", "completed_share")
 """Columns of ``runs``: the summary, the surplus a task of each kind of winner, and the share of tasks completed."""
 
 
-class Cell(NamedTuple):
-    """One run: a point of the grid, as (field, value) pairs, a policy and a seed."""
+Point: TypeAlias = tuple[tuple[str, Any], ...]
+"""A point of a grid, as (field, value) pairs."""
 
-    point: tuple[tuple[str, Any], ...]
+
+class Cell(NamedTuple):
+    """One run: a point of the grid, a policy and a seed."""
+
+    point: Point
     policy: str
     seed: int
 
@@ -100,22 +102,19 @@ def compare(
     if len(points) * len(policies) * seeds > MOST_CELLS:
         raise InputError(f"grid: {len(points)} points, {len(policies)} policies and {seeds} seeds are too many runs")
     scenarios = {point: Scenario.load(scenario, **overrides, **dict(point)) for point in points}
-    code: dict[str, str] = {}
-    for one in scenarios.values():
-        check_times(0, one.duration_s if duration is None else duration, warmup)
-        for policy in policies:
-            found, mechanism, _ = prepare(one, policy, None)
-            code |= code_hashes(found, mechanism) | {policy: getattr(found, "weights_sha256", "")}
+    found = {policy: find_policy(policy) for policy in policies}
+    work = _Work(scenarios, duration, warmup)
+    for point, policy in product(points, policies):
+        work.keep(point, policy, plan(scenarios[point], found[policy], duration=duration, warmup=warmup))
     cells = [Cell(*cell) for cell in product(points, policies, range(seeds))]
-    worlds = {str(point): one.model_dump_json() for point, one in scenarios.items()}
-    depends = json.dumps([worlds, duration, warmup, code], sort_keys=True)
+    depends = [[str(point), policy, work.hashes(point, policy)] for point, policy in product(points, policies)]
     done = run_cells(
-        partial(_run, scenarios, duration, warmup),
+        work,
         cells,
         jobs,
         progress,
         journal,
-        hashlib.sha256(depends.encode()).hexdigest(),
+        hashlib.sha256(json.dumps([depends, duration, warmup], sort_keys=True).encode()).hexdigest(),
     )
     import pandas as pd
 
@@ -145,7 +144,7 @@ def shown_value(value: Any) -> Any:
     return value if isinstance(value, int | float | str) else json.dumps(value)
 
 
-def _points(grid: Mapping[str, Sequence[Any]]) -> list[tuple[tuple[str, Any], ...]]:
+def _points(grid: Mapping[str, Sequence[Any]]) -> list[Point]:
     """Every combination of the grid's values."""
     for key, values in grid.items():
         if isinstance(values, str) or not len(values):
@@ -160,11 +159,34 @@ def _frozen(value: Any) -> Any:
     return tuple(_frozen(part) for part in value) if isinstance(value, list | tuple) else value
 
 
-def _run(
-    scenarios: Mapping[tuple[tuple[str, Any], ...], Scenario], duration: float | None, warmup: float, cell: Cell
-) -> Figures:
-    result = simulate(scenarios[cell.point], cell.policy, seed=cell.seed, duration=duration, warmup=warmup)
-    return figures_of(result, warmup)
+class _Work:
+    """What is done for each cell: the run of its plan in the world of its seed.
+
+    Plans are made once per process: here before the study begins, and in a worker process for its first cell of a
+    point and policy. Workers are not sent plans, as a class from a person's file does not pickle.
+    """
+
+    def __init__(self, scenarios: Mapping[Point, Scenario], duration: float | None, warmup: float) -> None:
+        self._scenarios, self._duration, self._warmup = scenarios, duration, warmup
+        self._plans: dict[tuple[Point, str], Plan] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_plans": {}}
+
+    def keep(self, point: Point, policy: str, planned: Plan) -> None:
+        """Keep a plan that has been made."""
+        self._plans[point, policy] = planned
+
+    def hashes(self, point: Point, policy: str) -> dict[str, Any]:
+        """Return the hashes of what the runs of a point and policy depend on."""
+        return self._plans[point, policy].hashes
+
+    def __call__(self, cell: Cell) -> Figures:
+        """Return the figures of a cell."""
+        key = cell.point, cell.policy
+        if key not in self._plans:
+            self.keep(*key, plan(self._scenarios[cell.point], cell.policy, 0, self._duration, self._warmup))
+        return figures_of(self._plans[key].with_seed(cell.seed).run(), self._warmup)
 
 
 def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:

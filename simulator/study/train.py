@@ -34,7 +34,7 @@ CALIBRATION_ROUNDS = 10_000
 """Of a training world in `rounds`; ten times as many, as in a run, would take longer than the episode."""
 
 COLUMNS = (
-    "steps", "seconds", "train/surplus", "train/oracle_share", "evaluation/ratio", "evaluation/ratio_worst",
+    "steps", "seconds", "train/surplus", "train/best_share", "evaluation/ratio", "evaluation/ratio_worst",
     "evaluation/surplus_mean", "evaluation/surplus_ground", "evaluation/surplus_uav",
     "loss/actor", "loss/critic", "policy/entropy", "policy/clipped",
 )  # fmt: skip

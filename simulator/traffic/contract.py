@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -39,6 +40,10 @@ class Crossing(NamedTuple):
     coverage: Coverage
 
 
+CrossingHook = Callable[[int, int, Crossing], None]
+"""Called with (vehicle, request index, crossing) when a vehicle leaves the coverage of its station."""
+
+
 class Traffic(Protocol):
     """Vehicles of one kind or another, as the tables want them; every column is an array or a sequence."""
 
@@ -56,6 +61,18 @@ class Traffic(Protocol):
 
     def queue_events(self, duration: float) -> FloatArray:
         """When vehicles came to stand before a stop line and when they crossed it: rows (time, vehicle, 0 or 1)."""
+        ...
+
+
+class Vehicles(Traffic, Protocol):
+    """Traffic that can be started."""
+
+    def start(self, on_crossing: CrossingHook) -> None:
+        """Let the vehicles drive.
+
+        Args:
+            on_crossing: called when a vehicle leaves the coverage of its station.
+        """
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from functools import lru_cache
 from itertools import chain, pairwise, repeat
 from typing import NamedTuple
@@ -13,21 +13,21 @@ import numpy as np
 import simpy
 
 from simulator.clock import until
-from simulator.draws import generator
+from simulator.draws import Draws
 from simulator.model import FloatArray
 from simulator.model.following import Path, follow, metres, time_at
 from simulator.providers.attachment import end_of_span
 from simulator.providers.fleet import Fleet
 from simulator.scenario.traffic import GeneratedTraffic
 from simulator.traffic.arrivals import arrival_times
-from simulator.traffic.contract import DEPARTING_MPS, Columns, Crossing, until_the_end
+from simulator.traffic.contract import DEPARTING_MPS, Columns, Crossing, CrossingHook, until_the_end
 from simulator.traffic.network import PHASES, Network
 from simulator.traffic.stretch import Departure, Road, Stretch
 
 MOST_TURNS = 32
 """A vehicle takes the first way on at every junction after this many."""
 
-VEHICLES_A_BLOCK = 64
+VEHICLES_PER_BLOCK = 64
 SLOWEST, FASTEST = 0.6, 1.4
 """Limits of a free speed, as shares of the speed limit."""
 
@@ -94,8 +94,7 @@ class GeneratedVehicles:
         env: the SimPy environment; each entry has a process of its own, and so has each vehicle.
         traffic: the scenario's traffic.
         fleet: the providers, by place and radius.
-        seed: fixes arrivals, speeds and routes.
-        on_crossing: called with (vehicle, request index, crossing) when a vehicle leaves its station's coverage.
+        draws: the randomness of the run, which fixes arrivals, speeds and routes.
     """
 
     def __init__(
@@ -103,23 +102,31 @@ class GeneratedVehicles:
         env: simpy.Environment,
         traffic: GeneratedTraffic,
         fleet: Fleet,
-        seed: int,
-        on_crossing: Callable[[int, int, Crossing], None],
+        draws: Draws,
     ) -> None:
         self.env, self.network = env, Network(traffic, fleet)
-        self._traffic, self._fleet, self._on_crossing = traffic, fleet, on_crossing
+        self._traffic, self._fleet, self._source = traffic, fleet, draws
         self._all: list[Vehicle] = []
+        self._on_crossing: CrossingHook
         self._queue_events = array("d")
 
         @lru_cache(maxsize=64)
-        def draws(block: int) -> tuple[list[float], list[list[float]]]:
-            rng = generator(seed, "vehicles", block)
-            speeds = np.clip(1.0 + traffic.speed_sd * rng.standard_normal(VEHICLES_A_BLOCK), SLOWEST, FASTEST)
-            return speeds.tolist(), rng.random((VEHICLES_A_BLOCK, MOST_TURNS)).tolist()
+        def of_block(block: int) -> tuple[list[float], list[list[float]]]:
+            rng = draws.generator("vehicles", block)
+            speeds = np.clip(1.0 + traffic.speed_sd * rng.standard_normal(VEHICLES_PER_BLOCK), SLOWEST, FASTEST)
+            return speeds.tolist(), rng.random((VEHICLES_PER_BLOCK, MOST_TURNS)).tolist()
 
-        self._draws = draws
+        self._draws = of_block
+
+    def start(self, on_crossing: CrossingHook) -> None:
+        """Let vehicles arrive at every entry.
+
+        Args:
+            on_crossing: called when a vehicle leaves the coverage of its station.
+        """
+        self._on_crossing = on_crossing
         for number, entry in enumerate(self.network.entries):
-            env.process(self._arrive(entry, generator(seed, "arrivals", number)))
+            self.env.process(self._arrive(entry, self._source.generator("arrivals", number)))
 
     def _arrive(self, entry: str, rng: np.random.Generator) -> Generator[simpy.Event, None, None]:
         arrivals = self._traffic.arrivals
@@ -132,7 +139,7 @@ class GeneratedVehicles:
 
     def _new_vehicle(self, road: Road) -> Vehicle:
         number = len(self._all)
-        block, row = divmod(number, VEHICLES_A_BLOCK)
+        block, row = divmod(number, VEHICLES_PER_BLOCK)
         paces, turns = self._draws(block)
         route = [road]
         for turn in chain(turns[row], repeat(0.0, 3 * MOST_TURNS)):

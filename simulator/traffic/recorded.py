@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,10 +15,10 @@ from simulator.model import FloatArray
 from simulator.providers.attachment import KnownCoverage, departures, end_of_span
 from simulator.providers.coverage import Spans, chord_ahead, circle_intervals
 from simulator.providers.fleet import Fleet
-from simulator.traffic.contract import DEPARTING_MPS, Columns, Crossing, until_the_end
+from simulator.traffic.contract import DEPARTING_MPS, Columns, Crossing, CrossingHook, until_the_end
 from simulator.traffic.recording import Recording
 
-VEHICLES_A_BLOCK = 64
+VEHICLES_PER_BLOCK = 64
 """Recorded vehicles whose coverage is computed in one go."""
 
 
@@ -39,7 +39,6 @@ class RecordedVehicles:
         recording: the trajectories.
         fleet: the providers, by place and radius.
         reference_speed_mps: a vehicle is expected to leave a coverage at least this fast, m/s.
-        on_crossing: called with (vehicle, request index, crossing) when a vehicle leaves its station's coverage.
     """
 
     def __init__(
@@ -48,39 +47,44 @@ class RecordedVehicles:
         recording: Recording,
         fleet: Fleet,
         reference_speed_mps: float,
-        on_crossing: Callable[[int, int, Crossing], None],
     ) -> None:
         self.env = env
         self.recording = recording
         self.log: dict[int, VehicleLog] = {}
         self._fleet = fleet
         self._reference_speed = reference_speed_mps
-        self._on_crossing = on_crossing
 
         @lru_cache(maxsize=2)
         def spans(block: int) -> list[Spans]:
-            start = recording.start[block * VEHICLES_A_BLOCK :][: VEHICLES_A_BLOCK + 1]
+            start = recording.start[block * VEHICLES_PER_BLOCK :][: VEHICLES_PER_BLOCK + 1]
             samples = slice(start[0], start[-1])
             path = recording.time[samples], recording.x[samples], recording.y[samples]
             return circle_intervals(*path, fleet.x, fleet.y, fleet.radius_m, start - start[0])
 
         self._spans = spans
-        env.process(self._enter_all())
 
-    def _enter_all(self) -> Generator[simpy.Event, None, None]:
+    def start(self, on_crossing: CrossingHook) -> None:
+        """Let the vehicles enter, each at its time.
+
+        Args:
+            on_crossing: called when a vehicle leaves the coverage of its station.
+        """
+        self.env.process(self._enter_all(on_crossing))
+
+    def _enter_all(self, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
         recording = self.recording
         for vehicle, entry in enumerate(recording.time[recording.start[:-1]].tolist()):
             yield until(self.env, entry)
-            self.env.process(self._drive(vehicle))
+            self.env.process(self._drive(vehicle, on_crossing))
 
-    def _drive(self, vehicle: int) -> Generator[simpy.Event, None, None]:
+    def _drive(self, vehicle: int, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
         entered = self.env.now
         self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, 0)
         crossings = self.crossings(vehicle)
         for request, crossing in enumerate(crossings):
             yield until(self.env, crossing.time)
             self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, request + 1)
-            self._on_crossing(vehicle, request, crossing)
+            on_crossing(vehicle, request, crossing)
         yield until(self.env, float(self.recording.time[self.recording.start[vehicle + 1] - 1]))
         self.log[vehicle] = VehicleLog(vehicle, entered, self.env.now, len(crossings))
 
@@ -88,7 +92,7 @@ class RecordedVehicles:
         """Every moment at which the vehicle leaves the coverage of the station it is attached to, in order."""
         samples, fleet = self.recording.samples(vehicle), self._fleet
         time, x, y = self.recording.time[samples], self.recording.x[samples], self.recording.y[samples]
-        spans = self._spans(vehicle // VEHICLES_A_BLOCK)[vehicle % VEHICLES_A_BLOCK]
+        spans = self._spans(vehicle // VEHICLES_PER_BLOCK)[vehicle % VEHICLES_PER_BLOCK]
         left = float(time[-1])
 
         def place(now: float) -> tuple[float, float]:

@@ -11,6 +11,8 @@ import numpy as np
 
 from simulator.errors import RecordingError, RecordingWarning, shown
 from simulator.model import FloatArray, IntArray
+from simulator.scenario.shipped import data_path
+from simulator.scenario.traffic import RecordedTraffic
 from simulator.traffic.recording_file import COLUMNS, read_frame
 
 if TYPE_CHECKING:
@@ -271,3 +273,12 @@ def _speeds(
 def _count(counts: dict[str, int], sentence: str, number: int) -> None:
     if number > 0:
         counts[sentence] = counts.get(sentence, 0) + number
+
+
+def recording_of(traffic: RecordedTraffic) -> Recording:
+    """Read the recording that a scenario names.
+
+    Raises:
+        RecordingError: the file cannot be read.
+    """
+    return Recording.read(data_path(traffic.file), traffic.max_gap_s)

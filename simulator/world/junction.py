@@ -1,56 +1,122 @@
-"""A junction: vehicles on the map meet providers at their places; nothing is multiplied in by hand."""
+"""A junction: vehicles on the map meet providers at their places. Latencies come from queues, distance and sight."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import simpy
 
+from simulator.draws import Draws
+from simulator.market.ledger import Ledger, RunningLedger
 from simulator.market.lots import REFERENCE_MB, Situation
 from simulator.market.requests import RequestDraws, gpu_work
 from simulator.model import FloatArray
-from simulator.model.latency import stage_times, stage_work
+from simulator.model.latency import STAGES, stage_times, stage_work
 from simulator.providers.fleet import Equipment, Fleet
+from simulator.providers.outages import Outages
+from simulator.providers.queues import Provider, Server
 from simulator.providers.radio import PLACES_KEPT, Radio
+from simulator.providers.task import Task
 from simulator.scenario.scenario import Scenario
-from simulator.traffic.contract import Crossing
+from simulator.traffic.contract import Crossing, Traffic, Vehicles
+from simulator.traffic.generated import GeneratedVehicles
+from simulator.traffic.recorded import RecordedVehicles
+from simulator.traffic.recording import Recording, recording_of
 
 
-class Junction:
-    """Turns a vehicle's crossing of a cell's rim into the situation that the market is told.
+class JunctionLog(Protocol):
+    """Who is told what happens at a junction besides requests."""
+
+    def served(self, task: Task) -> None:
+        """Take in a task that has passed its last stage."""
+        ...
+
+    def reported(self, uav: int, bid: float) -> None:
+        """Take in the bid of a UAV as of its new report."""
+        ...
+
+    def went_out_or_came_back(self, provider: int, is_out: bool, dropped: list[Task]) -> None:
+        """Take in a change of a provider, and the tasks that it has dropped."""
+        ...
+
+
+class JunctionSite:
+    """A world with places: queues at providers, a radio map, outages, and vehicles on the map.
 
     Args:
         env: the SimPy environment.
-        scenario: the scenario.
-        fleet: the providers.
-        equipment: their equipment.
-        radio: the radio map.
-        seed: the seed of the run.
+        scenario: a scenario whose traffic has places.
+        draws: the randomness of the run.
+        log: who is told what happens.
+        recording: the trajectories of recorded traffic; read from the scenario's file if None.
     """
 
     def __init__(
-        self, env: simpy.Environment, scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: Radio, seed: int
+        self,
+        env: simpy.Environment,
+        scenario: Scenario,
+        draws: Draws,
+        log: JunctionLog,
+        recording: Recording | None = None,
     ) -> None:
-        self._env, self._radio = env, radio
-        self._draws = RequestDraws(scenario, fleet, equipment, seed)
+        self._env = env
+        self.fleet = fleet = Fleet(scenario)
+        self.free_at = np.zeros((len(STAGES), fleet.size))
+        providers = [Provider(env, number, self.free_at, log.served) for number in range(fleet.size)]
+        self.providers: Sequence[Server] = providers
+        self._radio = radio = Radio(scenario, fleet, draws)
+        equipment = fleet.draw_equipment(draws.stream("equipment"))
+        self.ledger: Ledger = RunningLedger(env, scenario, fleet, equipment, radio, draws, log.reported)
+        self._requests = RequestDraws(scenario, fleet, equipment, draws)
+        self._public_times = _public_times(scenario, equipment, radio)
+        self._outages = Outages(env, scenario, fleet, providers, draws, log.went_out_or_came_back)
+        self.time_origin, self.left_out = 0.0, dict[str, int]()
+        self.traffic: Traffic | None
+        self._vehicles: Vehicles
+        if scenario.traffic.kind == "generated":
+            self._vehicles = GeneratedVehicles(env, scenario.traffic, fleet, draws)
+        else:
+            assert scenario.traffic.kind == "recorded"
+            recording = recording_of(scenario.traffic) if recording is None else recording
+            self._vehicles = RecordedVehicles(env, recording, fleet, scenario.traffic.reference_speed_mps)
+            self.time_origin, self.left_out = recording.origin, recording.left_out
+        self.traffic = self._vehicles
         self._tasks = 0
-        expected_power = 0.5 * sum(scenario.tasks.power_units)
-        public = [stage_work(REFERENCE_MB, work, 0.0, expected_power, *equipment) for work in gpu_work(scenario)]
 
-        @lru_cache(maxsize=PLACES_KEPT)
-        def public_times(x: float, y: float, kind: int) -> FloatArray:
-            """What the public can predict at a place: the stage times of 30 MB at mean power without fading."""
-            return stage_times(public[kind], radio.unit_snr(x, y))
+    def start(self, on_request: Callable[[Situation], None]) -> None:
+        """Let the vehicles drive.
 
-        self._public_times = public_times
+        Args:
+            on_request: called with the situation of each request, at its time.
+        """
+        self._vehicles.start(lambda vehicle, request, crossing: on_request(self._situation(vehicle, request, crossing)))
 
-    def situation(self, vehicle: int, request: int, crossing: Crossing) -> Situation:
-        """The task of a vehicle that leaves its station's coverage, and what it meets at every provider."""
+    def _situation(self, vehicle: int, request: int, crossing: Crossing) -> Situation:
+        """Return the task of a vehicle that leaves its station's coverage, and what it meets at every provider."""
         _, station, x, y, covered, dwell_s, coverage = crossing
-        requests, at, work = self._draws.of(vehicle, request)
+        if not self._outages.all_work:
+            covered = covered & self._outages.working
+        requests, at, work = self._requests.of(vehicle, request)
         task = requests.task(at, self._tasks, vehicle, request, self._env.now)
         self._tasks += 1
         own, public = stage_times(work, self._radio.unit_snr(x, y)), self._public_times(x, y, task.kind)
         times = np.concatenate((own[:, None], public[:, None]), axis=1)
         return Situation(task, station, times, requests.accuracy[at], requests.match[at], covered, dwell_s, coverage)
+
+
+def _public_times(scenario: Scenario, equipment: Equipment, radio: Radio) -> Callable[[float, float, int], FloatArray]:
+    """Return the function that predicts the public stage times at a place, s, for each kind of task.
+
+    They are those of a task of the reference size at the mean power of vehicles, without fading.
+    """
+    expected_power = 0.5 * sum(scenario.tasks.power_units)
+    works = [stage_work(REFERENCE_MB, work, 0.0, expected_power, *equipment) for work in gpu_work(scenario)]
+
+    @lru_cache(maxsize=PLACES_KEPT)
+    def public_times(x: float, y: float, kind: int) -> FloatArray:
+        return stage_times(works[kind], radio.unit_snr(x, y))
+
+    return public_times

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import simpy
 
-from simulator.draws import Stream, stream
+from simulator.draws import Draws, Stream
+from simulator.market.ledger import Ledger
 from simulator.market.lots import REFERENCE_MB, Situation
 from simulator.market.requests import Requests, draw_requests
 from simulator.model import FloatArray
 from simulator.model.channel import snr_ratio
-from simulator.model.latency import latency, stage_times
+from simulator.model.latency import STAGES, latency, stage_times
 from simulator.model.mechanism import contract_bid
 from simulator.model.valuation import common_term, valuation
 from simulator.providers.fleet import Fleet
+from simulator.providers.queues import Server, UnqueuedProvider
 from simulator.providers.task import Task
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.traffic import Rounds
+from simulator.traffic.contract import Traffic
 
-ROUNDS_A_BLOCK = 256
+ROUNDS_PER_BLOCK = 256
 CALIBRATION_CELLS = 1_000_000
 """Rounds times providers of a block of the calibration draw: what it holds in memory at once."""
 CALIBRATION_BLOCK = 10_000
@@ -45,8 +48,7 @@ class RoundBlock:
 
 def draw_rounds(scenario: Scenario, fleet: Fleet, draw: Stream, rounds: int) -> RoundBlock:
     """Draw a block of rounds."""
-    traffic = scenario.traffic
-    assert isinstance(traffic, Rounds)
+    traffic = _rounds(scenario)
     requests = draw_requests(scenario, fleet, draw, rounds)
     equipment = fleet.draw_equipment(draw, (rounds,))
     median = np.where(fleet.is_uav, _median_snr(scenario.uavs), _median_snr(scenario.stations))
@@ -67,18 +69,18 @@ def _median_snr(providers: object) -> float:
 
 
 class RoundCalibration:
-    """The books of the `rounds` world: what is known of a round before it is drawn, from a draw of the seed.
+    """The ledger of the `rounds` world: what is known of a round before it is drawn, from a draw of the seed.
 
     Args:
         scenario: a scenario of rounds.
         fleet: its providers.
-        seed: the seed of the run.
+        draws: the randomness of the run.
 
     Attributes:
         ground_times: mean stage times of a station for 30 MB without the public factor, s, shape (4,).
     """
 
-    def __init__(self, scenario: Scenario, fleet: Fleet, seed: int) -> None:
+    def __init__(self, scenario: Scenario, fleet: Fleet, draws: Draws) -> None:
         market, uavs = scenario.market, fleet.uavs
         rounds = market.contract_rounds
         uav_values, top_values = np.empty(rounds), np.empty(rounds)
@@ -87,7 +89,7 @@ class RoundCalibration:
         step = min(CALIBRATION_BLOCK, CALIBRATION_CELLS // fleet.size)
         for begin in range(0, rounds, step):
             end = min(begin + step, rounds)
-            block = draw_rounds(scenario, fleet, stream(seed, "calibration", begin), end - begin)
+            block = draw_rounds(scenario, fleet, draws.stream("calibration", begin), end - begin)
             requests, bare = block.requests, latency(block.bare_times)
             value = valuation(
                 common_term(bare / block.factor, market.latency_weight), requests.match, requests.demand[:, None]
@@ -133,57 +135,66 @@ class RoundCalibration:
         """Nothing: the calibration stands."""
 
 
-class RoundSource:
-    """The process that asks for one task a round.
+class RoundsSite:
+    """A world without places: one task per round, drawn for itself, and providers where nobody queues.
 
     Args:
         env: the SimPy environment.
         scenario: a scenario of rounds.
-        fleet: its providers.
-        seed: the seed of the run.
-        calibration: what is public of stations before a round is drawn.
-        on_request: called with each round's situation.
+        draws: the randomness of the run.
+        on_served: called with each task that is done.
     """
 
     def __init__(
-        self,
-        env: simpy.Environment,
-        scenario: Scenario,
-        fleet: Fleet,
-        seed: int,
-        calibration: RoundCalibration,
-        on_request: Callable[[Situation], None],
+        self, env: simpy.Environment, scenario: Scenario, draws: Draws, on_served: Callable[[Task], None]
     ) -> None:
-        assert isinstance(scenario.traffic, Rounds)
-        self._every_s = scenario.traffic.every_s
+        self._env = env
+        self._every_s = _rounds(scenario).every_s
+        self.fleet = fleet = Fleet(scenario)
+        self.providers: Sequence[Server] = [UnqueuedProvider(env, on_served) for _ in range(fleet.size)]
+        self.free_at = np.zeros((len(STAGES), fleet.size))
+        calibration = RoundCalibration(scenario, fleet, draws)
+        self.ledger: Ledger = calibration
+        self.traffic: Traffic | None = None
+        self.time_origin, self.left_out = 0.0, dict[str, int]()
         self._ground_times = calibration.ground_times
-        self._fleet = fleet
-        self._on_request = on_request
         self._everywhere = np.ones(fleet.size, dtype=np.bool_)
         self._forever = np.full(fleet.size, np.inf)
 
         @lru_cache(maxsize=4)
         def block(number: int) -> RoundBlock:
-            return draw_rounds(scenario, fleet, stream(seed, "rounds", number), ROUNDS_A_BLOCK)
+            return draw_rounds(scenario, fleet, draws.stream("rounds", number), ROUNDS_PER_BLOCK)
 
         self._block = block
-        env.process(self._ask(env))
 
-    def _ask(self, env: simpy.Environment) -> Generator[simpy.Event, None, None]:
-        number = 0
+    def start(self, on_request: Callable[[Situation], None]) -> None:
+        """Start the process that asks for one task per round.
+
+        Args:
+            on_request: called with the situation of each round, at its time.
+        """
+        self._env.process(self._ask(on_request))
+
+    def _ask(self, on_request: Callable[[Situation], None]) -> Generator[simpy.Event, None, None]:
+        env, number = self._env, 0
         while True:
-            self._on_request(self._situation(number, env.now))
+            on_request(self._situation(number, env.now))
             number += 1
             yield env.timeout(max(number * self._every_s - env.now, 0.0))
 
     def _situation(self, number: int, now: float) -> Situation:
-        block, row = self._block(number // ROUNDS_A_BLOCK), number % ROUNDS_A_BLOCK
-        requests, uavs = block.requests, self._fleet.uavs
+        block, row = self._block(number // ROUNDS_PER_BLOCK), number % ROUNDS_PER_BLOCK
+        requests, uavs = block.requests, self.fleet.uavs
         task = requests.task(row, number, number, 0, now)
-        times = np.empty((4, 2, self._fleet.size))
+        times = np.empty((4, 2, self.fleet.size))
         times[:, 0] = block.bare_times[:, row] / block.factor[row]
         times[:, 1, :uavs] = times[:, 0, :uavs] * (REFERENCE_MB / task.size_mb)
         times[:, 1, uavs:] = (self._ground_times / block.factor[row, -1])[:, None]
         return Situation(
             task, -1, times, requests.accuracy[row], requests.match[row], self._everywhere, self._forever, None
         )
+
+
+def _rounds(scenario: Scenario) -> Rounds:
+    assert scenario.traffic.kind == "rounds"
+    return scenario.traffic

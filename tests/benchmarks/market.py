@@ -10,26 +10,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulator import Scenario, Simulation
-from simulator.draws import generator
+from simulator import Simulation
 from simulator.market.auction import Auction
 from simulator.market.contracts import PricingPolicy
-from simulator.market.guard import reset_policy
 from simulator.record.recorder import Recorder
 from simulator.record.schema import TABLES
-from simulator.record.tables import Tables
-from simulator.run import drive, prepare
+from simulator.run import drive, plan
 from tests.benchmarks.clock import cpu_s
 
 SHARES = {
     "SimPy": ("simpy",),
-    "traffic": ("generated.py", "following.py", "stretch.py", "roads.py", "arrivals.py", "signals.py", "traffic.py",
+    "traffic": ("generated.py", "following.py", "stretch.py", "network.py", "arrivals.py", "signals.py", "recorded.py",
                 "attachment.py"),
     "radio and draws": ("junction.py", "radio.py", "channel.py", "requests.py", "draws.py", "task.py", "latency.py"),
-    "providers": ("providers.py",),
-    "bids and price": ("auctioneer.py", "valuation.py", "mechanism.py", "mechanisms.py", "books.py", "pricing.py",
-                       "policies", "run.py"),
-    "trace": ("trace.py",),
+    "providers": ("queues.py", "outages.py"),
+    "bids and price": ("auctioneer.py", "auction.py", "valuation.py", "mechanism.py", "mechanisms", "ledger.py",
+                       "contracts.py", "guard.py", "policies", "run.py"),
+    "trace": ("recorder.py",),
 }  # fmt: skip
 """Parts of a run by the files that they are in; `latency.py` has the stage times and the backlog's sums."""
 
@@ -43,17 +40,15 @@ class Rates(NamedTuple):
 
 def ready(name: str, duration: float, **overrides: Any) -> tuple[Simulation, PricingPolicy]:
     """A simulation under `conditional` that has not begun."""
-    scenario = Scenario.load(name, **overrides)
-    policy, mechanism, information = prepare(scenario, "conditional", None)
-    reset_policy(policy, scenario, generator(0, "policy"))
-    return Simulation(scenario, 0, duration, mechanism, information), policy
+    planned = plan(name, "conditional", duration=duration, **overrides)
+    return planned.simulation(), planned.new_policy()
 
 
 def rates(name: str, duration: float) -> Rates:
     """A whole run with its trace, without reading or writing files."""
     simulation, policy = ready(name, duration)
     seconds = cpu_s(lambda: drive(simulation, policy))
-    auctions, traffic = len(simulation.recorder.auctions()["task"]), simulation.world.traffic
+    auctions, traffic = len(simulation.recorder.auctions()["task"]), simulation.site.traffic
     if traffic is None:
         return Rates(auctions / seconds, 0.0)
     rows = traffic.vehicle_rows(duration)
@@ -81,7 +76,7 @@ def by_vehicles(arm_m: float, rate_per_h: float) -> tuple[float, float]:
     before = len(simulation.recorder.auctions()["task"])
     seconds = cpu_s(lambda: drive(simulation, policy))
     auctions = len(simulation.recorder.auctions()["task"]) - before
-    traffic = simulation.world.traffic
+    traffic = simulation.site.traffic
     assert traffic is not None
     rows = traffic.vehicle_rows(full)
     entered, left = (np.asarray(rows[name], dtype=np.float64) for name in ("entered", "left"))
@@ -96,7 +91,7 @@ def trace(name: str, duration: float) -> tuple[float, float]:
     for auction in simulation:
         simulation.settle(policy.price(auction.observation))
         kept.append(auction)
-    recorder = Recorder(simulation.fleet.size)
+    recorder = Recorder()
 
     def write_again() -> None:
         for auction in kept:
@@ -106,7 +101,7 @@ def trace(name: str, duration: float) -> tuple[float, float]:
     rows = cpu_s(write_again)
 
     def frames() -> None:
-        tables = Tables(simulation.recorder, simulation.world, duration)
+        tables = simulation.tables()
         for table in TABLES:
             getattr(tables, table)()
 

@@ -27,13 +27,13 @@ def test_stage_times_follow_equations_3_to_6() -> None:
 
 def test_reference_quantiles_of_a_paper_station() -> None:
     """model.md section 1: 1.0 / 2.1 / 4.8 s for a task of 20-40 MB, before the public factor."""
-    from simulator.draws import stream
+    from simulator.draws import Draws
     from simulator.providers.fleet import Fleet
     from simulator.scenario.scenario import Scenario
     from simulator.world.rounds import draw_rounds
 
     scenario = Scenario.load("paper")
-    bare = latency(draw_rounds(scenario, Fleet(scenario), stream(3, "test"), 40_000).bare_times[:, :, 1:])
+    bare = latency(draw_rounds(scenario, Fleet(scenario), Draws(3).stream("test"), 40_000).bare_times[:, :, 1:])
     assert np.allclose(np.quantile(bare, [0.01, 0.5, 0.99]), [1.0, 2.1, 4.8], atol=0.1)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simulator import Observation, Outcome, Result, Scenario, Simulation, check_policy, simulate
-from simulator.draws import generator, stream
+from simulator.draws import Draws
 from simulator.market.contracts import MARKET_CONDITIONS, Truth
 from simulator.market.plugins import find_policy, known_policies
 from simulator.world.rounds import draw_rounds
@@ -57,7 +57,7 @@ def observation(bids: tuple[float, ...] = (), truth: Truth | None = None, **mark
 def ready(spec: str, **overrides: object) -> object:
     policy = find_policy(spec)
     if hasattr(policy, "reset"):
-        policy.reset(Scenario.load("paper", **overrides), generator(0, "test"))
+        policy.reset(Scenario.load("paper", **overrides), Draws(0).generator("test"))
     return policy
 
 
@@ -105,7 +105,7 @@ def test_what_a_uav_bids_on() -> None:
     """model.md section 4: bidding its true value makes SPA first-best; on m, it bids E[v_0 | m] for a mean task."""
     value = simulate("paper", "spa", duration=500, **fields({"uavs.bids_on": "value"})).auctions
     assert np.array_equal(value["uav_bid"], value["uav_value"])
-    assert np.array_equal(value["surplus"], value["oracle_surplus"])
+    assert np.array_equal(value["surplus"], value["best_surplus"])
     informed = simulate("paper", "random", duration=8_000, **fields({"uavs.bids_on": "conditions"})).auctions
     assert informed["uav_bid"].nunique() == len(informed)
     assert (informed["uav_bid"] * informed["m_uav_seconds"]).std() < 1e-9
@@ -132,7 +132,7 @@ def outcome(rho: float, surplus: float, uav_value: float | None, second: float =
 
 def test_optimal_is_the_ratio_of_the_means_it_has_seen() -> None:
     policy = find_policy("optimal:explore=2")
-    policy.reset(Scenario.load("paper"), generator(0, "test"))  # type: ignore[attr-defined]
+    policy.reset(Scenario.load("paper"), Draws(0).generator("test"))  # type: ignore[attr-defined]
     assert policy.price(observation()) == math.inf
     for told in (outcome(math.inf, 3.0, 3.0, 1.0), outcome(math.inf, 1.0, 1.0, 2.0), outcome(2.0, 9.0, None, 0.0)):
         policy.feedback(told)  # type: ignore[attr-defined]
@@ -142,7 +142,7 @@ def test_optimal_is_the_ratio_of_the_means_it_has_seen() -> None:
 
 def test_greedy_settles_on_the_best_action() -> None:
     policy = find_policy("greedy:epsilon=0:floor=0")
-    policy.reset(Scenario.load("paper"), generator(0, "test"))  # type: ignore[attr-defined]
+    policy.reset(Scenario.load("paper"), Draws(0).generator("test"))  # type: ignore[attr-defined]
     tried = []
     for _ in range(50):
         rho = policy.price(observation())
@@ -152,10 +152,10 @@ def test_greedy_settles_on_the_best_action() -> None:
     assert {round(rho, 6) for rho in tried[20:]} == {round(10 ** (7 / 20), 6)}
 
 
-def test_oracle_always_has_the_oracle_surplus() -> None:
+def test_oracle_always_has_the_best_surplus() -> None:
     for scenario in ("paper", "braunschweig"):
         auctions = simulate(scenario, "oracle", duration=600).auctions
-        assert np.allclose(auctions["surplus"], auctions["oracle_surplus"])
+        assert np.allclose(auctions["surplus"], auctions["best_surplus"])
 
 
 def test_conditional_in_paper_is_the_ratio_of_expectations_given_m() -> None:
@@ -179,7 +179,7 @@ def test_paper_values_are_common_times_match_exactly() -> None:
     scenario = result.scenario
     from simulator.providers.fleet import Fleet
 
-    block = draw_rounds(scenario, Fleet(scenario), stream(4, "rounds", 0), 256)
+    block = draw_rounds(scenario, Fleet(scenario), Draws(4).stream("rounds", 0), 256)
     own = 1.0 / (block.bare_times.sum(axis=0) / block.factor) * block.requests.size_mb[:, None] / 30.0
     values = result.bids["value"].to_numpy().reshape(50, 6)
     common = (block.requests.demand * 30.0 / block.requests.size_mb)[:50, None]
@@ -208,7 +208,7 @@ def test_shading_never_pays_under_a_public_price() -> None:
 
 
 def test_a_simulation_is_an_iterator_over_priced_auctions() -> None:
-    simulation = Simulation(Scenario.load("paper"), seed=1, duration=5)
+    simulation = Simulation(Scenario.load("paper"), Draws(1), duration=5)
     tasks = []
     for auction in simulation:
         tasks.append(auction.task.id)

@@ -75,7 +75,7 @@ def test_each_way_to_an_auction_shows_its_numbers(opened: Browser, run: Result, 
     look.page.click("#next")
     later = int((run.auctions["time"] <= 300.0).sum())
     shows(later)
-    regret = run.auctions["oracle_surplus"] - run.auctions["surplus"]
+    regret = run.auctions["best_surplus"] - run.auctions["surplus"]
     look.page.locator("#tables table", has_text="largest regret").locator("tbody a").first.click()
     shows(int(np.argmax(regret)))
     done = run.tasks[run.tasks["status"] == "completed"]

@@ -187,7 +187,7 @@ def test_charts_show_what_the_tables_say(opened: Browser, run: Result, report: P
         )
 
     close(chart["Surplus of a task"]["of the winner"]["y"], means(auctions["surplus"]))
-    close(chart["Surplus of a task"]["oracle's, same rounds"]["y"], means(auctions["oracle_surplus"]))
+    close(chart["Surplus of a task"]["oracle's, same rounds"]["y"], means(auctions["best_surplus"]))
     close(chart["Surplus of a task"]["realised, 0 if lost"]["y"], means(tasks["realised_surplus"]))
     for stage in ("uplink", "gpu", "cpu", "downlink"):
         for part, column in (("service", "time"), ("wait", "wait")):

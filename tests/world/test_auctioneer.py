@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from simulator import Observation, Scenario, Simulation, simulate
-from simulator.draws import generator
+from simulator.draws import Draws
 from simulator.market.auction import Auction
 from simulator.market.contracts import MARKET_CONDITIONS, UAV
 from simulator.market.guard import reset_policy
@@ -125,7 +125,7 @@ TRIALS = 400
 def test_no_misreport_pays_in_an_auction_as_it_is_held(policy: str) -> None:
     """On rounds of `paper`, with the policy's own price asked anew for every misreport, and its own mechanism."""
     found, scenario = find_policy(policy), Scenario.load("paper")
-    reset_policy(found, scenario, generator(0, "policy"))
+    reset_policy(found, scenario, Draws(0).generator("policy"))
     mechanism = getattr(found, "mechanism", None) or ModifiedSecondBid()
     information = getattr(found, "information", "public")
     simulation = Simulation(scenario, duration=TRIALS)

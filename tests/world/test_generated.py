@@ -12,6 +12,7 @@ import pytest
 import simpy
 
 from simulator import Result, Scenario, ScenarioError, simulate
+from simulator.draws import Draws
 from simulator.model.following import metres, time_at
 from simulator.model.signals import uniform_delay, webster_delay
 from simulator.providers.fleet import Fleet
@@ -221,9 +222,8 @@ def crossings(duration: float, **overrides: Any) -> tuple[GeneratedVehicles, lis
     scenario, env = Scenario.load("four_way", **overrides), simpy.Environment()
     found: list[tuple[int, Crossing]] = []
     assert isinstance(scenario.traffic, GeneratedTraffic)
-    vehicles = GeneratedVehicles(
-        env, scenario.traffic, Fleet(scenario), 0, lambda vehicle, _, crossing: found.append((vehicle, crossing))
-    )
+    vehicles = GeneratedVehicles(env, scenario.traffic, Fleet(scenario), Draws(0))
+    vehicles.start(lambda vehicle, _, crossing: found.append((vehicle, crossing)))
     env.run(until=duration)
     return vehicles, found
 
@@ -263,9 +263,8 @@ def test_coverage_and_attachment_are_where_the_vehicle_is(scenario: str, changed
     found: list[tuple[int, Crossing]] = []
     assert isinstance(loaded.traffic, GeneratedTraffic)
     fleet = Fleet(loaded)
-    vehicles = GeneratedVehicles(
-        env, loaded.traffic, fleet, 1, lambda number, _, crossing: found.append((number, crossing))
-    )
+    vehicles = GeneratedVehicles(env, loaded.traffic, fleet, Draws(1))
+    vehicles.start(lambda number, _, crossing: found.append((number, crossing)))
     env.run(until=400.0)
     rows = pd.DataFrame(vehicles.path_rows(400.0))
     ended = checked = 0

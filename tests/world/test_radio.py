@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.draws import Draws
 from simulator.providers.fleet import Fleet
 from simulator.providers.radio import Radio
 from simulator.scenario.scenario import Scenario
@@ -11,7 +12,7 @@ from simulator.scenario.scenario import Scenario
 
 def radio(seed: int = 0, **overrides: Any) -> Radio:
     scenario = Scenario.load("braunschweig", **overrides)
-    return Radio(scenario, Fleet(scenario), seed)
+    return Radio(scenario, Fleet(scenario), Draws(seed))
 
 
 def test_the_map_is_a_fixed_function_of_place_and_seed() -> None:

@@ -27,7 +27,7 @@ PLACED: dict[str, Any] = {
 def crossings(frame: pd.DataFrame, **overrides: Any) -> list[list[Crossing]]:
     scenario = Scenario.load("braunschweig", **{**PLACED, **overrides})
     recording = Recording.from_frame(frame)
-    vehicles = RecordedVehicles(simpy.Environment(), recording, Fleet(scenario), 8.0, lambda *_: None)
+    vehicles = RecordedVehicles(simpy.Environment(), recording, Fleet(scenario), 8.0)
     return [vehicles.crossings(vehicle) for vehicle in range(recording.vehicles)]
 
 

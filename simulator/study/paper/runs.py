@@ -235,8 +235,8 @@ def _run(run: Run) -> Figures:
     scenario = scenario_at(run.point)
     if not run.rounds:
         return evaluated(scenario, run.policy, run.world)
-    every_s = getattr(scenario.traffic, "every_s", 1.0)
-    return figures_of(simulate(scenario, run.policy, seed=run.world, duration=run.rounds * every_s))
+    duration = scenario.traffic.rounds_to_seconds(run.rounds)
+    return figures_of(simulate(scenario, run.policy, seed=run.world, duration=duration))
 
 
 def _weights_hash(folder: Path) -> str:

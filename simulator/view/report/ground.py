@@ -10,7 +10,6 @@ from simulator.errors import InputError
 from simulator.providers.fleet import Fleet
 from simulator.record.result import Result
 from simulator.scenario.scenario import Scenario
-from simulator.scenario.traffic import GeneratedTraffic, Rounds
 from simulator.traffic.network import LANE_M, Network
 
 TABLE_RADIUS_M = 100.0
@@ -42,7 +41,7 @@ def _roads(
     scenario: Scenario, fleet: Fleet, groups: Sequence[tuple[str, str]]
 ) -> tuple[list[list[float]], list[dict[str, Any]]]:
     """Roads as (x, y) of begin and end and a number of lanes to the right of the middle, and the stop lines."""
-    if not isinstance(scenario.traffic, GeneratedTraffic):
+    if scenario.traffic.kind != "generated":
         return [], []
     network = Network(scenario.traffic, fleet)
     nodes = network.graph.nodes
@@ -60,13 +59,13 @@ def _roads(
 
 def _providers(result: Result, fleet: Fleet) -> list[dict[str, Any]]:
     """Name, kind, place, height and radius of each provider, by id."""
-    rounds = isinstance(result.scenario.traffic, Rounds)
+    placeless = not result.scenario.traffic.has_places
     altitude = result.scenario.uavs.altitude_m
     found = []
     for number, name in enumerate(fleet.names):
         uav = bool(fleet.is_uav[number])
-        x, y = _place_at_the_table(number, fleet) if rounds else (float(fleet.x[number]), float(fleet.y[number]))
-        place = {"x": x, "y": y, "radius": None if rounds else float(fleet.radius_m[number])}
+        x, y = _place_at_the_table(number, fleet) if placeless else (float(fleet.x[number]), float(fleet.y[number]))
+        place = {"x": x, "y": y, "radius": None if placeless else float(fleet.radius_m[number])}
         found.append({"name": name, "uav": uav, "altitude": altitude if uav else 0.0, **place})
     return found
 

@@ -11,42 +11,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simulator.errors import InputError
+from simulator.market.auction import WINNER_KINDS
 from simulator.market.contracts import MARKET_CONDITIONS
 from simulator.model.latency import STAGES
 from simulator.providers.task import STATUSES
 from simulator.record.result import Result
-from simulator.record.schema import SIGNAL_STATES, SUMMARY, WINNER_KINDS
+from simulator.record.schema import SIGNAL_STATES, SUMMARY, packed
 from simulator.scenario.tasks import TASK_KINDS
 from simulator.view.report.ground import ground
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_BIDS = ("top_bid", "second_bid", "uav_bid", "contract_bid")
-_WORTH = ("rho", "payment", "uav_value", "surplus", "oracle_surplus")
+SHARED = {name: packed(name) for name in ("paths", "vehicles", "signals")}
+"""What all runs of one world share: the columns of each table and their types."""
 
-SHARED: dict[str, dict[str, str]] = {
-    "paths": {"vehicle": "i4", "time": "f8", "x": "f8", "y": "f8"},
-    "vehicles": {"entered": "f8", "left": "f8"},
-    "signals": {"time": "f8", "group": "i4", "state": "u1"},
-}
-"""What all runs of one world share: by table the columns and their types; places in recordings may be far from 0."""
-
-OWN: dict[str, dict[str, str]] = {
+OWN = {
     "tasks": {
-        "vehicle": "i4", "kind": "u1", "size_mb": "f4", "demand": "f4", "requested": "f8", "provider": "i4",
-        "status": "u1", **{f"{stage}_{event}": "f8" for stage in STAGES for event in ("started", "finished")},
-        "ended": "f8", "latency": "f4", "accuracy": "f4", "realised_surplus": "f4",
+        **packed("tasks"),
+        **{f"{stage}_{event}": "f8" for stage in STAGES for event in ("started", "finished")},
+        "ended": "f8",
     },
-    "auctions": {
-        "station_left": "i4", "asked": "u1", "winner": "i4", "winner_kind": "u1",
-        **dict.fromkeys((*_BIDS, *_WORTH, *(f"m_{condition}" for condition in MARKET_CONDITIONS)), "f4"),
-    },
-    "bids": {
-        "task": "i4", "provider": "u2",
-        **dict.fromkeys(("bid", "value", "common_value", "match_value", "predicted_latency"), "f4"),
-    },
-}  # fmt: skip
+    "auctions": packed("auctions"),
+    "bids": packed("bids"),
+}
 """What each run has of its own; row i of `tasks` and of `auctions` is task i.
 
 When stages started and finished, and when a task was completed or lost, is taken from the events: what an outage or the

@@ -189,7 +189,7 @@ class Run {
     return id >= 0 && this.world.ground.providers[id].uav;
   }
   regret(task) {
-    return this.auctions.oracle_surplus[task] - this.auctions.surplus[task];
+    return this.auctions.best_surplus[task] - this.auctions.surplus[task];
   }
 
   /** Whether ρ decides an auction: a price was asked for, and the mechanism looks at it. */

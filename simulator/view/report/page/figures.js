@@ -90,7 +90,7 @@ function chartsOfRun(run, window) {
   const ground = pick("ground"),
     uav = pick("uav");
   const surplus = bin((task) => auctions.surplus[task]),
-    oracle = bin((task) => auctions.oracle_surplus[task]);
+    oracle = bin((task) => auctions.best_surplus[task]);
   const realised = bin((task) => tasks.realised_surplus[task]);
   const rhos = asked.map((task) => auctions.rho[task]).filter(Number.isFinite);
   const busiest = run.about.providers.map((totals, id) => {

@@ -103,7 +103,7 @@ function auctionCard(run, task) {
     {},
     run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}; the` : "The",
     ` winner pays ${figure(auctions.payment[task])}; surplus ${figure(auctions.surplus[task])}, `,
-    `the oracle's ${figure(auctions.oracle_surplus[task])}.`,
+    `the oracle's ${figure(auctions.best_surplus[task])}.`,
   );
   const seen = make(
     "details",
@@ -322,7 +322,7 @@ function tablesOfRun(run) {
           clip(run.providerName(run.auctions.winner[task]), 40),
           figure(run.auctions.rho[task]),
           figure(run.auctions.surplus[task]),
-          figure(run.auctions.oracle_surplus[task]),
+          figure(run.auctions.best_surplus[task]),
           figure(run.regret(task)),
         ]),
       ),

@@ -62,7 +62,7 @@ class Player {
       : [
           ["tasks", summary.tasks],
           ["mean surplus", summary.surplus_mean],
-          ...(summary.asked ? [["of the oracle's", summary.oracle_share]] : []),
+          ...(summary.asked ? [["of the oracle's", summary.best_share]] : []),
           ["by UAV", summary.uav_share],
           ["mean latency, s", summary.latency_mean],
         ];
