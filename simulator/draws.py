@@ -1,8 +1,8 @@
-"""All randomness of the world: one seed, and generators keyed by what they are for.
+"""All randomness of a world: one seed, and one generator per purpose.
 
-Two runs with one seed draw the same numbers for the same request whatever the policy did in between, because each
-number depends on (seed, purpose, key) only. A generator takes about 8 microseconds to make, so requests are drawn in
-blocks, one generator a block.
+A random number depends on (seed, purpose, key) only. Two runs with the same seed therefore draw the same numbers for the
+same request, whatever their policies do. Creating a generator takes about 8 microseconds. Requests are therefore drawn
+in blocks, with one generator per block.
 """
 
 from __future__ import annotations
@@ -14,20 +14,29 @@ from typing import TypeAlias
 import numpy as np
 
 Stream: TypeAlias = Callable[[str], np.random.Generator]
-"""The generator of one quantity among those that are drawn together."""
+"""Function from the name of a quantity to the generator of that quantity."""
 
 
 def generator(seed: int, purpose: str, *key: int) -> np.random.Generator:
-    """The generator of one purpose.
+    """Return the random generator of one purpose.
 
     Args:
         seed: the seed of the run.
-        purpose: what the numbers are for; streams of different purposes are independent.
-        key: further whole numbers, such as a block of vehicles.
+        purpose: what the numbers are for. Generators of different purposes are independent.
+        key: further integers >= 0, such as the number of a block of vehicles.
     """
+    # crc32 gives the same number in every process; Python's hash() of a text does not.
+    # PCG64 is named because numpy may change the algorithm behind default_rng().
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(purpose.encode()), *key])))
 
 
 def stream(seed: int, purpose: str, *key: int) -> Stream:
-    """A generator for each quantity of a block, so that one more provider shifts nothing that others draw."""
+    """Return a function that gives each quantity of a block its own generator.
+
+    Args:
+        seed: the seed of the run.
+        purpose: what the numbers of the block are for.
+        key: further integers >= 0, such as the number of the block.
+    """
+    # With one generator for all quantities, one more provider would change what every later quantity draws.
     return lambda quantity: generator(seed, f"{purpose}.{quantity}", *key)
