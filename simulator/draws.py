@@ -1,8 +1,8 @@
 """All randomness of a world: one seed, and one generator per purpose.
 
-A random number depends on (seed, purpose, key) only. Two runs with the same seed therefore draw the same numbers for the
-same request, whatever their policies do. Creating a generator takes about 8 microseconds. Requests are therefore drawn
-in blocks, with one generator per block.
+A random number depends on (seed, purpose, key) only. Two runs with the same seed therefore draw the same numbers for
+the same request, whatever their policies do. Creating a generator takes about 8 microseconds. Requests are therefore
+drawn in blocks, with one generator per block.
 """
 
 from __future__ import annotations

@@ -1,21 +1,16 @@
 """Errors and warnings by cause, and the words that messages share.
 
-Exceptions:
-
     Exception
-    ├── InputError               the input is wrong; the command exits with 2
-    │   ├── ScenarioError        a scenario, or an override of one of its fields
-    │   ├── RecordingError       a traffic recording
-    │   ├── PolicyError          a policy or mechanism, before a run
-    │   └── OutputError          a folder or file of results
-    └── RunError                 a run failed after it had begun; the command exits with 1
-        └── PolicyFailedError    a policy or mechanism, during a run
-
-Warnings:
-
-    UserWarning
-    ├── EmptyMarketWarning       a run in which no price was asked for
-    └── RecordingWarning         a recording of which a part was left out or corrected
+    ├── InputError                   the input is wrong; the command exits with 2
+    │   ├── ScenarioError            a scenario, or an override of one of its fields
+    │   ├── RecordingError           a traffic recording
+    │   ├── PolicyError              a policy or mechanism, before a run
+    │   └── OutputError              a folder or file of results
+    ├── RunError                     a run failed after it had begun; the command exits with 1
+    │   └── PolicyFailedError        a policy or mechanism, during a run
+    └── UserWarning
+        ├── EmptyMarketWarning       a run that asked for no price
+        └── RecordingWarning         a recording of which parts were left out or corrected
 """
 
 from __future__ import annotations
