@@ -1,5 +1,7 @@
 """Errors and warnings by cause, and the words that messages share.
 
+The exceptions, each with what went wrong::
+
     Exception
     ├── InputError                   the input is wrong; the command exits with 2
     │   ├── ScenarioError            a scenario, or an override of one of its fields
