@@ -115,6 +115,7 @@ Bidding = Annotated[dict[str, Annotated[str, AfterValidator(_bidding_rule)]], Be
 class Model(BaseModel):
     """Base class of every part of a scenario: immutable, without unknown fields, NaN or infinity."""
 
-    # The line below a field is its description, which `dmsb schema` prints.
+    # A misspelt field would otherwise be ignored, and the default would silently take its place. The text below a field
+    # is its description, which `dmsb schema` prints.
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
