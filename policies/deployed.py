@@ -141,6 +141,7 @@ class Diffusion(Learned):
         self._from_x, self._second, self._second_bias = own["from_x"], own["second"], own["second_bias"]
         self._from_state = own["from_state"]
         self._from_time = time_features(steps) @ own["from_time"] + own["first_bias"]
+        # The axes and their order are those of `DiffusionActor.noise`: first x_K, then the noise of the steps K to 2.
         noise = np.random.default_rng(NOISE_SEED).standard_normal((steps, DRAWS, len(self._grid))).astype(np.float32)
         self._first_x = noise[0]
         # Everything that does not depend on the state is computed once, here. One step of the chain is then

@@ -132,7 +132,7 @@ class DiffusionActor(nn.Module):
         Returns:
             Standard normal noise, shape (K, draws, batch, actions).
         """
-        # The chain takes its noise as an argument, so that a test can run it at the noise of the deployed policy.
+        # The chain takes its noise as an argument. A test can therefore run it with the noise of the deployed policy.
         return torch.randn((self.schedule.steps, draws, batch, self.actions), generator=generator)
 
     def predicted_noise(self, x: Tensor, step: int, state: Tensor, biases: Tensor) -> Tensor:
@@ -373,8 +373,8 @@ class SoftActorCritic:
     def critic_loss(self, state: Tensor, batch: Batch, weight: float) -> Tensor:
         """Return the loss (19) of the critics.
 
-        Without hindsight it is the squared error of Q at the action taken. With hindsight it is a sum of three squared
-        errors: of R at all actions, of F at the actions with the same winner, and of the UAV's estimated value.
+        Without hindsight it is the squared error of Q at the action taken. With hindsight it is a sum of three
+        squared errors: of R at all actions, of F at actions with the same winner, and of the UAV's estimated value.
 
         Args:
             state: standardised states, shape (batch, features).

@@ -42,6 +42,7 @@ class Greedy:
 
     def price(self, observation: Observation) -> float:
         """Return the price of a random action, or of the action with the highest mean surplus."""
+        # Rounds are counted when they settle, because a call of `price` must not change the policy.
         explore = max(self.floor, self.epsilon * self.decay ** self._counts.sum())
         if self._rng.random() < explore:
             action = int(self._rng.integers(len(self._grid)))

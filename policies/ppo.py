@@ -162,6 +162,7 @@ class ProximalPolicyOptimisation:
         going = 1.0 - columns["ended"]
         surprise = columns["reward"] + self.settings.gamma * going * after - value
         advantage, carried = np.empty(len(rollout)), 0.0
+        # Each estimate needs the one after it, so the loop runs backwards.
         for number in range(len(rollout) - 1, -1, -1):
             carried = surprise[number] + self.settings.gamma * self.settings.gae_lambda * going[number] * carried
             advantage[number] = carried

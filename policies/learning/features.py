@@ -9,6 +9,8 @@ import numpy as np
 from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS
 from simulator.model import FloatArray
 
+# Bids enter by rank, not by name, so the price does not depend on who made which bid. Their number is fixed, so one set
+# of weights serves any number of stations.
 NAMES = (*MARKET_CONDITIONS, *(f"bid_{number}" for number in range(1, VECTOR_BIDS + 1)))
 """Names of the features in order: the public conditions, then the visible bids by rank."""
 

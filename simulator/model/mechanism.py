@@ -75,6 +75,7 @@ def scaling_factor(uav_amount: float, second_amount: float) -> float:
     Returns:
         The price scaling factor. It is ``inf`` if only ``u_(2)`` is 0, and 1 if both are 0.
     """
+    # With rho >= 1 only the top station can exceed rho times the highest bid of the others.
     if second_amount > 0.0:
         return max(1.0, uav_amount / second_amount)
     return float("inf") if uav_amount > 0.0 else 1.0

@@ -37,6 +37,7 @@ def load(model: type[ModelT], scenario: str | Path | ModelT, overrides: Mapping[
         ScenarioError: no scenario has that name, or a field is wrong. The message names file, line and field.
     """
     found, problems = _validated(model, scenario, overrides)
+    # A message is one sentence. `dmsb validate` lists all problems.
     if found is None:
         raise ScenarioError(problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))
     return found

@@ -89,7 +89,9 @@ def _bidding_rule(value: str) -> str:
 
 # The limits refuse what no run could bear: values whose products overflow, and events that follow each other at once.
 Real = Annotated[float, BeforeValidator(_no_boolean), Field(ge=-1e9, le=1e9)]
+"""A number."""
 Positive = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, le=1e9), AfterValidator(_not_tiny)]
+"""A number above 0, whose inverse is finite."""
 Period = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0.1, le=1e9)]
 """Time between two occurrences of an event, s: at most ten occurrences per second."""
 Metres = Annotated[float, BeforeValidator(_no_boolean), Field(ge=1, le=1e6)]
@@ -97,13 +99,17 @@ Metres = Annotated[float, BeforeValidator(_no_boolean), Field(ge=1, le=1e6)]
 Speed = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0.1, le=1000)]
 """Speed, m/s."""
 NonNegative = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1e9)]
+"""A number from 0 on."""
 Decibels = Annotated[float, BeforeValidator(_no_boolean), Field(ge=-200, le=200)]
+"""A ratio in dB."""
 Spread = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=100)]
 """Standard deviation of a ratio in dB."""
 LogSd = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=5)]
 """Standard deviation of a natural logarithm."""
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
+"""An integer."""
 Count = Annotated[Whole, Field(ge=0, le=1000)]
+"""A number of providers."""
 Span = Annotated[
     tuple[Positive, Positive], BeforeValidator(_span), AfterValidator(_ordered), PlainSerializer(_plain_span)
 ]

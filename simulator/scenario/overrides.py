@@ -146,6 +146,7 @@ def _default(model: Any, path: list[str], data: Any) -> Any:
 def _index(items: list[Any], part: str, key: str) -> int:
     if not items:
         raise ScenarioError(f"--set {key}: there is none yet, so none can be changed; give the whole list")
+    # isdecimal() refuses negative positions, which Python would count from the end.
     if not part.isdecimal() or int(part) >= len(items):
         raise ScenarioError(f"--set {key}: '{part}' must be a position from 0 to {len(items) - 1}")
     return int(part)

@@ -41,7 +41,7 @@ def sentences(
     # A misspelt field comes first, because another field may be missing for that reason only.
     found.sort(key=lambda problem: problem[1] is None)
     lines = [_place(path, unknown, tree, source, overrides) + message for path, unknown, message in found]
-    # A single number in place of a span is checked as low and as high, and so gives the same sentence twice.
+    # A single number in place of a span is checked as low and as high, which gives the same sentence twice.
     return list(dict.fromkeys(lines))
 
 

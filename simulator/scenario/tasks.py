@@ -56,6 +56,7 @@ class Tasks(Model):
 
     @model_validator(mode="after")
     def _some_kind(self) -> Tasks:
+        # The shares are divided by their sum.
         if sum(kind.share for kind in self.kinds.values()) <= 0.0:
             refuse(Problem(("kinds",), "at least one kind needs a share above 0"))
         return self
