@@ -138,9 +138,9 @@ class Perceptron(nn.Module):
 
 def keep_freed_memory() -> None:
     """Make the C library keep up to 60 MiB of freed memory for the next tensors."""
-    # glibc returns free memory beyond a limit to the system. The limit is twice the largest block that was freed so far,
-    # where only blocks up to 32 MiB count. This block is freed at once. To get memory back costs one page fault per
-    # page, which takes longer than most operations on the page.
+    # glibc returns free memory beyond a limit to the system. The limit is twice the largest block that was freed so
+    # far, where only blocks up to 32 MiB count. This block is freed at once. To get memory back costs one page fault
+    # per page, which takes longer than most operations on the page.
     torch.empty(30 * 2**20, dtype=torch.uint8)
 
 
