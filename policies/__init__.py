@@ -1,1 +1,1 @@
-"""Pricing policies, one idea a file; the entry points in pyproject.toml give them their names."""
+"""Pricing policies, one idea per file; the entry points in pyproject.toml give them their names."""

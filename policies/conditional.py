@@ -1,4 +1,4 @@
-"""The near-optimal rule that looks at public market conditions only."""
+"""A near-optimal rule that uses only the public market conditions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Conditional:
-    """``rho(m) = max(1, zeta E[v_0 | m] / E[b_(2) | m])``, from predicted seconds and audited match values.
+    """Ratio of values expected from the public conditions m: ``rho = max(1, zeta E[v_0 | m] / E[b_(2) | m])``.
 
-    A provider's expected value is its match value over its predicted seconds; the demand, common to both, cancels:
-    ``rho = max(1, zeta k tau_(2) / tau_0)`` with k the running ratio of audited match values, the UAV's over
-    that of all stations. In `paper` this is ``max(1, zeta E[M_0|m] / E[M_(2)|m])``.
+    The expected value of a provider is its mean match value divided by its predicted latency. The demand is a factor of
+    both values and cancels. The rule is therefore ``rho = max(1, zeta k tau_(2) / tau_0)``. Here ``tau_0`` and
+    ``tau_(2)`` are the predicted latencies of the UAV and of the second-best station. ``k`` is the mean audited match
+    value of the UAV divided by that of all stations. In `paper` the rule is ``max(1, zeta E[M_0 | m] / E[M_(2) | m])``.
 
     Attributes:
-        toll: share by which the UAV's value is marked down, for the queue that a task leaves behind it.
+        toll: share by which the UAV's value is reduced: the price of the queue that a task leaves behind.
     """
 
     toll: float = 0.0
@@ -33,11 +34,11 @@ class Conditional:
             raise ValueError(f"toll must be at least 0 and below 1, not {self.toll!r}")
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
-        """Take zeta from the scenario."""
+        """Take the weight zeta from the scenario."""
         self._weight = scenario.market.uav_weight * (1.0 - self.toll)
 
     def price(self, observation: Observation) -> float:
-        """The ratio of the two expected values, at least 1."""
+        """Return the ratio of the two expected values, at least 1."""
         uav = observation["uav_match"] / observation["uav_seconds"]
         second = observation["ground_match"] / observation["second_seconds"]
         return scaling_factor(self._weight * uav, second)

@@ -1,4 +1,4 @@
-"""Learned policies as they are deployed: frozen weights, numpy, the same price for the same observation."""
+"""Learned policies in deployment: frozen weights, numpy only, and the same price for the same observation."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
 SHIPPED = Path(__file__).parent / "weights"
-"""Weights that come with the project, a folder a policy."""
+"""Folder of the weights that come with the project, with one folder per policy."""
 
 
 def mish(x: Array) -> Array:
-    """``x tanh(softplus(x)) = x n / (n + 2)``, ``n = e^x (e^x + 2)``."""
+    """Return the Mish activation ``x tanh(softplus(x)) = x n / (n + 2)`` with ``n = e^x (e^x + 2)``."""
+    # From x = 20 on, n / (n + 2) is 1 in float32. Without the limit the square of e^x would overflow from x = 45 on.
     exponential = np.exp(np.minimum(x, np.float32(20.0)))
     exponential *= exponential + np.float32(2.0)
     return np.asarray(x * (exponential / (exponential + np.float32(2.0))))
@@ -37,12 +38,12 @@ def mish(x: Array) -> Array:
 
 @dataclass
 class Learned:
-    """Base of the learned policies: finds its weights, scales the observation, plays the most likely action.
+    """Base of the learned policies: it loads weights, scales the observation and plays the most likely action.
 
     Attributes:
-        weights: folder of a training or of deployed weights; those that are shipped if None.
-        weights_sha256: hash of the weights, which a run writes down.
-        information: what the weights were trained to see; ``public`` for those that are shipped.
+        weights: folder of a training or of deployed weights, or None for the shipped weights.
+        weights_sha256: SHA-256 hash of the weights, which a run records.
+        information: the information for which the weights were trained; ``public`` for the shipped weights.
     """
 
     weights: str | None = None
@@ -51,9 +52,11 @@ class Learned:
     def __post_init__(self) -> None:
         self.information: Information = "public"
         folder = SHIPPED / self.kind if self.weights is None else Path(self.weights)
+        # A policy without weights can still be trained; `reset` refuses to run it.
         if self.weights is None and not folder.exists():
             self._arrays = None
             return
+        # In the folder of a training, the weights with the best evaluation are in `best`.
         if (folder / "best").exists():
             folder = folder / "best"
         self._arrays, self._meta = checkpoint.load(folder, self.kind)
@@ -62,10 +65,10 @@ class Learned:
         self._ready()
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
-        """Hold the weights to the scenario's grid; nothing is learned or drawn in a run.
+        """Check that the weights fit the price grid of the scenario.
 
         Raises:
-            InputError: there are no weights, or the grid has another size.
+            InputError: the weights are missing, or they were trained for another grid.
         """
         if self._arrays is None:
             raise InputError(f"policy {self.kind}: no weights are shipped; train some, and give them as weights=DIR")
@@ -75,12 +78,19 @@ class Learned:
             raise InputError(f"policy {self.kind}: its weights have {own}, not {wanted}")
 
     def price(self, observation: Observation) -> float:
-        """The price scaling factor of the most likely action."""
+        """Return the price scaling factor of the most likely action."""
         state = (log_features(observation.vector()) - self._mean) / self._sd
         return self._grid[int(self.probabilities(state.astype(np.float32)).argmax())]
 
     def probabilities(self, state: Array) -> Array:
-        """The policy at a standardised state of shape (features,): shape (actions,)."""
+        """Return the probabilities of the actions.
+
+        Args:
+            state: standardised features, shape (features,).
+
+        Returns:
+            Probabilities, shape (actions,).
+        """
         raise NotImplementedError
 
     def algorithm(self) -> Algorithm:
@@ -88,7 +98,7 @@ class Learned:
         raise NotImplementedError
 
     def _ready(self) -> None:
-        """Take what `price` needs from the arrays."""
+        """Prepare what `price` needs from the arrays."""
         assert self._arrays is not None
         self._grid: list[float] = self._meta["grid"]
         self._mean, self._sd = self._arrays["scaler.mean"], self._arrays["scaler.sd"]
@@ -97,19 +107,33 @@ class Learned:
         self, make_env: Callable[[int], Any], steps: int, seed: int, out: Path, resume: bool, report: Report,
         **settings: Any,
     ) -> None:  # fmt: skip
-        """Train weights into ``out``: the whole state in ``out/last``, what is deployed in ``out/deployed``."""
+        """Train weights.
+
+        Args:
+            make_env: function that makes the environment of a world from its number.
+            steps: environment steps in total.
+            seed: seed of all randomness of the training.
+            out: folder of the training. The complete state goes to ``out/last``, the deployed weights to
+                ``out/deployed``.
+            resume: whether to continue from ``out/last``.
+            report: function that receives the metrics.
+            settings: hyperparameters that differ from their defaults.
+        """
+        # PyTorch is imported only here, so that a run with trained weights does not need it.
         from .learning.training import train_policy
 
         train_policy(self.algorithm(), make_env, steps, seed, out, resume, report, settings)
 
 
 DRAWS, NOISE_SEED = 8, 20
-"""The policy is averaged over these noise draws, always the same: rho does not depend on bids, nor on chance."""
+"""Number and seed of the noise draws over which the diffusion policy is averaged."""
 
 
 class Diffusion(Learned):
-    """DMSB: a diffusion model, trained by soft actor-critic, gives each price a probability; the likeliest is taken."""
+    """DMSB: the most likely price under a diffusion model that soft actor-critic has trained."""
 
+    # The probabilities for one noise draw differ from draw to draw, and so does their largest. They are averaged over
+    # draws that are always the same, so that the price depends on neither chance nor bids.
     kind = "diffusion"
 
     def algorithm(self) -> Algorithm:
@@ -128,9 +152,11 @@ class Diffusion(Learned):
         self._from_x, self._second, self._second_bias = own["from_x"], own["second"], own["second_bias"]
         self._from_state = own["from_state"]
         self._from_time = time_features(steps) @ own["from_time"] + own["first_bias"]
+        # The axes and their order are those of `DiffusionActor.noise`: first x_K, then the noise of the steps K to 2.
         noise = np.random.default_rng(NOISE_SEED).standard_normal((steps, DRAWS, len(self._grid))).astype(np.float32)
         self._first_x = noise[0]
-        # One step of the chain is x <- shrink x + hidden last + shift, with the noise and all factors folded in.
+        # Everything that does not depend on the state is computed once, here. One step of the chain is then
+        # x <- shrink x + hidden last + shift. All factors and the noise are in `last` and `shift`.
         self._chain = []
         for k in range(steps, 0, -1):
             shrink, factor = schedule.shrink[k - 1], -schedule.shrink[k - 1] * schedule.subtract[k - 1]
@@ -139,7 +165,14 @@ class Diffusion(Learned):
             self._chain.append((row, np.float32(shrink), np.float32(factor) * own["last"], shift.astype(np.float32)))
 
     def probabilities(self, state: Array) -> Array:
-        """The policy at a standardised state: softmax of x_0, averaged over the fixed noise draws, shape (actions,)."""
+        """Return the probabilities of the actions: the softmax of x_0, averaged over the fixed noise draws.
+
+        Args:
+            state: standardised features, shape (features,).
+
+        Returns:
+            Probabilities, shape (actions,).
+        """
         x, from_state = self._first_x, state @ self._from_state
         for from_time, shrink, last, shift in self._chain:
             hidden = mish(x @ self._from_x + (from_state + from_time))
@@ -148,7 +181,7 @@ class Diffusion(Learned):
 
 
 class _Softmax(Learned):
-    """A perceptron with two hidden layers of Mish and a softmax."""
+    """Base of the policies that are a perceptron with two hidden layers of Mish and a softmax."""
 
     def _ready(self) -> None:
         super()._ready()
@@ -159,7 +192,14 @@ class _Softmax(Learned):
         ]
 
     def probabilities(self, state: Array) -> Array:
-        """The policy at a standardised state, shape (actions,)."""
+        """Return the probabilities of the actions.
+
+        Args:
+            state: standardised features, shape (features,).
+
+        Returns:
+            Probabilities, shape (actions,).
+        """
         hidden = state[None]
         for layer, (weight, bias) in enumerate(self._layers):
             hidden = hidden @ weight + bias
@@ -169,7 +209,11 @@ class _Softmax(Learned):
 
 
 class Sac(_Softmax):
-    """The critics and hindsight of `diffusion` with a plain softmax actor: what diffusion adds is the difference."""
+    """SAC: the most likely price under a softmax policy that soft actor-critic has trained.
+
+    The critics and the training are those of `diffusion`. The difference between the two policies therefore shows what
+    the diffusion model adds.
+    """
 
     kind = "sac"
 
@@ -183,7 +227,7 @@ class Sac(_Softmax):
 
 
 class Ppo(_Softmax):
-    """Proximal policy optimisation: clipped objective, generalised advantages, on-policy."""
+    """PPO: the most likely price under a softmax policy that proximal policy optimisation has trained."""
 
     kind = "ppo"
 
@@ -196,6 +240,7 @@ class Ppo(_Softmax):
 
 
 def softmax(x: Array) -> Array:
-    """Softmax over the last axis."""
+    """Return the softmax over the last axis."""
+    # The largest value is subtracted so that no exponential overflows. It cancels in the ratio.
     exponential = np.exp(x - x.max(axis=-1, keepdims=True))
     return np.asarray(exponential / exponential.sum(axis=-1, keepdims=True))

@@ -1,7 +1,8 @@
-"""DMSB: a diffusion model writes the price scaling factor, trained by soft actor-critic (Algorithm 1).
+"""DMSB: a diffusion model that sets the price scaling factor, trained by soft actor-critic (Algorithm 1).
 
-Read from top to bottom: the schedule and the reverse chain, (16) to (18); the critics, (19) and (20); the actor's loss,
-(21); the loop of Algorithm 1. The deployed policy, which needs no torch, is `policies.deployed.Diffusion`.
+Read from top to bottom: the hyperparameters, the actor (17, 18), the critics, and the learner with its losses (19-21).
+The schedule (16) is in `policies.learning.schedule`, and the loop of Algorithm 1 is in
+`policies.learning.training`. The deployed policy `policies.deployed.Diffusion` does not need PyTorch.
 """
 
 from __future__ import annotations
@@ -33,66 +34,83 @@ from .learning.replay import Batch, Replay, hindsight
 from .learning.schedule import TIME_FEATURES, Schedule, time_features
 
 TINY = 1e-8
-"""Keeps the logarithm of a probability that has underflowed finite."""
+"""Smallest number in a logarithm, so that a probability that has underflowed to 0 gives a finite logarithm."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Every hyperparameter; the paper leaves them open, so each has its reason.
+    """Hyperparameters of soft actor-critic.
 
-    Attributes:
-        steps_of_diffusion: K, as published with D2SAC.
-        draws: noise draws by which the policy ``pi = E[softmax(x_0)]`` is estimated for a loss; with one the entropy
-            would be that of a draw, not of the policy.
-        width: of the hidden layers; 64 reaches what 256 does on 16 features.
-        batch: transitions an update.
-        update_every: environment steps an update.
-        capacity: of the replay buffer.
-        warmup: steps of uniform actions before the first update.
-        gamma: discount; 0 where rounds are independent, .95 at junctions, where today's winner is tomorrow's backlog.
-        n_step: rewards taken as they came; 1 is the paper's.
-        soft_update: share by which targets follow, as published.
-        actor_rate: learning rate of the actor in the beginning; it falls to 0, so that the end is no random walk.
-        critics_alone: updates of the critics before the actor's first; critics that know nothing drive the actor into
-            a corner, and a softmax hardly comes back to an action that it has given up.
-        critic_rate: learning rate of the critics in the beginning; it falls alike.
-        entropy_first: weight of the entropy in the beginning, on the scale of rewards.
-        entropy_last: and at the end, in between geometric: high at first to explore, low at last to exploit.
-        hindsight: learn from what each action would have earned in a round, not only from the one that was taken.
-        worlds: that are run side by side.
+    The paper leaves most of them open. "D2SAC" is the published algorithm on which the paper builds.
     """
 
     steps_of_diffusion: int = 5
+    """Number K of diffusion steps, as in D2SAC."""
     draws: int = 4
+    """Number of noise draws by which a loss estimates the policy ``pi = E[softmax(x_0)]``.
+
+    With one draw the entropy in the loss would be that of the draw, not that of the policy.
+    """
     width: int = 64
+    """Width of the hidden layers. With 16 features, 64 is as good as the 256 of D2SAC."""
     batch: int = 128
+    """Number of transitions per update."""
     update_every: int = 16
+    """Number of environment steps per update."""
     capacity: int = 200_000
+    """Number of transitions that the replay buffer keeps."""
     warmup: int = 1_000
+    """Number of steps with uniformly drawn actions before the first update."""
     gamma: float = 0.0
+    """Discount factor. It is 0 where rounds are independent.
+
+    At a junction it is 0.95, because the winner of one task has a longer queue at the next.
+    """
     n_step: int = 1
+    """Number of observed rewards in a return before the estimate of the critics. The paper has 1.
+
+    At junctions `diffusion` is best with 1, but `sac` with 4 (0.998 of `conditional`, against 0.950 with 1).
+    """
     soft_update: float = 0.01
+    """Share by which the target networks move towards the networks in each update. D2SAC has 0.005."""
     actor_rate: float = 1e-3
+    """Learning rate of the actor at the start.
+
+    It falls linearly to 0, so that the policy does not end in a random walk. Earlier defaults were a rate of 3e-4, a
+    first entropy weight of 0.05 and no delay of the actor. With them, two trainings of three gave up rho = 1 for good.
+    """
     critics_alone: int = 300
+    """Number of updates of the critics before the first update of the actor.
+
+    Critics that know nothing drive the actor into a corner. A softmax hardly returns to an action that it has given up.
+    """
     critic_rate: float = 1e-3
+    """Learning rate of the critics at the start. It falls linearly to 0."""
     entropy_first: float = 0.1
+    """Weight of the entropy at the start, on the scale of the rewards. It is high for exploration."""
     entropy_last: float = 0.003
+    """Weight of the entropy at the end, low for exploitation. The decay from the first weight is geometric."""
     hindsight: bool = True
+    """Whether to learn from what every action would have earned in a round, not only from the action taken."""
     worlds: int = 8
+    """Number of worlds that run side by side."""
 
 
 class DiffusionActor(nn.Module):
-    """The reverse process (17): from noise to x_0 in K steps, given the state; (18) makes it a distribution.
+    """The actor: K steps of the reverse process (17) from noise to x_0, and the softmax (18).
 
-    The noise network is [x, time, state] -> width -> width -> |A| with Mish. Its first layer is kept in three parts, so
-    that the state's is computed once a chain and the time's once a step.
+    The noise network is a perceptron [x, time, state] -> width -> width -> |A| with Mish activations.
     """
+
+    # The first layer is kept in three parts. The part of the state is then computed once per chain, not once per step.
+    # The part of the time is computed once per step, not once per row.
 
     def __init__(self, settings: Settings, actions: int, generator: torch.Generator) -> None:
         super().__init__()
         width, inputs = settings.width, actions + TIME_FEATURES + len(NAMES)
         self.schedule = Schedule.variance_preserving(settings.steps_of_diffusion)
         self.draws, self.actions = settings.draws, actions
+        # The three parts are one layer, so they share one number of inputs.
         self.from_x = uniform((actions, width), inputs, generator)
         self.from_time = uniform((TIME_FEATURES, width), inputs, generator)
         self.from_state = uniform((len(NAMES), width), inputs, generator)
@@ -104,23 +122,42 @@ class DiffusionActor(nn.Module):
         self.times = torch.from_numpy(time_features(settings.steps_of_diffusion))
 
     def noise(self, batch: int, draws: int, generator: torch.Generator) -> Tensor:
-        """All noise of a chain in one call: x_K and what is added on the way, shape (K, draws, batch, actions)."""
+        """Draw all noise of a chain: x_K, and the noise that each step adds.
+
+        Args:
+            batch: number of states.
+            draws: number of noise draws per state.
+            generator: the random generator.
+
+        Returns:
+            Standard normal noise, shape (K, draws, batch, actions).
+        """
+        # The chain takes its noise as an argument. A test can therefore run it with the noise of the deployed policy.
         return torch.randn((self.schedule.steps, draws, batch, self.actions), generator=generator)
 
     def predicted_noise(self, x: Tensor, step: int, state: Tensor, biases: Tensor) -> Tensor:
-        """The noise network's output at step k, counted from 1.
+        """Return the noise that the network predicts at step k.
 
         Args:
-            x: shape (rows, actions).
-            step: k.
-            state: part of the state in the first layer, shape (rows, width).
-            biases: bias of the first layer for each k, the part of the time in it.
+            x: x_k, shape (rows, actions).
+            step: k, from 1 to K.
+            state: part of the first layer that depends on the state, shape (rows, width).
+            biases: bias of the first layer plus the part that depends on the time, shape (K, width).
         """
         bias = state + biases[step - 1]
         return two_hidden_layers(x, self.from_x, bias, self.second, self.second_bias, self.last, self.last_bias)
 
     def chain(self, state: Tensor, noise: Tensor) -> Tensor:
-        """x_0 of each draw, shape (draws, batch, actions), by (17): mean and variance of the DDPM posterior."""
+        """Return x_0 by the reverse process (17), with the mean and variance of the DDPM posterior.
+
+        Args:
+            state: standardised states, shape (batch, features).
+            noise: noise from `noise`, shape (K, draws, batch, actions).
+
+        Returns:
+            x_0 of each draw, shape (draws, batch, actions).
+        """
+        # All draws of all states are rows of one matrix, so that each step is one call of the network.
         schedule, (draws, batch) = self.schedule, noise.shape[1:3]
         rows, noise = (state @ self.from_state).repeat(draws, 1), noise.flatten(1, 2)
         biases = self.times @ self.from_time + self.first_bias
@@ -128,27 +165,39 @@ class DiffusionActor(nn.Module):
         for step in range(schedule.steps, 0, -1):
             predicted = self.predicted_noise(x, step, rows, biases)
             x = schedule.shrink[step - 1] * torch.sub(x, predicted, alpha=schedule.subtract[step - 1])
+            # The last step adds no noise, because the posterior of x_0 given x_0 has variance 0.
             if step > 1:
                 x = torch.add(x, noise[schedule.steps - step + 1], alpha=schedule.spread[step - 1])
         return x.view(draws, batch, self.actions)
 
     def forward(self, state: Tensor, generator: torch.Generator, draws: int | None = None) -> Tensor:
-        """The policy (18): softmax of x_0, averaged over noise draws, shape (batch, actions)."""
+        """Return the policy (18), the softmax of x_0 averaged over noise draws.
+
+        Args:
+            state: standardised states, shape (batch, features).
+            generator: generator of the noise.
+            draws: number of noise draws; that of the settings if None.
+
+        Returns:
+            Probabilities of the actions, shape (batch, actions).
+        """
         noise = self.noise(len(state), draws or self.draws, generator)
         return torch.softmax(self.chain(state, noise), dim=-1).mean(dim=0)
 
 
 def entropy(probabilities: Tensor) -> Tensor:
-    """Entropy of distributions over the last axis, nats."""
+    """Return the entropy of distributions over the last axis, nats."""
     return -(probabilities * torch.log(probabilities + TINY)).sum(dim=-1)
 
 
 class Critics(nn.Module):
-    """Twin critics; each gives what an action earns now and what comes after it, ``Q = R + F``, for all actions.
+    """Twin critics ``Q = R + F``: reward R of an action now, and discounted value F of what follows.
 
-    Hindsight knows what every action would have earned, but not where those with another winner would have led, so the
-    two are learned apart. Without a future (gamma = 0) the second is no output at all, but 0.
+    Both parts are outputs for all actions. If gamma is 0, F is 0 and the network does not have an output for it.
     """
+
+    # Hindsight knows what every action would have earned (R). It does not know what would have followed (F) if another
+    # provider had won. The two parts have different data, so they are separate outputs.
 
     def __init__(self, settings: Settings, actions: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -157,7 +206,14 @@ class Critics(nn.Module):
         self.net = Perceptron(2, len(NAMES), settings.width, outputs, generator)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """R and F, each of shape (2, batch, actions)."""
+        """Return the two parts of Q.
+
+        Args:
+            state: standardised states, shape (batch, features).
+
+        Returns:
+            R and F of both critics, each of shape (2, batch, actions).
+        """
         if not self.has_future:
             now = self.net(state)
             return now, torch.zeros_like(now)
@@ -165,19 +221,19 @@ class Critics(nn.Module):
         return now, after
 
     def least(self, state: Tensor) -> Tensor:
-        """The smaller of the two critics' Q, shape (batch, actions)."""
+        """Return the smaller Q of the two critics, as in (20) and (21), shape (batch, actions)."""
         now, after = self(state)
         return torch.minimum(now[0] + after[0], now[1] + after[1])
 
 
 class SoftActorCritic:
-    """Algorithm 1 without its environment: acts, remembers, updates.
+    """Algorithm 1 without the environment: it acts, stores transitions and updates.
 
     Args:
-        settings: hyperparameters.
-        grid: the price scaling factors of the actions.
-        seed: fixes weights, noise and batches.
-        total_steps: environment steps over which the entropy's weight falls.
+        settings: the hyperparameters.
+        grid: price scaling factors of the actions.
+        seed: seed of the weights, the noise and the batches.
+        total_steps: number of environment steps over which the learning rates and the entropy weight fall.
     """
 
     kind: ClassVar[str] = "diffusion"
@@ -188,15 +244,19 @@ class SoftActorCritic:
         self.settings, self.total_steps = settings, total_steps
         self.grid, self.actions = np.array(grid), len(grid)
         actions = self.actions
+        # PyTorch draws weights and noise; numpy draws batches and the actions of the warm-up.
         self.generator = torch.Generator().manual_seed(seed)
         self.rng = np.random.default_rng([seed, 1])
         self.scaler = Scaler()
         self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step)
         self.actor, self.target_actor = (self.Actor(settings, actions, self.generator) for _ in range(2))
         self.critics, self.target_critics = (Critics(settings, actions, self.generator) for _ in range(2))
+        # Estimate of the UAV's value from the state, for the rounds that a station has won (see `hindsight`).
         self.uav_value = Perceptron(1, len(NAMES), settings.width, 1, self.generator)
+        # The targets begin as copies.
         follow(self.target_actor, self.actor, 1.0)
         follow(self.target_critics, self.critics, 1.0)
+        # The fused Adam takes a quarter of the time of the default on networks of this size.
         self.actor_optimiser = torch.optim.Adam(self.actor.parameters(), lr=settings.actor_rate, fused=True)
         learned = parameters([self.critics, self.uav_value])
         self.critic_optimiser = torch.optim.Adam(learned, lr=settings.critic_rate, fused=True)
@@ -205,25 +265,30 @@ class SoftActorCritic:
 
     @property
     def mean_rewards(self) -> FloatArray:
-        """Mean reward of a step so far, by world, each of which may have a scenario of its own: shape (worlds,).
-
-        What comes after an action is learned as the difference to it.
-        """
+        """Mean reward per step so far in each world, shape (worlds,)."""
+        # Worlds can have different scenarios, whose rewards have different levels. So each world has a mean of its own.
         return self.earned / np.maximum(self.taken, 1.0)
 
     @property
     def done(self) -> float:
-        """Share of the training that lies behind, 0 to 1."""
+        """Share of the training that is done, from 0 to 1."""
         return min(self.steps / max(self.total_steps, 1), 1.0)
 
     @property
     def entropy_weight(self) -> float:
-        """Weight of the entropy after so many steps."""
+        """Weight of the entropy at the present step."""
         first, last = self.settings.entropy_first, self.settings.entropy_last
         return float(first ** (1.0 - self.done) * last**self.done)
 
     def act(self, vectors: FloatArray) -> IntArray:
-        """Actions for several worlds, shape (n,): drawn from pi, uniformly during the warm-up."""
+        """Draw actions from the policy, or uniformly during the warm-up.
+
+        Args:
+            vectors: observations of several worlds, shape (n, features).
+
+        Returns:
+            One action per world, shape (n,).
+        """
         self.scaler.learn(vectors)
         if self.steps < self.settings.warmup:
             return self.rng.integers(self.actions, size=len(vectors))
@@ -236,21 +301,44 @@ class SoftActorCritic:
         self, world: int, state: FloatArray, action: int, reward: float, ended: bool, following: FloatArray,
         info: dict[str, Any],
     ) -> None:  # fmt: skip
-        """Store a transition in D and count the step."""
+        """Store a transition in the replay buffer D.
+
+        Args:
+            world: number of the world.
+            state: observation before the action, shape (features,).
+            action: the action.
+            reward: the reward.
+            ended: whether the episode has ended.
+            following: observation after the action, shape (features,).
+            info: details of the round from the environment, for hindsight.
+        """
+        # Observations are stored as they are, because the statistics that standardise them still change.
         self.replay.add(world, state, action, reward, ended, following, info)
         self.steps += 1
         self.earned[world] += reward
         self.taken[world] += 1.0
 
     def learn(self) -> dict[str, float]:
-        """As many updates as the steps so far allow; the metrics of the last, empty if there was none."""
+        """Make as many updates as the number of steps allows.
+
+        Returns:
+            The metrics of the last update, or an empty mapping if there was none.
+        """
+        # After the warm-up, the updates first catch up with the steps of the warm-up.
         metrics: dict[str, float] = {}
         while self.steps > self.settings.warmup and self.updates * self.settings.update_every < self.steps:
             metrics = self.update(self.replay.sample(self.settings.batch, self.rng))
         return metrics
 
     def update(self, batch: Batch) -> dict[str, float]:
-        """One update of critics, actor and targets from a batch of D."""
+        """Update the critics, the actor and the target networks once.
+
+        Args:
+            batch: transitions from D.
+
+        Returns:
+            Metrics of the update.
+        """
         state = torch.from_numpy(self.scaler.scale(batch["state"]))
         weight = self.entropy_weight
         for optimiser, rate in (
@@ -262,7 +350,8 @@ class SoftActorCritic:
         self.critic_optimiser.zero_grad(set_to_none=True)
         critic_loss.backward()
         self.critic_optimiser.step()
-        # (21): theta <- theta - rate grad E[-min_i Q_i(s, pi(s))] - beta H(pi(s))
+        # (21): theta <- theta - rate grad (E_{a ~ pi}[-min_i Q_i(s, a)] - beta H(pi(s))). The grid is finite, so the
+        # expectation over a is an exact sum and needs no sample of actions.
         policy = self.actor(state, self.generator)
         with torch.no_grad():
             value = self.critics.least(state)
@@ -282,7 +371,16 @@ class SoftActorCritic:
         }
 
     def critic_loss(self, state: Tensor, batch: Batch, weight: float) -> Tensor:
-        """(19) with the target (20); with hindsight for all actions whose outcome is known or estimated."""
+        """Return the loss (19) of the critics.
+
+        Without hindsight it is the squared error of Q at the action taken. With hindsight it is a sum of three
+        squared errors: of R at all actions, of F at actions with the same winner, and of the UAV's estimated value.
+
+        Args:
+            state: standardised states, shape (batch, features).
+            batch: transitions from D.
+            weight: weight of the entropy.
+        """
         now, after = self.critics(state)
         reward = torch.from_numpy(batch["reward"])
         future = self.target(batch, weight)
@@ -294,12 +392,15 @@ class SoftActorCritic:
         estimate = self.uav_value(state)[0, :, 0]
         seen = torch.from_numpy(~np.isnan(batch["uav_value"]))
         known = torch.from_numpy(np.nan_to_num(batch["uav_value"]))
+        # Only rounds that the UAV won show its value.
         estimate_loss: Tensor = ((estimate - known) ** 2 * seen).sum() / seen.sum().clamp(min=1)
+        # detach(): the estimate is learned from the UAV's values, not from the critics' errors.
         earned, same = hindsight(batch, self.grid, estimate.detach().numpy())
         now_loss: Tensor = ((now - torch.from_numpy(earned)) ** 2).mean(dim=(1, 2)).sum()
         if self.settings.gamma == 0.0:
             alone: Tensor = now_loss + estimate_loss
             return alone
+        # What followed is known for the action taken, and so for every action with the same winner.
         led = torch.from_numpy(same).float()
         after_loss: Tensor = ((after - future[:, None]) ** 2 * led).sum(dim=(1, 2)).sum() / led.sum().clamp(min=1)
         both: Tensor = now_loss + after_loss + estimate_loss
@@ -307,12 +408,21 @@ class SoftActorCritic:
 
     @torch.no_grad()
     def target(self, batch: Batch, weight: float) -> Tensor:
-        """The discounted part of (20), ``gamma (min_i Q'_i(s', pi'(s')) - r + beta H(pi'(s')))``, shape (batch,).
+        """Return the discounted part of the target (20), ``gamma (min_i Q'_i(s', pi'(s')) - r + beta H(pi'(s')))``.
 
-        r is the world's mean reward so far (Naik, Wan, Tomar and Sutton 2024, "Reward Centering"): what comes after an
-        action is many rewards that no action changes, and without r a critic would spend itself on their level. It
-        moves all actions' values alike, and a run that is cut off ends at the mean, not at nothing.
+        Here ``r`` is the mean reward of the world so far. The entropy term is not in (20).
+
+        Args:
+            batch: transitions from D.
+            weight: weight beta of the entropy.
+
+        Returns:
+            Targets of F, shape (batch,).
         """
+        # This is reward centering (Naik, Wan, Tomar and Sutton 2024). Most of what follows an action is a level of
+        # rewards that no action changes. Without r the critics would first have to learn this level. To subtract r
+        # shifts the values of all actions by the same amount. What follows the end of a run then counts as the mean
+        # reward, not as 0.
         if self.settings.gamma == 0.0:
             return torch.zeros(len(batch["reward"]))
         state = torch.from_numpy(self.scaler.scale(batch["next_state"]))
@@ -325,12 +435,16 @@ class SoftActorCritic:
         return target
 
     def modules(self) -> dict[str, nn.Module]:
-        """Everything with parameters, by the name that it has in a checkpoint."""
+        """Return all networks by their names in a checkpoint."""
         names = ("actor", "target_actor", "critics", "target_critics", "uav_value")
         return {name: getattr(self, name) for name in names}
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Arrays and what JSON has of a checkpoint: networks, optimisers, scaler, replay, generators, counters."""
+        """Return the complete state for a checkpoint.
+
+        Returns:
+            The arrays by name, and the other values for the JSON file.
+        """
         arrays: dict[str, Any] = {"generator": self.generator.get_state().numpy()}
         arrays |= {"earned": self.earned.copy(), "taken": self.taken.copy()}
         for name, module in self.modules().items():
@@ -349,7 +463,12 @@ class SoftActorCritic:
         }
 
     def restore(self, arrays: dict[str, Any], meta: dict[str, Any]) -> None:
-        """Take over the state of a checkpoint of the same kind, settings and grid."""
+        """Restore the state of a checkpoint.
+
+        Args:
+            arrays: the arrays by name.
+            meta: the values of the JSON file. Kind, settings and grid must be those of this learner.
+        """
         self.generator.set_state(torch.from_numpy(arrays["generator"].copy()))
         self.rng.bit_generator.state = meta["rng"]
         for name, module in self.modules().items():
@@ -362,7 +481,8 @@ class SoftActorCritic:
         self.earned, self.taken = arrays["earned"].copy(), arrays["taken"].copy()
 
     def weights(self) -> dict[str, Any]:
-        """What a deployed policy needs: the target actor, an average of the last ones, and statistics of features."""
+        """Return the arrays that a deployed policy needs: the target actor and the statistics of the features."""
+        # The target actor is a moving average over the last updates, so it varies less than the actor.
         frozen = {"scaler.mean": self.scaler.mean, "scaler.sd": self.scaler.sd}
         return arrays_of(self.target_actor, "actor") | {
             name: array.astype(np.float32) for name, array in frozen.items()
@@ -370,5 +490,6 @@ class SoftActorCritic:
 
 
 def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the arrays whose names begin with a prefix, without the prefix."""
     start = f"{prefix}."
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}

@@ -1,4 +1,4 @@
-"""Epsilon-greedy on the mean surplus of each action, blind to the state."""
+"""Epsilon-greedy choice by the mean surplus of each action, without a look at the state."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Greedy:
-    """Mostly the action with the highest mean surplus so far; with probability epsilon any action.
+    """Epsilon-greedy: the action with the highest mean surplus so far, or with probability epsilon any action.
 
     Attributes:
-        epsilon: exploration probability at the start.
-        decay: factor on epsilon a round.
-        floor: epsilon never falls below it.
+        epsilon: probability of a random action in the first round.
+        decay: factor by which epsilon falls in each round.
+        floor: lowest value of epsilon.
     """
 
     epsilon: float = 1.0
@@ -34,25 +34,28 @@ class Greedy:
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)!r}")
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
-        """Forget everything and take the grid from the scenario."""
+        """Forget all rounds and take the price grid from the scenario."""
         self._grid = scenario.market.prices()
         self._sums = np.zeros(len(self._grid))
         self._counts = np.zeros(len(self._grid))
         self._rng = rng
 
     def price(self, observation: Observation) -> float:
-        """Explore or exploit; an action that was never tried comes before all others."""
+        """Return the price of a random action, or of the action with the highest mean surplus."""
+        # Rounds are counted when they settle, because a call of `price` must not change the policy.
         explore = max(self.floor, self.epsilon * self.decay ** self._counts.sum())
         if self._rng.random() < explore:
             action = int(self._rng.integers(len(self._grid)))
         else:
+            # An action that was never tried counts as infinitely good, so each action is tried once.
             means = np.divide(self._sums, self._counts, out=np.full(len(self._grid), np.inf), where=self._counts > 0)
             action = int(np.argmax(means))
         rho: float = self._grid[action]
         return rho
 
     def feedback(self, outcome: Outcome) -> None:
-        """Count the surplus for the action that was played."""
+        """Add the surplus of a round to the statistics of its action."""
+        # The price came from the grid, so the search finds exactly its action.
         action = bisect.bisect_left(self._grid, outcome.rho)
         self._sums[action] += outcome.surplus
         self._counts[action] += 1

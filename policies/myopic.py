@@ -1,4 +1,4 @@
-"""Myopic MSB: scale the second bid up to the UAV's bid of this round."""
+"""Myopic MSB: the price that scales the second-highest bid up to the UAV's bid in the same round."""
 
 from __future__ import annotations
 
@@ -16,34 +16,47 @@ if TYPE_CHECKING:
 
 
 U0 = Literal["contract", "reported", "highest"]
-"""Whose bid is u_0: the UAV's by (13), the UAV's own, or the highest of all."""
+"""The bid u_0: the UAV's contract bid of (13), the UAV's own bid, or the highest of all bids."""
 
 
 @dataclass
 class MyopicAuction:
-    """MSB with the threshold ``max(u_0, b_(2))`` itself: the quotient times ``b_(2)`` would round.
+    """Mechanism MSB with the threshold ``max(u_0, b_(2))``.
 
     Attributes:
-        uav_bid: which bid stands for the UAV.
-        highest: u_0 is the highest of all bids and not the UAV's.
+        uav_bid: the bid that stands for the UAV.
+        highest: whether u_0 is the highest of all bids, instead of the UAV's bid.
     """
+
+    # MSB would compute the threshold as rho b_(2) = (u_0 / b_(2)) b_(2), which is u_0 only up to rounding. Without
+    # rounding the winners are exactly those of a second-price auction with the same UAV bid.
 
     uav_bid: UavBid = "contract"
     highest: bool = False
 
     def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
-        """The winner's position in ``bids`` or `UAV`, and its payment."""
+        """Decide one auction.
+
+        Args:
+            bids: ground bids in descending order, two or more.
+            uav_bid: bid of the UAV, weighted with zeta.
+            rho: price scaling factor, which is not used.
+
+        Returns:
+            The position of the winner in ``bids``, or `UAV`, and the payment.
+        """
         threshold = max(uav_bid, bids[0 if self.highest else 1])
         return (0, threshold) if station_wins(bids[0], threshold) else (UAV, uav_bid)
 
 
 @dataclass
 class Myopic:
-    """``rho = max(1, zeta b_0 / b_(2))`` with the bids of this round.
+    """Ratio of two bids of the same round: ``rho = max(1, zeta b_0 / b_(2))``.
 
     Attributes:
-        uav_bid: which bid is ``b_0``: `contract`, that of (13), `reported`, the UAV's own last one, or `highest`, the
-            highest of all as the paper's words have it, above which no station can be: the UAV gets every task.
+        uav_bid: the bid ``b_0``. `contract` is the contract bid of (13). `reported` is the last bid of the UAV itself.
+            `highest` is the highest of all bids, as the paper says. No station exceeds it, so the UAV then wins every
+            task.
     """
 
     uav_bid: U0 = "contract"
@@ -57,11 +70,12 @@ class Myopic:
         self._weight = 1.0
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
-        """Take zeta from the scenario."""
+        """Take the weight zeta from the scenario."""
         self._weight = scenario.market.uav_weight
 
     def price(self, observation: Observation) -> float:
-        """The factor that brings the second bid to the UAV's, at least 1."""
+        """Return the factor from the second-highest bid to u_0, at least 1."""
+        # With the information "masked" the highest bid is left out, so bids[0] is b_(2).
         bid = observation.contract_bid if self.uav_bid == "contract" else observation.uav_bid
         if self.uav_bid == "highest":
             return scaling_factor(max(self._weight * bid, observation.bids[0]), observation.bids[1])

@@ -1,4 +1,4 @@
-"""Optimal MSB: scale by the ratio of means over past rounds."""
+"""Optimal MSB: the price is a ratio of means over past rounds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Optimal:
-    """``rho = max(1, zeta E[v_0] / E[b_(2)])``; v_0 is seen in the rounds that the UAV wins.
+    """Ratio of means over past rounds: ``rho = max(1, zeta E[v_0] / E[b_(2)])``.
+
+    The value ``v_0`` is observed only in the rounds that the UAV wins.
 
     Attributes:
-        explore: the UAV gets this many priced tasks first, so that both means exist before the ratio is used.
-        u_0: whose mean stands above: the `uav`'s true value, or, as the paper's words have it, the `highest` bid's.
+        explore: number of first rounds that the UAV wins, so that both means exist before the ratio is used.
+        u_0: amount in the numerator: the true value of the `uav`, or the `highest` bid as the paper says.
     """
 
     explore: int = 100
@@ -35,20 +37,22 @@ class Optimal:
             raise ValueError(f"explore must be a whole number >= 1, not {self.explore!r}")
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
-        """Forget the past and take zeta from the scenario."""
+        """Forget all rounds and take the weight zeta from the scenario."""
         self._weight = scenario.market.uav_weight
         self._rounds = self._u_0_rounds = 0
         self._second_sum = self._u_0_sum = 0.0
 
     def price(self, observation: Observation) -> float:
-        """The ratio of the two running means, at least 1."""
+        """Return the ratio of the two running means, at least 1."""
+        # An infinite price lets the UAV win, and only a UAV that wins shows its value.
         if self._u_0_rounds < self.explore:
             return math.inf
         return scaling_factor(self._u_0_sum / self._u_0_rounds, self._second_sum / self._rounds)
 
     def feedback(self, outcome: Outcome) -> None:
-        """Take in the second bid, and u_0: the UAV's value where it won, or the highest bid."""
+        """Add the second-highest bid of a round, and u_0 if it was observed, to the running means."""
         self._rounds += 1
+        # With the information "masked" the highest bid is left out, so bids[0] is b_(2).
         self._second_sum += outcome.bids[0 if self.u_0 == "uav" else 1]
         if self.u_0 == "highest":
             self._u_0_rounds += 1

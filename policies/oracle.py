@@ -1,4 +1,4 @@
-"""The clairvoyant: gives each task to whoever values it most."""
+"""The oracle: each task goes to the provider with the highest true value."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Oracle:
-    """rho = 1 where the top station's true value exceeds the UAV's weighted one, else ``inf``: no bid could move it.
+    """Clairvoyant price: 1 if the top station's true value exceeds the weighted value of the UAV, else ``inf``.
 
     Attributes:
-        toll: share by which the UAV's value is marked down, for the queue that a task leaves behind it.
+        toll: share by which the UAV's value is reduced: the price of the queue that a task leaves behind.
     """
 
     toll: float = 0.0
@@ -30,12 +30,17 @@ class Oracle:
             raise ValueError(f"toll must be at least 0 and below 1, not {self.toll!r}")
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
-        """Take zeta from the scenario."""
+        """Take the weight zeta from the scenario."""
         self._weight = scenario.market.uav_weight * (1.0 - self.toll)
 
     def price(self, observation: Observation) -> float:
-        """1 or ``inf``."""
+        """Return 1 or ``inf``.
+
+        Raises:
+            ValueError: the observation does not contain the true values.
+        """
         truth = observation.truth
         if truth is None:
             raise ValueError("the oracle needs market.information = clairvoyant")
+        # With rho = 1 the top station wins, with rho = inf the UAV. No bid enters the price, so no bid can change it.
         return 1.0 if truth.top_value > self._weight * truth.uav_value else math.inf

@@ -1,4 +1,4 @@
-"""A price scaling factor drawn uniformly from the grid."""
+"""A random price from the grid."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Random:
-    """Uniform over the |A| actions."""
+    """A price scaling factor drawn uniformly from the |A| values of the grid."""
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
-        """Take the grid from the scenario."""
+        """Take the price grid from the scenario, and the random generator."""
         self._grid = scenario.market.prices()
         self._rng = rng
 
     def price(self, observation: Observation) -> float:
-        """One of the grid's factors, whatever the observation."""
+        """Return one of the prices of the grid, whatever the observation is."""
         rho: float = self._grid[self._rng.integers(len(self._grid))]
         return rho

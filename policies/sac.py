@@ -1,4 +1,4 @@
-"""Soft actor-critic with a plain softmax actor: everything else is `policies.diffusion`."""
+"""Soft actor-critic with a softmax actor; all other parts are those of `policies.diffusion`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,28 @@ from .learning.networks import Perceptron
 
 
 class SoftmaxActor(nn.Module):
-    """state -> width -> width -> |A|, softmax."""
+    """Actor without diffusion: a perceptron state -> width -> width -> |A| with a softmax."""
 
     def __init__(self, settings: Settings, actions: int, generator: torch.Generator) -> None:
         super().__init__()
         self.net = Perceptron(1, len(NAMES), settings.width, actions, generator)
 
     def forward(self, state: Tensor, generator: torch.Generator, draws: int | None = None) -> Tensor:
-        """The policy, shape (batch, actions); it takes no noise."""
+        """Return the policy.
+
+        Args:
+            state: standardised states, shape (batch, features).
+            generator: not used; the diffusion actor draws its noise from it.
+            draws: not used; the diffusion actor averages over as many noise draws.
+
+        Returns:
+            Probabilities of the actions, shape (batch, actions).
+        """
         return torch.softmax(self.net(state)[0], dim=-1)
 
 
 class SoftmaxActorCritic(SoftActorCritic):
-    """Algorithm 1 with `SoftmaxActor`."""
+    """Algorithm 1 with the actor `SoftmaxActor`."""
 
     kind = "sac"
     Actor = SoftmaxActor

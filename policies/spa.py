@@ -1,4 +1,4 @@
-"""The second-price auction with the UAV's own bid in it."""
+"""The second-price auction with a bid of the UAV among the bids."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from simulator.market.contracts import Observation, UavBid
 
 @dataclass
 class SecondPriceAuction:
-    """Declares the second-price mechanism; its rho plays no part.
+    """Second-price auction with the UAV among the bidders; it does not use a price scaling factor.
 
     Attributes:
-        uav_bid: which bid stands for the UAV, `reported` (its own last one) or `contract`.
+        uav_bid: the bid that stands for the UAV: `reported`, its own last bid, or `contract`, the contract bid of (13).
     """
 
     uav_bid: UavBid = "reported"
@@ -23,5 +23,5 @@ class SecondPriceAuction:
         self.mechanism = f"second-price:uav_bid={self.uav_bid}"
 
     def price(self, observation: Observation) -> float:
-        """1: the second-price auction does not scale."""
+        """Return 1, because the second-price auction does not use a price scaling factor."""
         return 1.0

@@ -1,4 +1,19 @@
-"""Errors by cause: what a person got wrong, and what a policy did wrong while it ran."""
+"""Errors and warnings by cause, and the words that messages share.
+
+The exceptions, each with what went wrong::
+
+    Exception
+    ├── InputError                   the input is wrong; the command exits with 2
+    │   ├── ScenarioError            a scenario, or an override of one of its fields
+    │   ├── RecordingError           a traffic recording
+    │   ├── PolicyError              a policy or mechanism, before a run
+    │   └── OutputError              a folder or file of results
+    ├── RunError                     a run failed after it had begun; the command exits with 1
+    │   └── PolicyFailedError        a policy or mechanism, during a run
+    └── UserWarning
+        ├── EmptyMarketWarning       a run that asked for no price
+        └── RecordingWarning         a recording of which parts were left out or corrected
+"""
 
 from __future__ import annotations
 
@@ -7,80 +22,110 @@ import importlib.util
 from collections.abc import Iterable
 
 LONGEST_MESSAGE = 1_000
+"""Characters of a message that are kept."""
+
+LONGEST_VALUE = 100
+"""Characters of a value that a message shows."""
 
 
 def one_line(text: object) -> str:
-    """Text as it stands in a message: on one line, printable, and without its middle where it gets long."""
+    """Return a text on one line, without control characters, and with its middle cut out where it is too long."""
+    # Messages quote files and policies of other people, whose control characters could drive a terminal.
     line = " ".join("".join(mark if mark.isprintable() else " " for mark in str(text)).split())
     if len(line) <= LONGEST_MESSAGE:
         return line
+    # A message names the place first and what would be right last, so its middle can be spared.
     return f"{line[: LONGEST_MESSAGE // 2]} ... {line[-LONGEST_MESSAGE // 2 :]}"
 
 
 def shown(value: object) -> str:
-    """A value in a message: on one line and not too long."""
+    """Return a value as a message shows it: on one line and not too long."""
     try:
         text = " ".join(repr(value).split())
     except Exception:
+        # The value may come from a policy of somebody else, and its repr() may fail.
         text = f"a {type(value).__name__}"
-    return text if len(text) <= 100 else f"{text[:100]}..."
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 class _MessageError(Exception):
-    """An error that is a message to a person."""
+    """Base of the errors whose message is written for a person."""
 
     def __init__(self, message: object) -> None:
         super().__init__(one_line(message))
 
 
 class InputError(_MessageError):
-    """A person's input is wrong; the message is one sentence with the place, the value and what would be right."""
+    """Wrong input from a person.
+
+    The message is one sentence with the place, the value and what would be right.
+    """
 
 
 class ScenarioError(InputError):
-    """A scenario, or an override of one of its fields, does not say what a scenario may say."""
+    """A scenario, or an override of one of its fields, that is not allowed."""
 
 
 class RecordingError(InputError):
-    """A traffic recording cannot be read; the message names the file and, for text, the line."""
+    """A traffic recording that cannot be read.
+
+    The message names the file and, in a text file, the line.
+    """
 
 
 class PolicyError(InputError):
-    """No such policy or mechanism, or one whose arguments or declarations do not fit."""
+    """A policy or mechanism that does not exist, or whose arguments or declarations are wrong."""
 
 
 class OutputError(InputError):
-    """A folder cannot be written to, or does not hold a run."""
+    """A folder or file that cannot be written, or that does not hold the expected result."""
 
 
 class RunError(_MessageError):
-    """A run failed after it had begun."""
+    """Failure of a run after it had begun."""
 
 
 class PolicyFailedError(RunError):
-    """A policy or mechanism raised, or returned something that is no price or no outcome, while it ran."""
+    """Failure of a policy or mechanism during a run.
+
+    It raised an exception, or it returned something that is not a valid price or outcome.
+    """
 
 
 class EmptyMarketWarning(UserWarning):
-    """A run asked for no price at all; the message says why."""
+    """Warning that a run asked for no price; the message says why."""
 
 
 class RecordingWarning(UserWarning):
-    """Part of a recording was left out or mended; the message counts what."""
+    """Warning that parts of a recording were left out or corrected; the message counts them."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A clause that offers the known name nearest to ``name``, or lists them all where none is near."""
+    """Return a clause that offers the known name most similar to ``name``.
+
+    Args:
+        name: the name that a person gave.
+        known: the names that exist.
+
+    Returns:
+        A question such as ``did you mean 'count'?``, or the list of all names if none is similar.
+    """
     names = sorted(known)
+    # 0.6 is the default of the library: names that share fewer letters are hardly typing errors.
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"
 
 
 def need(package: str, extra: str) -> None:
-    """Make sure that an optional package is there.
+    """Check that an optional package is installed.
+
+    Args:
+        package: the package to look for.
+        extra: the extra of dmsb that installs the package.
 
     Raises:
-        InputError: it is not; the message names the extra to install.
+        InputError: the package is not installed; the message names the extra.
     """
+    # Importing a package such as torch is slow, and looking for it is enough here.
     if importlib.util.find_spec(package) is None:
         raise InputError(f"this needs the package {package}: pip install 'dmsb[{extra}]'")

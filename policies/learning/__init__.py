@@ -1,1 +1,1 @@
-"""What the learners share."""
+"""Parts that the learners share: features, networks, replay buffer, schedule, training loop and checkpoints."""

@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors and JSON in a folder, whole or not at all; no pickle is ever loaded."""
+"""Checkpoints: a folder with arrays as safetensors and all other values as JSON."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from simulator.errors import InputError
 
 from .features import NAMES
 
+# Neither format can run code when it is loaded, as a pickle could.
 FORMAT = "dmsb-checkpoint-1"
 ARRAYS, META = "arrays.safetensors", "meta.json"
 
 
 def save(folder: Path, arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, Any]) -> None:
-    """Write a checkpoint beside and rename it when it is whole; one that is there is replaced.
+    """Write a checkpoint, and replace an earlier one.
 
     Args:
-        folder: the checkpoint's folder.
-        arrays: numbers, by name.
-        meta: what else there is to say, as JSON has it.
+        folder: folder of the checkpoint.
+        arrays: arrays by name.
+        meta: all other values, as JSON allows them.
     """
     from safetensors.numpy import save_file
 
@@ -32,7 +33,8 @@ def save(folder: Path, arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, 
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part / ARRAYS)
-    (part / ARRAYS).chmod(0o644)  # the library keeps it to its owner
+    # The library makes the file readable for its owner only.
+    (part / ARRAYS).chmod(0o644)
     text = json.dumps({"format": FORMAT, "features": list(NAMES), **meta}, indent=1)
     (part / META).write_text(text + "\n", encoding="utf-8")
     old = folder.with_name(f".{folder.name}.old")
@@ -44,7 +46,7 @@ def save(folder: Path, arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, 
 
 
 def grid_fields(grid: Sequence[float]) -> str:
-    """The fields of a scenario that give a price grid."""
+    """Return the scenario fields that give a price grid, as text for a message."""
     return f"market.actions = {len(grid)} and market.first_action = {int(grid[0] > 1.0)}"
 
 
@@ -54,12 +56,15 @@ def load(
     """Read a checkpoint.
 
     Args:
-        folder: the checkpoint's folder; if a writer was killed between its two renames, the one before it is read.
-        kind: which policy it must be of.
-        grid: the prices that it must have, if they are known.
+        folder: folder of the checkpoint.
+        kind: kind of policy that the checkpoint must have.
+        grid: price grid that the checkpoint must have, or None for any.
+
+    Returns:
+        The arrays by name, and the other values.
 
     Raises:
-        InputError: there is none, it is damaged, or it does not fit; the message says which.
+        InputError: the checkpoint does not exist, is damaged, or does not fit. The message says which.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file

@@ -1,4 +1,4 @@
-"""The replay buffer: what was seen and done, n-step returns, and what hindsight needs of each round."""
+"""The replay buffer with n-step returns, and hindsight about the actions that were not taken."""
 
 from __future__ import annotations
 
@@ -12,34 +12,32 @@ from simulator.model import FloatArray
 from .features import NAMES
 
 Batch: TypeAlias = dict[str, Any]
-"""Columns of transitions by field, float32 arrays of shape (batch, ...)."""
+"""Transitions by field, float32 arrays of shape (batch, ...)."""
 
 FIELDS: dict[str, tuple[int, ...]] = {
-    "state": (len(NAMES),),
-    "next_state": (len(NAMES),),
+    "state": (len(NAMES),),  # observation before the action
+    "next_state": (len(NAMES),),  # observation after n steps
     "action": (),
     "world": (),
-    "reward": (),
-    "later": (),
-    "later_weight": (),
-    "discount": (),
-    "top_bid": (),
-    "scaled_bid": (),
-    "uav_value": (),
+    "reward": (),  # reward of the first step
+    "later": (),  # discounted rewards of the steps 2 to n, added up
+    "later_weight": (),  # discounts of the steps 2 to n, added up
+    "discount": (),  # discount of what follows the n steps, 0 at the end of an episode
+    "top_bid": (),  # highest ground bid
+    "scaled_bid": (),  # bid that rho scales
+    "uav_value": (),  # value of the UAV, NaN if it did not win
 }
-"""Fields of a transition: vectors before and after n steps; action and world; the reward; the discounted rewards of
-steps 2 to n, and their discounts added up; the discount of what follows (0 at an episode's end); the top ground
-bid and the one that rho scales; and the UAV's value (NaN where it did not win)."""
+"""Fields of a transition with their shapes."""
 
 
 class Replay:
-    """A ring of transitions.
+    """A ring buffer of transitions.
 
     Args:
-        capacity: how many are kept.
-        worlds: how many worlds feed it side by side.
-        gamma: discount a step.
-        n_step: rewards that are taken as they came before the critic's estimate takes over.
+        capacity: number of transitions that are kept.
+        worlds: number of worlds that add steps side by side.
+        gamma: discount factor per step.
+        n_step: number of observed rewards in a return before the critics' estimate.
     """
 
     def __init__(self, capacity: int, worlds: int, gamma: float, n_step: int) -> None:
@@ -52,7 +50,17 @@ class Replay:
         self, world: int, state: FloatArray, action: int, reward: float, ended: bool, next_state: FloatArray,
         info: dict[str, Any],
     ) -> None:  # fmt: skip
-        """Take in one step of one world."""
+        """Add one step of one world.
+
+        Args:
+            world: number of the world.
+            state: observation before the action, shape (features,).
+            action: the action.
+            reward: the reward.
+            ended: whether the episode has ended.
+            next_state: observation after the action, shape (features,).
+            info: details of the round: ``top_bid``, ``scaled_bid`` and, if the UAV won, ``uav_value``.
+        """
         recent = self._recent[world]
         recent.append(
             {
@@ -65,6 +73,7 @@ class Replay:
                 "uav_value": info.get("uav_value", np.nan),
             }
         )
+        # A step is stored once the n - 1 steps after it are known. At the end of an episode nothing more will follow.
         if len(recent) == self.n_step:
             self._store(recent, next_state, ended)
         if ended:
@@ -72,7 +81,8 @@ class Replay:
                 self._store(recent, next_state, ended)
 
     def _store(self, recent: deque[dict[str, Any]], next_state: FloatArray, ended: bool) -> None:
-        """Write down the oldest step of a world with what came after it."""
+        """Store the oldest step of a world with the rewards that followed."""
+        # The first reward is kept apart, because hindsight replaces it for the actions that were not taken.
         later = [step["reward"] for step in recent][1:]
         row = recent.popleft() | {
             "next_state": next_state,
@@ -80,6 +90,7 @@ class Replay:
             "later_weight": sum(self.gamma**number for number in range(len(later))),
             "discount": 0.0 if ended else self.gamma ** len(later),
         }
+        # The oldest transition is overwritten.
         at = self.added % self.capacity
         for name, column in self._columns.items():
             column[at] = row[name]
@@ -87,18 +98,27 @@ class Replay:
         self.size = min(self.added, self.capacity)
 
     def sample(self, batch: int, rng: np.random.Generator) -> Batch:
-        """Transitions drawn with replacement, a column a field."""
+        """Draw transitions with replacement.
+
+        Args:
+            batch: number of transitions.
+            rng: the random generator.
+
+        Returns:
+            One column per field.
+        """
         rows = rng.integers(self.size, size=batch)
         return {name: column[rows] for name, column in self._columns.items()}
 
     def state(self) -> dict[str, Any]:
-        """Everything, for a checkpoint at the end of all episodes."""
+        """Return the buffer as arrays for a checkpoint between two episodes."""
+        # At the end of an episode all recent steps have been stored, so they are not part of the state.
         return {name: column[: self.size].copy() for name, column in self._columns.items()} | {
             "added": np.array([self.added])
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over a state."""
+        """Restore the buffer from the arrays of `state`."""
         self.added = int(state["added"][0])
         self.size = len(state["action"])
         for name, column in self._columns.items():
@@ -106,21 +126,23 @@ class Replay:
 
 
 def hindsight(batch: Batch, grid: FloatArray, uav_estimate: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What each action would have earned in each round, and which actions would have had the winner that it had.
+    """Return what each action would have earned in each round, and whether it has the same winner.
 
-    ``y(a) = W(a) b_(1) + (1 - W(a)) v_0``, W(a) = 1 where the top station would have won at a; v_0 the UAV's value
-    where it has won, else an estimate from public conditions. That is unbiased where
-    ``E[v_0 | UAV wins, m] = E[v_0 | m]``.
+    Action a would have earned ``y(a) = W(a) b_(1) + (1 - W(a)) v_0``. Here ``W(a) = 1`` if the top station would have
+    won, else 0. ``v_0`` is the value of the UAV if it won the round, else an estimate from the state. The result is
+    unbiased if ``E[v_0 | UAV wins, m] = E[v_0 | m]``.
 
     Args:
         batch: transitions.
-        grid: the price scaling factors, shape (actions,).
-        uav_estimate: an estimate of v_0, weighted, for each transition.
+        grid: price scaling factors, shape (actions,).
+        uav_estimate: estimate of the UAV's value, weighted with zeta, shape (batch,).
 
     Returns:
-        Earnings, shape (batch, actions), and whether the winner is the same, shape (batch, actions).
+        Earnings, shape (batch, actions), and whether the winner is that of the round, shape (batch, actions).
     """
+    # The bid of the station stands for its value, because stations bid truthfully under a public price.
     wins = batch["top_bid"][:, None] > grid * batch["scaled_bid"][:, None]
+    # Rounds whose UAV value is unknown must not be left out: the remaining rounds would be those with weak stations.
     uav = np.where(np.isnan(batch["uav_value"]), uav_estimate, batch["uav_value"])
     same = wins == np.isnan(batch["uav_value"])[:, None]
     return np.where(wins, batch["top_bid"][:, None], uav[:, None]).astype(np.float32), same

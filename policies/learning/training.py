@@ -1,4 +1,4 @@
-"""The loop that trains a learner: worlds side by side, an episode each, then a checkpoint."""
+"""The training loop: one episode in each of several worlds side by side, then a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,48 +15,50 @@ from simulator.model import FloatArray, IntArray
 from . import checkpoint
 
 LAST, DEPLOYED = "last", "deployed"
-"""Folders in a training's folder: the whole state, from which it goes on; and the frozen weights of a policy."""
+"""Folders in the folder of a training: the complete state for resuming, and the frozen weights of the policy."""
 
 Report = Callable[[dict[str, float]], None]
-"""Called with metrics by name, `steps` among them, every few steps and at every checkpoint (`checkpoint` = 1)."""
+"""Function that receives metrics by name, always with `steps`. At a checkpoint, `checkpoint` is 1."""
 
 REPORT_EVERY = 500
+"""Number of environment steps between two reports."""
 
 DEPLOYED_META = ("kind", "settings", "grid", "steps", "information")
+"""Values of the state that the frozen weights keep."""
 
 
 class Learner(Protocol):
-    """What the loop asks of an algorithm."""
+    """An algorithm as the training loop uses it."""
 
     kind: ClassVar[str]
     steps: int
     cycle: int
 
     def act(self, vectors: FloatArray) -> IntArray:
-        """Actions for several worlds."""
+        """Choose one action for each of several worlds."""
         ...
 
     def remember(
         self, world: int, state: FloatArray, action: int, reward: float, ended: bool, following: FloatArray,
         info: dict[str, Any],
     ) -> None:  # fmt: skip
-        """Take in one step of one world."""
+        """Store one step of one world."""
         ...
 
     def learn(self) -> dict[str, float]:
-        """Update as often as the steps so far allow."""
+        """Make as many updates as the number of steps allows, and return the last metrics."""
         ...
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Everything, for a checkpoint."""
+        """Return the complete state for a checkpoint: arrays, and values for JSON."""
         ...
 
     def restore(self, arrays: dict[str, Any], meta: dict[str, Any]) -> None:
-        """Take over the state of a checkpoint."""
+        """Restore the state of a checkpoint."""
         ...
 
     def weights(self) -> dict[str, Any]:
-        """What a deployed policy needs."""
+        """Return the arrays that a deployed policy needs."""
         ...
 
 
@@ -75,20 +77,20 @@ class Algorithm(NamedTuple):
 def train(
     learner: Learner, make_env: Callable[[int], Any], worlds: int, steps: int, seed: int, out: Path, report: Report
 ) -> None:
-    """Train until ``steps`` environment steps have been taken in all, and leave the checkpoint ``out/last``.
-
-    A checkpoint is written when every world has ended its episode, for a world cannot be saved half-way; a run that is
-    killed and resumed from there takes the same steps as one that was not.
+    """Train a learner up to a number of environment steps, and write checkpoints.
 
     Args:
         learner: the algorithm, new or restored.
-        make_env: makes the environment of a world by its number; its ``information`` says what an observation holds.
-        worlds: how many run side by side.
-        steps: environment steps, all worlds together, those before a restored checkpoint included.
-        seed: with the number of the cycle and of the world it fixes the worlds.
-        out: where checkpoints go.
-        report: takes metrics.
+        make_env: function that makes the environment of a world from its number.
+        worlds: number of worlds side by side.
+        steps: environment steps in all worlds together, including those before a restored checkpoint.
+        seed: seed of the worlds.
+        out: folder of the checkpoints.
+        report: function that receives the metrics.
     """
+    # A running world cannot be saved, so a checkpoint is written when all worlds have ended their episodes. The seeds
+    # of the next episodes depend on the cycle only. A resumed training therefore takes the same steps as one that was
+    # never stopped.
     envs = [make_env(world) for world in range(worlds)]
     told = learner.steps
     earned = best = 0.0
@@ -98,6 +100,7 @@ def train(
         running = list(range(worlds))
         metrics: dict[str, float] = {}
         while running and learner.steps < steps:
+            # At the end there may be fewer steps left than worlds.
             running = running[: steps - learner.steps]
             actions = learner.act(np.array([states[world] for world in running], dtype=np.float64))
             still = []
@@ -141,23 +144,24 @@ def train_policy(
     report: Report,
     settings: dict[str, Any],
 ) -> None:
-    """Train a policy of a kind, from the beginning or from its last checkpoint.
+    """Train a policy, from the beginning or from its last checkpoint.
 
     Args:
         algorithm: the learner and its settings.
-        make_env: makes the environment of a world by its number.
-        steps: environment steps in all.
-        seed: fixes everything.
-        out: the training's folder.
-        resume: go on from ``out/last``.
-        report: takes metrics.
+        make_env: function that makes the environment of a world from its number.
+        steps: environment steps in total.
+        seed: seed of all randomness of the training.
+        out: folder of the training.
+        resume: whether to continue from ``out/last``.
+        report: function that receives the metrics.
         settings: hyperparameters that differ from their defaults.
 
     Raises:
-        InputError: a hyperparameter does not exist, or the checkpoint does not fit.
+        InputError: a hyperparameter does not exist or is out of range, or the checkpoint does not fit.
     """
     import torch
 
+    # With networks of this size, one thread is faster than two on a busy machine.
     torch.set_num_threads(1)
     kind = algorithm.learner.kind
     fields = {field.name: field for field in dataclasses.fields(algorithm.settings)}
@@ -167,6 +171,7 @@ def train_policy(
         default = fields[name].default
         if isinstance(default, bool) != isinstance(value, bool) or not isinstance(value, int | float):
             raise InputError(f"hyperparameter {name} must be {type(default).__name__}, not {value!r}")
+        # A switch has no range.
         if isinstance(value, bool):
             continue
         low, high = _range(name, isinstance(default, int))
@@ -190,7 +195,13 @@ def train_policy(
 
 
 def _range(name: str, is_whole: bool) -> tuple[float, float]:
-    """What a hyperparameter may be: counts 1 or more, shares at most 1, rates and weights above 0."""
+    """Return the smallest and the largest value of a hyperparameter.
+
+    Args:
+        name: name of the hyperparameter.
+        is_whole: whether its value is an integer.
+    """
+    # Counts are 1 or more, shares at most 1, and rates and weights above 0.
     if name in ("gamma", "gae_lambda"):
         return 0.0, 1.0
     if is_whole:

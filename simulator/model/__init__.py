@@ -1,8 +1,8 @@
-"""The equations of the paper as pure functions of numpy arrays over providers; nothing here knows of time or processes.
+"""The equations of the paper as pure functions of numpy arrays over providers.
 
-Every function takes arrays that broadcast against each other and returns an array of the broadcast shape. Equation
-numbers are those of Kang et al., "Diffusion-based Auction Mechanism for Efficient Resource Management in 6G-enabled
-Vehicular Metaverses".
+The functions take arrays that broadcast against each other, and they return an array of the broadcast shape. None of
+them knows the simulated time, a process or a random generator. Equation numbers are those of Kang et al.,
+"Diffusion-based Auction Mechanism for Efficient Resource Management in 6G-enabled Vehicular Metaverses".
 """
 
 from typing import TypeAlias

@@ -1,4 +1,7 @@
-"""Newell's simplified car-following: a vehicle repeats the path of the one before it, later and further back."""
+"""Newell's simplified car-following: a vehicle repeats the path of its leader, later and further back.
+
+Source: G. F. Newell, "A simplified car-following theory: a lower order model", Transportation Research Part B 36, 2002.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +10,58 @@ from itertools import pairwise
 from operator import itemgetter
 
 Path = list[tuple[float, float]]
-"""Where a vehicle is on its road: (time, s; metres from the road's begin), straight between the points."""
+"""Path of a vehicle along its road: points (time in s, metres from the begin of the road).
+
+Between two points the vehicle moves at a constant speed.
+"""
+
+SAME_PLACE_M = 1e-9
+"""Places that differ by less than this are the same place, m."""
 
 
 def follow(
     entered_s: float, speed_mps: float, length_m: float, leader: Path | None, reaction_s: float, spacing_m: float
 ) -> Path:
-    """The path of a vehicle to the stop line if the line itself does not hold it.
+    """Return the path of a vehicle to the stop line, as far as no signal holds it there.
 
-    It drives at its own speed, but never beyond the leader's path shifted by the reaction time and the jam spacing:
-    queues form, stand and creep up as the wave of starting vehicles passes through them. G. F. Newell, "A simplified
-    car-following theory: a lower order model", Transportation Research Part B 36, 2002.
+    The vehicle drives at its free speed, but never beyond its bound. The bound is the path of the leader, shifted by
+    the reaction time and by the jam spacing: ``x(t) <= x_leader(t - reaction) - spacing``. Queues form in this way, and
+    they discharge in a wave from the stop line backwards.
 
     Args:
-        entered_s: when it enters the road, s.
-        speed_mps: its free speed, m/s.
+        entered_s: time at which the vehicle enters the road, s.
+        speed_mps: free speed of the vehicle, m/s.
         length_m: length of the road to the stop line, m.
-        leader: path of the vehicle before it in its lane, None without one.
-        reaction_s: time by which it follows, s.
-        spacing_m: distance by which it follows, m.
+        leader: path of the vehicle ahead in the same lane, or None if there is none.
+        reaction_s: reaction time, s.
+        spacing_m: jam spacing, m.
 
     Returns:
-        Its path; the last point is the stop line. A queue that is longer than the road stacks up at its begin.
+        The path of the vehicle, which ends at the stop line. A queue that is longer than the road piles up at the begin
+        of the road.
     """
     path: Path = [(entered_s, 0.0)]
     time, place = entered_s, 0.0
+    # A leader that crossed the stop line a reaction time ago no longer restricts anybody.
     if leader is None or leader[-1][0] + reaction_s <= entered_s:
         return [*path, (entered_s + length_m / speed_mps, length_m)]
+    # Each piece of the leader's path gives one straight piece of the bound, from (begin, low) to (end, high).
     for (begin, low), (end, high) in pairwise(leader):
         begin, end, low, high = begin + reaction_s, end + reaction_s, low - spacing_m, high - spacing_m
         if end <= time:
             continue
         if time < begin:
+            # The leader itself has just entered, so the vehicle waits until there is room on the road.
             time = _go(path, begin, place)
         pace = (high - low) / (end - begin)
         bound = low + pace * (time - begin)
         if place > bound:
-            # Stacked up at the begin of the road until the leader has left room.
+            # Apart from rounding, a vehicle is ahead of its bound only at the begin of the road, where it waits.
             time = _go(path, end if high <= place else begin + (place - low) / pace, place)
             bound = place
             if time >= end:
                 continue
+        # The moment at which the vehicle, at its free speed, reaches the bound.
         caught = time + (bound - place) / (speed_mps - pace) if pace < speed_mps else end
         if caught < end:
             _go(path, caught, place + speed_mps * (caught - time))
@@ -61,34 +75,70 @@ def follow(
 
 
 def _go(path: Path, time: float, place: float) -> float:
-    """Lengthen a path to a point; one on the straight line so far takes the place of the last."""
+    """Extend a path to a point.
+
+    Args:
+        path: the path, which is changed.
+        time: time of the point, s.
+        place: place of the point, m.
+
+    Returns:
+        The time at which the path ends now, s.
+    """
     (last_time, last_place) = path[-1]
+    # Rounding can put a point on the last one. Two points at one time would have no speed between them.
     if time <= last_time:
         return last_time
+    # A point on the straight line so far replaces the last one. Otherwise paths would become longer from vehicle to
+    # vehicle, because each repeats the points of its leader.
     if len(path) > 1:
         before_time, before_place = path[-2]
         pace = (last_place - before_place) / (last_time - before_time)
-        if abs(last_place + pace * (time - last_time) - place) < 1e-9:
+        if abs(last_place + pace * (time - last_time) - place) < SAME_PLACE_M:
             path.pop()
     path.append((time, place))
     return time
 
 
 def metres(path: Path, now: float) -> float:
-    """Where on its road a vehicle is at a time, m from the begin; at an end of the path before and after it."""
+    """Return the place of a vehicle at a time.
+
+    Args:
+        path: path of the vehicle.
+        now: the time, s. Before its begin and after its end the path stands still.
+
+    Returns:
+        Distance from the begin of the road, m.
+    """
     return _across(path, 0, now)
 
 
 def time_at(path: Path, place: float) -> float:
-    """When a vehicle first is that many metres from the begin of its road, s; an end of the path's time beyond it."""
+    """Return the first time at which a vehicle is at a place.
+
+    Args:
+        path: path of the vehicle.
+        place: distance from the begin of the road, m. A place beyond an end of the path means that end.
+
+    Returns:
+        The time, s.
+    """
     return _across(path, 1, place)
 
 
 def _across(path: Path, axis: int, value: float) -> float:
-    """The other coordinate of the first point of a path that has this one on an axis."""
+    """Return the other coordinate of the first point of a path that has a given coordinate.
+
+    Args:
+        path: the path.
+        axis: axis of the given coordinate: 0 for the time, 1 for the place.
+        value: the given coordinate.
+    """
+    # A vehicle that stands has several points at one place. The leftmost of them is its arrival.
     number = bisect_left(path, value, key=itemgetter(axis))
     if number == 0 or number == len(path):
         return path[min(number, len(path) - 1)][1 - axis]
     before, after = path[number - 1], path[number]
+    # bisect_left() makes before[axis] < value <= after[axis], so nothing is divided by 0.
     share = (value - before[axis]) / (after[axis] - before[axis])
     return before[1 - axis] + share * (after[1 - axis] - before[1 - axis])

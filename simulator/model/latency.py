@@ -1,4 +1,4 @@
-"""Latency: equations (3) to (6), and the same through four first-come-first-served stages in tandem."""
+"""Latency: equations (3) to (6), and their extension to four first-come-first-served queues in tandem."""
 
 from __future__ import annotations
 
@@ -11,35 +11,63 @@ from simulator.model import FloatArray
 from simulator.model.channel import data_rate, snr_ratio
 
 STAGES = ("uplink", "gpu", "cpu", "downlink")
-"""The stages of a task at its provider, in order; every array of stage times has them on its first axis."""
+"""Stages of a task at its provider, in order. They are the first axis of every array of stage times."""
 
 MBIT_PER_MB = 8.0
+"""Megabits per megabyte: sizes are in MB, rates in Mbit/s."""
+
 GIGABITS_PER_MB = 8e-3
+"""Gigabits per megabyte: sizes are in MB, speeds of GPU and CPU in 1e9 /s."""
 
 
 def transfer_s(size_mb: FloatArray | float, rate_mbps: FloatArray) -> FloatArray:
-    """Equations (3) and (5): seconds to carry ``size_mb`` megabytes at ``rate_mbps`` Mbit/s."""
+    """Return equations (3) and (5), the transfer time ``T = D / R``.
+
+    Args:
+        size_mb: task size ``D``, MB.
+        rate_mbps: data rate ``R``, Mbit/s.
+
+    Returns:
+        Transfer times, s.
+    """
     return np.asarray(MBIT_PER_MB * size_mb / rate_mbps)
 
 
 def gpu_s(size_mb: FloatArray | float, gpu_per_bit: FloatArray | float, gpu_units: FloatArray) -> FloatArray:
-    """Equation (4), first term: seconds on the GPU, ``D e_p / f^g``; one unit is 1e9 /s, ``e_p`` in 1/bit."""
+    """Return the first term of equation (4), the GPU time ``D e_p / f^g``.
+
+    Args:
+        size_mb: task size ``D``, MB.
+        gpu_per_bit: GPU work per bit ``e_p``, 1/bit.
+        gpu_units: GPU speed ``f^g``, 1e9 /s.
+
+    Returns:
+        GPU times, s.
+    """
     return np.asarray(GIGABITS_PER_MB * size_mb * gpu_per_bit / gpu_units)
 
 
 def cpu_s(size_mb: FloatArray | float, cpu_units: FloatArray) -> FloatArray:
-    """Equation (4), second term: seconds on the CPU, ``D / f^c``; one unit is 1e9 bit/s."""
+    """Return the second term of equation (4), the CPU time ``D / f^c``.
+
+    Args:
+        size_mb: task size ``D``, MB.
+        cpu_units: CPU speed ``f^c``, 1e9 bit/s.
+
+    Returns:
+        CPU times, s.
+    """
     return np.asarray(GIGABITS_PER_MB * size_mb / cpu_units)
 
 
 class Work(NamedTuple):
-    """What a task asks of every provider, whatever the place at which it is requested.
+    """The part of the stage times that does not depend on the place of the request.
 
     Attributes:
-        snr: received signal-to-noise ratio of uplink and downlink over the place's own at one power unit, shape
-            (2, ..., providers).
-        mhz_per_mb: bandwidth of uplink and downlink for each megabyte that they carry, shape (2, ..., providers).
-        compute_s: seconds on GPU and CPU, shape (2, ..., providers).
+        snr: signal-to-noise ratio of uplink and downlink, divided by that of the place at one power unit. It is a plain
+            ratio of shape (2, ..., providers).
+        mhz_per_mb: bandwidth of uplink and downlink divided by the task size, MHz/MB, shape (2, ..., providers).
+        compute_s: time on GPU and CPU, s, shape (2, ..., providers).
     """
 
     snr: FloatArray
@@ -57,56 +85,76 @@ def stage_work(
     gpu_units: FloatArray,
     cpu_units: FloatArray,
 ) -> Work:
-    """The parts of equations (3) to (5) that do not depend on the place.
+    """Return the parts of equations (3) to (5) that do not depend on the place of the request.
 
     Args:
-        size_mb: input size D, MB; the result has the same size.
-        gpu_per_bit: GPU work a bit ``e_p``, 1/bit.
+        size_mb: input size ``D``, MB. The result has the same size.
+        gpu_per_bit: GPU work per bit ``e_p``, 1/bit.
         fading_db: fading of the link, dB, shape (..., providers).
         uplink_power_units: transmit power ``p^u`` of the vehicle, units of 100 mW.
         bandwidth_mhz: ``B^u`` and ``B^d``, MHz, shape (2, ..., providers).
         power_units: transmit power ``p^d`` of the provider, units of 100 mW.
         gpu_units: GPU speed ``f^g``, 1e9 /s.
         cpu_units: CPU speed ``f^c``, 1e9 bit/s.
+
+    Returns:
+        The parts, which `stage_times` combines with a place.
     """
+    # Requests are drawn in blocks, before anybody knows where the vehicles will be. What is computed here is computed
+    # once for a block. Factors of place, fading and power multiply, because a sum in dB is a product of ratios.
     snr = snr_ratio(fading_db) * np.stack(np.broadcast_arrays(uplink_power_units, power_units))
     compute = np.stack(np.broadcast_arrays(gpu_s(size_mb, gpu_per_bit, gpu_units), cpu_s(size_mb, cpu_units)))
     return Work(snr, np.stack([bandwidth / size_mb for bandwidth in bandwidth_mhz]), compute)
 
 
 def stage_times(work: Work, unit_snr: FloatArray) -> FloatArray:
-    """Seconds that a task needs in each stage at each provider when nobody is before it: (3), (4), (4), (5).
+    """Return the service times of a task in each stage of each provider: (3), both terms of (4), and (5).
 
     Args:
-        work: what the task asks for.
+        work: the part that does not depend on the place.
         unit_snr: signal-to-noise ratio of the place at one power unit, a plain ratio, shape (..., providers).
 
     Returns:
-        Seconds, shape (4, ..., providers), in the order of ``STAGES``.
+        Times, s, shape (4, ..., providers), in the order of ``STAGES``. They do not include any waiting.
     """
+    # D / (B log2(1 + snr)) is the time for 1 MB over the bandwidth B / D.
     carry = transfer_s(1.0, data_rate(work.mhz_per_mb, unit_snr * work.snr))
     times = np.empty((len(STAGES), *carry.shape[1:]))
+    # Uplink and downlink are the stages 0 and 3; GPU and CPU lie between them.
     times[::3] = carry
     times[1:3] = work.compute_s
     return times
 
 
 def latency(times: FloatArray) -> FloatArray:
-    """Equation (6): the sum of the stage times over the first axis, seconds."""
+    """Return equation (6), the sum ``T`` of the stage times.
+
+    Args:
+        times: stage times, s, shape (4, ...).
+
+    Returns:
+        Latencies without waiting, s, shape (...).
+    """
     return np.asarray(times[0] + times[1] + times[2] + times[3])
 
 
 def tandem_finish(arrival_s: float, free_at_s: Sequence[FloatArray] | FloatArray, times: FloatArray) -> FloatArray:
-    """When each stage is done with a task that joins the four queues now (Lindley's recursion, stage by stage).
+    """Return the times at which the four stages finish a task that joins the first queue now.
+
+    This is Lindley's recursion: ``finish_k = max(free_k, finish_(k-1)) + S_k`` with ``finish_0 = arrival``. If every
+    stage is free, the last finish minus ``arrival_s`` is equation (6).
 
     Args:
-        arrival_s: the moment at which the task joins the first queue.
-        free_at_s: when each stage will have served all that is before the task, four arrays of shape (providers,).
-        times: the task's own stage times, shape (4, ..., providers).
+        arrival_s: time at which the task joins the first queue, s.
+        free_at_s: time at which each stage has served all tasks before this one, s. There are four arrays, each of
+            which broadcasts to the shape (..., providers).
+        times: service times ``S_k`` of the task, s, shape (4, ..., providers).
 
     Returns:
-        Finish times, seconds, of the shape of ``times``. With every stage free the last minus ``arrival_s`` is (6).
+        Finish times, s, of the shape of ``times``.
     """
+    # The recursion is exact, as later tasks cannot overtake in a first-come-first-served queue. A provider can
+    # therefore state its finish times without any simulation of its queues.
     finish = np.empty_like(times)
     done: FloatArray | float = arrival_s
     for free, seconds, ends in zip(free_at_s, times, finish, strict=True):

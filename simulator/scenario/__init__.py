@@ -1,1 +1,1 @@
-"""What a scenario file may say."""
+"""Settings of a scenario: typed fields, reading and writing of files, and the messages about them."""

@@ -1,4 +1,4 @@
-"""Scenario files: finding them, reading YAML safely, holding it to a model, and writing it."""
+"""Scenario files: finding, reading, validating and writing them."""
 
 from __future__ import annotations
 
@@ -19,53 +19,68 @@ from simulator.scenario.shipped import SHIPPED, shipped_scenarios, shipped_text
 from simulator.scenario.yaml_text import parse_yaml, plain
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+"""Class of the scenario. It is a parameter because `Scenario` imports this module."""
 
 
 def load(model: type[ModelT], scenario: str | Path | ModelT, overrides: Mapping[str, Any]) -> ModelT:
-    """Read a scenario by shipped name, from a file, or as it is, and apply overrides by dotted key.
+    """Read a scenario, apply overrides and validate the result.
 
     Args:
-        model: what the scenario is held to.
-        scenario: a shipped name, a path, or a scenario.
+        model: class of the scenario.
+        scenario: name of a shipped scenario, path of a YAML file, or a scenario.
         overrides: values by dotted key.
 
+    Returns:
+        The scenario.
+
     Raises:
-        ScenarioError: no scenario has that name, or a field is wrong; the message names file, line and field.
+        ScenarioError: no scenario has that name, or a field is wrong. The message names file, line and field.
     """
     found, problems = _validated(model, scenario, overrides)
+    # A message is one sentence. `dmsb validate` lists all problems.
     if found is None:
         raise ScenarioError(problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))
     return found
 
 
 def problems_of(model: type[BaseModel], scenario: str | Path) -> list[str]:
-    """List everything that is wrong with the fields of a scenario file.
+    """List all problems of the fields of a scenario file.
+
+    Args:
+        model: class of the scenario.
+        scenario: name of a shipped scenario, or path of a YAML file.
+
+    Returns:
+        One sentence per problem.
 
     Raises:
-        ScenarioError: no scenario has that name, or the file is not YAML.
+        ScenarioError: no scenario has that name, or the file is not valid YAML.
     """
     return _validated(model, scenario, {})[1]
 
 
 def dump(scenario: BaseModel, directory: Path, recording: str | None = None) -> str:
-    """Write a complete scenario as YAML; a data file that is not shipped is named relative to a folder.
+    """Return a complete scenario as YAML.
 
     Args:
         scenario: the scenario.
-        directory: the folder where the text will stand.
-        recording: name of a file in ``directory`` that takes the place of the scenario's recording.
+        directory: folder to which the text will be written. Paths of data files are relative to it.
+        recording: name of a file in ``directory`` that replaces the recording of the scenario.
     """
     data = scenario.model_dump(mode="json", exclude_none=True)
     if ".py" in data["market"].get("mechanism", ""):
-        del data["market"]["mechanism"]  # run.json says which it was; a file names no code
+        # A file that names code would not load again. The file run.json says which mechanism it was.
+        del data["market"]["mechanism"]
     if recording is not None:
         data["traffic"]["file"] = str(directory / recording)
     file = data["traffic"].get("file")
     if file is not None and not file.startswith(SHIPPED):
+        # A relative path still works after the run folder and the recording have been moved together.
         data["traffic"]["file"] = os.path.relpath(file, directory)
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
+    # The order of the declarations is easier to read than the order of the alphabet.
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.dump(data, stream)
     return stream.getvalue()
@@ -74,6 +89,7 @@ def dump(scenario: BaseModel, directory: Path, recording: str | None = None) -> 
 def _validated(
     model: type[ModelT], scenario: str | Path | ModelT, overrides: Mapping[str, Any]
 ) -> tuple[ModelT | None, list[str]]:
+    # A scenario object has no file and so no lines; its messages name fields only.
     if isinstance(scenario, BaseModel):
         source, tree = str(getattr(scenario, "name", "scenario")), CommentedMap(scenario.model_dump(mode="json"))
     else:
@@ -82,9 +98,10 @@ def _validated(
     if not isinstance(scenario, BaseModel):
         _resolve_file(data, _base_directory(scenario))
         _refuse_code(data, source)
-    # A part's `model` or `kind` decides which fields it has, so it goes first.
+    # The model or kind of a part decides which fields the part has, so it is overridden first.
     for key, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(DISCRIMINATORS)):
         override(model, data, key, plain(value, f"--set {key}"))
+    # A path in a file is relative to that file. A path on the command line is relative to the working directory.
     if "traffic.file" in overrides:
         _resolve_file(data, Path.cwd())
     try:
@@ -94,6 +111,7 @@ def _validated(
 
 
 def _read(scenario: str | Path) -> tuple[str, CommentedMap]:
+    # Python refuses a path with a null character by a ValueError that names no place.
     if not isinstance(scenario, str | Path) or "\0" in str(scenario):
         raise ScenarioError(f"a scenario is a name, a path or a Scenario, not {scenario!r}")
     path, text = Path(scenario), ""
@@ -112,7 +130,13 @@ def _read(scenario: str | Path) -> tuple[str, CommentedMap]:
 
 
 def _refuse_code(data: dict[str, Any], source: str) -> None:
-    """A scenario file runs no code, so it names only installed mechanisms; a person may give a path."""
+    """Refuse a file that names a mechanism by the path of its code.
+
+    Raises:
+        ScenarioError: the file does so.
+    """
+    # Scenario files are exchanged between people, so loading one must not run code. On the command line a person
+    # names the path knowingly.
     market = data.get("market")
     mechanism = market.get("mechanism") if isinstance(market, dict) else None
     if isinstance(mechanism, str) and ".py" in mechanism:
@@ -125,6 +149,7 @@ def _refuse_code(data: dict[str, Any], source: str) -> None:
 def _text(path: Path, source: str) -> str:
     reason = "not a file"
     try:
+        # Reading a pipe or a device could wait for ever.
         if path.is_file() or not path.exists():
             return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -134,6 +159,7 @@ def _text(path: Path, source: str) -> str:
 
 def _is_file(path: Path) -> bool:
     try:
+        # A name that is too long for the file system raises an error.
         return path.is_file()
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""The auction's settings and weights."""
+"""Settings of the auction and its weights."""
 
 from __future__ import annotations
 
@@ -11,34 +11,37 @@ from simulator.scenario.fields import Model, Positive, Real, Whole
 
 
 class Market(Model):
-    """The auction and its weights."""
+    """The auction and its weights.
+
+    Equation numbers are those of the paper.
+    """
 
     mechanism: str | None = None
-    """Mechanism by name (`msb`, `second-price`, or one's own); none: the policy's own, else `msb`."""
+    """Name of the mechanism, such as `msb` or `second-price`. If not given: that of the policy, else `msb`."""
     information: Literal["public", "masked", "all-bids", "clairvoyant"] | None = None
-    """What the policy may see; none: what it declares, else `public`."""
+    """Information that the policy may see. If not given: what the policy declares, else `public`."""
     reference: Literal["stations", "all"] = "stations"
-    """Over whom the max in (14) runs: the other ground stations, or literally all other providers."""
+    """Bids under the max in (14): of the other ground `stations`, or of `all` other providers as in the paper."""
     uav_weight: Positive = 1.0
-    """Weight zeta of the UAV's surplus."""
+    """Weight zeta of the UAV's surplus in (12)."""
     latency_weight: Positive = 1.0
-    """Weight omega_1 of the latency, s."""
+    """Weight omega_1 of the latency in (9), s."""
     accuracy_weight: Positive = 0.1
-    """Weight omega_2 of the accuracy."""
+    """Weight omega_2 of the accuracy in (10)."""
     accuracy_exponent: Annotated[Real, Field(gt=0, le=10)] = 2.0
-    """Exponent beta of the accuracy."""
+    """Exponent beta of the accuracy in (10)."""
     history: Annotated[Whole, Field(ge=1, le=10_000)] = 5
-    """T: over how many tasks a provider averages, this one included."""
+    """Number T of tasks over which a provider averages in (9) and (10), the task on offer included."""
     actions: Annotated[Whole, Field(ge=1, le=1000)] = 20
-    """|A|: size of the grid of price scaling factors 10^(a/|A|)."""
+    """Number |A| of actions. Action a is the price scaling factor rho = 10^(a/|A|)."""
     first_action: Literal[0, 1] = 0
-    """The first a of the grid: 0, so that rho = 1 is a choice, or the paper's 1."""
+    """First action a of the grid: 0, so that rho = 1 is available, or 1 as in the paper."""
     contract_rounds: Annotated[Whole, Field(ge=1, le=10_000_000)] = 100_000
-    """Rounds from which the contract bid (13) is computed: the last settled ones; in `rounds` a calibration draw."""
+    """Number of rounds for the contract bid (13): the last ones, or a calibration draw in `rounds`."""
     load_window_s: Positive = 120.0
-    """Window over which the load of the market is counted, s."""
+    """Length of the time window in which requests are counted for the load of the market, s."""
 
     def prices(self) -> list[float]:
-        """The grid of price scaling factors."""
+        """Return the grid of price scaling factors, in increasing order."""
         grid: list[float] = price_grid(self.actions, self.first_action).tolist()
         return grid

@@ -1,4 +1,4 @@
-"""Overrides by dotted key: their text on the command line, and what they change in a scenario's data."""
+"""Overrides of scenario fields by dotted key: reading and applying them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ DISCRIMINATORS = (".model", ".kind", ".layout")
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Split ``key=value`` of the command line; the value is read as YAML.
+    """Split the text ``key=value`` of the command line.
+
+    Args:
+        text: the text. Its value is read as YAML.
+
+    Returns:
+        The dotted key and the value.
 
     Raises:
-        ScenarioError: there is no ``=``, or the value is no YAML.
+        ScenarioError: there is no ``=``, or the value is not valid YAML.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -29,22 +35,35 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def parse_grid(text: str) -> tuple[str, list[Any]]:
-    """Split ``key=v1,v2`` of the command line; the values are read as YAML.
+    """Split the text ``key=v1,v2`` of the command line.
+
+    Args:
+        text: the text. Its values are read as YAML.
+
+    Returns:
+        The dotted key and the list of values.
 
     Raises:
-        ScenarioError: there is no ``=``, or the values are no YAML.
+        ScenarioError: there is no ``=``, or the values are not valid YAML.
     """
     key, equals, values = text.partition("=")
     if not equals or not key.strip() or not values.strip():
         raise ScenarioError(f"--grid {text}: must be key=value,value, such as stations.count=3,5,7")
     try:
+        # Within brackets, a value may itself be a list or a mapping that contains commas.
         return key.strip(), list(read_value(f"[{values}]", f"--grid {key}"))
     except ScenarioError:
         raise ScenarioError(f"--grid {text}: '{values}' cannot be read as values") from None
 
 
 def override(model: type[BaseModel], data: dict[str, Any], key: str, value: Any) -> None:
-    """Change the field at a dotted key in a scenario's plain data.
+    """Change one field in the plain data of a scenario.
+
+    Args:
+        model: class of the scenario, which knows the defaults.
+        data: plain data of the scenario, which is changed.
+        key: dotted key of the field.
+        value: new value of the field.
 
     Raises:
         ScenarioError: the key leads through a single value, or to a position that a list does not have.
@@ -55,6 +74,7 @@ def override(model: type[BaseModel], data: dict[str, Any], key: str, value: Any)
         if isinstance(here, list):
             here = here[_index(here, part, key)]
         else:
+            # An override of one field must not lose the defaults of the other fields of its part.
             if here.get(part) is None:
                 here[part] = _default(model, path[: depth + 1], data)
             here = here[part]
@@ -63,13 +83,22 @@ def override(model: type[BaseModel], data: dict[str, Any], key: str, value: Any)
     if isinstance(here, list):
         here[_index(here, last, key)] = value
     else:
+        # Fields of the previous model would be unknown to the new one.
         if key.endswith(DISCRIMINATORS) and here.get(last) != value:
             here.clear()
         here[last] = value
 
 
 def model_of(annotation: Any, data: Any) -> Any:
-    """The model that data of this annotation has: the only one in it, or that of its `kind`, `model` or `layout`."""
+    """Return the model class that belongs to the data of a field.
+
+    Args:
+        annotation: annotation of the field.
+        data: plain data of the field.
+
+    Returns:
+        The only class in the annotation, or the one that `kind`, `model` or `layout` selects. None if none fits.
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     found = [model_of(option, data) for option in get_args(annotation)]
@@ -85,7 +114,16 @@ def model_of(annotation: Any, data: Any) -> Any:
 
 
 def _default(model: Any, path: list[str], data: Any) -> Any:
-    """What a part of a scenario is where the file does not say it, as plain data."""
+    """Return the default value of a part of a scenario as plain data.
+
+    Args:
+        model: class of the scenario.
+        path: keys that lead to the part.
+        data: plain data of the scenario, which may already select the model of a part.
+
+    Returns:
+        The default of the part, or an empty mapping if it has none.
+    """
     default: Any = None
     for part in path:
         field = model.model_fields.get(part) if model is not None else None
@@ -93,6 +131,7 @@ def _default(model: Any, path: list[str], data: Any) -> Any:
             return {}
         data = data.get(part) if isinstance(data, dict) else None
         default = field.get_default(call_default_factory=True)
+        # What the data says decides before the default does.
         model = type(default) if data is None and isinstance(default, BaseModel) else model_of(field.annotation, data)
     if isinstance(default, BaseModel):
         return default.model_dump(mode="json")
@@ -107,6 +146,7 @@ def _default(model: Any, path: list[str], data: Any) -> Any:
 def _index(items: list[Any], part: str, key: str) -> int:
     if not items:
         raise ScenarioError(f"--set {key}: there is none yet, so none can be changed; give the whole list")
+    # isdecimal() refuses negative positions, which Python would count from the end.
     if not part.isdecimal() or int(part) >= len(items):
         raise ScenarioError(f"--set {key}: '{part}' must be a position from 0 to {len(items) - 1}")
     return int(part)

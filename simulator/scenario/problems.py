@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, in sentences: the place, the value, and what would be right."""
+"""Sentences about the problems of a scenario: the place, the value, and what would be right."""
 
 from __future__ import annotations
 
@@ -24,25 +24,29 @@ def sentences(
     source: str,
     overrides: Mapping[str, Any],
 ) -> list[str]:
-    """Say every problem that pydantic has found in one sentence each.
+    """Write one sentence per problem that pydantic has found.
 
     Args:
-        error: what pydantic raised.
-        model: the model that the data was held to.
-        data: the data as plain Python, overrides included.
-        tree: the data of the file with its line numbers.
+        error: the error of pydantic.
+        model: class of the scenario.
+        data: plain data of the scenario, with the overrides.
+        tree: data of the file, with line numbers.
         source: name of the file.
-        overrides: what was changed, by dotted key.
+        overrides: overrides by dotted key.
+
+    Returns:
+        The sentences, most important first.
     """
     found = [problem for detail in error.errors(include_url=False) for problem in _problems(detail, data, model)]
-    # A misspelt field comes before what is missing because of it.
+    # A misspelt field comes first, because another field may be missing for that reason only.
     found.sort(key=lambda problem: problem[1] is None)
     lines = [_place(path, unknown, tree, source, overrides) + message for path, unknown, message in found]
+    # A single number in place of a span is checked as low and as high, which gives the same sentence twice.
     return list(dict.fromkeys(lines))
 
 
 def _fields_at(model: Any, path: FieldPath, data: Any) -> Iterable[str]:
-    """Names of the fields of the part of a scenario that stands at a path."""
+    """Return the names of the fields that the part of a scenario at a path may have."""
     for part in path:
         data = data[part]
         field = model.model_fields.get(part) if model is not None else None
@@ -51,7 +55,12 @@ def _fields_at(model: Any, path: FieldPath, data: Any) -> Iterable[str]:
 
 
 def _problems(detail: ErrorDetails, data: Any, model: type[BaseModel]) -> Iterator[tuple[FieldPath, str | None, str]]:
-    """What pydantic has found: the path of each problem, the unknown field there if it is one, and a sentence."""
+    """Yield the problems in one error of pydantic.
+
+    Yields:
+        The path of the problem, the name of the unknown field there or None, and what is wrong.
+    """
+    # "refused" is the type of the errors from `fields.refuse`, which hold several problems.
     path = _path(detail, data)
     if detail["type"] == "refused":
         for problem in detail["ctx"]["problems"]:
@@ -65,9 +74,10 @@ def _problems(detail: ErrorDetails, data: Any, model: type[BaseModel]) -> Iterat
 
 
 def _place(path: FieldPath, unknown: str | None, tree: CommentedMap, source: str, overrides: Mapping[str, Any]) -> str:
-    """Where a problem is: the override that brought it, or the file's line, and the field."""
+    """Return the place of a problem: the override or the line of the file, and the field."""
     field = ".".join(str(part) for part in path)
     culprit = field if unknown is None else f"{field}.{unknown}".lstrip(".")
+    # The override may lie above the problem (a part was replaced) or below it (a part became incomplete).
     given = next(
         (key for key in overrides if f"{culprit}.".startswith(f"{key}.") or key.startswith(f"{culprit}.")), None
     )
@@ -77,17 +87,19 @@ def _place(path: FieldPath, unknown: str | None, tree: CommentedMap, source: str
 
 
 def _path(detail: ErrorDetails, data: Any) -> FieldPath:
-    """The location of an error as a person wrote it: without the tags that pydantic adds for unions."""
+    """Return the location of an error as a person wrote it, without the tags that pydantic adds for unions."""
     path: FieldPath = []
     here = data
     tags = _tags(here)
     for part in detail["loc"]:
         if part in tags:
-            tags.remove(part)  # which of several models it is, said once
+            # A tag is removed only once: `layout: edges` has a field `edges`.
+            tags.remove(part)
             continue
         if _holds(here, part):
             here = here[part]
             tags = _tags(here)
+        # A missing field is not in the data, but a person needs its name.
         elif detail["type"] != "missing" or part != detail["loc"][-1]:
             continue
         path.append(part)
@@ -95,17 +107,20 @@ def _path(detail: ErrorDetails, data: Any) -> FieldPath:
 
 
 def _tags(node: Any) -> list[Any]:
+    """Return the values in a part of a scenario by which a model may have been chosen."""
     names = [key.removeprefix(".") for key in DISCRIMINATORS]
     return [node[name] for name in names if isinstance(node.get(name), str)] if isinstance(node, dict) else []
 
 
 def _holds(node: Any, part: str | int) -> bool:
+    """Return whether a part of a scenario has a key or position."""
     if isinstance(node, list):
         return isinstance(part, int) and part < len(node)
     return isinstance(node, dict) and part in node
 
 
 def _sentence(detail: ErrorDetails, data: Any, path: list[str | int]) -> str:
+    """Return what is wrong, in the words of pydantic adapted to a scenario file."""
     if detail["type"] == "missing":
         return "is missing"
     message = detail["msg"]
@@ -122,7 +137,7 @@ def _sentence(detail: ErrorDetails, data: Any, path: list[str | int]) -> str:
 
 
 def _line(tree: Any, path: list[str | int]) -> str:
-    """``:LINE`` of the last part of the path that stands in the file."""
+    """Return ``:LINE`` of the last part of a path that the file contains, or an empty text."""
     line = ""
     for part in path:
         marks = tree.lc.data if isinstance(tree, CommentedMap | CommentedSeq) else None

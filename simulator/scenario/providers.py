@@ -1,4 +1,4 @@
-"""What a scenario may say of ground stations and UAVs: places, equipment, radio, accuracy, bidding."""
+"""Settings of ground stations and UAVs: places, equipment, radio, accuracy and bidding."""
 
 from __future__ import annotations
 
@@ -25,137 +25,141 @@ from simulator.scenario.fields import (
 
 
 class RandomGains(Model):
-    """The paper's channel: gains drawn afresh for each link, log-normal, whatever the distance."""
+    """The paper's channel: a log-normal gain drawn for each link, independent of the distance."""
 
     model: Literal["random"] = "random"
     snr_db: Decibels = 15.0
-    """Median signal-to-noise ratio at one power unit, dB."""
+    """Median of the signal-to-noise ratio at one power unit, dB."""
     spread_db: Spread = 4.0
     """Standard deviation of the gain of a link, dB."""
 
 
 class DistanceRadio(Model):
-    """Log-distance path loss with shadowing that is a fixed function of place, and fading drawn for each link."""
+    """Log-distance path loss, shadowing that is a fixed function of the place, and fading drawn for each link."""
 
     model: Literal["distance"] = "distance"
     snr_db: Decibels = 25.0
-    """Signal-to-noise ratio at one power unit at the reference distance, dB."""
+    """Signal-to-noise ratio at one power unit and at the reference distance, dB."""
     reference_m: Positive = 50.0
     """Reference distance, m."""
     exponent: Annotated[Real, Field(gt=0, le=10)] = 3.0
     """Path-loss exponent."""
     shadowing_db: Spread = 4.0
-    """Standard deviation of the shadowing over places, dB."""
+    """Standard deviation of the shadowing over all places, dB."""
     correlation_m: Positive = 30.0
-    """Distance over which the shadowing stays alike, m."""
+    """Correlation length l of the shadowing, m: the correlation at distance d is exp(-d^2 / (2 l^2))."""
     spread_db: Spread = 2.0
     """Standard deviation of the fading of a link, dB."""
 
 
 class AirRadio(Model):
-    """Free space from above, less a loss that depends on the line of sight (Al-Hourani, by elevation angle)."""
+    """Free-space path loss plus an excess loss that depends on the line of sight (Al-Hourani et al. 2014)."""
 
     model: Literal["air"] = "air"
     snr_db: Decibels = 25.0
-    """Signal-to-noise ratio at one power unit at the reference distance with a line of sight, dB."""
+    """Signal-to-noise ratio in free space at one power unit and at the reference distance, dB."""
     reference_m: Positive = 100.0
     """Reference distance, m."""
     exponent: Annotated[Real, Field(gt=0, le=10)] = 2.0
     """Path-loss exponent."""
     a: Positive = 9.61
-    """First environment parameter of the line-of-sight probability (9.61: urban)."""
+    """Parameter a of the line-of-sight probability 1 / (1 + a exp(-b (elevation - a))); urban: 9.61."""
     b: Positive = 0.16
-    """Second environment parameter of the line-of-sight probability, 1/degree (0.16: urban)."""
+    """Parameter b of the line-of-sight probability, 1/degree; urban: 0.16."""
     line_of_sight_loss_db: Spread = 1.0
     """Excess loss with a line of sight, dB."""
     blocked_loss_db: Spread = 20.0
     """Excess loss without a line of sight, dB."""
     correlation_m: Positive = 30.0
-    """Distance over which the line of sight stays alike, m."""
+    """Correlation length of the random field over places that decides the line of sight, m."""
     spread_db: Spread = 1.0
     """Standard deviation of the fading of a link, dB."""
 
 
+# The field `model` selects one class, so that a message is about the fields of that class only.
 Radio = Annotated[RandomGains | DistanceRadio | AirRadio, Field(discriminator="model")]
 
 
 class PowerLawAccuracy(Model):
-    """Error 1 - R = scale U^(1/shape), U uniform."""
+    """Accuracy R with the error 1 - R = scale U^(1/shape), where U is uniform on [0, 1]."""
 
     model: Literal["power-law"] = "power-law"
     scale: Annotated[Real, Field(gt=0, le=1)] = 0.5
-    """Largest error."""
+    """Largest error 1 - R."""
     shape: Positive = 6.0
-    """Inverse of the exponent of U; above twice the accuracy exponent the match value has a finite variance."""
+    """Inverse of the exponent of U. The match value has finite variance if this exceeds 2 beta."""
     pixels: Annotated[Whole, Field(gt=0, le=1_000_000_000)] | None = None
-    """With k pixels, the accuracy is the matched share, Binomial(k, R)/k, of (7) and (8)."""
+    """Number k of pixels. If given, the accuracy is a share of matched pixels (7, 8), Binomial(k, R) / k."""
 
 
 class LogNormalAccuracy(Model):
-    """Error 1 - R log-normal."""
+    """Accuracy R with a log-normal error 1 - R."""
 
     model: Literal["log-normal"] = "log-normal"
     median_error: Annotated[Real, Field(gt=0, le=1)] = 0.34
-    """Median error."""
+    """Median of the error 1 - R."""
     log_sd: LogSd = 0.15
     """Standard deviation of the logarithm of the error."""
     pixels: Annotated[Whole, Field(gt=0, le=1_000_000_000)] | None = None
-    """With k pixels, the accuracy is the matched share, Binomial(k, R)/k, of (7) and (8)."""
+    """Number k of pixels. If given, the accuracy is a share of matched pixels (7, 8), Binomial(k, R) / k."""
 
 
 Accuracy = Annotated[PowerLawAccuracy | LogNormalAccuracy, Field(discriminator="model")]
 
 
 class Place(Model):
-    """Where one provider stands, and what sets it apart from its kind."""
+    """One provider with a place of its own, and the settings in which it differs from its kind."""
 
     name: Annotated[str, Field(min_length=1)]
-    """Name, unique among all providers."""
+    """Name of the provider, unique among all providers."""
     x: Real
-    """Position, m east."""
+    """Position east of the origin, m."""
     y: Real
-    """Position, m north."""
+    """Position north of the origin, m."""
     radius_m: Positive | None = None
-    """Coverage radius on the ground, m; that of its kind if not given."""
+    """Coverage radius on the ground, m. If not given, the value of its kind applies."""
     uplink_mhz: Span | None = None
-    """Uplink bandwidth, MHz; that of its kind if not given."""
+    """Uplink bandwidth, MHz. If not given, the value of its kind applies."""
     downlink_mhz: Span | None = None
-    """Downlink bandwidth, MHz; that of its kind if not given."""
+    """Downlink bandwidth, MHz. If not given, the value of its kind applies."""
     power_units: Span | None = None
-    """Transmit power, units of 100 mW; that of its kind if not given."""
+    """Transmit power, units of 100 mW. If not given, the value of its kind applies."""
     gpu_units: Span | None = None
-    """GPU speed, 1e9 /s; that of its kind if not given."""
+    """GPU speed, 1e9 /s. If not given, the value of its kind applies."""
     cpu_units: Span | None = None
-    """CPU speed, 1e9 bit/s; that of its kind if not given."""
+    """CPU speed, 1e9 bit/s. If not given, the value of its kind applies."""
 
 
 class Providers(Model):
-    """What ground stations and UAVs have in common; a span is drawn once a world, or once a round in `rounds`."""
+    """Settings that ground stations and UAVs have in common.
+
+    A value with a span is drawn once per provider and world. In `rounds` it is drawn again in each round.
+    """
 
     count: Count | None = None
-    """How many; where `placed` lists them, leave it out."""
+    """Number of providers on the ring. Leave it out if `placed` lists the providers."""
     placed: tuple[Place, ...] | None = None
-    """Each one with its place, instead of a ring."""
+    """List of the providers, each with its place, instead of the ring."""
     center: tuple[Real, Real] = (0.0, 0.0)
-    """Centre of the ring, m."""
+    """Centre of the ring, [m east, m north]."""
     ring_m: NonNegative = 140.0
     """Radius of the ring, m."""
     first_angle_deg: Real = 0.0
-    """Direction of the first one on the ring, degrees from east, counter-clockwise."""
+    """Direction of the first provider on the ring, degrees counter-clockwise from east."""
     radius_m: Positive = 220.0
     """Coverage radius on the ground, m."""
     uplink_mhz: Span = (20.0, 60.0)
-    """Uplink bandwidth B^u, MHz."""
+    """Uplink bandwidth B^u, MHz: one number, or [low, high] for a uniform draw."""
     downlink_mhz: Span = (20.0, 60.0)
-    """Downlink bandwidth B^d, MHz."""
+    """Downlink bandwidth B^d, MHz: one number, or [low, high] for a uniform draw."""
     power_units: Span = (1.0, 10.0)
-    """Transmit power p^d, units of 100 mW."""
+    """Transmit power p^d, units of 100 mW: one number, or [low, high] for a uniform draw."""
     gpu_units: Span = (0.5, 2.0)
-    """GPU speed f^g, 1e9 /s."""
+    """GPU speed f^g, 1e9 /s: one number, or [low, high] for a uniform draw."""
     cpu_units: Span = (0.5, 2.0)
-    """CPU speed f^c, 1e9 bit/s."""
+    """CPU speed f^c, 1e9 bit/s: one number, or [low, high] for a uniform draw."""
     bidding: Bidding = Field(default={"all": "truthful"})
-    """How they bid: `truthful` or `shade=FACTOR` (FACTOR times the value), for all or by provider name."""
+    """Bidding rule for all, or by name: `truthful`, or `shade=FACTOR` to bid FACTOR times the value."""
 
     @model_validator(mode="after")
     def _placed_or_counted(self) -> Providers:
@@ -164,11 +168,18 @@ class Providers(Model):
         return self
 
     def total(self) -> int:
-        """How many providers of this kind there are."""
+        """Return the number of providers of this kind."""
         return len(self.placed) if self.placed is not None else (self.count or 0)
 
     def bid_factor(self, name: str) -> float:
-        """What the provider of that name multiplies its value with when it bids; 1 is truthful."""
+        """Return the factor by which a provider multiplies its value when it bids.
+
+        Args:
+            name: name of the provider.
+
+        Returns:
+            The factor. The truthful factor is 1.
+        """
         rule = self.bidding.get(name, self.bidding.get("all", "truthful"))
         return 1.0 if rule == "truthful" else float(rule.removeprefix("shade="))
 
@@ -177,9 +188,9 @@ class Stations(Providers):
     """The ground base stations."""
 
     radio: Radio = DistanceRadio()
-    """Radio model of their links."""
+    """Radio model of the links to these providers."""
     accuracy: Accuracy = PowerLawAccuracy()
-    """Distribution of their accuracy."""
+    """Distribution of the accuracy of these providers."""
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Stations:
@@ -189,17 +200,18 @@ class Stations(Providers):
 
 
 class Uavs(Providers):
-    """The hovering UAVs: `radius_m` is the footprint on the ground."""
+    """The hovering UAVs, whose coverage radius is that of the footprint on the ground."""
 
+    # A UAV hovers above the middle unless the scenario says otherwise; a ring is for several UAVs.
     ring_m: NonNegative = 0.0
     """Radius of the ring, m."""
     altitude_m: Positive = 100.0
     """Height above the road, m."""
     report_s: Period = 10.0
-    """Seconds from one report of a UAV, and so from one renewal of its bid, to the next."""
+    """Time from one report of a UAV to the next, s. A UAV renews its bid at each report."""
     bids_on: Literal["report", "conditions", "value"] = "report"
-    """What a UAV bids on: its last report, the public conditions, or its true value, which it is not to know."""
+    """Basis of a UAV's bid: its last `report`, the public `conditions`, or its true `value` as in (12b)."""
     radio: Radio = AirRadio()
-    """Radio model of their links."""
+    """Radio model of the links to these providers."""
     accuracy: Accuracy = LogNormalAccuracy()
-    """Distribution of their accuracy."""
+    """Distribution of the accuracy of these providers."""

@@ -1,4 +1,4 @@
-"""What a scenario may say: typed fields with units, defaults and limits."""
+"""A scenario: typed fields with units, defaults and limits."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ from simulator.scenario.traffic import Traffic
 
 
 class Scenario(Model):
-    """A world and its market, complete; `Scenario.load` reads one."""
+    """A complete description of a world and its market; `Scenario.load` reads one."""
 
     name: Annotated[str, Field(min_length=1, max_length=10_000)]
-    """Name; run folders are called after it."""
+    """Name of the scenario. Run folders are named after it."""
     about: str = ""
-    """What the scenario shows."""
+    """One line that says what the scenario shows."""
     duration_s: Positive = 3600.0
     """Length of a run, s."""
     traffic: Traffic
-    """Who drives where."""
+    """The vehicles: independent rounds, a recording, or generated traffic."""
     stations: Stations
     """The ground base stations."""
     uavs: Uavs = Uavs(count=1)
-    """The UAVs; `count: 0` for none."""
+    """The UAVs. With `count: 0` there are none."""
     tasks: Tasks = Tasks()
-    """What vehicles ask for."""
+    """The tasks that vehicles request."""
     market: Market = Market()
-    """The auction."""
+    """The auction and its weights."""
     outages: Outages = Outages()
-    """Times in which providers do not work."""
+    """Times at which providers are out of service."""
 
     @model_validator(mode="after")
     def _distinct_names(self) -> Scenario:
         names = [*self.uav_names(), *self.station_names()]
+        # Overrides, outages and messages refer to providers by name.
         again = sorted({name for name in names if names.count(name) > 1})
         problems = [Problem((), f"two providers are called '{name}'; give each a name of its own") for name in again]
         for part, own in (("stations", self.station_names()), ("uavs", self.uav_names())):
@@ -57,6 +58,7 @@ class Scenario(Model):
 
     @model_validator(mode="after")
     def _rounds_have_no_places(self) -> Scenario:
+        # Path loss and line of sight need positions, which rounds do not have.
         if not self.traffic.has_places:
             radios = {"stations": self.stations.radio, "uavs": self.uavs.radio}
             refuse(
@@ -78,7 +80,7 @@ class Scenario(Model):
             "failures": self.outages.failures,
         }
         if not self.traffic.has_places and any(named.values()):
-            refuse(Problem(("outages",), "in 'rounds' nobody lasts from one round to the next; leave them out"))
+            refuse(Problem(("outages",), "cannot occur in 'rounds', where each round is independent; leave them out"))
         known = ["stations", "uavs", *self.uav_names(), *self.station_names()]
         problems = []
         for part, outages in named.items():
@@ -92,43 +94,61 @@ class Scenario(Model):
         return self
 
     def providers_called(self, name: str) -> list[int]:
-        """Ids of the provider of that name, or of all `stations` or `uavs`; empty if there is none."""
+        """Return the ids of the providers that a name stands for.
+
+        Args:
+            name: name of one provider, or `stations` or `uavs` for all providers of a kind.
+
+        Returns:
+            The ids, or an empty list if there is no such provider.
+        """
         uavs, names = self.uavs.total(), [*self.uav_names(), *self.station_names()]
+        # UAVs have the ids 0 to U - 1, ground stations the ids after them.
         kinds = {"uavs": range(uavs), "stations": range(uavs, len(names))}
         return list(kinds[name]) if name in kinds else [number for number, own in enumerate(names) if own == name]
 
     def uav_names(self) -> list[str]:
-        """Names of the UAVs, by id from 0."""
+        """Return the names of the UAVs, whose ids begin at 0."""
         return _names(self.uavs, "u")
 
     def station_names(self) -> list[str]:
-        """Names of the ground stations, by id from the number of UAVs."""
+        """Return the names of the ground stations, whose ids begin at the number of UAVs."""
         return _names(self.stations, "s")
 
     @classmethod
     def load(cls, scenario: str | Path | Scenario, **overrides: Any) -> Scenario:
-        """Read a shipped scenario by name, or one from a YAML file, with overrides such as ``**{"stations.count": 7}``.
+        """Read a scenario and apply overrides.
+
+        Args:
+            scenario: name of a shipped scenario, path of a YAML file, or a scenario.
+            overrides: values by dotted key, such as ``**{"stations.count": 7}``.
 
         Raises:
-            ScenarioError: no scenario has that name, or a field is wrong; the message names file, line and field.
+            ScenarioError: no scenario has that name, or a field is wrong. The message names file, line and field.
         """
         return document.load(cls, scenario, overrides)
 
     @classmethod
     def problems(cls, file: str | Path) -> list[str]:
-        """List everything that is wrong with the fields of a scenario file; empty if nothing is.
+        """List all problems of the fields of a scenario file.
+
+        Args:
+            file: path of a YAML file, or name of a shipped scenario.
+
+        Returns:
+            One sentence per problem.
 
         Raises:
-            ScenarioError: no scenario has that name, or the file is not YAML.
+            ScenarioError: no scenario has that name, or the file is not valid YAML.
         """
         return document.problems_of(cls, file)
 
     def to_yaml(self, directory: Path, recording: str | None = None) -> str:
-        """Write the complete scenario as YAML; a data file that is not shipped is named relative to a folder.
+        """Return the complete scenario as YAML.
 
         Args:
-            directory: the folder where the text will stand.
-            recording: name of a file in ``directory`` that takes the place of the scenario's recording.
+            directory: folder to which the text will be written. Paths of data files are relative to it.
+            recording: name of a file in ``directory`` that replaces the recording of the scenario.
         """
         return document.dump(self, directory, recording)
 

@@ -1,4 +1,4 @@
-"""The scenarios and recordings that come with the project."""
+"""Access to the scenarios and recordings that come with the project."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from importlib import resources
 from pathlib import Path
 
 SHIPPED = "package:"
-"""Prefix of a data file that is shipped with the project."""
+"""Prefix of the name of a data file that comes with the project."""
 
 
 def shipped_scenarios() -> list[str]:
-    """Names of the scenarios that come with the project, sorted."""
+    """Return the names of the shipped scenarios, sorted."""
     return sorted(
         entry.name.removesuffix(".yaml")
         for entry in resources.files("scenarios").iterdir()
@@ -19,12 +19,16 @@ def shipped_scenarios() -> list[str]:
 
 
 def shipped_text(name: str) -> str:
-    """The YAML text of a shipped scenario, comments and all."""
+    """Return the YAML text of a shipped scenario, with its comments."""
     return (resources.files("scenarios") / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def data_path(file: str) -> Path:
-    """Where a data file named in a scenario lies: `package:NAME` or a path."""
+    """Return the path of a data file.
+
+    Args:
+        file: the file as a scenario names it: ``package:NAME``, or a path.
+    """
     if file.startswith(SHIPPED):
         return Path(str(resources.files("scenarios") / "data" / file.removeprefix(SHIPPED)))
     return Path(file)

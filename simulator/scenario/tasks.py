@@ -1,4 +1,4 @@
-"""What vehicles ask for: the kinds of task, their sizes, and what a request is worth."""
+"""Settings of the tasks: their kinds and sizes, and what a request is worth."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from pydantic import Field, model_validator
 from simulator.scenario.fields import LogSd, Model, NonNegative, Positive, Problem, Real, Span, refuse
 
 TaskKindName: TypeAlias = Literal["ar_navigation", "pedestrian_detection", "entertainment_3d"]
+"""Name of a kind of task."""
 
 
 TASK_KINDS: tuple[TaskKindName, ...] = get_args(TaskKindName)
-"""The vehicle-twin tasks of the paper."""
+"""The kinds of vehicle-twin task that the paper names."""
 
 
 class TaskKind(Model):
     """One kind of vehicle-twin task."""
 
     share: NonNegative = 1.0
-    """Share of the requests, relative to the other kinds."""
+    """Share of this kind among the requests, relative to the other kinds."""
     deadline_s: Positive | None = None
-    """Seconds after which the result is of no use; none if not given."""
+    """Time from the request after which the result is useless, s. If not given, there is no deadline."""
     gpu_per_bit: Positive = 0.5
-    """GPU work a bit e_p, 1/bit."""
+    """GPU work per bit e_p, 1/bit."""
 
 
 class Tasks(Model):
-    """What vehicles ask for."""
+    """The tasks that vehicles request."""
 
     size_mb: Span = (20.0, 40.0)
-    """Input size D, MB; the result has the same size."""
+    """Input size D, MB: one number, or [low, high] for a uniform draw. The result has the same size."""
     demand_log_sd: LogSd = 0.8
-    """Log-sd of what a request is worth to anyone (log-normal, mean 1)."""
+    """Standard deviation of ln(demand). The demand is a factor with mean 1 on everybody's value of a task."""
     power_units: Span = (1.0, 10.0)
-    """Transmit power p^u of the vehicle, units of 100 mW."""
+    """Transmit power p^u of a vehicle, units of 100 mW: one number, or [low, high] for a uniform draw."""
     accuracy_cap: Annotated[Real, Field(gt=0, lt=1)] = 0.98
-    """Accuracy above which a match value no longer grows."""
+    """Largest accuracy R in the match value (10), which would be infinite at R = 1."""
     kinds: dict[TaskKindName, TaskKind] = Field(
         default={
             "ar_navigation": TaskKind(),
@@ -45,15 +46,17 @@ class Tasks(Model):
             "entertainment_3d": TaskKind(),
         }
     )
-    """The kinds of task that occur."""
+    """The kinds of task that occur, by name."""
 
     def mean_inverse_mb(self) -> float:
-        """Mean of 1/D over the uniform sizes, 1/MB."""
+        """Return the mean of 1/D over the uniform sizes D, 1/MB."""
+        # E[1/D] = ln(high / low) / (high - low), whose limit for high = low is 1 / low.
         low, high = self.size_mb
         return math.log(high / low) / (high - low) if high > low else 1.0 / low
 
     @model_validator(mode="after")
     def _some_kind(self) -> Tasks:
+        # The shares are divided by their sum.
         if sum(kind.share for kind in self.kinds.values()) <= 0.0:
             refuse(Problem(("kinds",), "at least one kind needs a share above 0"))
         return self

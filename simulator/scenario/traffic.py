@@ -1,4 +1,4 @@
-"""What a scenario may say of traffic: rounds without roads, a recording, or generated roads, arrivals and signals."""
+"""Settings of the traffic: independent rounds, a recording, or generated roads, arrivals and signals."""
 
 from __future__ import annotations
 
@@ -42,15 +42,18 @@ class TrafficKind(Model):
 
 
 class Rounds(TrafficKind):
-    """No roads: round k is at k times `every_s` with vehicle k, everything is drawn afresh, nobody queues."""
+    """Independent rounds without roads: one vehicle per round, new draws, and no queues.
+
+    Round k takes place at the time k times `every_s`, with vehicle k.
+    """
 
     kind: Literal["rounds"]
     every_s: Period = 1.0
-    """Seconds from one round to the next."""
+    """Time from one round to the next, s."""
     uav_factor_log_sd: LogSd = 1.0
-    """Log-sd of the public factor, mean 1, that divides every stage time of the UAV."""
+    """Standard deviation of ln(F). F is a public factor with mean 1 that divides the stage times of a UAV."""
     ground_factor_log_sd: LogSd = 0.3
-    """Log-sd of the public factor, mean 1, that divides every stage time of all ground stations."""
+    """Standard deviation of ln(F). F is a public factor with mean 1 that divides all stations' stage times."""
 
     has_places: ClassVar[bool] = False
 
@@ -60,15 +63,15 @@ class Rounds(TrafficKind):
 
 
 class RecordedTraffic(TrafficKind):
-    """Traffic from a recording in SUMO's floating-car format (XML, CSV or Parquet, .gz or not)."""
+    """Recorded traffic in SUMO's floating-car format: XML or CSV, also gzipped (.gz), or Parquet."""
 
     kind: Literal["recorded"]
     file: str
-    """Path of the recording; `package:NAME` is one that is shipped."""
+    """Path of the recording, relative to the scenario file. `package:NAME` is a shipped recording."""
     max_gap_s: Positive = 5.0
-    """Longest gap that is interpolated, s; after a longer one the vehicle has left and enters again."""
+    """Longest gap that is interpolated, s. After a longer gap the vehicle has left and enters again."""
     reference_speed_mps: Positive = 8.0
-    """Speed at which a vehicle is expected to leave a coverage, at least, m/s."""
+    """Least speed in the forecast of how long a provider will cover a vehicle, m/s."""
 
     @property
     def data_file(self) -> str:
@@ -77,11 +80,11 @@ class RecordedTraffic(TrafficKind):
 
 
 class FourWay(Model):
-    """Four arms that meet at one junction at the origin: north, east, south, west."""
+    """One junction at the origin with four arms: north, east, south and west."""
 
     layout: Literal["four_way"] = "four_way"
     arm_m: Metres = 300.0
-    """Length of each arm, from the centre, m."""
+    """Length of each arm from the centre of the junction, m."""
     lanes: Annotated[Whole, Field(ge=1, le=6)] = 1
     """Lanes in each direction."""
     speed_mps: Speed = 13.9
@@ -89,11 +92,11 @@ class FourWay(Model):
 
 
 class TJunction(Model):
-    """Three arms that meet at one junction at the origin: east, south, west."""
+    """One junction at the origin with three arms: east, south and west."""
 
     layout: Literal["t_junction"]
     arm_m: Metres = 300.0
-    """Length of each arm, from the centre, m."""
+    """Length of each arm from the centre of the junction, m."""
     lanes: Annotated[Whole, Field(ge=1, le=6)] = 1
     """Lanes in each direction."""
     speed_mps: Speed = 13.9
@@ -101,13 +104,13 @@ class TJunction(Model):
 
 
 class Grid(Model):
-    """Rows and columns of junctions with arms all around; the middle of the grid is the origin."""
+    """Rows and columns of junctions around the origin, with an arm at each end of a row or column."""
 
     layout: Literal["grid"]
     rows: Annotated[Whole, Field(ge=1, le=20)] = 3
-    """Junctions from south to north."""
+    """Number of rows, from south to north."""
     columns: Annotated[Whole, Field(ge=1, le=20)] = 3
-    """Junctions from west to east."""
+    """Number of columns, from west to east."""
     block_m: Metres = 250.0
     """Distance from one junction to the next, m."""
     arm_m: Metres = 200.0
@@ -119,18 +122,18 @@ class Grid(Model):
 
 
 class Edge(Model):
-    """One road of an edge list, in both directions unless it is one-way."""
+    """One road of a list of edges."""
 
     begin: str
-    """Node at which it begins."""
+    """Name of the node at which the road begins."""
     end: str
-    """Node at which it ends."""
+    """Name of the node at which the road ends."""
     lanes: Annotated[Whole, Field(ge=1, le=6)] = 1
     """Lanes in each direction."""
     speed_mps: Speed = 13.9
     """Speed limit, m/s."""
     one_way: bool = False
-    """No lanes lead back."""
+    """True if the road has no lanes from its end back to its begin."""
 
 
 SHORTEST_M = 0.1
@@ -138,17 +141,18 @@ SHORTEST_M = 0.1
 
 
 class EdgeList(Model):
-    """Roads of one's own: nodes by place and the edges between them; where three or more meet there is a signal."""
+    """A list of nodes and edges. A node at which three or more roads meet has a signal."""
 
     layout: Literal["edges"]
     nodes: dict[str, tuple[Real, Real]]
-    """Places of the nodes, [m east, m north]; vehicles enter and leave at nodes with one neighbour."""
+    """Place of each node, [m east, m north]. Vehicles enter and leave at nodes with one neighbour."""
     edges: tuple[Edge, ...]
-    """The roads."""
+    """The roads between the nodes."""
 
     @model_validator(mode="after")
     def _edges_join_nodes(self) -> EdgeList:
         ways: set[tuple[str, str]] = set()
+        # All problems are collected, so that a person can correct the file in one go.
         problems = []
         for number, edge in enumerate(self.edges):
             unknown = [side for side in ("begin", "end") if getattr(edge, side) not in self.nodes]
@@ -158,10 +162,12 @@ class EdgeList(Model):
                 problems.append(Problem(("edges", number, side), offer))
             if unknown:
                 continue
+            # A road needs a direction, which two nodes at one place do not give.
             if math.dist(self.nodes[edge.begin], self.nodes[edge.end]) < SHORTEST_M:
                 close = f"'{edge.begin}' and '{edge.end}' are less than {SHORTEST_M:g} m apart"
                 problems.append(Problem(("edges", number), close))
             for way in ((edge.begin, edge.end),) if edge.one_way else ((edge.begin, edge.end), (edge.end, edge.begin)):
+                # A road that is given twice in both directions is one problem, not two.
                 if way in ways and not (problems and problems[-1].path == ("edges", number)):
                     problems.append(
                         Problem(("edges", number), f"the road from '{way[0]}' to '{way[1]}' is given twice")
@@ -172,35 +178,42 @@ class EdgeList(Model):
 
 
 class Turning(Model):
-    """Shares of the vehicles that turn at a junction; where a direction is missing the others share what is left."""
+    """Shares of the vehicles that turn left, go straight on or turn right at a junction.
+
+    If a junction lacks a direction, the shares of the others are scaled to the sum 1.
+    """
 
     left: NonNegative = 0.2
-    """Share that turns left."""
+    """Share of the vehicles that turn left."""
     straight: Annotated[Real, Field(gt=0)] = 0.6
-    """Share that goes straight on."""
+    """Share of the vehicles that go straight on."""
     right: NonNegative = 0.2
-    """Share that turns right."""
+    """Share of the vehicles that turn right."""
 
 
 class Signals(Model):
-    """Fixed-time signals at every junction: two phases, one for each axis, that split the cycle evenly."""
+    """Fixed-time signals at every junction: two phases that share the cycle equally.
+
+    One phase is for north and south, the other for east and west.
+    """
 
     cycle_s: Period = 60.0
     """Length of the cycle, s."""
     yellow_s: NonNegative = 3.0
-    """Yellow after each green, s."""
+    """Length of the yellow after each green, s."""
     all_red_s: NonNegative = 2.0
-    """All red after each yellow, s."""
+    """Time after each yellow in which all signals are red, s."""
     offset_s: Real = 0.0
-    """When the first cycle begins, s."""
+    """Time at which the first cycle begins, s."""
+    # A junction's cycle begins later by its distance from the westernmost junction divided by this speed.
     wave_mps: Positive | None = None
-    """Speed of a green wave from west to east: a junction's cycle begins later by its distance over it; m/s."""
+    """Speed of a green wave from west to east, m/s. If not given, all cycles begin together."""
     saturation_headway_s: Period = 2.0
-    """Headway at which a queue discharges, s."""
+    """Saturation headway: time between two vehicles of a discharging queue, s."""
     startup_lost_s: NonNegative = 2.0
-    """Green that is lost until a queue moves, s."""
+    """Start-up lost time: green before a queue begins to move, s."""
     yellow_used_s: NonNegative = 2.0
-    """Yellow in which vehicles still cross, s."""
+    """Part of the yellow in which vehicles still cross, s."""
 
     @model_validator(mode="after")
     def _some_green(self) -> Signals:
@@ -208,22 +221,24 @@ class Signals(Model):
             used = f"must be at most yellow_s, {self.yellow_s:g}, not {self.yellow_used_s:g}"
             refuse(Problem(("yellow_used_s",), used))
         if self.green_s < self.startup_lost_s + self.saturation_headway_s:
-            left = f"leave {self.green_s:.3g} s of green a phase, too little for one vehicle; make cycle_s longer"
+            left = f"leave {self.green_s:.3g} s of green per phase, too little for one vehicle; make cycle_s longer"
             refuse(Problem((), left))
         return self
 
     @property
     def green_s(self) -> float:
-        """Green of each of the two phases, s."""
+        """Length of the green of each of the two phases, s."""
         return self.cycle_s / 2 - self.yellow_s - self.all_red_s
 
 
 MOST_PER_H = 36_000.0
+"""Highest rate of arrivals, vehicles/h."""
 
 Rate = Annotated[Real, Field(ge=0, le=MOST_PER_H)]
-"""Vehicles an hour, at most ten a second."""
+"""Vehicles per hour, at most ten per second."""
 
 
+# Without a tag, pydantic would report a wrong rate twice: once as a number and once as a mapping.
 def _rates_kind(value: Any) -> str:
     return "by entry" if isinstance(value, dict) else "everywhere"
 
@@ -234,22 +249,24 @@ Rates = Annotated[
 
 
 class Arrivals(Model):
-    """How vehicles enter at the ends of the roads."""
+    """Arrivals of vehicles at the entries of the roads."""
 
     rate_per_h: Rates = 600.0
-    """Vehicles an hour at each entry, or by the entry's name."""
+    """Vehicles per hour at each entry, or by name of the entry. Entries that are not named have rate 0."""
     process: Literal["poisson", "headway", "even"] = "poisson"
-    """Poisson; headway: a least headway and an exponential rest; even: evenly spaced."""
+    """Gaps between vehicles: `poisson` exponential, `headway` a least headway plus exponential, `even` equal."""
     min_headway_s: NonNegative = 1.5
-    """Least headway of the headway process, s."""
+    """Least headway of the process `headway`, s."""
     profile: tuple[tuple[NonNegative, Annotated[Real, Field(ge=0, le=100)]], ...] = ((0.0, 1.0),)
-    """Factor on the rates over time: [s, factor] in order of time, straight in between."""
+    """Factor on the rates over time: [s, factor] pairs in order of time, with straight lines between them."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Arrivals:
+        # The factors are interpolated over time, so no two of them may have the same time.
         times = [time for time, _ in self.profile]
         if not times or times != sorted(set(times)):
             refuse(Problem(("profile",), "must be [s, factor] pairs in increasing order of time"))
+        # Rate and factor are each in range, but their product can still be a rate that no run can bear.
         rates = self.rate_per_h.values() if isinstance(self.rate_per_h, dict) else (self.rate_per_h,)
         most = max(rates, default=0.0) * max(factor for _, factor in self.profile)
         if most > MOST_PER_H:
@@ -260,19 +277,19 @@ class Arrivals(Model):
 
 
 class GeneratedTraffic(TrafficKind):
-    """Vehicles on generated roads with fixed-time signals."""
+    """Generated vehicles on a network of roads with fixed-time signals."""
 
     kind: Literal["generated"]
     roads: Annotated[FourWay | TJunction | Grid | EdgeList, Field(discriminator="layout")] = FourWay()
-    """The roads."""
+    """The network of roads."""
     arrivals: Arrivals = Arrivals()
-    """Who enters when."""
+    """The arrivals of vehicles."""
     turning: Turning = Turning()
-    """Who turns where."""
+    """The shares of vehicles that turn."""
     signals: Signals = Signals()
-    """The signals."""
+    """The signal plans."""
     speed_sd: Annotated[Real, Field(ge=0, le=0.3)] = 0.08
-    """Standard deviation of a vehicle's free speed, as a share of the speed limit."""
+    """Standard deviation of the ratio of a vehicle's free speed to the speed limit."""
     jam_spacing_m: Positive = 7.5
     """Distance from one standing vehicle to the next, m."""
 

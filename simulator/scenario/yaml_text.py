@@ -1,4 +1,4 @@
-"""YAML that people write: read safely, with line numbers, and nothing in it that could run, repeat or never end."""
+"""Safe reading of YAML: with line numbers, and without anything that could run code or use unlimited memory."""
 
 from __future__ import annotations
 
@@ -23,17 +23,25 @@ from ruamel.yaml.tokens import (
 from simulator.errors import ScenarioError
 
 DEEPEST = 30
-"""Levels of nesting; a scenario needs six."""
+"""Deepest nesting that is read. A scenario needs six levels."""
 
 _OPENING = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken)
 _CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """YAML as a tree with line numbers; anchors, which can make a small file endless, and deep nesting are refused.
+    """Read YAML as a tree with line numbers.
+
+    Args:
+        text: the text.
+        source: name of the text in messages.
+
+    Returns:
+        The tree of the library ruamel.yaml.
 
     Raises:
-        ScenarioError: it is no YAML, or none that a scenario may have; the message names the line.
+        ScenarioError: the text is not valid YAML, or it has anchors, aliases or deep nesting. The message names the
+            line.
     """
     try:
         _refuse_tricks(text, source)
@@ -43,38 +51,52 @@ def parse_yaml(text: str, source: str) -> Any:
     except MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         line = f":{place.line + 1}" if place is not None else ""
-        raise ScenarioError(f"{source}{line}: this is no YAML: {error.problem or error.context or ''}") from None
-    except Exception as error:  # the library lets pass what its number and date patterns match but Python refuses
+        raise ScenarioError(f"{source}{line}: this is not valid YAML: {error.problem or error.context or ''}") from None
+    except Exception as error:
+        # Some texts match the library's patterns of numbers and dates, but Python cannot convert them.
         problem = str(error).partition("\n")[0]
-        raise ScenarioError(f"{source}: this is no YAML that a scenario may have: {problem}") from None
+        raise ScenarioError(f"{source}: this YAML cannot be read as a scenario: {problem}") from None
 
 
 def read_value(text: str, source: str) -> Any:
-    """One value in YAML as plain Python.
+    """Read one value in YAML as plain Python.
+
+    Args:
+        text: the text.
+        source: name of the text in messages.
 
     Raises:
-        ScenarioError: it is none.
+        ScenarioError: the text is not a value in YAML.
     """
     return plain(parse_yaml(text, source), source)
 
 
 def plain(node: Any, source: str) -> Any:
-    """The tree as plain Python.
+    """Return a tree of YAML as plain Python.
+
+    Args:
+        node: the tree.
+        source: name of the text in messages.
 
     Raises:
-        ScenarioError: there is a tag, which could ask for an object, or text that no file can hold.
+        ScenarioError: the tree has a tag, or a text that cannot be written to a file.
     """
+    # A tag such as !!python/object asks the reader to create an object, and so to run code.
     tag = getattr(node, "tag", None)
     if isinstance(node, TaggedScalar) or (
         isinstance(node, CommentedMap | CommentedSeq) and tag is not None and tag.value is not None
     ):
-        raise ScenarioError(f"{source}: the tag '{tag.value if tag else '!'}' has no place in a scenario; leave it out")
+        raise ScenarioError(
+            f"{source}: the tag '{tag.value if tag else '!'}' is not allowed in a scenario; leave it out"
+        )
     if isinstance(node, Mapping):
         return {str(plain(key, source)): plain(value, source) for key, value in node.items()}
     if isinstance(node, list | tuple):
         return [plain(value, source) for value in node]
+    # UTF-8 has no code for a surrogate, which is one half of a pair that stands for a character.
     if isinstance(node, str) and any("\ud800" <= mark <= "\udfff" for mark in node):
         raise ScenarioError(f"{source}: {node[:50]!r} holds half a character; leave it out")
+    # The library's own classes of numbers and texts carry formats and comments. bool comes before its base int.
     for kind in (bool, int, float, str):
         if isinstance(node, kind):
             return kind(node)
@@ -82,6 +104,8 @@ def plain(node: Any, source: str) -> Any:
 
 
 def _refuse_tricks(text: str, source: str) -> None:
+    """Refuse anchors, aliases and deep nesting before the tree is built."""
+    # Aliases of aliases can make a huge tree of a small file. Deep nesting can exhaust the stack of Python.
     depth = 0
     for token in YAML(typ="rt", pure=True).scan(text):
         depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
@@ -89,4 +113,6 @@ def _refuse_tricks(text: str, source: str) -> None:
         if depth > DEEPEST:
             raise ScenarioError(f"{source}:{line}: nested more than {DEEPEST} levels deep; a scenario needs six")
         if isinstance(token, AliasToken | AnchorToken):
-            raise ScenarioError(f"{source}:{line}: anchors and aliases have no place in a scenario")
+            raise ScenarioError(
+                f"{source}:{line}: anchors and aliases are not allowed in a scenario; write the value at each place"
+            )
