@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import operator
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
@@ -11,10 +13,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.errors import InputError, PolicyFailedError, RunError, shown
-from simulator.market.contracts import Information, Mechanism, Observation, Outcome, PricingPolicy
+from simulator.errors import InputError, PolicyFailedError, RunError, nearest, shown
+from simulator.market.contracts import (
+    Ask,
+    Award,
+    Bidder,
+    Choice,
+    Decide,
+    Information,
+    Mechanism,
+    Observation,
+    Outcome,
+    Policy,
+    PriceScale,
+    Seat,
+    Space,
+    View,
+)
 
 if TYPE_CHECKING:
+    from simulator.market.auction import Auction
+    from simulator.market.platform import Platform
     from simulator.scenario.scenario import Scenario
 
 
@@ -65,7 +84,7 @@ def information_of(policy: object) -> Information | None:
     return getattr(policy, "information", None)
 
 
-def reset_policy(policy: PricingPolicy, scenario: Scenario, rng: np.random.Generator) -> None:
+def reset_policy(policy: Policy, scenario: Scenario, rng: np.random.Generator) -> None:
     """Call the method ``reset`` of a policy, if it has one.
 
     Args:
@@ -82,60 +101,166 @@ def reset_policy(policy: PricingPolicy, scenario: Scenario, rng: np.random.Gener
             reset(scenario, rng)
 
 
-def reset_mechanism(mechanism: Mechanism, scenario: Scenario) -> None:
-    """Call the method ``reset`` of a mechanism, if it has one.
-
-    Args:
-        mechanism: mechanism of a run that begins.
-        scenario: scenario of the run.
+@contextmanager
+def failed(mechanism: object, task: int) -> Iterator[None]:
+    """Turn any exception of a mechanism into one error that names it and the task.
 
     Raises:
-        RunError: the method raised an exception.
+        PolicyFailedError: the mechanism raised an exception.
+    """
+    with blamed(f"mechanism {policy_label(mechanism)}, auction of task {task}: clear()", PolicyFailedError):
+        yield
+
+
+def reset_mechanism(mechanism: Mechanism, platform: Platform, rng: np.random.Generator) -> None:
+    """Tell a mechanism that a run begins, if it has ``reset``.
+
+    Raises:
+        RunError: it raised an exception.
     """
     with blamed(f"mechanism {policy_label(mechanism)}: reset()"):
         reset = getattr(mechanism, "reset", None)
         if reset is not None:
-            reset(scenario)
+            reset(platform, rng)
 
 
-def ask_price(policy: PricingPolicy, observation: Observation, task: int) -> float:
-    """Ask a policy for a price and check it.
-
-    Args:
-        policy: policy to ask.
-        observation: the part of the auction that the policy may see.
-        task: id of the task, for messages.
-
-    Returns:
-        rho >= 1, possibly ``inf``.
+def reset_bidder(bidder: Bidder, scenario: Scenario, rng: np.random.Generator) -> None:
+    """Tell a bidder that a run begins, if it has ``reset``.
 
     Raises:
-        PolicyFailedError: the policy raised an exception, or returned something other than a number >= 1.
+        RunError: it raised an exception.
+    """
+    with blamed(f"bidder {policy_label(bidder)}: reset()"):
+        reset = getattr(bidder, "reset", None)
+        if reset is not None:
+            reset(scenario, rng)
+
+
+def ask_bid(bidder: Bidder, view: View) -> float:
+    """Ask a bidder for its bid and hold it to the contract.
+
+    Raises:
+        PolicyFailedError: it raised an exception, or returned something other than a number >= 0.
+    """
+    place = f"bidder {policy_label(bidder)}, provider {view.provider}, task {view.task}"
+    with blamed(f"{place}: bid()", PolicyFailedError):
+        bid = bidder.bid(view)
+    if not (isinstance(bid, Real) and not isinstance(bid, bool) and 0.0 <= float(bid) < float("inf")):
+        raise PolicyFailedError(f"{place}: bid() returned {shown(bid)}; it must be a finite number >= 0")
+    return float(bid)
+
+
+def ask_action(policy: Policy, observation: Observation, space: Space, task: int) -> float | int:
+    """Ask the policy in a seat for its action and hold it to the contract.
+
+    Raises:
+        PolicyFailedError: it raised an exception, or its action is not in the space.
+    """
+    place = f"policy {policy_label(policy)}, auction of task {task}"
+    if isinstance(space, PriceScale):
+        with blamed(f"{place}: price()", PolicyFailedError):
+            rho = policy.price(observation)  # type: ignore[attr-defined]
+        return check_price(rho, place)
+    with blamed(f"{place}: act()", PolicyFailedError):
+        action = policy.act(observation, space)  # type: ignore[attr-defined]
+    return check_choice(action, space, observation.mask, place)
+
+
+def check_price(rho: object, place: str) -> float:
+    """Return a price scaling factor that is one.
+
+    Raises:
+        PolicyFailedError: it is not a number >= 1.
     """
     try:
-        rho = policy.price(observation)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # sys.exit() in a policy is a fault of the policy
-        raise PolicyFailedError(
-            f"policy {policy_label(policy)}, auction of task {task}: price() raised {describe(error)}"
-        ) from error
-    try:
-        # A plain float comes first: isinstance(rho, Real) asks an abstract base class, which is slower.
-        # bool is a Real, but True is not a price.
         valid = type(rho) is float or (isinstance(rho, Real) and not isinstance(rho, bool))
-        valid = valid and float(rho) >= 1.0
+        if valid and float(rho) >= 1.0:  # type: ignore[arg-type]
+            return float(rho)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError):
-        valid = False
-    if not valid:
-        raise PolicyFailedError(
-            f"policy {policy_label(policy)}, auction of task {task}: price() returned {shown(rho)}; "
-            "it must be a number >= 1 (inf gives the task to the UAV)"
-        )
-    return float(rho)
+        pass
+    raise PolicyFailedError(
+        f"{place}: price() returned {shown(rho)}; it must be a number >= 1 (inf gives the task to the UAV)"
+    )
 
 
-def give_feedback(policy: PricingPolicy, outcome: Outcome) -> None:
+def check_choice(action: object, space: Choice, mask: Sequence[bool] | None, place: str) -> int:
+    """Return the index of a choice that is allowed.
+
+    Raises:
+        PolicyFailedError: it is not a whole number in the range, or the mask forbids it.
+    """
+    allowed = [number for number in range(space.n) if mask is None or mask[number]]
+    try:
+        index = operator.index(action)  # type: ignore[arg-type]
+    except TypeError:
+        index = -1
+    if isinstance(action, bool) or index not in allowed:
+        raise PolicyFailedError(f"{place}: act() returned {shown(action)}; it must be one of {shown(allowed)}")
+    return index
+
+
+def check_ask(mechanism: object, step: Ask, tasks: Collection[int]) -> None:
+    """Hold a question of a mechanism to the contract.
+
+    Raises:
+        PolicyFailedError: it asks something that nobody can answer, or about a lot of another clearing.
+    """
+    place = f"mechanism {policy_label(mechanism)}"
+    if step.what != "bid":
+        raise PolicyFailedError(f"{place}: clear() asked for {shown(step.what)}; it can ask for 'bid'")
+    for lot in step.lots:
+        if lot.task not in tasks:
+            raise PolicyFailedError(f"{place}: clear() asked about task {lot.task}, which is not cleared now")
+
+
+def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Seat:
+    """Return the seat that a decision is for.
+
+    Raises:
+        PolicyFailedError: it is not a decision, there is no such seat, or its state is not what the seat declares.
+    """
+    place = f"mechanism {policy_label(mechanism)}"
+    if not isinstance(step, Decide):
+        raise PolicyFailedError(f"{place}: clear() yielded {shown(step)}; it must yield Ask or Decide")
+    seats = getattr(mechanism, "seats", {})
+    if step.seat not in seats:
+        raise PolicyFailedError(f"{place}: there is no seat {shown(step.seat)}; {nearest(str(step.seat), seats)}")
+    seat: Seat = seats[step.seat]
+    declared = {column.name for column in seat.state}
+    for name in step.state:
+        if name not in declared:
+            offer = nearest(name, declared) if declared else "it declares none"
+            raise PolicyFailedError(f"{place}: seat {step.seat} has not declared the state {shown(name)}; {offer}")
+    if not step.lots or any(lot.task not in tasks for lot in step.lots):
+        raise PolicyFailedError(f"{place}: a decision must be about lots that are cleared now")
+    return seat
+
+
+def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Auction]) -> None:
+    """Hold the awards of a mechanism to the contract.
+
+    Raises:
+        PolicyFailedError: they are not awards of lots that are cleared now, each at most once, to invited providers,
+            with finite payments.
+    """
+    place = f"mechanism {policy_label(mechanism)}"
+    if not isinstance(awards, list | tuple) or not all(isinstance(award, Award) for award in awards):
+        raise PolicyFailedError(f"{place}: clear() returned {shown(awards)}; it must return a list of Award")
+    seen: set[int] = set()
+    for award in awards:
+        task, provider = award.lot.task, award.provider
+        if task not in auctions or task in seen:
+            raise PolicyFailedError(f"{place}: clear() awarded task {task} twice, or without being asked to")
+        seen.add(task)
+        if provider is not None and (isinstance(provider, bool) or provider not in auctions[task].lot.invited):
+            invited = shown(list(auctions[task].lot.invited))
+            raise PolicyFailedError(f"{place}: task {task} went to {shown(provider)}; invited are {invited}")
+        for name, paid in (("provider", award.paid_by_provider), ("vehicle", award.paid_by_vehicle)):
+            if not isinstance(paid, Real) or isinstance(paid, bool) or not math.isfinite(paid):
+                raise PolicyFailedError(f"{place}: task {task}: paid_by_{name} is {shown(paid)}; it must be finite")
+
+
+def give_feedback(policy: Policy, outcome: Outcome) -> None:
     """Call the method ``feedback`` of a policy.
 
     Args:

@@ -45,7 +45,8 @@ class Fleet:
         x: position, m east, shape (providers,).
         y: position, m north, shape (providers,).
         radius_m: coverage radius on the ground, m, shape (providers,).
-        bid_factor: what each multiplies its value with when it bids, shape (providers,).
+        owners: their owners.
+        bidders: who answers for each when it bids, as text.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -58,7 +59,8 @@ class Fleet:
         self.x = np.array([place[0] for place in places])
         self.y = np.array([place[1] for place in places])
         self.radius_m = np.array([place[2] for place in places])
-        self.bid_factor = np.array([providers.bid_factor(name) for providers, names in groups for name in names])
+        self.owners = [providers.owners.get(name, name) for providers, names in groups for name in names]
+        self.bidders = [providers.bidder_of(name) for providers, names in groups for name in names]
         self._low, self._high = {}, {}
         for field in EQUIPMENT:
             spans = np.array([span for providers, _ in groups for span in _spans(providers, field)]).reshape(-1, 2)

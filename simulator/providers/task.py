@@ -30,6 +30,7 @@ class Task:
         demand: what the request is worth to anyone.
         requested: time of the request, s.
         deadline: time after which the result is of no use, s.
+        awarded: time at which it was awarded or given up, s; that of the request until then.
         provider: id of the winner, -1 for nobody.
         times: seconds in each stage at the winner.
         started: when each stage began, s; NaN until then.
@@ -49,6 +50,7 @@ class Task:
     demand: float
     requested: float
     deadline: float = math.inf
+    awarded: float = field(init=False)
     provider: int = -1
     times: list[float] = field(default_factory=list)
     started: list[float] = field(default_factory=_no_times)
@@ -58,6 +60,9 @@ class Task:
     accuracy: float = math.nan
     match: float = math.nan
     status: int = OPEN
+
+    def __post_init__(self) -> None:
+        self.awarded = self.requested
 
     @property
     def latency(self) -> float:

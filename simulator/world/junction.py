@@ -13,7 +13,7 @@ from simulator.draws import Draws
 from simulator.market.ledger import Ledger, RunningLedger
 from simulator.market.lots import REFERENCE_MB, Situation
 from simulator.market.requests import RequestDraws, gpu_work
-from simulator.model import FloatArray
+from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import STAGES, stage_times, stage_work
 from simulator.providers.fleet import Equipment, Fleet
 from simulator.providers.outages import Outages
@@ -86,6 +86,10 @@ class JunctionSite:
         self.traffic = self._vehicles
         self._tasks = 0
 
+    def up_since(self, time: float) -> BoolArray:
+        """Return which providers work and have not been out since a time, shape (providers,)."""
+        return self._outages.up_since(time)
+
     def start(self, on_request: Callable[[Situation], None]) -> None:
         """Let the vehicles drive.
 
@@ -104,7 +108,7 @@ class JunctionSite:
         self._tasks += 1
         own, public = stage_times(work, self._radio.unit_snr(x, y)), self._public_times(x, y, task.kind)
         times = np.concatenate((own[:, None], public[:, None]), axis=1)
-        return Situation(task, station, times, requests.accuracy[at], requests.match[at], covered, dwell_s, coverage)
+        return Situation(task, station, times, requests.accuracy[at], requests.match[at], covered, dwell_s, coverage, (x, y))
 
 
 def _public_times(scenario: Scenario, equipment: Equipment, radio: Radio) -> Callable[[float, float, int], FloatArray]:

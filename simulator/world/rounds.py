@@ -13,7 +13,7 @@ from simulator.draws import Draws, Stream
 from simulator.market.ledger import Ledger
 from simulator.market.lots import REFERENCE_MB, Situation
 from simulator.market.requests import Requests, draw_requests
-from simulator.model import FloatArray
+from simulator.model import BoolArray, FloatArray
 from simulator.model.channel import snr_ratio
 from simulator.model.latency import STAGES, latency, stage_times
 from simulator.model.mechanism import contract_bid
@@ -167,6 +167,10 @@ class RoundsSite:
 
         self._block = block
 
+    def up_since(self, time: float) -> BoolArray:
+        """Return that all providers work."""
+        return self._everywhere
+
     def start(self, on_request: Callable[[Situation], None]) -> None:
         """Start the process that asks for one task per round.
 
@@ -191,7 +195,7 @@ class RoundsSite:
         times[:, 1, :uavs] = times[:, 0, :uavs] * (REFERENCE_MB / task.size_mb)
         times[:, 1, uavs:] = (self._ground_times / block.factor[row, -1])[:, None]
         return Situation(
-            task, -1, times, requests.accuracy[row], requests.match[row], self._everywhere, self._forever, None
+            task, -1, times, requests.accuracy[row], requests.match[row], self._everywhere, self._forever, None, None
         )
 
 

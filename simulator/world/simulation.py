@@ -1,19 +1,24 @@
-"""The simulation: an iterator that steps the SimPy kernel until a price is wanted."""
+"""The simulation: an iterator that steps the SimPy kernel until a decision is wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import simpy
 
 from simulator.clock import check_times
 from simulator.draws import Draws
-from simulator.market.auction import Auction
-from simulator.market.auctioneer import Auctioneer
-from simulator.market.contracts import Information, Mechanism
-from simulator.market.guard import reset_mechanism
+from simulator.errors import PolicyFailedError
+from simulator.market.appraisal import Appraiser
+from simulator.market.auctioneer import Auctioneer, Decision
+from simulator.market.bidders import Bidders
+from simulator.market.contracts import Bidder, Information, Mechanism, PriceScale
+from simulator.market.guard import check_choice, check_price, reset_bidder, reset_mechanism
 from simulator.market.ledger import History
 from simulator.market.mechanisms.msb import ModifiedSecondBid
+from simulator.market.platform import Platform
+from simulator.market.plugins import mechanism_columns, strategies_of
 from simulator.model.valuation import common_term
 from simulator.providers.task import COMPLETED, LOST, Task
 from simulator.record.recorder import Recorder
@@ -26,15 +31,16 @@ from simulator.world.site import Site
 
 
 class Simulation:
-    """One run of a scenario: iterate over the auctions that want a price and settle each.
+    """One run of a scenario: iterate over the decisions that policies make, and answer each.
 
     Args:
         scenario: the scenario.
         draws: all randomness of the world, ``Draws(seed)``; that of seed 0 if None.
         duration: length of the run, s; that of the scenario if None.
-        mechanism: who wins and what is paid; `msb` if None.
+        mechanism: who serves and who pays; `msb` if None.
         information: what an observation holds.
         recording: trajectories to drive instead of those in the scenario's file.
+        strategies: who answers for each provider, by id; those that the scenario names if None.
 
     Attributes:
         site: the world without its market.
@@ -46,8 +52,8 @@ class Simulation:
 
     Example:
         >>> simulation = Simulation(Scenario.load("paper"), Draws(0), duration=3)
-        >>> for auction in simulation:
-        ...     simulation.settle(rho=1.3)
+        >>> for decision in simulation:
+        ...     simulation.answer(1.3)
         >>> simulation.now
         3.0
     """
@@ -60,14 +66,12 @@ class Simulation:
         mechanism: Mechanism | None = None,
         information: Information = "public",
         recording: Recording | None = None,
+        strategies: Sequence[Bidder] | None = None,
     ) -> None:
         self.scenario, self.draws = scenario, Draws(0) if draws is None else draws
         duration = scenario.duration_s if duration is None else duration
         check_times(self.draws.seed, duration, 0.0)
         self.duration = float(duration)
-        if mechanism is None:
-            mechanism = ModifiedSecondBid()
-        reset_mechanism(mechanism, scenario)
         self._env = env = simpy.Environment()
         self._latency_weight = scenario.market.latency_weight
         self.site: Site
@@ -75,20 +79,29 @@ class Simulation:
             self.site = JunctionSite(env, scenario, self.draws, self, recording)
         else:
             self.site = RoundsSite(env, scenario, self.draws, self.served)
-        fleet = self.site.fleet
-        self.recorder = Recorder()
+        site, fleet = self.site, self.site.fleet
+        self.mechanism = ModifiedSecondBid() if mechanism is None else mechanism
+        platform = Platform(fleet, scenario.market, site.ledger, scenario.traffic.has_places)
+        reset_mechanism(self.mechanism, platform, self.draws.generator("mechanism"))
+        found = strategies_of(fleet) if strategies is None else list(strategies)
+        for number, bidder in enumerate({id(one): one for one in found}.values()):
+            reset_bidder(bidder, scenario, self.draws.generator("bidder", number))
+        self._bidders = bidders = Bidders(found, fleet.uavs)
+        self.recorder = Recorder(mechanism_columns(self.mechanism))
         self._history = History(fleet.size, scenario.market.history)
         self.auctioneer = Auctioneer(
-            scenario,
-            fleet,
-            self.site.providers,
-            self.site.free_at,
-            self._history,
-            self.site.ledger,
-            self.recorder.auction,
-            mechanism,
+            env,
+            Appraiser(scenario, fleet, site.free_at, self._history, site.ledger, bidders.factors),
+            bidders,
+            site.providers,
+            site.ledger,
+            self.recorder,
+            self.mechanism,
             information,
+            scenario.market.patience_s,
+            site.up_since,
         )
+        self._handed_out: Decision | None = None
         self.site.start(self.auctioneer.request)
 
     @property
@@ -96,32 +109,48 @@ class Simulation:
         """Simulated time, s."""
         return float(self._env.now)
 
-    def __iter__(self) -> Iterator[Auction]:
+    def __iter__(self) -> Iterator[Decision]:
         return self
 
-    def __next__(self) -> Auction:
-        """Step until the next auction that wants a price; stop when the run's time is over."""
+    def __next__(self) -> Decision:
+        """Step until the next decision that a policy makes; stop when the run's time is over."""
         env, auctioneer, duration = self._env, self.auctioneer, self.duration
         if auctioneer.pending is not None:
-            raise RuntimeError("the pending auction wants a price: call settle(rho) first")
+            if self._handed_out is auctioneer.pending:
+                raise RuntimeError("the pending decision wants an answer: call answer(action) first")
+            self._handed_out = auctioneer.pending
+            return auctioneer.pending
         while env.peek() < duration:
             env.step()
             if auctioneer.pending is not None:
+                self._handed_out = auctioneer.pending
                 return auctioneer.pending
         if env.now < duration:
             env.run(until=duration)
+        auctioneer.finish()
         raise StopIteration
 
-    def settle(self, rho: float) -> None:
-        """Settle the pending auction at a price scaling factor rho >= 1 (`inf`: the UAV gets the task).
+    def answer(self, action: Any) -> None:
+        """Answer the pending decision.
+
+        Args:
+            action: for a price, a factor rho >= 1 (`inf`: the UAV gets the task); for a choice, its index.
 
         Raises:
-            ValueError: rho is below 1 or NaN.
-            RuntimeError: no auction is pending.
+            ValueError: the action is not in the space of the seat.
+            RuntimeError: no decision is pending.
         """
-        if not rho >= 1.0:
-            raise ValueError(f"rho must be a number >= 1, not {rho!r}")
-        self.auctioneer.settle(rho)
+        decision = self.auctioneer.pending
+        if decision is None:
+            raise RuntimeError("no decision is pending")
+        try:
+            if isinstance(decision.place.space, PriceScale):
+                action = check_price(action, "answer()")
+            else:
+                action = check_choice(action, decision.place.space, decision.observation.mask, "answer()")
+        except PolicyFailedError as error:
+            raise ValueError(str(error)) from None
+        self.auctioneer.answer(action)
 
     def tables(self) -> Tables:
         """Return the tables of what has happened so far."""
@@ -130,7 +159,7 @@ class Simulation:
 
     def reported(self, uav: int, bid: float) -> None:
         """Write down the report of a UAV: what it takes a mean task to be worth, before its bid factor."""
-        self.recorder.report(self._env.now, uav, bid * float(self.site.fleet.bid_factor[uav]))
+        self.recorder.report(self._env.now, uav, bid * self._bidders.factors[uav])
 
     def went_out_or_came_back(self, provider: int, is_out: bool, dropped: list[Task]) -> None:
         """Write down that a provider has gone out or come back; the tasks that it dropped are lost."""
