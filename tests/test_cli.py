@@ -157,8 +157,8 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "output without a name": ((*RUN, "--out", ".", "--force"), 2, r"\.: must name the folder to write"),
     "output below a file": ((*RUN, "--out", "p.py/run"), 2, r"p\.py/run: cannot be written"),
     "one world only": (("compare", "paper", "--policies", "spa,random", "--seeds", "1"), 2, r"two or more worlds"),
-    "a policy twice": (("compare", "paper", "--policies", "spa,spa"), 2, r"one or more different ones, not spa, spa"),
-    "no policies": (("compare", "paper", "--policies", ","), 2, r"one or more different ones, not none"),
+    "a policy twice": (("compare", "paper", "--policies", "spa,spa"), 2, r"more different policies, not spa, spa"),
+    "no policies": (("compare", "paper", "--policies", ","), 2, r"one or more different policies, not none"),
     "no processes": (("compare", "paper", "--policies", "spa", "--jobs", "0"), 2, r"jobs: must be .* to 1,000, not 0"),
     "policy that fails in a comparison": (
         ("compare", "paper", "--policies", "p.py:Low,spa", "--duration", "5", "--jobs", "2"), 1, r"returned 0\.5"),
