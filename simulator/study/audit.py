@@ -132,8 +132,7 @@ def audit(
     duration, watched = scenario.duration_s, max(rounds, WATCHED)
     reference_mb = None
     if isinstance(scenario.traffic, Rounds):
-        # In `rounds` nobody queues, so values are proportional to 1 / size, and the common value is demand / size.
-        # At junctions waits do not scale with the task's size, so the common value is the demand alone.
+        # There a value scales with the task's size; at junctions the queues price it.
         duration, reference_mb = (watched + 1) * scenario.traffic.every_s, REFERENCE_MB
     check_times(seed, duration, 0.0)
     found, chosen, information = prepare(scenario, policy, mechanism)
@@ -152,6 +151,7 @@ def audit(
             tally.identities(played)
             tally.played += 1
         simulation.settle(ask_price(found, auction.observation, auction.task.id))
+        # The common value: demand / size without queues, but demand alone with queues, as waits do not scale with size.
         scale = 1.0 if reference_mb is None else reference_mb / auction.task.size_mb
         tally.settled(auction, auction.task.demand * scale, simulation.auctioneer.uav_weight)
         if len(tally.common) == watched:

@@ -34,13 +34,7 @@ FIGURES = (*SUMMARY, "surplus_ground", "surplus_uav", "completed_share")
 
 
 class Cell(NamedTuple):
-    """One run of a comparison.
-
-    Attributes:
-        point: point of the grid, as pairs of a dotted key and its value.
-        policy: the policy, as text.
-        seed: seed of the world.
-    """
+    """One run: a point of the grid, as (field, value) pairs, a policy and a seed."""
 
     point: tuple[tuple[str, Any], ...]
     policy: str
@@ -86,7 +80,8 @@ def compare(
         jobs: number of parallel processes.
         progress: function that is called with the number of finished runs and the number of all runs.
         grid: values by dotted scenario key. The comparison is made at each combination of the values.
-        journal: file that keeps finished runs. An interrupted comparison continues from it.
+        journal: file that keeps finished runs. An interrupted comparison continues from it, unless scenario, length,
+            code of a policy or weights have changed.
         overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -129,7 +124,6 @@ def compare(
             code |= code_hashes(found, mechanism) | {policy: getattr(found, "weights_sha256", "")}
     cells = [Cell(*cell) for cell in product(points, policies, range(seeds))]
     worlds = {str(point): one.model_dump_json() for point, one in scenarios.items()}
-    # The runs of a journal are reused only if scenario, length, code of the policies and weights are unchanged.
     depends = json.dumps([worlds, duration, warmup, code], sort_keys=True)
     done = run_cells(
         partial(_run, scenarios, duration, warmup),
@@ -192,7 +186,6 @@ def _frozen(value: Any) -> Any:
 def _run(
     scenarios: Mapping[tuple[tuple[str, Any], ...], Scenario], duration: float | None, warmup: float, cell: Cell
 ) -> Figures:
-    """Do one run and return its figures."""
     result = simulate(scenarios[cell.point], cell.policy, seed=cell.seed, duration=duration, warmup=warmup)
     return figures_of(result, warmup)
 
