@@ -55,8 +55,8 @@ def compare(
     """Compare pricing policies in the same worlds.
 
     Writes comparison.csv, runs.csv, comparison.png and report.html.
-    The report shows the first six policies, in the world of seed 0,
-    for at most an hour, at the first value of each --grid.
+    The report shows the first six policies in the world of seed 0, for at most
+    an hour. With --grid it shows the first value of each field.
     An interrupted comparison continues if you repeat the command.
     """
     from simulator.errors import need
@@ -69,12 +69,14 @@ def compare(
     from simulator.view.figures import comparison
     from simulator.view.report.write import write_report
 
+    # Before the runs, so that a missing package does not cost them.
     need("matplotlib", "study")
     loaded = load(scenario, sets)
     names = [name.strip() for name in policies.split(",") if name.strip()]
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-compare")
     check_result_folder(directory, force)
     points = dict(parse_grid(text) for text in grid or ())
+    # Next to the folder and not in it: the folder appears only when the comparison is complete.
     journal = directory.with_name(f".{directory.name}.runs")
     runs_in_all = len(names) * seeds * math.prod(map(len, points.values()))
     # The runs of the report are made a second time: the comparison keeps only their figures, not their tables.
@@ -246,6 +248,7 @@ def reproduce(
 
     need("matplotlib", "study")
     where = folder(out) if out is not None else None
+    # The study draws nothing itself, so that it does not depend on `view`: it is handed the function that draws.
     with steps_bar(f"{scale} scale") as progress:
         directory = reproduce_figures(figures, scale, jobs, where, progress, draw)
     if "claims" in figures:

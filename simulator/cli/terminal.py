@@ -56,6 +56,7 @@ def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    # Transient: when the work is done the bar disappears, and only results stay on the screen.
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
         shown = progress.add_task(what, total=total, visible=False)
@@ -99,6 +100,7 @@ def training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]],
     if not sys.stderr.isatty():
 
         def line(metrics: dict[str, float]) -> None:
+            # A log gets a line per evaluation. Metrics of updates come far more often, and are only remembered.
             described = text(metrics)
             if "evaluation/ratio" in metrics:
                 note(f"{what}: {metrics['steps']:,.0f} steps, {described}")
@@ -120,6 +122,7 @@ def steps_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
     if not sys.stderr.isatty():
 
         def line(kind: str, done: int, total: int) -> None:
+            # The number of finished tenths has grown.
             if done == total or 10 * done // total > 10 * (done - 1) // total:
                 note(f"{what}: {done} of {total} {kind}")
 
@@ -173,6 +176,7 @@ def print_rows(
     from rich.markup import escape
     from rich.table import Table
 
+    # Cells are escaped: a policy or a file can have a name such as "[bold]", which rich would take for an instruction.
     console = _console()
     for number, part in enumerate(_parts(heads, rows, right, console.width)):
         if number:
@@ -194,7 +198,7 @@ def print_rows(
 
 
 def _parts(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: int, width: int) -> Iterator[list[int]]:
-    """Yield the columns of each part of a table that is too wide: the keys, and as many numbers as fit beside them."""
+    """Yield the columns of each part of a table: the keys, and as many numbers as fit next to them."""
     # One wide table would be cut: rich shortens a number to "0.…" where it has no room. Keys can be folded.
     keys = list(range(min(right, len(heads))))
     needed = [max(len(row[column]) for row in (heads, *rows)) + GAP for column in range(len(heads))]
@@ -233,6 +237,7 @@ def print_comparison(table: pd.DataFrame, title: str) -> None:
             f"{row['surplus_mean_ci']:.4f}",
             f"{row['ratio']:.4f}",
             f"{row['ratio_ci']:.4f}",
+            # The first policy is not compared with itself.
             "" if math.isnan(row["p_corrected"]) else f"{row['p_corrected']:.3f}",
             f"{row['surplus_ground']:.3f}",
             f"{row['surplus_uav']:.3f}",

@@ -39,10 +39,10 @@ MULTIPLIERS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0, 
 SHILLS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.5, 2.0)
 """Second bids of a bidder under a false name, as multiples of the bidder's true value."""
 
-# The test given m has up to 15 strata (five speeds, three kinds of task) of 2 x 3 cells with 5 expected rounds each.
+# The test given m has up to 15 strata: five speeds, three kinds of task. Each has 2 x 3 cells with 5 expected rounds.
 # It can afford many rounds: each costs one decision, where playing a round again costs 24 per bidder.
 WATCHED = 4_000
-"""Number of priced rounds for the tests of independence and for the UAV's profit."""
+"""Least number of priced rounds for the tests of independence and for the UAV's profit."""
 
 GAIN = 1e-9
 """Least gain that counts, as a share of the bidder's true value. A smaller gain is a rounding error."""
@@ -103,8 +103,8 @@ def audit(
 
     The audit plays each priced round again. One ground bidder at a time misreports its value (`MULTIPLIERS`), or
     enters a second bid under a false name (`SHILLS`). All other bids stay as they were. The policy is asked for the
-    price of the changed bids, with the state and the noise that it had in that round. Then the mechanism decides.
-    In a last replay the stations exchange their bids.
+    price of the changed bids, in the state that it had in that round. Then the mechanism decides. In a last replay the
+    stations exchange their bids.
 
     Args:
         scenario: name of a shipped scenario, path of a scenario file, or a `Scenario`.
@@ -349,7 +349,7 @@ class _Tally:
                           "share of rounds that settle differently if stations exchange their bids", "name"),
             self._finding("individually rational", self.at_a_loss == 0, self.at_a_loss / self.played,
                           "number per round of truthful winners that pay more than their value", "loss"),
-            # The verdict is `fails` only where the loss is significant: the whole interval lies below 0.
+            # The verdict is `fails` only where the loss is significant: the entire interval lies below 0.
             self._finding("the UAV does not lose", not profit + spread < 0.0, profit,
                           f"mean of the UAV's value minus its payment, if it wins, ± {spread:.2g}", ""),
             self._finding("no adverse selection, given m", given.p_value >= SIGNIFICANT, given.p_value,

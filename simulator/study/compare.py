@@ -92,8 +92,8 @@ def compare(
         - each figure with ``_ci``, such as ``surplus_mean_ci``: half-width of the 95 % interval of the mean.
         - ``difference``, ``difference_ci``: mean of (surplus per task minus that of the first policy), and half-width.
         - ``ratio``, ``ratio_ci``: mean surplus per task divided by that of the first policy, and half-width.
-        - ``p_corrected``: p-value of the paired t test that the difference is 0, corrected by Holm's method for the
-          number of policies that are compared with the first.
+        - ``p_corrected``: p-value of the paired t test that the difference is 0, corrected by Holm's method. The number
+          of tests is the number of policies that are compared with the first.
 
     Raises:
         InputError: an argument is wrong, or scipy or statsmodels is not installed.

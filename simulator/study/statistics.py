@@ -83,8 +83,8 @@ def ratio_of_means(values: FloatArray, base: FloatArray) -> tuple[float, float]:
     """
     mean = float(base.mean()) or math.nan
     ratio = float(values.mean() / mean)
-    # Not the interval of the difference divided by the mean: a policy that has 90 % of the surplus in every world
-    # has a ratio without error, but a difference with one.
+    # Not the interval of the difference, divided by the mean. A policy may have 90 % of the surplus in every world:
+    # then its ratio has no error, but its difference has one.
     return ratio, half_width(values - ratio * base) / mean
 
 

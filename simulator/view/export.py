@@ -175,8 +175,9 @@ Place = tuple[int, str, float, float, float, float]
 
 
 def _sampled(paths: pd.DataFrame) -> list[tuple[float, list[Place]]]:
-    """Return the states of all vehicles at each whole step, interpolated between the rows of `paths`."""
+    """Return the states of all vehicles at each full step, interpolated between the rows of `paths`."""
     # Step 0 is written even if no vehicle is there: it tells a reader of the file when the run began.
+    # Lane and speed are those of the last row of `paths`; positions lie between that row and the next.
     steps: dict[int, list[Place]] = {0: []}
     vehicles, starts = np.unique(paths["vehicle"].to_numpy(), return_index=True)
     columns = [paths[name].to_numpy() for name in ("time", "x", "y", "speed", "lane")]

@@ -37,6 +37,7 @@ def comparison(table: pd.DataFrame, path: Path, title: str) -> None:
     need("matplotlib", "study")
     from matplotlib.figure import Figure
 
+    # The last level of the index is the policy; the others are the fields of the grid.
     keys = list(table.index.names)[:-1]
     if len(keys) == 1 and table.index.get_level_values(0).map(_is_number).all():
         figure = Figure(figsize=(6.4, 4.0), layout="constrained")
@@ -62,8 +63,10 @@ def comparison(table: pd.DataFrame, path: Path, title: str) -> None:
 def bars(axes: Axes, table: pd.DataFrame) -> None:
     """Draw one bar per policy, the best on top, with its ratio to the first policy at the right."""
     # A policy whose runs had no task has NaN: it gets an empty bar, so that the figure shows all policies.
+    # Ascending, because horizontal bars are drawn from the bottom up.
     ordered = table.sort_values("surplus_mean").fillna({"surplus_mean": 0.0, "surplus_mean_ci": 0.0})
     reference = table.index[0]
+    # The first policy is darker: all ratios refer to it.
     shades = ["0.35" if policy == reference else "0.7" for policy in ordered.index]
     axes.barh(ordered.index.tolist(), ordered["surplus_mean"], color=shades, height=0.7)
     axes.errorbar(
@@ -81,6 +84,7 @@ def bars(axes: Axes, table: pd.DataFrame) -> None:
         note = "-" if math.isnan(row["ratio"]) else f"{row['ratio']:.3f}"
         note += "" if policy == reference or math.isnan(row["ratio_ci"]) else f" ± {row['ratio_ci']:.3f}"
         axes.text(edge * 1.02, position, note, va="center", fontsize=8)
+    # From 0, so that lengths of bars can be compared. A fifth of the axis is left for the ratios.
     axes.set_xlim(0, edge * 1.2)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", length=0)

@@ -47,6 +47,7 @@ def fig3(table: pd.DataFrame) -> Figure:
     for policy, part in table[table["steps"].notna()].groupby("policy", sort=False):
         _curve(axes, part, "total", str(policy), STYLES[str(policy)])
     levels = table[table["steps"].isna()]
+    # Rules do not learn, so their surplus is the same at every step. They are drawn behind the curves.
     for _, row in levels.iterrows():
         shade, dashes = STYLES[row["policy"]]
         axes.axhline(row["total"], color=shade, linestyle=dashes, linewidth=0.9, zorder=0)
@@ -75,6 +76,7 @@ def fig4(table: pd.DataFrame) -> Figure:
     """
     figure = _figure(7.2, 5.4)
     counts = sorted(table["stations"].unique())
+    # Common axes, because the claims about Fig. 4 compare its panels.
     panels = figure.subplots(2, 2, sharex=True, sharey=True).flat
     for letter, axes, count in zip("abcd", panels, counts, strict=True):
         part = table[table["stations"] == count]
@@ -126,6 +128,7 @@ def fig6(table: pd.DataFrame) -> Figure:
         table: table of `simulator.study.paper.figures.fig6`.
     """
     figure = _figure(9.6, 5.4)
+    # Four axes and the delay make five panels; the sixth stays empty.
     panels = list(figure.subplots(2, 3).flat)
     for axes, axis in zip(panels, AXES, strict=False):
         _against(axes, table[table["axis"] == axis], "total")
@@ -212,6 +215,7 @@ def _finish(axes: Axes, x: str, y: str) -> None:
 
 def _apart(levels: Iterable[tuple[str, float]], gap: float) -> list[tuple[str, float]]:
     """Return heights for the names of horizontal lines, in ascending order and at least ``gap`` apart."""
+    # From the lowest line up: a name that would touch the one below it moves up.
     placed: list[tuple[str, float]] = []
     for name, level in sorted(levels, key=lambda pair: pair[1]):
         placed.append((name, max(level, placed[-1][1] + gap) if placed else level))

@@ -224,7 +224,7 @@ def _trends(sweeps: pd.DataFrame) -> list[Claim]:
         ("size", -1, "the surplus of every mechanism falls with task size (Fig. 5c)"),
     ):
         changes = {policy: _change(_along(total, axis, policy)) for policy in (DMSB, "SPA", "Myopic", "Optimal")}
-        # Every step along the axis must have the right sign, and the change over the whole axis must be significant.
+        # Every step along the axis must have the right sign, and the change over the entire axis must be significant.
         holds = all(
             sign * change > width and (sign * np.diff(mean) > 0).all() for change, width, mean in changes.values()
         )

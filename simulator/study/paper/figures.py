@@ -69,6 +69,7 @@ def variant_trainings(workshop: Workshop) -> dict[Variant, list[Training]]:
     """
     scale, found = workshop.scale, dict[Variant, list[Training]]()
     for number, variant in enumerate(VARIANTS):
+        # The first row has no overrides either, but its training must be done.
         if variant.overrides or not found:
             point, place = _point(variant), f"variant-{number}"
             found[variant] = workshop.training("dmsb", place, [point], scale.variant_steps, scale.variant_trainings)
@@ -89,6 +90,7 @@ def fig3(workshop: Workshop) -> pd.DataFrame:
     learned = curve_means(workshop.curves(trainings), _spacing(workshop))
     learned["policy"] = learned["learner"].map(lambda learner: LEARNERS[learner].label)
     rules = workshop.on_curves(BASE, RULES)
+    # Rules have no half-width: the half-width of a curve is over trainings.
     columns = ["policy", "steps", "trainings", "total", "total_ci", "uav", "uav_ci", "ground", "ground_ci"]
     return pd.concat([learned, rules])[columns].reset_index(drop=True)
 
@@ -103,6 +105,7 @@ def fig4(workshop: Workshop) -> pd.DataFrame:
     trainings = station_trainings(workshop)
     workshop.train(trainings)
     learned = curve_means(workshop.curves(trainings), _spacing(workshop)).assign(policy=DMSB)
+    # The training with five stations is that of Fig. 3, whose place has the name "base".
     learned["stations"] = learned["place"].map(lambda place: 5 if place == "base" else int(place.rpartition("-")[2]))
     parts = [learned.sort_values(["stations", "steps"])]
     parts += [
@@ -182,4 +185,5 @@ def _point(variant: Variant) -> Point:
 
 def _spacing(workshop: Workshop) -> int:
     """Return the number of steps between two points of a curve."""
+    # At least 1: a scale can have fewer steps than evaluations.
     return max(workshop.scale.steps // workshop.scale.evaluations, 1)

@@ -69,7 +69,7 @@ class Learner(NamedTuple):
 DMSB, PPO = "DMSB", "PPO"
 
 # DMSB learns from hindsight, which is the default of `diffusion`.
-# "DMSB, one-step" is Algorithm 1 of the paper, which learns only from the action that was taken.
+# "DMSB, one-step" is Algorithm 1 of the paper. It learns only from the action that was taken.
 LEARNERS = {
     "dmsb": Learner(DMSB, "diffusion"),
     "dmsb-one-step": Learner("DMSB, one-step", "diffusion", (("hindsight", False),)),
@@ -161,8 +161,8 @@ def _factors(share: float) -> tuple[tuple[str, Any], ...]:
 
 
 # The calibration of `paper` was searched for the paper's margins. Each row shows what happens without one choice of it.
-# `as calibrated`: zeta = 1, demand log-sd 0.8, full public factors, the UAV bids on its last report, T = 1,
-# 20 actions from index 0.
+# `as calibrated` has zeta = 1, a demand log-sd of 0.8, full public factors and T = 1. The UAV bids on its last report.
+# There are 20 actions from index 0.
 VARIANTS = (
     Variant("as calibrated"),
     Variant("zeta = 0.5", (("market.uav_weight", 0.5),)),

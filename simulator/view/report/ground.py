@@ -48,12 +48,13 @@ def _roads(
     """Return the roads and the stop lines.
 
     Returns:
-        Roads and stop lines. A road is x and y of its begin, x and y of its end, and the number of its lanes, which lie
+        Roads and stop lines. A road is x and y of its begin, x and y of its end, and its number of lanes. The lanes lie
         to the right of this line. A stop line has a signal group, a left end and a right end.
     """
     # A recording has no roads. The page draws where its vehicles have driven.
     if not isinstance(scenario.traffic, GeneratedTraffic):
         return [], []
+    # No table of a run holds the roads, so they are built from the scenario again.
     network = Network(scenario.traffic, fleet)
     nodes = network.graph.nodes
     roads = [
@@ -75,6 +76,7 @@ def _providers(result: Result, fleet: Fleet) -> list[dict[str, Any]]:
     found = []
     for number, name in enumerate(fleet.names):
         uav = bool(fleet.is_uav[number])
+        # In `rounds` nobody has a place and everybody is covered, so there is no radius to draw.
         x, y = _place_at_the_table(number, fleet) if rounds else (float(fleet.x[number]), float(fleet.y[number]))
         place = {"x": x, "y": y, "radius": None if rounds else float(fleet.radius_m[number])}
         found.append({"name": name, "uav": uav, "altitude": altitude if uav else 0.0, **place})

@@ -82,6 +82,7 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
         raise InputError("report: needs one or more runs")
     name, first = next(iter(runs.items()))
     for other, result in runs.items():
+        # Only runs of one world can share vehicles and signals, and be compared auction by auction.
         apart = [key for key in WORLD if result.run.get(key) != first.run.get(key)]
         if apart:
             raise InputError(f"report: '{other}' is not of the same world as '{name}': they differ in {apart[0]}")
@@ -130,6 +131,7 @@ def _check(result: Result) -> None:
     for table in ("tasks", "auctions"):
         if not np.array_equal(getattr(result, table)["task"], np.arange(tasks)):
             raise InputError(f"report: row i of the table {table} must be task i, for all {tasks} tasks")
+    # An id of -1 means none. It is allowed where a task can have no provider, no winner or no station that it leaves.
     least = {("bids", "task"): 0, ("bids", "provider"): 0, ("tasks", "provider"): -1, ("auctions", "winner"): -1,
              ("auctions", "station_left"): -1}  # fmt: skip
     for (table, column), low in least.items():
@@ -165,8 +167,8 @@ def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
 
 def _tasks(result: Result) -> pd.DataFrame:
     """Return the table of tasks with the times at which stages started and finished, and tasks ended."""
-    # The times come from the events and not from the table of tasks: a stage that an outage or the end of the run has
-    # cut off has begun all the same, and the replay shows it.
+    # The times come from the events and not from the table of tasks. A stage may be cut off by an outage or by the end
+    # of the run. It has begun all the same, and the replay shows it.
     events = result.events[result.events["task"] >= 0]
     task, time = events["task"].to_numpy(), events["time"].to_numpy()
     value, kind = events["value"].to_numpy(), events["kind"].astype(str).to_numpy()
