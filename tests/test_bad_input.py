@@ -271,7 +271,7 @@ def test_a_simulation_is_held_to_the_times_of_a_run(duration: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"policies": "random"}, "policies: must be a list of one or more different ones, not 'random'"),
+        ({"policies": "random"}, "policies: must be a list of one or more different policies, not 'random'"),
         ({"policies": ["random"], "seeds": 10**12}, "seeds: must be a whole number from 2 to 1,000,000"),
         ({"policies": ["random"], "seeds": 2.5}, "seeds: must be a whole number"),
         ({"policies": ["random"], "jobs": True}, "jobs: must be a whole number from 1 to 1,000, not True"),

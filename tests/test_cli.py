@@ -17,6 +17,7 @@ import pytest
 
 from simulator import InputError, Result, simulate
 from simulator.cli.options import slug
+from simulator.cli.terminal import print_rows
 from simulator.errors import OutputError
 from simulator.record.schema import TABLES
 
@@ -157,8 +158,8 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "output without a name": ((*RUN, "--out", ".", "--force"), 2, r"\.: must name the folder to write"),
     "output below a file": ((*RUN, "--out", "p.py/run"), 2, r"p\.py/run: cannot be written"),
     "one world only": (("compare", "paper", "--policies", "spa,random", "--seeds", "1"), 2, r"two or more worlds"),
-    "a policy twice": (("compare", "paper", "--policies", "spa,spa"), 2, r"one or more different ones, not spa, spa"),
-    "no policies": (("compare", "paper", "--policies", ","), 2, r"one or more different ones, not none"),
+    "a policy twice": (("compare", "paper", "--policies", "spa,spa"), 2, r"more different policies, not spa, spa"),
+    "no policies": (("compare", "paper", "--policies", ","), 2, r"one or more different policies, not none"),
     "no processes": (("compare", "paper", "--policies", "spa", "--jobs", "0"), 2, r"jobs: must be .* to 1,000, not 0"),
     "policy that fails in a comparison": (
         ("compare", "paper", "--policies", "p.py:Low,spa", "--duration", "5", "--jobs", "2"), 1, r"returned 0\.5"),
@@ -354,6 +355,19 @@ def test_a_killed_run_leaves_no_half_folder(how: signal.Signals, tmp_path: Path)
         *(f"{name}.parquet" for name in TABLES),
     }
     assert json.loads((tmp_path / "run" / "run.json").read_text())["summary"]["tasks"] == 20
+
+
+def test_numbers_are_never_cut_and_a_half_width_stands_beside_its_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    """A table that is too wide continues below, with its keys, instead of numbers such as "0.…"."""
+    numbers = [f"{0.1234 + number:.4f}" for number in range(20)]
+    heads = ("policy", *(head for number in range(10) for head in (f"figure {number}", "±")))
+    print_rows(heads, [("my_policy.py:Policy:scale=" + "1" * 60, *numbers)], right=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert "".join(lines).count("…") == 0
+    found = [tuple(re.findall(r"\d+\.\d{4}", line)) for line in lines]
+    assert [number for row in found for number in row] == numbers
+    assert all(len(row) % 2 == 0 for row in found)
 
 
 def test_folder_names_keep_to_safe_characters() -> None:

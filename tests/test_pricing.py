@@ -155,9 +155,9 @@ class Field(Good):
         (Learns, "changes the policy's state"),
         (Global, "two copies in the same state give different prices"),
         (Half, r"price\(\) returned 0\.5"),
-        (Late, r"it must be reset\(scenario, rng\): too many positional arguments"),
+        (Late, r"the signature must be reset\(scenario, rng\): too many positional arguments"),
         (Stuck, "a deep copy raised TypeError"),
-        (Field, "feedback is no method"),
+        (Field, "feedback must be a method"),
     ],
 )
 def test_the_checker_tells_what_is_wrong(policy: type[Any], problem: str) -> None:

@@ -1,1 +1,1 @@
-"""The command ``dmsb``: parses, calls, prints."""
+"""The command line of ``dmsb``."""

@@ -1,4 +1,4 @@
-"""The command ``dmsb``: parses, calls, prints."""
+"""Command line of ``dmsb``: parsing of arguments, calls of the library, printing of results."""
 
 from __future__ import annotations
 
@@ -11,26 +11,38 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli.options import Duration, Force, Out, ScenarioName, Seed, Sets, Warmup, load, slug
+from simulator.cli.options import (
+    POLICY_HELP,
+    SWITCH,
+    Duration,
+    Force,
+    Out,
+    ScenarioName,
+    Seed,
+    Sets,
+    Warmup,
+    load,
+    slug,
+)
 from simulator.cli.studies import audit, compare, reproduce, train
 from simulator.cli.terminal import bar, note, print_rows, print_summary, show_warning
 from simulator.errors import InputError, RunError
 
 app = typer.Typer(
     name="dmsb",
-    help="Auctions for vehicle-twin tasks at an intersection: run scenarios, swap pricing policies, read the traces.",
+    help="Simulate auctions for vehicle-twin tasks at road junctions: run scenarios, compare pricing policies, "
+    "read the results.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
+# Commands import what they need inside: `dmsb --help` must not wait for pandas.
 @app.command()
 def run(
     scenario: ScenarioName,
-    policy: Annotated[
-        str, typer.Option("--policy", metavar="P", help="NAME[:VALUE], NAME[:k=v[:k=v]] or path.py:Class[:k=v].")
-    ] = "random",
+    policy: Annotated[str, typer.Option("--policy", metavar="P", help=POLICY_HELP)] = "random",
     seed: Seed = 0,
     duration: Duration = None,
     warmup: Warmup = 0.0,
@@ -38,10 +50,14 @@ def run(
     out: Out = None,
     force: Force = False,
     report: Annotated[
-        bool, typer.Option("--report", help="Write a page to look at too; its path is the last line.")
+        bool,
+        typer.Option("--report", metavar=SWITCH, help="Write an HTML report too. The last line printed is its path."),
     ] = False,
 ) -> None:
-    """Run a scenario under a pricing policy: a summary, and a folder with every event."""
+    """Run a scenario under a pricing policy.
+
+    Prints a summary, and writes a folder with the tables of the run.
+    """
     from simulator.files import folder
     from simulator.record.result import REPORT_FILE, check_result_folder
     from simulator.run import plan
@@ -68,13 +84,18 @@ for study in (compare, train, audit, reproduce):
 
 @app.command()
 def report(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run folder.")],
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a run.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The page; default: report.html in the run folder.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="File to write; by default report.html in the run folder."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", metavar=SWITCH, help="Replace FILE if it exists.")] = False,
 ) -> None:
-    """One HTML file to look at a run: a replay, charts, tables; it opens offline."""
+    """Write an HTML report of a run.
+
+    The report is one file with a replay, charts and tables.
+    It opens without a network.
+    """
     from simulator.errors import OutputError
     from simulator.files import folder
     from simulator.record.result import REPORT_FILE, Result
@@ -91,14 +112,22 @@ def report(
 
 @app.command()
 def export(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run folder.")],
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a run.")],
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="perfetto, csv, sumo-fcd or jsonl.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="PATH", help="The file (of csv the folder); default: beside the run."),
+        typer.Option(
+            "--out", metavar="PATH", help="File to write (for csv a folder); by default next to the run folder."
+        ),
     ] = None,
 ) -> None:
-    """A run in another tool's format: Chrome trace events, CSV, floating-car data, events as JSON lines."""
+    """Write a run in the format of another tool.
+
+    perfetto: Chrome trace events, for ui.perfetto.dev.
+    csv: one CSV file per table.
+    sumo-fcd: floating-car data, as SUMO writes it.
+    jsonl: one JSON object per event.
+    """
     from simulator.files import folder
     from simulator.record.result import Result
     from simulator.view.export import beside
@@ -112,7 +141,9 @@ def export(
 
 @app.command()
 def scenarios(
-    show: Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print one of them.")] = None,
+    show: Annotated[
+        str | None, typer.Option("--show", metavar="NAME", help="Print the file of this scenario instead.")
+    ] = None,
 ) -> None:
     """List the shipped scenarios."""
     from simulator.errors import ScenarioError, nearest
@@ -121,7 +152,7 @@ def scenarios(
 
     known = shipped_scenarios()
     if show is None:
-        print_rows(("scenario", "what it is"), [(name, Scenario.load(name).about) for name in known])
+        print_rows(("scenario", "description"), [(name, Scenario.load(name).about) for name in known])
     elif show in known:
         print(shipped_text(show), end="")  # noqa: T201
     else:
@@ -130,7 +161,7 @@ def scenarios(
 
 @app.command()
 def policies() -> None:
-    """List the pricing policies that are installed, and their parameters."""
+    """List the installed pricing policies with their parameters."""
     import inspect
 
     from simulator.market.plugins import known_policies
@@ -142,16 +173,19 @@ def policies() -> None:
             one.name if one.default is one.empty else f"{one.name}={one.default!r}"
             for one in inspect.signature(found).parameters.values()
         ]
+        # The first paragraph of the class's docstring.
         about = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
         rows.append((name, ", ".join(parameters), about))
-    print_rows(("policy", "parameters", "what it does"), rows)
+    print_rows(("policy", "parameters", "description"), rows)
 
 
 @app.command()
 def validate(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario file, or the name of a shipped one.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Path of a scenario file, or name of a shipped scenario.")
+    ],
 ) -> None:
-    """Say what is wrong with a scenario file, or that nothing is."""
+    """Check a scenario file, and list everything that is wrong with it."""
     from simulator.scenario.scenario import Scenario
     from simulator.world.inspect import inspect
 
@@ -161,6 +195,7 @@ def validate(
     if problems:
         raise typer.Exit(2)
     loaded = load(file, None)
+    # What a file names (a mechanism, a recording, roads) is read too, because a run would fail on it.
     found = inspect(loaded)
     for problem in found.problems:
         note(f"error: {problem}")
@@ -171,7 +206,7 @@ def validate(
 
 @app.command()
 def schema() -> None:
-    """List every field of a scenario: default, what it may be, meaning with its unit."""
+    """List every field of a scenario file: its default, allowed values, meaning and unit."""
     from simulator.scenario.reference import scenario_fields
 
     for row in scenario_fields():
@@ -180,7 +215,7 @@ def schema() -> None:
 
 
 def main() -> None:
-    """Entry point: exit 0 if done, 1 if the run failed, 2 if the input was wrong."""
+    """Run the command line: exit 0 if done, 1 if the run failed, 2 if the input was wrong."""
     warnings.showwarning = show_warning
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""What the commands of ``dmsb`` share: options, and what they do with a scenario and a folder."""
+"""Options that several commands of ``dmsb`` share, and how a scenario and a folder are named."""
 
 from __future__ import annotations
 
@@ -11,16 +11,26 @@ import typer
 if TYPE_CHECKING:
     from simulator.scenario.scenario import Scenario
 
-ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A shipped scenario or the path of a YAML file.")]
-Sets = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field, such as stations.count=7.")
+POLICY_HELP = "Pricing policy: NAME[:VALUE], NAME[:k=v[:k=v]] or path.py:Class[:k=v]. `dmsb policies` lists the names."
+
+# An empty metavar: without it Typer shows "<bool>", as if a switch needed a value.
+SWITCH = ""
+
+ScenarioName = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="Name of a shipped scenario, or path of a scenario file.")
 ]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The folder to write; it is the run folder.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace the folder if it exists.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a field, such as stations.count=7. Can be repeated."),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results; by default a folder in outputs/.")
+]
+Force = Annotated[bool, typer.Option("--force", metavar=SWITCH, help="Replace the folder if it exists.")]
 
 
 def whole(text: str) -> int:
-    """A whole number as it was typed."""
+    """Read a whole number that was typed."""
     try:
         return int(text)
     except ValueError:
@@ -28,27 +38,42 @@ def whole(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds as it was typed."""
+    """Read a number of seconds that was typed."""
     try:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"must be a number of seconds, not '{text}'") from None
 
 
-Duration = Annotated[float | None, typer.Option("--duration", metavar="S", parser=seconds, help="Length of a run, s.")]
+Duration = Annotated[
+    float | None,
+    typer.Option(
+        "--duration", metavar="S", parser=seconds, help="Length of a run, s; by default the duration of the scenario."
+    ),
+]
 Warmup = Annotated[
     float,
-    typer.Option("--warmup", metavar="S", parser=seconds, help="Leave out of the summary what comes before, s."),
+    typer.Option(
+        "--warmup", metavar="S", parser=seconds, help="Start of the summary, s: tasks requested before do not count."
+    ),
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", parser=whole, help="Fixes all that does not depend on prices.")
+    int,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        parser=whole,
+        help="Seed of the world: with one seed all policies meet the same requests.",
+    ),
 ]
-Seeds = Annotated[int, typer.Option("--seeds", metavar="N", parser=whole, help="Worlds, by seeds 0 to N-1.")]
-Jobs = Annotated[int, typer.Option("--jobs", metavar="N", parser=whole, help="Processes side by side.")]
+Seeds = Annotated[
+    int, typer.Option("--seeds", metavar="N", parser=whole, help="Number of worlds; their seeds are 0 to N-1.")
+]
+Jobs = Annotated[int, typer.Option("--jobs", metavar="N", parser=whole, help="Number of parallel processes.")]
 
 
 def load(scenario: str, sets: list[str] | None) -> Scenario:
-    """The scenario that a person names, with what they have set."""
+    """Return the scenario of a name or path, changed by ``KEY=VALUE`` assignments."""
     from simulator.scenario.overrides import parse_assignment
     from simulator.scenario.scenario import Scenario
 
@@ -56,5 +81,7 @@ def load(scenario: str, sets: list[str] | None) -> Scenario:
 
 
 def slug(text: str) -> str:
-    """A text as the name of a folder."""
+    """Return a text as the name of a folder."""
+    # File systems allow 255 bytes per name, and a temporary folder adds an ending. The end of the text is kept, because
+    # it has the policy and the seed.
     return re.sub(r"[^A-Za-z0-9._=-]+", "-", text)[-200:]

@@ -1,4 +1,4 @@
-"""The commands that make many runs: compare, train, audit, reproduce."""
+"""Commands that make many runs: compare, train, audit, reproduce."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from simulator.cli.options import (
+    POLICY_HELP,
+    SWITCH,
     Duration,
     Force,
     Jobs,
@@ -24,13 +26,16 @@ from simulator.cli.options import (
 )
 from simulator.cli.terminal import bar, print_claims, print_comparison, print_rows, steps_bar, training_bar
 
+# The report of a comparison must open at once. With these limits it has about four megabytes for `four_way`.
 PAGE_POLICIES, PAGE_S = 6, 3600.0
-"""What of a comparison goes into its report: it is to open at once, some four megabytes for `four_way`."""
+"""Largest number of policies, and largest length of each run, s, in the report of a comparison."""
 
 
 def compare(
     scenario: ScenarioName,
-    policies: Annotated[str, typer.Option("--policies", metavar="A,B,C", help="Compared with the first of them.")],
+    policies: Annotated[
+        str, typer.Option("--policies", metavar="A,B,C", help="Policies. Each is compared with the first.")
+    ],
     seeds: Seeds = 5,
     duration: Duration = None,
     warmup: Warmup = 0.0,
@@ -38,17 +43,21 @@ def compare(
     grid: Annotated[
         list[str] | None,
         typer.Option(
-            "--grid", metavar="KEY=V1,V2", help="Repeat all at each value of a field, such as stations.count=3,5."
+            "--grid",
+            metavar="KEY=V1,V2",
+            help="Make the comparison at each value of a field, such as stations.count=3,5. Can be repeated.",
         ),
     ] = None,
     jobs: Jobs = 1,
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Run the same worlds under each policy: comparison.csv, runs.csv, comparison.png and report.html.
+    """Compare pricing policies in the same worlds.
 
-    The report shows the world of seed 0, at the first point of a grid, an hour of it, under the first six policies.
-    Cut off and started again with the same arguments, it goes on where it was.
+    Writes comparison.csv, runs.csv, comparison.png and report.html.
+    The report shows the first six policies in the world of seed 0, for at most
+    an hour. With --grid it shows the first value of each field.
+    An interrupted comparison continues if you repeat the command.
     """
     from simulator.errors import need
     from simulator.files import folder, whole_folder
@@ -60,14 +69,17 @@ def compare(
     from simulator.view.figures import comparison
     from simulator.view.report.write import write_report
 
+    # Before the runs, so that a missing package does not cost them.
     need("matplotlib", "study")
     loaded = load(scenario, sets)
     names = [name.strip() for name in policies.split(",") if name.strip()]
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-compare")
     check_result_folder(directory, force)
     points = dict(parse_grid(text) for text in grid or ())
+    # Next to the folder and not in it: the folder appears only when the comparison is complete.
     journal = directory.with_name(f".{directory.name}.runs")
     runs_in_all = len(names) * seeds * math.prod(map(len, points.values()))
+    # The runs of the report are made a second time: the comparison keeps only their figures, not their tables.
     with bar(f"{loaded.name}, {len(names)} policies", runs_in_all + len(names[:PAGE_POLICIES])) as step:
         table, runs = compare_policies(
             loaded,
@@ -89,6 +101,7 @@ def compare(
         for number, name in enumerate(names[:PAGE_POLICIES]):
             looked_at[name] = simulate(first, name, 0, length, warmup)
             step(float(runs_in_all + number + 1))
+    # The folder was free when the command began, which can be hours ago.
     check_result_folder(directory, force)
     with whole_folder(directory) as part:
         table.to_csv(part / "comparison.csv")
@@ -97,32 +110,62 @@ def compare(
         comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
         write_report(looked_at, part / REPORT_FILE, note)
     journal.unlink(missing_ok=True)
-    print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
+    print_comparison(table, f"{loaded.name}, {seeds} worlds")
     print(directory)  # noqa: T201
 
 
 def train(
     scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO[,SCENARIO]", help="What it is trained on, side by side if several.")
+        str,
+        typer.Argument(
+            metavar="SCENARIO[,SCENARIO]", help="Scenario to train on. Several are trained on at the same time."
+        ),
     ],
-    policy: Annotated[str, typer.Option("--policy", metavar="P", help="diffusion, sac, ppo, or one of your own.")],
-    steps: Annotated[int, typer.Option("--steps", metavar="N", parser=whole, help="Environment steps in all.")],
-    seed: Seed = 0,
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--policy", metavar="P", help="diffusion, sac, ppo, or a policy of your own that has a method train."
+        ),
+    ],
+    steps: Annotated[
+        int,
+        typer.Option(
+            "--steps",
+            metavar="N",
+            parser=whole,
+            help="Number of environment steps. A step is an auction that asks for a price.",
+        ),
+    ],
+    seed: Annotated[int, typer.Option("--seed", metavar="N", parser=whole, help="Seed of the training.")] = 0,
     sets: Sets = None,
     hyper: Annotated[
-        list[str] | None, typer.Option("--hyper", metavar="KEY=VALUE", help="A hyperparameter, such as gamma=0.9.")
+        list[str] | None,
+        typer.Option(
+            "--hyper", metavar="KEY=VALUE", help="Change a hyperparameter, such as gamma=0.9. Can be repeated."
+        ),
     ] = None,
     evaluate_every: Annotated[
-        int, typer.Option("--evaluate-every", metavar="N", parser=whole, help="Steps between two evaluations.")
+        int,
+        typer.Option("--evaluate-every", metavar="N", parser=whole, help="Number of steps between two evaluations."),
     ] = 20_000,
     held_out: Annotated[
-        int, typer.Option("--held-out", metavar="N", parser=whole, help="Held-out worlds a scenario to evaluate in.")
+        int,
+        typer.Option(
+            "--held-out", metavar="N", parser=whole, help="Number of held-out worlds per scenario in an evaluation."
+        ),
     ] = 2,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write metrics for TensorBoard too.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", metavar=SWITCH, help="Write the metrics for TensorBoard too.")
+    ] = False,
     out: Out = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", metavar=SWITCH, help="Continue from the last checkpoint in the folder.")
+    ] = False,
 ) -> None:
-    """Train a policy: checkpoints, metrics.csv, and the best weights by held-out worlds."""
+    """Train a pricing policy.
+
+    Writes metrics.csv, checkpoints, and the weights that are best in held-out worlds.
+    """
     from simulator.errors import OutputError
     from simulator.files import folder
     from simulator.scenario.overrides import parse_assignment
@@ -133,7 +176,7 @@ def train(
     label = "+".join(one.name for one in loaded)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{policy}-training-s{seed}")
     if directory.exists() and not resume:
-        raise OutputError(f"{directory} exists already; go on with it (--resume), or name another folder")
+        raise OutputError(f"{directory} exists already; continue it (--resume), or name another folder (--out)")
     with training_bar(f"{label}, {policy}", steps) as progress:
         best = train_policy(
             loaded,
@@ -153,39 +196,50 @@ def train(
 
 def audit(
     scenario: ScenarioName,
-    policy: Annotated[str, typer.Option("--policy", metavar="P", help="As for run.")],
+    policy: Annotated[str, typer.Option("--policy", metavar="P", help=POLICY_HELP)],
     seed: Seed = 0,
     rounds: Annotated[
-        int, typer.Option("--rounds", metavar="N", parser=whole, help="Priced rounds that are played again.")
+        int, typer.Option("--rounds", metavar="N", parser=whole, help="Number of priced rounds to play again.")
     ] = 1_000,
     sets: Sets = None,
 ) -> None:
-    """Is this auction safe? Misreports, shills, identities, the UAV's profit, adverse selection."""
+    """Test whether bidders can gain by false bids, and whether the UAV loses.
+
+    Plays each priced round again with misreports, with second bids under false
+    names, and with exchanged bids. Tests for adverse selection too.
+    """
     from simulator.study.audit import audit as audit_auction
 
     loaded = load(scenario, sets)
     found = audit_auction(loaded, policy, seed=seed, rounds=rounds)
     rows = [(row.property, row.verdict, f"{row.number:.4g}", row.meaning) for row in found.findings]
     print_rows(
-        ("property", "", "number", "what it is"),
+        ("property", "verdict", "number", "meaning"),
         rows,
         f"{loaded.name}, policy {policy}: {found.rounds:,} rounds played again",
     )
+    # One round can be the example of two properties: it is printed once.
     for example in dict.fromkeys(row.example for row in found.findings if row.example):
         print(f"- {example}")  # noqa: T201
 
 
 def reproduce(
-    figures: Annotated[list[str], typer.Argument(metavar="FIGURE...", help="fig3, fig4, fig5, fig6, claims.")],
+    figures: Annotated[
+        list[str], typer.Argument(metavar="FIGURE...", help="Any of fig3, fig4, fig5, fig6 and claims.")
+    ],
     scale: Annotated[
-        str, typer.Option("--scale", metavar="quick|paper", help="Minutes, or hours with narrow intervals.")
+        str,
+        typer.Option(
+            "--scale", metavar="quick|paper", help="quick takes minutes; paper takes hours and has narrower intervals."
+        ),
     ] = "quick",
     jobs: Jobs = 1,
     out: Out = None,
 ) -> None:
-    """The paper's figures and claims, from runs of this simulator: CSV, PNG, SVG.
+    """Reproduce figures and claims of the paper with this simulator.
 
-    Cut off and started again, it goes on where it was.
+    Writes tables as CSV, and figures as PNG and SVG.
+    An interrupted reproduction continues if you repeat the command.
     """
     from simulator.errors import need
     from simulator.files import folder
@@ -194,6 +248,7 @@ def reproduce(
 
     need("matplotlib", "study")
     where = folder(out) if out is not None else None
+    # The study draws nothing itself, so that it does not depend on `view`: it is handed the function that draws.
     with steps_bar(f"{scale} scale") as progress:
         directory = reproduce_figures(figures, scale, jobs, where, progress, draw)
     if "claims" in figures:

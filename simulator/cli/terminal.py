@@ -1,4 +1,4 @@
-"""What the command shows a person: messages, bars on what takes long, and plain tables."""
+"""Output for a person: messages, progress bars, and plain tables."""
 
 from __future__ import annotations
 
@@ -16,19 +16,38 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+GAP = 2
+"""Blanks between two columns of a table."""
+
+COMPARED = {
+    "surplus": "mean surplus per task; ± is the half-width of its 95 % interval over worlds",
+    "ratio": "surplus divided by the surplus of the first policy; ± is the half-width of its 95 % interval",
+    "p": "p-value of the paired t test that both surpluses are equal, corrected by Holm's method",
+    "ground": "part of the surplus from tasks that ground stations won",
+    "UAV": "part of the surplus from tasks that UAVs won",
+    "by UAV": "share of the tasks that UAVs won",
+    "latency": "mean latency of completed tasks, s",
+    "p95": "95th percentile of the latency of completed tasks, s",
+    "paid": "sum of the payments of a run",
+    "done": "share of the tasks that were completed",
+}
+"""Columns of the table of a comparison, with their meanings. Each figure is a mean over worlds."""
+
+
 def note(message: str) -> None:
-    """A message on stderr, on one line."""
+    """Print a message on stderr, on one line."""
     print(one_line(message), file=sys.stderr)  # noqa: T201
 
 
 def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """A warning as a message, without the line of code that gave it."""
+    """Print a warning as a message, without the line of code that gave it."""
     note(f"warning: {message}")
 
 
 @contextmanager
 def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
-    """A bar for a person at a terminal, once two seconds have passed; nothing elsewhere."""
+    """Show a progress bar at a terminal after two seconds; show nothing if stderr is not a terminal."""
+    # Bars are drawn on stderr: stdout has only results, and can be piped into another program.
     if not sys.stderr.isatty():
         yield lambda done: None
         return
@@ -37,6 +56,7 @@ def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    # Transient: when the work is done the bar disappears, and only results stay on the screen.
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
         shown = progress.add_task(what, total=total, visible=False)
@@ -45,6 +65,7 @@ def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
         def update(done: float) -> None:
             nonlocal last
             now = time.monotonic()
+            # Ten times a second: a run reports thousands of auctions per second, and drawing would slow it down.
             if now - last > 0.1:
                 last = now
                 progress.update(shown, completed=done, visible=now - begin > 2.0)
@@ -54,7 +75,7 @@ def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
 
 @contextmanager
 def training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A bar with what was earned so far for a person at a terminal; elsewhere a line an evaluation."""
+    """Show a progress bar with the latest metrics at a terminal; else print one line per evaluation."""
     import time
 
     from rich.console import Console
@@ -65,11 +86,12 @@ def training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]],
 
     def text(metrics: dict[str, float]) -> str:
         shown.update(metrics)
+        # A resumed training begins at a later step, which must not count as speed.
         first.append(metrics["steps"]) if not first else None
         speed = (metrics["steps"] - first[0]) / max(time.monotonic() - begin, 1e-9)
         parts = [
             f"surplus {shown.get('train/surplus', float('nan')):.3f}",
-            f"of the oracle's {shown.get('train/best_share', float('nan')):.3f}",
+            f"share of the best surplus {shown.get('train/best_share', float('nan')):.3f}",
             f"ratio to conditional {shown.get('evaluation/ratio', float('nan')):.4f}",
             f"{speed:,.0f} steps/s",
         ]
@@ -78,6 +100,7 @@ def training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]],
     if not sys.stderr.isatty():
 
         def line(metrics: dict[str, float]) -> None:
+            # A log gets a line per evaluation. Metrics of updates come far more often, and are only remembered.
             described = text(metrics)
             if "evaluation/ratio" in metrics:
                 note(f"{what}: {metrics['steps']:,.0f} steps, {described}")
@@ -92,13 +115,14 @@ def training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]],
 
 @contextmanager
 def steps_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each kind of work, as it comes; elsewhere a line whenever a tenth of one is done."""
+    """Show a progress bar per kind of work at a terminal; else print a line for each tenth that is done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     if not sys.stderr.isatty():
 
         def line(kind: str, done: int, total: int) -> None:
+            # The number of finished tenths has grown.
             if done == total or 10 * done // total > 10 * (done - 1) // total:
                 note(f"{what}: {done} of {total} {kind}")
 
@@ -117,49 +141,92 @@ def steps_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def print_claims(path: Path) -> None:
-    """The table of claims."""
+    """Print the table of claims.
+
+    Args:
+        path: file of the table, ``claims.csv``.
+    """
     import csv
 
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     heads = ("verdict", "claim", "paper", "measured")
-    short = [{**row, "verdict": " ".join(row["verdict"].split()[:2])} for row in rows]
-    print_rows(heads, [tuple(row[head] for head in heads) for row in short])
+    print_rows(heads, [tuple(row[head] for head in heads) for row in rows])
 
 
 def _console() -> Console:
+    """Return the console for tables: as wide as the terminal, or 120 columns if stdout is not a terminal."""
     from rich.console import Console
 
+    # A fixed width, so that the output in a file or in a test does not depend on the machine.
     return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def print_rows(
     heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], title: str | None = None, right: int = 99
 ) -> None:
-    """A table without frames; columns from ``right`` on are numbers."""
+    """Print a table without frames.
+
+    Args:
+        heads: heads of the columns.
+        rows: cells of each row.
+        title: title of the table.
+        right: number of the first column of numbers; all columns from it on hold numbers.
+    """
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title) if title else None, title_justify="left", box=None, pad_edge=False)
-    for position, head in enumerate(heads):
-        table.add_column(head, justify="right" if position >= right else "left", no_wrap=position == 0)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    _console().print(table)
+    # Cells are escaped: a policy or a file can have a name such as "[bold]", which rich would take for an instruction.
+    console = _console()
+    for number, part in enumerate(_parts(heads, rows, right, console.width)):
+        if number:
+            console.print()
+            title = None
+        table = Table(title=escape(title) if title else None, title_justify="left", box=None, pad_edge=False)
+        for position in part:
+            widest = max(len(row[position]) for row in (heads, *rows))
+            # Names in the first column stay on one line, unless they would take the room of the other columns.
+            table.add_column(
+                escape(heads[position]),
+                justify="right" if position >= right else "left",
+                no_wrap=position >= right or (position == 0 and widest <= console.width / 3),
+                overflow="fold",
+            )
+        for row in rows:
+            table.add_row(*(escape(row[position]) for position in part))
+        console.print(table)
+
+
+def _parts(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: int, width: int) -> Iterator[list[int]]:
+    """Yield the columns of each part of a table: the keys, and as many numbers as fit next to them."""
+    # One wide table would be cut: rich shortens a number to "0.…" where it has no room. Keys can be folded.
+    keys = list(range(min(right, len(heads))))
+    needed = [max(len(row[column]) for row in (heads, *rows)) + GAP for column in range(len(heads))]
+    room = width + GAP - min(sum(needed[:right]), width // 2)
+    part: list[int] = []
+    for column in range(right, len(heads)):
+        if heads[column] == "±":
+            continue  # a half-width stands with the figure before it
+        figure = [column, column + 1] if heads[column + 1 : column + 2] == ("±",) else [column]
+        if part and sum(needed[one] for one in (*part, *figure)) > room:
+            yield [*keys, *part]
+            part = []
+        part += figure
+    yield [*keys, *part]
 
 
 def print_summary(summary: pd.Series, title: str) -> None:
-    """The figures of a run, each with its unit and meaning."""
+    """Print the summary of a run, each figure with its unit and meaning."""
     from simulator.record.schema import SUMMARY
 
     rows = [(name, f"{summary[name]:,.4g}", unit, meaning) for name, (unit, meaning) in SUMMARY.items()]
-    print_rows(("", "value", "", "meaning"), rows, title)
+    print_rows(("figure", "value", "unit", "meaning"), rows, title)
 
 
 def print_comparison(table: pd.DataFrame, title: str) -> None:
-    """What `compare` found: a row per policy and point of the grid."""
+    """Print the table of a comparison, with the meaning of its columns."""
     keys = [str(key) for key in table.index.names]
-    heads = (*keys, "surplus", "±", "ratio", "±", "p", "ground", "UAV", "by UAV", "latency", "p95", "paid", "done")
+    heads = (*keys, "surplus", "±", "ratio", "±", "p", *list(COMPARED)[3:])
     rows = [
         (
             *(
@@ -170,6 +237,7 @@ def print_comparison(table: pd.DataFrame, title: str) -> None:
             f"{row['surplus_mean_ci']:.4f}",
             f"{row['ratio']:.4f}",
             f"{row['ratio_ci']:.4f}",
+            # The first policy is not compared with itself.
             "" if math.isnan(row["p_corrected"]) else f"{row['p_corrected']:.3f}",
             f"{row['surplus_ground']:.3f}",
             f"{row['surplus_uav']:.3f}",
@@ -182,3 +250,5 @@ def print_comparison(table: pd.DataFrame, title: str) -> None:
         for key, row in table.iterrows()
     ]
     print_rows(heads, rows, title, right=len(keys))
+    print()  # noqa: T201
+    print_rows(("column", "meaning (mean over worlds)"), list(COMPARED.items()))

@@ -1,1 +1,1 @@
-"""Many runs: the same worlds under several policies."""
+"""Studies: comparisons, audits, trainings and the figures of the paper, each made of many runs."""

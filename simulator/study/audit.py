@@ -1,4 +1,4 @@
-"""Is this auction safe? Every priced round of a run is played again with other bids, the price asked anew each time."""
+"""Audit of an auction: each priced round is played again with other bids, at the price of those bids."""
 
 from __future__ import annotations
 
@@ -26,31 +26,37 @@ from simulator.study.truth_cost import truth_cost
 if TYPE_CHECKING:
     import pandas as pd
 
+# Factors near 1 find a price that moves a little with a bid. Large factors find a price that jumps:
+# under `all-bids` a station that bids 4 times its value can get the task cheaply.
 MULTIPLIERS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0)
-"""What a bidder multiplies its value with instead of telling it; 0 is a bid of nothing."""
+"""Factors by which a bidder that misreports multiplies its true value."""
 
+# Factors above 1 belong here too: then the false bid itself can win, and its owner gets the task and pays.
 SHILLS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.5, 2.0)
-"""What a bidder's second, false identity bids, as multiples of the bidder's value."""
+"""Second bids of a bidder under a false name, as multiples of the bidder's true value."""
 
+# The test given m has up to 15 strata: five speeds, three kinds of task. Each has 2 x 3 cells with 5 expected rounds.
+# It can afford many rounds: each costs one decision, where playing a round again costs 24 per bidder.
 WATCHED = 4_000
-"""Rounds that are watched for who wins and what the UAV earns: a test of independence needs many."""
+"""Least number of priced rounds for the tests of independence and for the UAV's profit."""
 
 GAIN = 1e-9
-"""A gain counts above this share of the bidder's value: less is rounding."""
+"""Least gain that counts, as a share of the bidder's true value. A smaller gain is a rounding error."""
 
+# An audit makes two tests. So an auction without adverse selection fails one of them in at most 1 of 500 audits.
 SIGNIFICANT = 0.001
-"""Independence fails below this p-value."""
+"""p-value below which a test of independence fails."""
 
 
 class Finding(NamedTuple):
-    """One property of an auction.
+    """Verdict on one property of an auction.
 
     Attributes:
-        property: its name.
-        verdict: `holds`, `fails`, or `untested` where the rounds were too few to tell; `measured` for a mere figure.
-        number: the measure of it.
-        meaning: what the number is.
-        example: a round in which it fails, in words; empty if there is none.
+        property: name of the property.
+        verdict: `holds` or `fails`; `untested` if there were too few rounds; `measured` for a figure without a verdict.
+        number: figure on which the verdict rests.
+        meaning: what the figure is.
+        example: a round in which the property fails, in words; empty if there is none.
     """
 
     property: str
@@ -61,7 +67,13 @@ class Finding(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """What `audit` finds: the properties in order, how many rounds were played again, and how many were watched."""
+    """Result of `audit`.
+
+    Attributes:
+        findings: verdicts, in the order in which the command prints them.
+        rounds: number of rounds that were played again.
+        watched: number of rounds that the tests of independence used.
+    """
 
     findings: list[Finding]
     rounds: int
@@ -69,7 +81,7 @@ class Audit(NamedTuple):
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per property."""
+        """The findings as a table with one row per property."""
         import pandas as pd
 
         return pd.DataFrame(self.findings).set_index("property")
@@ -83,23 +95,27 @@ def audit(
     mechanism: str | Mechanism | None = None,
     **overrides: Any,
 ) -> Audit:
-    """Hold an auction to Theorem 1 and to what else one would want of it.
+    """Test whether an auction has the properties of Theorem 1, and further ones.
 
-    In every priced round each ground bidder in turn misreports (`MULTIPLIERS`), or enters a false identity beside its
-    own (`SHILLS`), all others bidding as they do; the policy is asked for the price of those bids with the state and
-    the noise that it has in that round, and the mechanism decides. Identities are permuted as well.
+    The audit plays each priced round again. One ground bidder at a time misreports its value (`MULTIPLIERS`), or
+    enters a second bid under a false name (`SHILLS`). All other bids stay as they were. The policy is asked for the
+    price of the changed bids, in the state that it had in that round. Then the mechanism decides. In a last replay the
+    stations exchange their bids.
 
     Args:
-        scenario: a shipped name, a path, or a `Scenario`.
-        policy: as in `simulate`.
-        seed: of the world.
-        rounds: priced rounds that are played again; fewer if the run has fewer. `WATCHED` are watched.
-        mechanism: as in `simulate`.
-        overrides: scenario fields by dotted key.
+        scenario: name of a shipped scenario, path of a scenario file, or a `Scenario`.
+        policy: pricing policy, as text or as an object with ``price``.
+        seed: seed of the world.
+        rounds: number of priced rounds to play again; all of the run's if it has fewer.
+        mechanism: name of a mechanism or an object; if None, that of the scenario or of the policy, else ``msb``.
+        overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
+
+    Returns:
+        The verdict on each property, and the numbers of rounds.
 
     Raises:
-        InputError: something of this is wrong, or scipy is not installed.
-        RunError: policy or mechanism failed, or the run asks for no price.
+        InputError: an argument is wrong, or scipy is not installed.
+        RunError: the policy or the mechanism failed, or no auction of the run asks for a price.
 
     Example:
         >>> audit("paper", "conditional", rounds=200).table["verdict"].unique().tolist()
@@ -121,6 +137,7 @@ def audit(
     names = [*scenario.uav_names(), *scenario.station_names()]
     tally = _Tally()
     for auction in simulation:
+        # A round is played again before it settles: settling changes queues, past values and the policy's state.
         if tally.played < rounds:
             played = _Round(simulation.auctioneer, auction, found, names)
             tally.misreports(played)
@@ -128,6 +145,7 @@ def audit(
             tally.identities(played)
             tally.played += 1
         simulation.settle(ask_price(found, auction.observation, auction.task.id))
+        # The common value: demand / size without queues, but demand alone with queues, as waits do not scale with size.
         scale = 1.0 if reference_mb is None else reference_mb / auction.task.size_mb
         tally.settled(auction, auction.task.demand * scale, simulation.auctioneer.uav_weight)
         if len(tally.common) == watched:
@@ -138,7 +156,10 @@ def audit(
 
 
 class _Round:
-    """A priced auction that can be played again with other bids; stations are counted by their rank."""
+    """Priced auction that can be played again with other bids.
+
+    A station's place is its rank among the bids that were made, from 0.
+    """
 
     def __init__(self, auctioneer: Auctioneer, auction: Auction, policy: PricingPolicy, names: Sequence[str]) -> None:
         self._auctioneer, self._auction, self._policy = auctioneer, auction, policy
@@ -148,11 +169,13 @@ class _Round:
         self.bids = list(auction.bids)
 
     def with_truth(self, place: int) -> list[float]:
-        """The bids, but that of one bidder its true value."""
+        """Return the bids of the round, with the true value in place of one bidder's bid."""
+        # A bid need not be the true value: a scenario can give a station a bid factor.
         return [*self.bids[:place], self.worth[place], *self.bids[place + 1 :]]
 
     def play(self, bids: Sequence[float]) -> tuple[int, float, float]:
-        """Winner (by place in ``bids``, or `UAV`), payment and rho if these had been the bids."""
+        """Return the winner's place or `UAV`, the payment and rho for other bids, one per place."""
+        # The market sees bids in descending order and without names. Equal bids keep the order of their places.
         order = sorted(range(len(bids)), key=lambda place: (-bids[place], place))
         descending = [bids[place] for place in order]
         with _same_noise(self._policy):
@@ -161,14 +184,16 @@ class _Round:
         return (UAV if position == UAV else order[position]), payment, rho
 
     def utility(self, place: int, bids: Sequence[float], owned: Sequence[int]) -> tuple[float, float, float]:
-        """What a bidder gains if these are the bids, of which it owns some; and the payment and rho."""
+        """Return a bidder's utility (value minus payment if an owned place wins, else 0), the payment, and rho."""
         winner, payment, rho = self.play(bids)
         return (self.worth[place] - payment if winner in owned else 0.0), payment, rho
 
 
 @contextmanager
 def _same_noise(policy: object) -> Iterator[None]:
-    """Give a policy's generators back the state that they had: a price that might have been draws nothing."""
+    """Restore the state of a policy's random generators when the block ends."""
+    # Each replay of a round must see the noise of that round. Otherwise a gain could be a lucky draw.
+    # The rounds that follow must also see the noise that they would have without the audit.
     generators = [value for value in getattr(policy, "__dict__", {}).values() if isinstance(value, np.random.Generator)]
     states = [one.bit_generator.state for one in generators]
     try:
@@ -180,7 +205,25 @@ def _same_noise(policy: object) -> Iterator[None]:
 
 @dataclass
 class _Tally:
-    """What all rounds have shown."""
+    """Sums and counts over all rounds of an audit.
+
+    Attributes:
+        played: number of rounds that were played again.
+        truthful: sum of the utilities of truthful bidders.
+        by_multiplier: sum of the utilities under each multiplier, with one misreporting bidder at a time.
+        misreported: number of rounds in which a bidder gains by a misreport.
+        regret: sum of each bidder's gain by its best misreport.
+        shilled: number of rounds in which a bidder gains by a false name.
+        at_a_loss: number of truthful winners that pay more than their value.
+        by_name: number of rounds that settle differently if stations exchange their bids.
+        uav_profits: the UAV's value minus its payment, in each watched round that it wins.
+        uav_wins: whether the UAV wins, in each watched round.
+        common: common value of the task, in each watched round.
+        strata: kind of task, and tau_(2) / tau_0 in predicted public seconds, in each watched round.
+        markets: public market conditions m, in each watched round.
+        values: three highest bids, weighted value of the UAV, and surplus, in each watched round.
+        examples: size and description of the clearest example, by kind of failure.
+    """
 
     played: int = 0
     truthful: float = 0.0
@@ -199,7 +242,7 @@ class _Tally:
     examples: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     def misreports(self, played: _Round) -> None:
-        """Let each bidder tell something else than its value."""
+        """Let one bidder at a time misreport its value, the others bidding as they did."""
         gained = False
         for place, value in enumerate(played.worth):
             truth = played.with_truth(place)
@@ -207,21 +250,22 @@ class _Tally:
             self.truthful += honest
             if honest < -GAIN * value:
                 self.at_a_loss += 1
-                self._example("loss", -honest, f"{_who(played, place)} wins with its true value and pays {paid:.4g}")
+                self._example("loss", -honest, f"{_who(played, place)} bids its true value, wins and pays {paid:.4g}")
             best = 0.0
             for multiplier in MULTIPLIERS:
                 lie = [*truth]
                 lie[place] = multiplier * value
                 utility, payment, other = played.utility(place, lie, (place,))
                 self.by_multiplier[multiplier] += utility
-                said = f"bidding {multiplier:g} times that it wins at rho {other:.4g} for {payment:.4g}"
+                said = f"By a bid of {multiplier:g} times its value it wins at rho {other:.4g} and pays {payment:.4g}"
                 best = self._gain("misreport", played, place, honest, rho, utility, best, said)
+            # Regret is the gain of a bidder's best misreport, in hindsight ("ex-post regret").
             self.regret += best
             gained |= best > 0.0
         self.misreported += gained
 
     def shills(self, played: _Round) -> None:
-        """Let each bidder enter a second bid under a false name; what that wins, its owner gets and pays."""
+        """Let one bidder at a time enter a second bid under a false name; it pays if either bid wins."""
         gained = False
         for place, value in enumerate(played.worth):
             truth = played.with_truth(place)
@@ -229,7 +273,7 @@ class _Tally:
             best = 0.0
             for share in SHILLS:
                 utility, payment, other = played.utility(place, [*truth, share * value], (place, len(truth)))
-                said = f"with a false bid of {share:g} times that it wins at rho {other:.4g} for {payment:.4g}"
+                said = f"By a false bid of {share:g} times its value it wins at rho {other:.4g} and pays {payment:.4g}"
                 best = self._gain("shill", played, place, honest, rho, utility, best, said)
             gained |= best > 0.0
         self.shilled += gained
@@ -237,16 +281,19 @@ class _Tally:
     def _gain(
         self, kind: str, played: _Round, place: int, honest: float, rho: float, utility: float, best: float, said: str
     ) -> float:  # fmt: skip
-        """The best gain over the truth so far; a round in which it grows is kept as an example."""
+        """Return a bidder's best gain so far, and keep this replay as an example if it gains more."""
         value = played.worth[place]
         if utility - honest <= max(best, GAIN * value):
             return best
-        told = f"{_who(played, place)} has {honest:.4g} of it if truthful (rho {rho:.4g}); {said} and has {utility:.4g}"
+        truth = f"{_who(played, place)} earns {honest:.4g} with the truth (rho {rho:.4g})"
+        told = f"{truth}. {said}: it earns {utility:.4g}"
+        # Relative to the value: a large gain on a task of little value is the clearer example.
         self._example(kind, (utility - honest) / value, told)
         return utility - honest
 
     def identities(self, played: _Round) -> None:
-        """Give the same bids to other stations: the bid must win, not the name."""
+        """Let the stations exchange their bids."""
+        # In an anonymous auction the winning bid, the payment and the price stay, whoever made which bid.
         winner, payment, rho = played.play(played.bids)
         turned = [*played.bids[1:], played.bids[0]]
         other, other_payment, other_rho = played.play(turned)
@@ -255,49 +302,56 @@ class _Tally:
         if not np.array_equal((bid, payment, rho), (other_bid, other_payment, other_rho), equal_nan=True):
             self.by_name += 1
             said = (
-                f"task {played.task}: the same bids under other names settle at {other_payment:.4g}, not {payment:.4g}"
+                f"task {played.task}: if stations exchange bids, the payment is {other_payment:.4g}, not {payment:.4g}"
             )
             self._example("name", 1.0, said)
 
     def settled(self, auction: Auction, common: float, uav_weight: float) -> None:
-        """Take in a round as it has settled."""
+        """Record a round that has settled."""
         self.markets.append(auction.market)
+        # With two bids the second stands for the third, because `truth_cost` takes three columns.
         third = auction.bids[min(2, len(auction.bids) - 1)]
         self.values.append((*auction.bids[:2], third, uav_weight * auction.uav_value, auction.surplus))
         by_uav = auction.winner == auction.uav
         self.uav_wins.append(by_uav)
         self.common.append(common)
+        # tau_(2) / tau_0: predicted public seconds of the second bidder over the UAV's, which decide the best price.
         self.strata.append((auction.task.kind, float(auction.public[auction.ranking[1]] / auction.public[auction.uav])))
         if by_uav:
             self.uav_profits.append(auction.uav_value - auction.payment)
 
     def findings(self) -> list[Finding]:
-        """The verdicts."""
+        """Return the verdict on each property."""
         best = max(self.by_multiplier, key=self.by_multiplier.__getitem__)
         constant = _over(self.by_multiplier[best] - self.truthful, self.truthful)
         unconditional, given = self._dependence()
         profits = np.array(self.uav_profits)
         profit = float(profits.mean()) if len(profits) else math.nan
+        # Half the 95 % interval of the mean; 1.96 is the normal quantile, for thousands of rounds.
         spread = 1.96 * float(profits.std()) / math.sqrt(len(profits)) if len(profits) else math.nan
         return [
             self._finding("no misreport pays", self.misreported == 0, self.misreported / self.played,
-                          "share of rounds in which some bidder gains by misreporting", "misreport"),
+                          "share of rounds in which a bidder gains by a misreport", "misreport"),
             self._finding("no regret", self.misreported == 0, _over(self.regret, self.truthful),
-                          "what the best misreports gain, over what the truth earns", "misreport"),
+                          "gain of each bidder's best misreport, as a share of what truthful bids earn", "misreport"),
             self._finding("no constant multiplier pays", constant <= GAIN, constant,
-                          f"gain over the truth of the best multiplier of all bids, {best:g}", ""),
+                          f"gain of always bidding {best:g} times the value (the best multiplier), "
+                          "as a share of what truthful bids earn", ""),
             self._finding("no shill pays", self.shilled == 0, self.shilled / self.played,
-                          "share of rounds in which some bidder gains by a second, false bid", "shill"),
+                          "share of rounds in which a bidder gains by a second bid under a false name", "shill"),
             self._finding("anonymous", self.by_name == 0, self.by_name / self.played,
-                          "share of rounds in which the same bids under other names settle otherwise", "name"),
+                          "share of rounds that settle differently if stations exchange their bids", "name"),
             self._finding("individually rational", self.at_a_loss == 0, self.at_a_loss / self.played,
-                          "truthful winners a round that pay more than their value", "loss"),
+                          "number per round of truthful winners that pay more than their value", "loss"),
+            # The verdict is `fails` only where the loss is significant: the entire interval lies below 0.
             self._finding("the UAV does not lose", not profit + spread < 0.0, profit,
-                          f"mean of the UAV's value less its payment where it wins, ± {spread:.2g}", ""),
+                          f"mean of the UAV's value minus its payment, if it wins, ± {spread:.2g}", ""),
             self._finding("no adverse selection, given m", given.p_value >= SIGNIFICANT, given.p_value,
-                          f"p of {{UAV wins}} against the common value, by kind and public conditions ({given})", ""),
+                          "p-value of the test that the UAV's winning is independent of the common value, "
+                          f"given the kind of task and the public conditions ({given})", ""),
             self._finding("no adverse selection at all", unconditional.p_value >= SIGNIFICANT, unconditional.p_value,
-                          f"p of {{UAV wins}} against the common value ({unconditional})", ""),
+                          "p-value of the test that the UAV's winning is independent of the common value "
+                          f"({unconditional})", ""),
             self._truth_cost(),
         ]  # fmt: skip
 
@@ -305,34 +359,36 @@ class _Tally:
         values = np.array(self.values)
         cost = truth_cost(np.array(self.markets), values[:, :3], values[:, 3], values[:, 4])
         meaning = (
-            f"surplus in the same rounds of a price fitted to all bids over that of one fitted to m, less 1, "
-            f"± {cost.all_bids_ci:.2g}; masked {cost.masked:+.2g} ± {cost.masked_ci:.2g}, "
-            f"this policy {cost.own:+.2g} ± {cost.own_ci:.2g}"
+            f"surplus of a price fitted to all bids, divided by the surplus of a price fitted to m, minus 1, "
+            f"± {cost.all_bids_ci:.2g}. A price fitted to all bids but the highest: {cost.masked:+.2g} "
+            f"± {cost.masked_ci:.2g}. This policy: {cost.own:+.2g} ± {cost.own_ci:.2g}"
         )
         return Finding("what truth costs", "untested" if math.isnan(cost.own) else "measured", cost.all_bids, meaning)
 
     def _dependence(self) -> tuple[Dependence, Dependence]:
-        """Chi-square of who wins against deciles of the common value; and within kind and fifths of public speed."""
+        """Test whether the UAV's winning is independent of the common value: over all rounds, and given m."""
         wins, common = np.array(self.uav_wins), np.array(self.common)
         kind, speed = np.array([row[0] for row in self.strata]), np.array([row[1] for row in self.strata])
         fifth = np.searchsorted(np.quantile(speed, (0.2, 0.4, 0.6, 0.8)), speed)
+        # Deciles over all rounds. Given m (kind of task, fifth of tau_(2) / tau_0) only thirds, for 5 rounds per cell.
         return chi_square(wins, common, 10), chi_square(wins, common, 3, fifth * len(TASK_KINDS) + kind)
 
     def _finding(self, name: str, holds: bool, number: float, meaning: str, example: str) -> Finding:
+        """Return a verdict with the example of its kind of failure."""
         _, said = self.examples.get(example, (0.0, ""))
         verdict = "untested" if math.isnan(number) else "holds" if holds else "fails"
         return Finding(name, verdict, number, meaning, said)
 
     def _example(self, kind: str, size: float, said: str) -> None:
-        """Keep the clearest round of its kind."""
+        """Keep the description of the clearest example of a kind."""
         if size > self.examples.get(kind, (0.0, ""))[0]:
             self.examples[kind] = size, said
 
 
 def _over(gain: float, truthful: float) -> float:
-    """A gain as a share of what the truth earns; without bound where that is nothing."""
+    """Return a gain divided by what the truth earns; infinity for a gain where the truth earns nothing."""
     return gain / truthful if truthful else math.inf if gain > 0.0 else 0.0
 
 
 def _who(played: _Round, place: int) -> str:
-    return f"task {played.task}: {played.names[place]}, to whom it is worth {played.worth[place]:.4g},"
+    return f"task {played.task}: {played.names[place]} (true value {played.worth[place]:.4g})"

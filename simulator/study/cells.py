@@ -1,4 +1,4 @@
-"""Many runs side by side: in processes, with a journal from which a study that was cut off goes on."""
+"""Many runs in parallel processes, with a journal that lets an interrupted study continue."""
 
 from __future__ import annotations
 
@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 CellT = TypeVar("CellT", bound=Hashable)
 
 Figures = dict[str, float]
-"""What a cell is about, by name."""
+"""Results of a cell, by name."""
 
 
 def figures_of(result: Result, warmup: float = 0.0) -> Figures:
-    """The summary of a run, the surplus a task of each kind of winner, and the share of tasks that were completed."""
+    """Return the summary of a run, the surplus per task of each kind of winner, and the share of completed tasks.
+
+    Args:
+        result: the run.
+        warmup: start of the summary, s; auctions before it do not count.
+    """
     figures: Figures = {str(name): float(value) for name, value in result.summary.items()}
     auctions = result.auctions[result.auctions["time"] >= warmup]
+    # A run without tasks has no shares: NaN instead of a division by 0.
     tasks = figures["tasks"] or math.nan
+    # Both are divided by the number of all tasks, so that the two add up to the mean surplus.
     for kind in ("ground", "uav"):
         figures[f"surplus_{kind}"] = float(auctions.loc[auctions["winner_kind"] == kind, "surplus"].sum()) / tasks
     figures["completed_share"] = figures["completed"] / tasks
@@ -44,12 +51,15 @@ def run_cells(
     """Do the work of every cell.
 
     Args:
-        work: done for each cell; where ``jobs`` > 1 in another process, so that it and the cells must pickle.
-        cells: what is worked on; each is told from the others by its ``repr``.
-        jobs: processes side by side.
-        progress: called with (cells done, cells in all).
-        journal: a file to which finished cells are written at once; those that stand in it are not done again.
-        fingerprint: what the figures depend on besides the cell; a journal with another one is begun anew.
+        work: function of a cell. With ``jobs`` > 1 it runs in other processes, so it and the cells must be picklable.
+        cells: arguments of the calls of ``work``. Different cells must have different ``repr``.
+        jobs: number of parallel processes.
+        progress: function that is called with the number of finished cells and the number of all cells.
+        journal: file that keeps the results of finished cells. A cell whose result is in it is not done again.
+        fingerprint: hash of all that results depend on apart from the cell. Another fingerprint empties the journal.
+
+    Returns:
+        The results by cell.
 
     Raises:
         OutputError: the journal cannot be written.
@@ -66,16 +76,19 @@ def run_cells(
 
 
 def _work(work: Callable[[CellT], Figures], cells: list[CellT], jobs: int) -> Iterator[tuple[CellT, Figures]]:
+    """Yield each cell with its results, as soon as they are there."""
     if jobs == 1 or len(cells) < 2:
         for cell in cells:
             yield cell, work(cell)
         return
+    # "spawn" and not "fork": a forked child can hang on the lock of a thread that it did not inherit.
     with ProcessPoolExecutor(min(jobs, len(cells)), mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(work, cell): cell for cell in cells}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:
+            # One cell failed, or somebody pressed Ctrl-C: cells that have not begun need not be done.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -84,7 +97,7 @@ def _work(work: Callable[[CellT], Figures], cells: list[CellT], jobs: int) -> It
 def _journal(
     path: Path | None, fingerprint: str
 ) -> Iterator[tuple[dict[str, Figures], Callable[[str, Figures], None]]]:
-    """What a journal knows, and how to add to it."""
+    """Give the results that a journal holds, and a function that adds one to it."""
     if path is None:
         yield {}, lambda cell, figures: None
         return
@@ -121,7 +134,7 @@ def _forget(path: Path, made: list[Path]) -> None:
 
 
 def _known(path: Path, fingerprint: str) -> dict[str, Figures]:
-    """The cells of a journal with this fingerprint; a last line that was cut off is left out."""
+    """Return the results by cell of a journal with this fingerprint, up to the first line that is damaged."""
     found: dict[str, Figures] = {}
     try:
         first, *lines = path.read_text(encoding="utf-8").splitlines()

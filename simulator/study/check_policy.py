@@ -1,4 +1,4 @@
-"""Tell the author of a policy what is wrong with it, before a long run does."""
+"""Check of a policy against its contract, before a long run finds what is wrong."""
 
 from __future__ import annotations
 
@@ -15,27 +15,34 @@ from simulator.run import Plan, listen, plan
 from simulator.scenario.scenario import Scenario
 
 ROUNDS = 60
+"""Length of the trial run, s. In `paper` it has one round per second."""
 
 
 def check_policy(policy: str | PricingPolicy, scenario: str | Scenario = "paper") -> None:
-    """Run a policy for a minute of a scenario and hold it to the contract of `PricingPolicy`.
+    """Run a policy for a minute and check that it keeps the contract of `PricingPolicy`.
 
-    Checked: it deep-copies; ``reset(scenario, rng)`` and ``feedback(outcome)`` take what they are given; every price
-    is a number >= 1; ``price`` changes nothing but the policy's generator; two copies in the same state give the same
-    price, so that no global randomness is in it.
+    The check tests that:
+
+    - the policy can be deep-copied;
+    - ``reset``, ``feedback`` and ``price`` take the arguments of the contract;
+    - every price is a number >= 1;
+    - ``price`` changes no attribute of the policy, apart from the state of its random generator;
+    - two copies of the policy in the same state give the same price.
 
     Args:
-        policy: as in `simulate`.
-        scenario: where it is tried.
+        policy: pricing policy, as text or as an object with ``price``.
+        scenario: scenario of the trial run.
 
     Raises:
-        PolicyError: something is wrong; the message lists everything that was found.
+        PolicyError: the policy breaks the contract. The message lists all that was found.
     """
+    # The calibration of (13) draws 100,000 rounds by default. The check needs no exact contract bid.
     scenario = Scenario.load(scenario, **{"market.contract_rounds": 1000})
     planned = plan(scenario, policy, duration=ROUNDS)
     found = planned.policy
     problems = [*_signature(found, "reset", 2), *_signature(found, "feedback", 1), *_signature(found, "price", 1)]
     if problems:
+        # A method that cannot be called with the arguments of the contract would fail again in the trial run.
         raise PolicyError(_report(found, problems))
     with blamed(f"policy {policy_label(found)}: check_policy()", PolicyError):
         problems = _try(planned)
@@ -44,13 +51,15 @@ def check_policy(policy: str | PricingPolicy, scenario: str | Scenario = "paper"
 
 
 def _try(planned: Plan) -> list[str]:
-    """What is wrong with a policy as far as a minute's auctions show."""
+    """Return what the auctions of a trial run show to be wrong with a policy."""
     problems: list[str] = []
     simulation = planned.simulation()
     try:
         found = planned.new_policy()
         listen(simulation, found)
         for auction in simulation:
+            # The twin has the same state and the same generator. A price that differs comes from another source
+            # of randomness, and such a run cannot be repeated with its seed.
             twin, before = copy.deepcopy(found), copy.deepcopy(_state(found))
             rho = ask_price(found, auction.observation, auction.task.id)
             if not _unchanged(before, _state(found)):
@@ -63,49 +72,57 @@ def _try(planned: Plan) -> list[str]:
                 break
             simulation.settle(rho)
     except RunError as fault:
+        # The report names the policy once, so each problem is listed without the name.
         problems.append(str(fault).removeprefix(f"policy {policy_label(planned.policy)}").lstrip(",: "))
     return problems
 
 
 def _report(policy: object, problems: list[str]) -> str:
+    """Return one message about all problems."""
     return f"policy {policy_label(policy)}: " + "; ".join(problems)
 
 
 def _signature(policy: object, method: str, arguments: int) -> list[str]:
+    """Return what is wrong with a method that is called with a number of arguments; nothing if there is no method."""
     found = getattr(policy, method, None)
     if found is None:
         return []
     if not callable(found):
-        return [f"{method} is no method"]
+        return [f"{method} must be a method"]
     try:
         inspect.signature(found).bind(*range(arguments))
     except ValueError:
-        return []  # a built-in tells no signature
+        return []  # a built-in function has no signature that Python can read
     except TypeError as error:
         names = {"reset": "reset(scenario, rng)", "feedback": "feedback(outcome)", "price": "price(observation)"}
-        return [f"it must be {names[method]}: {error}"]
+        return [f"the signature must be {names[method]}: {error}"]
     return []
 
 
 def _state(policy: object) -> dict[str, Any]:
+    """Return the attributes of a policy without its random generators, which a price may advance."""
     attributes = getattr(policy, "__dict__", {})
     return {name: value for name, value in attributes.items() if not isinstance(value, np.random.Generator)}
 
 
 def _unchanged(before: Any, after: Any) -> bool:
+    """Return whether two states are equal as far as they can be compared."""
     try:
         return _same(before, after)
     except Exception:
-        return True  # what cannot be compared is not held against a policy
+        return True  # no evidence of a change: a policy may hold objects whose comparison raises
 
 
 def _same(one: Any, other: Any) -> bool:
+    """Return whether two values are equal, with arrays, containers and plain objects compared part by part."""
+    # `==` alone does not do: on arrays it gives an array, and NaN differs from itself.
     if isinstance(one, np.ndarray):
         return isinstance(other, np.ndarray) and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
     if isinstance(one, dict):
         return isinstance(other, dict) and one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
     if isinstance(one, list | tuple):
         return type(one) is type(other) and len(one) == len(other) and all(map(_same, one, other))
+    # A class without `__eq__` compares by identity, and a deep copy is another object: compare its attributes.
     if type(one).__eq__ is object.__eq__:  # type: ignore[comparison-overlap]
         return type(one) is type(other) and _same(getattr(one, "__dict__", {}), getattr(other, "__dict__", {}))
     return bool(one == other)

@@ -1,4 +1,4 @@
-"""The same worlds under each policy: means, paired differences, their intervals, and a corrected paired test."""
+"""Comparison of policies in the same worlds: means, paired differences, 95 % intervals, and a corrected test."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# Upper limits: a mistyped number gets one sentence, and does not exhaust the memory or start a million processes.
 MOST_WORLDS, MOST_JOBS, MOST_CELLS = 1_000_000, 1_000, 10_000_000
 
 FIGURES = (*SUMMARY, "surplus_ground", "surplus_uav", "completed_share")
-"""Columns of ``runs``: the summary, the surplus a task of each kind of winner, and the share of tasks completed."""
+"""Columns of ``runs``: the summary, the surplus per task of each kind of winner, and the share of completed tasks."""
 
 
 Point: TypeAlias = tuple[tuple[str, Any], ...]
@@ -43,7 +44,12 @@ class Cell(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What `compare` finds: ``table``, a row per policy, and ``runs``, a row per policy and seed."""
+    """Result of `compare`.
+
+    Attributes:
+        table: means and differences, one row per policy and point of the grid.
+        runs: figures of each run, one row per policy, seed and point of the grid.
+    """
 
     table: pd.DataFrame
     runs: pd.DataFrame
@@ -61,46 +67,56 @@ def compare(
     journal: Path | None = None,
     **overrides: Any,
 ) -> Comparison:
-    """Run every policy on the worlds of seeds 0, 1, ... and compare each with the first.
+    """Run each policy in the worlds of seeds 0, 1, ... and compare it with the first policy.
+
+    All policies meet the same vehicles, requests and task sizes in the world of a seed. So differences are paired by
+    world. Intervals are Student's t over worlds. The interval of a ratio of means is by linearisation (Cochran,
+    "Sampling Techniques", 1977, section 6.4).
 
     Args:
-        scenario: a shipped name, a path, or a `Scenario`.
-        policies: policies by name or file; the first is the one that the others are compared with.
-        seeds: number of worlds, two or more.
-        duration: length of each run, s; that of the scenario if None.
-        warmup: what is requested before this time, s, does not count.
-        jobs: processes that run side by side.
-        progress: called with (runs done, runs in all).
-        grid: values by dotted scenario key; all is repeated at every combination of them.
-        journal: a file in which finished runs are kept, so that a comparison that is cut off goes on from there.
-        overrides: scenario fields by dotted key.
+        scenario: name of a shipped scenario, path of a scenario file, or a `Scenario`.
+        policies: the policies, as text. Each is compared with the first.
+        seeds: number of worlds, 2 or more.
+        duration: length of each run, s; if None, the duration of the scenario.
+        warmup: start of the summary, s; tasks that are requested before it do not count.
+        jobs: number of parallel processes.
+        progress: function that is called with the number of finished runs and the number of all runs.
+        grid: values by dotted scenario key. The comparison is made at each combination of the values.
+        journal: file that keeps finished runs. An interrupted comparison continues from it, unless scenario, length,
+            code of a policy or weights have changed.
+        overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
-        The table, a row per policy (and point of the grid): of each figure its mean over the worlds and the half-width
-        of its 95 % interval (``surplus_mean``, ``surplus_mean_ci``), and of the surplus the paired difference to the
-        first policy with its half-width (``difference``, ``difference_ci``), the ratio of the means with its own
-        (``ratio``, ``ratio_ci``), and the p-value of the paired t test of the difference, corrected by Holm's method
-        for the number of policies that are compared with the first (``p_corrected``). Intervals are Student's t over
-        worlds, the ratio's by linearisation (Cochran, "Sampling Techniques", 1977, section 6.4). And the runs: figures
-        of each, a row per policy and seed.
+        ``table`` with these columns, and ``runs``:
+
+        - ``seeds``: number of worlds.
+        - each figure, such as ``surplus_mean``: its mean over worlds.
+        - each figure with ``_ci``, such as ``surplus_mean_ci``: half-width of the 95 % interval of the mean.
+        - ``difference``, ``difference_ci``: mean of (surplus per task minus that of the first policy), and half-width.
+        - ``ratio``, ``ratio_ci``: mean surplus per task divided by that of the first policy, and half-width.
+        - ``p_corrected``: p-value of the paired t test that the difference is 0, corrected by Holm's method. The number
+          of tests is the number of policies that are compared with the first.
 
     Raises:
-        InputError: scenario or one of the policies is wrong, or scipy or statsmodels is not installed.
-        RunError: a policy failed while it ran.
+        InputError: an argument is wrong, or scipy or statsmodels is not installed.
+        RunError: a policy or a mechanism failed during a run.
     """
+    # A missing package is named at once, not after hours of runs.
     need("scipy", "study")
     need("statsmodels", "study")
     named = not isinstance(policies, str) and all(isinstance(policy, str) for policy in policies)
     if not named or len(set(policies)) != len(policies) or not policies:
         given = ", ".join(policies) if named else shown(policies)
-        raise InputError(f"policies: must be a list of one or more different ones, not {given or 'none'}")
+        raise InputError(f"policies: must be a list of one or more different policies, not {given or 'none'}")
     for name, number, least, most in (("seeds", seeds, 2, MOST_WORLDS), ("jobs", jobs, 1, MOST_JOBS)):
         if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
             why = " (an interval needs two or more worlds)" if name == "seeds" else ""
             raise InputError(f"{name}: must be a whole number from {least} to {most:,}{why}, not {shown(number)}")
     points = _points(grid or {})
     if len(points) * len(policies) * seeds > MOST_CELLS:
-        raise InputError(f"grid: {len(points)} points, {len(policies)} policies and {seeds} seeds are too many runs")
+        runs_in_all = f"{len(points)} points x {len(policies)} policies x {seeds} seeds"
+        raise InputError(f"grid: must make at most {MOST_CELLS:,} runs, not {runs_in_all}")
+    # Every scenario is loaded and every policy is found before the first run: wrong input costs no waiting.
     scenarios = {point: Scenario.load(scenario, **overrides, **dict(point)) for point in points}
     found = {policy: find_policy(policy) for policy in policies}
     work = _Work(scenarios, duration, warmup)
@@ -118,6 +134,7 @@ def compare(
     )
     import pandas as pd
 
+    # Each point of the grid is a comparison of its own: ratios and tests are within a point.
     tables = []
     for point in points:
         runs = {
@@ -140,14 +157,19 @@ def compare(
 
 
 def shown_value(value: Any) -> Any:
-    """A value of the grid as it stands in a table: a number, else text."""
+    """Return a value of the grid as a table holds it: numbers and text as they are, anything else as JSON."""
     return value if isinstance(value, int | float | str) else json.dumps(value)
 
 
 def _points(grid: Mapping[str, Sequence[Any]]) -> list[Point]:
-    """Every combination of the grid's values."""
+    """Return every combination of the grid's values, in the order of the keys.
+
+    Raises:
+        InputError: a key has no values, or a value twice.
+    """
     for key, values in grid.items():
         if isinstance(values, str) or not len(values):
+            # Text is refused too: its letters would be taken for values.
             raise InputError(f"grid: {key} needs one or more values, such as {key}=3,5, not {shown(values)}")
         if len({shown(value) for value in values}) < len(values):
             raise InputError(f"grid: {key} has a value twice: {shown(values)}")
@@ -156,6 +178,7 @@ def _points(grid: Mapping[str, Sequence[Any]]) -> list[Point]:
 
 
 def _frozen(value: Any) -> Any:
+    """Return a value with its lists as tuples, because a point of the grid is a dictionary key."""
     return tuple(_frozen(part) for part in value) if isinstance(value, list | tuple) else value
 
 
@@ -190,11 +213,11 @@ class _Work:
 
 
 def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
-    """The table that `compare` returns, for one point of the grid.
+    """Return the table of `compare` for one point of the grid.
 
     Args:
-        runs: for each policy its figures, shape (worlds, figures), in the order of `FIGURES`; the same worlds for all,
-            and first the policy that the others are compared with.
+        runs: figures by policy, shape (worlds, figures), in the order of `FIGURES`. Row i belongs to the same world
+            for all policies. The first policy is the one with which the others are compared.
     """
     import pandas as pd
 
@@ -202,6 +225,7 @@ def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
     first = next(iter(runs.values()))[:, surplus]
     rows = []
     for policy, figures in runs.items():
+        # Paired by world: worlds differ far more than policies do, and the difference is free of that.
         difference = figures[:, surplus] - first
         row: dict[str, Any] = {"policy": policy, "seeds": len(figures)}
         row["ratio"], row["ratio_ci"] = ratio_of_means(figures[:, surplus], first)
@@ -211,5 +235,6 @@ def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:
             row[name], row[f"{name}_ci"] = float(mean), float(width)
         rows.append(row)
     table = pd.DataFrame(rows).set_index("policy")
+    # The correction needs all p-values, so it comes last. The first policy has NaN and does not count.
     table["p_corrected"] = corrected(table["p_corrected"].to_numpy())
     return table

@@ -1,4 +1,4 @@
-"""Chi-square tests of independence, unconditional and within strata."""
+"""Statistics of runs: tests of independence, intervals over worlds, and corrected paired tests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,20 @@ import numpy as np
 from simulator.model import BoolArray, FloatArray, IntArray
 
 LEAST_EXPECTED = 5.0
-"""Expected count of every cell of a stratum that is used: the usual rule for the chi-square approximation."""
+"""Least expected count of each cell of a stratum.
+
+This is the usual rule for the chi-square approximation (Cochran, Biometrics 10, 1954).
+"""
 
 
 class Dependence(NamedTuple):
-    """A chi-square statistic, its degrees of freedom, and its p-value; NaN where no stratum had enough rounds."""
+    """Result of a chi-square test of independence.
+
+    Attributes:
+        statistic: the chi-square statistic; NaN if no stratum has enough rounds.
+        freedom: degrees of freedom; 0 if no stratum has enough rounds.
+        p_value: probability of such a statistic under independence; NaN if no stratum has enough rounds.
+    """
 
     statistic: float
     freedom: int
@@ -25,15 +34,16 @@ class Dependence(NamedTuple):
 
 
 def chi_square(happens: BoolArray, value: FloatArray, bins: int, strata: IntArray | None = None) -> Dependence:
-    """Whether an event is independent of a value that is cut into bins of equal count.
+    """Test whether an event is independent of a value, within strata.
 
-    Statistics of strata add up, as do their degrees of freedom; strata with an expected count below 5 are left out.
+    The values of a stratum are cut into bins of equal count. The statistics and the degrees of freedom of the strata
+    are added up. A stratum with an expected count below `LEAST_EXPECTED` is left out.
 
     Args:
-        happens: shape (rounds,).
-        value: shape (rounds,).
-        bins: into how many bins the values of each stratum are cut.
-        strata: within which it is tested, shape (rounds,); all rounds are one if None.
+        happens: whether the event happens, shape (rounds,).
+        value: the value, shape (rounds,).
+        bins: number of bins in each stratum.
+        strata: number of the stratum, shape (rounds,); if None, all rounds are one stratum.
     """
     from scipy import stats
 
@@ -41,10 +51,12 @@ def chi_square(happens: BoolArray, value: FloatArray, bins: int, strata: IntArra
     statistic, freedom = 0.0, 0
     for stratum in np.unique(strata):
         event, own = happens[strata == stratum], value[strata == stratum]
+        # Bins of equal count make the smallest expected count as large as it can be.
         cut = np.searchsorted(np.quantile(own, np.arange(1, bins) / bins), own)
         counts = np.array([[np.sum(event[cut == number] == side) for number in range(bins)] for side in (True, False)])
         if (counts.sum(axis=0) == 0).any() or stats.contingency.expected_freq(counts).min() < LEAST_EXPECTED:
             continue
+        # Without Yates' correction: Pearson's statistics of independent strata add up to a chi-square variable.
         found = stats.chi2_contingency(counts, correction=False)
         statistic, freedom = statistic + float(found.statistic), freedom + int(found.dof)
     if not freedom:
@@ -53,27 +65,54 @@ def chi_square(happens: BoolArray, value: FloatArray, bins: int, strata: IntArra
 
 
 CONFIDENCE = 0.95
+"""Probability with which an interval covers the true value."""
 
 
 def ratio_of_means(values: FloatArray, base: FloatArray) -> tuple[float, float]:
-    """The ratio of two means over the same worlds, and half its 95 % interval by linearisation (Cochran 1977, 6.4).
+    """Return the ratio of two means over the same worlds, and the half-width of its 95 % interval.
 
-    NaN where the second mean is 0: nothing can be said in relation to it.
+    The interval is by linearisation: ``half_width(values - ratio * base) / mean(base)`` (Cochran, "Sampling
+    Techniques", 1977, section 6.4).
+
+    Args:
+        values: numerator of each world, shape (worlds,).
+        base: denominator of each world, shape (worlds,).
+
+    Returns:
+        Ratio and half-width; NaN if the mean of ``base`` is 0.
     """
     mean = float(base.mean()) or math.nan
     ratio = float(values.mean() / mean)
+    # Not the interval of the difference, divided by the mean. A policy may have 90 % of the surplus in every world:
+    # then its ratio has no error, but its difference has one.
     return ratio, half_width(values - ratio * base) / mean
 
 
 def half_width(values: FloatArray) -> float:
-    """Half-width of the 95 % interval of a mean by Student's t; 0 where all values are equal, NaN where one is NaN."""
+    """Return the half-width of the 95 % interval of a mean, by Student's t distribution.
+
+    Args:
+        values: one value per world, shape (worlds,).
+
+    Returns:
+        The half-width; 0 if all values are equal, NaN if one is not finite.
+    """
     return float(half_widths(values[:, None])[0])
 
 
 def half_widths(values: FloatArray) -> FloatArray:
-    """`half_width` of each column of values of shape (worlds, figures)."""
+    """Return the half-width of the 95 % interval of the mean of each column.
+
+    Args:
+        values: one row per world, shape (worlds, figures).
+
+    Returns:
+        Half-widths, shape (figures,); 0 for a column of equal values, NaN for a column with a value that is not finite.
+    """
     from scipy import stats
 
+    # All columns in one call: with one call per column a test of `compare` took three minutes.
+    # Columns of equal values keep the width 0, which rounding could make a tiny positive number.
     widths = np.where(np.isfinite(values).all(axis=0), 0.0, np.nan)
     varies = (widths == 0.0) & (np.ptp(values, axis=0) > 0.0)
     if varies.any():
@@ -83,18 +122,31 @@ def half_widths(values: FloatArray) -> FloatArray:
 
 
 def p_value(difference: FloatArray) -> float:
-    """p-value of the paired t test that a mean difference is 0; NaN where the difference never varies."""
+    """Return the p-value of the paired t test that a mean difference is 0.
+
+    Args:
+        difference: difference in each world, shape (worlds,).
+
+    Returns:
+        The p-value; NaN if all differences are equal or one is not finite.
+    """
     from scipy import stats
 
+    # Equal differences have no variance, so t is 0 / 0 or infinite. This is so for the first policy against itself.
     if not np.isfinite(difference).all() or np.ptp(difference) == 0.0:
         return math.nan
     return float(stats.ttest_1samp(difference, 0.0).pvalue)
 
 
 def corrected(p_values: FloatArray) -> FloatArray:
-    """p-values corrected by Holm's method for their number; NaN stays NaN and does not count."""
+    """Return p-values that are corrected for their number by Holm's method.
+
+    Args:
+        p_values: p-values, shape (tests,). NaN stays NaN and does not count as a test.
+    """
     from statsmodels.stats.multitest import multipletests
 
+    # Holm's method holds for dependent tests too. These are dependent: all policies are compared with the same runs.
     found = np.full(len(p_values), np.nan)
     there = np.isfinite(p_values)
     if there.any():

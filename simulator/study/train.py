@@ -1,4 +1,4 @@
-"""Training a policy on scenarios: worlds, evaluation on held-out ones, metrics, the best weights."""
+"""Training of a policy: training worlds, evaluation in held-out worlds, metrics, and the best weights."""
 
 from __future__ import annotations
 
@@ -26,19 +26,23 @@ if TYPE_CHECKING:
 
 METRICS, TRAINING = "metrics.csv", "training.json"
 
+# Training worlds are drawn from all 32-bit seeds, so a training hardly ever meets one of the few held-out worlds.
 HELD_OUT = 1_000_000_000
-"""Evaluation worlds have the seeds from here on; training worlds are drawn from all 32-bit seeds, so hardly these."""
+"""Seed of the first held-out world; the others have the seeds that follow."""
 
 ROUNDS_AN_EPISODE = 1_250.0
+"""Number of rounds of an episode in a scenario of rounds."""
+
+# A run draws 100,000 calibration rounds by default. In a training that would take longer than the episode.
 CALIBRATION_ROUNDS = 10_000
-"""Of a training world in `rounds`; ten times as many, as in a run, would take longer than the episode."""
+"""Largest number of calibration rounds of a training world in a scenario of rounds."""
 
 COLUMNS = (
     "steps", "seconds", "train/surplus", "train/best_share", "evaluation/ratio", "evaluation/ratio_worst",
     "evaluation/surplus_mean", "evaluation/surplus_ground", "evaluation/surplus_uav",
     "loss/actor", "loss/critic", "policy/entropy", "policy/clipped",
 )  # fmt: skip
-"""Columns of metrics.csv; what a row does not say is empty."""
+"""Columns of metrics.csv. A figure that a row does not have is an empty cell."""
 
 Progress = Callable[[dict[str, float]], None]
 
@@ -56,42 +60,46 @@ def train(
     tensorboard: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Train a policy, on several scenarios side by side if more than one is given.
+    """Train a policy on one scenario, or on several scenarios at the same time.
+
+    An evaluation runs the policy in held-out worlds. Its result is the surplus of the policy divided by the surplus of
+    `conditional` in the same worlds.
 
     Args:
-        scenarios: shipped names, paths, or scenarios.
-        policy: a policy by name that has ``train``.
-        steps: environment steps in all.
-        seed: fixes everything.
-        out: folder for metrics.csv, training.json and the checkpoints `last` (the whole state), `deployed` (the last
-            weights) and `best` (those with the best evaluation).
-        resume: go on from `last`; the result is that of a run that was never stopped.
-        evaluate_every: steps between evaluations: the policy's surplus over that of `conditional` on held-out worlds.
-        held_out: held-out worlds a scenario.
-        hyper: hyperparameters that differ from their defaults; gamma is .95 unless all scenarios are of rounds.
-        tensorboard: write the metrics for TensorBoard too.
-        progress: called with the metrics.
+        scenarios: names of shipped scenarios, paths of scenario files, or `Scenario` objects.
+        policy: name of a policy that has a method ``train``.
+        steps: number of environment steps, those of an interrupted training included.
+        seed: seed of all random numbers of the training.
+        out: folder for metrics.csv, training.json and three checkpoints. `last` holds the complete state, `deployed`
+            the latest weights, and `best` the weights with the best evaluation.
+        resume: continue from `last`; the result is that of a training without interruption.
+        evaluate_every: number of steps between two evaluations.
+        held_out: number of held-out worlds per scenario.
+        hyper: hyperparameters that differ from their defaults. If a scenario has traffic, the default of gamma is 0.95.
+        tensorboard: whether to write the metrics for TensorBoard too.
+        progress: function that is called with new metrics.
 
     Returns:
         The folder of the best weights.
 
     Raises:
-        InputError: something of this is wrong, or torch is not installed.
+        InputError: an argument is wrong, or torch is not installed.
     """
     need("torch", "learn")
     loaded = [Scenario.load(scenario) for scenario in scenarios]
     found = find_policy(policy)
     if not hasattr(found, "train"):
         raise PolicyError(
-            f"policy {policy} learns nothing: it has no train(make_env, steps, seed, out, resume, report)"
+            f"policy {policy} cannot be trained: it has no method train(make_env, steps, seed, out, resume, report)"
         )
     if not loaded:
-        raise InputError("scenarios: name one or more, such as paper,four_way")
+        raise InputError("scenarios: must name one or more scenarios, such as paper,four_way")
     for name, number in (("steps", steps), ("evaluate_every", evaluate_every), ("held_out", held_out)):
         if number < 1:
             raise InputError(f"{name}: must be 1 or more, not {number}")
     check_times(seed, loaded[0].duration_s, 0.0)
     chosen = dict(hyper or {})
+    # At a junction the winner of today is the queue of tomorrow, so future rewards count. Rounds are independent.
     if not all(isinstance(scenario.traffic, Rounds) for scenario in loaded):
         chosen = {"gamma": 0.95, **chosen}
     record = _Record(found, policy, loaded, seed, out, evaluate_every, held_out, tensorboard, progress)
@@ -107,9 +115,12 @@ def train(
 
 
 def _maker(scenarios: list[Scenario]) -> Callable[[int], gymnasium.Env[Any, Any]]:
+    """Return the function that makes the environment of a world by its number."""
+
     def make(world: int) -> gymnasium.Env[Any, Any]:
         from simulator.environment import Intersection
 
+        # The scenarios take turns, so that a learner with several worlds sees all of them at the same time.
         scenario = scenarios[world % len(scenarios)]
         if not isinstance(scenario.traffic, Rounds):
             return Intersection(scenario)
@@ -121,7 +132,7 @@ def _maker(scenarios: list[Scenario]) -> Callable[[int], gymnasium.Env[Any, Any]
 
 
 class _Record:
-    """Writes metrics down and keeps the best weights."""
+    """Record of a training: its metrics, and its best weights."""
 
     def __init__(
         self,
@@ -214,13 +225,21 @@ class _Record:
             csv.DictWriter(file, COLUMNS, restval="", extrasaction="ignore").writerows(rows)
 
     def _evaluate(self, steps: int) -> dict[str, float]:
-        """Surplus over that of `conditional` in held-out worlds: mean of the scenarios, and the worst of them."""
+        """Evaluate the deployed weights in held-out worlds.
+
+        The ratio of a scenario is the policy's surplus divided by the surplus of `conditional` in the same worlds.
+
+        Returns:
+            Metrics: the mean ratio and the least ratio of the scenarios, and the mean surplus per task.
+        """
         cells = [(scenario, HELD_OUT + world) for scenario in self._scenarios for world in range(self._held_out)]
+        # The surplus of `conditional` does not change during a training.
         if not self._reference:
             self._reference = [evaluated(scenario, "conditional", seed)["surplus_total"] for scenario, seed in cells]
         policy = type(self._policy)(weights=str(self._out / "deployed"))
         found = [evaluated(scenario, policy, seed) for scenario, seed in cells]
         earned = np.array([figures["surplus_total"] for figures in found])
+        # A ratio of sums over worlds, like the ratio of means in `compare`: a mean of ratios would be biased.
         shape = (len(self._scenarios), self._held_out)
         ratios = earned.reshape(shape).sum(axis=1) / np.reshape(self._reference, shape).sum(axis=1)
         self._evaluated = steps
@@ -240,11 +259,16 @@ class _Record:
 
 
 def evaluated(scenario: Scenario, policy: Any, seed: int) -> Figures:
-    """Figures of a run of 5,000 s or less in a held-out world.
+    """Run a policy for at most 5,000 s in a held-out world and return the figures.
 
-    The policy declares itself what it sees: a rule, or one that knows what it was trained with.
+    Args:
+        scenario: the scenario.
+        policy: pricing policy, as text or as an object.
+        seed: seed of the world.
     """
     duration = min(scenario.duration_s, 5_000.0)
+    # The policy's own declaration decides what it sees; weights know what they were trained to see.
+    # The scenario's `market.information` would refuse a policy that declares something else, such as `oracle`.
     market = scenario.market.model_copy(update={"information": None})
     scenario = scenario.model_copy(update={"market": market})
     return figures_of(simulate(scenario, policy, seed=seed, duration=duration))

@@ -1,1 +1,1 @@
-"""What people look at: figures."""
+"""Views of runs: figures for papers, exports for other tools, and the report."""

@@ -1,4 +1,4 @@
-"""A run in other tools' formats: Chrome trace events, tidy CSV, floating-car data, JSON lines."""
+"""Export of a run for other tools: Chrome trace events, CSV, floating-car data, JSON lines."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STEP_S = 1.0
-"""Vehicles are written at whole multiples of this, s."""
+"""Time between two steps of floating-car data, s."""
 
+# Centimetres: SUMO writes two decimal places by default too.
 DIGITS = 2
 """Decimal places of positions (m), speeds (m/s), angles (degrees) and times (s) in floating-car data."""
 
 MICROSECONDS = 1e6
+"""Microseconds per second: the unit of time in Chrome trace events."""
 
 
 def export(result: Result, to: str, path: Path) -> None:
@@ -34,15 +36,15 @@ def export(result: Result, to: str, path: Path) -> None:
 
     Args:
         result: the run.
-        to: `perfetto`, `csv`, `sumo-fcd` or `jsonl`.
-        path: the file, of `csv` the folder; it must not exist.
+        to: name of the format: `perfetto`, `csv`, `sumo-fcd` or `jsonl`.
+        path: file to write; for `csv` a folder. It must not exist.
 
     Raises:
-        InputError: there is no such format, or the run has nothing to say in it.
-        OutputError: the file exists, or cannot be written.
+        InputError: there is no such format, or the run has no data for it.
+        OutputError: the path exists, or cannot be written.
     """
     if to not in FORMATS:
-        raise InputError(f"format: there is no '{to}'; {nearest(to, FORMATS)}")
+        raise InputError(f"format: there is no format '{to}'; {nearest(to, FORMATS)}")
     if path.exists():
         raise OutputError(f"{path} exists already; name another with --out, or remove it")
     part = path.with_name(f".{path.name}.part")
@@ -55,13 +57,13 @@ def export(result: Result, to: str, path: Path) -> None:
 
 
 def beside(directory: Path, to: str) -> Path:
-    """Where an export goes if nothing is said: beside the run folder, under its name."""
+    """Return the default path of an export: next to the run folder, with its name and the ending of the format."""
     ending = FORMATS[to][1] if to in FORMATS else ""
     return directory.with_name(directory.name + ending)
 
 
 def _csv(result: Result, folder: Path) -> None:
-    """A CSV file a table, and the summary."""
+    """Write one CSV file per table, and one of the summary."""
     folder.mkdir()
     for name in TABLES:
         getattr(result, name).to_csv(folder / f"{name}.csv", index=False)
@@ -69,7 +71,8 @@ def _csv(result: Result, folder: Path) -> None:
 
 
 def _jsonl(result: Result, path: Path) -> None:
-    """A JSON object an event, what it does not have left out, providers and vehicles by name."""
+    """Write one JSON object per event, with the names of providers and vehicles."""
+    # A key that an event does not have (no task, no provider, value NaN) is left out, because JSON has no NaN.
     providers, vehicles = _names(result.providers, "provider"), _names(result.vehicles, "vehicle")
     with path.open("w", encoding="utf-8") as file:
         for row in _rows(result.events):
@@ -87,7 +90,10 @@ def _jsonl(result: Result, path: Path) -> None:
 
 
 def _perfetto(result: Result, path: Path) -> None:
-    """Chrome trace events (https://ui.perfetto.dev): a process a provider, a track a stage, a flow a task."""
+    """Write Chrome trace events (https://ui.perfetto.dev): one process per provider, one track per stage.
+
+    The stages of a task are connected by a flow.
+    """
     with path.open("w", encoding="utf-8") as file:
         file.write('{"displayTimeUnit": "ms", "traceEvents": [\n')
         for number, event in enumerate(_trace_events(result)):
@@ -96,13 +102,14 @@ def _perfetto(result: Result, path: Path) -> None:
 
 
 PHASES = ("s", *("t" for _ in STAGES[1:-1]), "f")
-"""A flow starts in the first stage and finishes in the last."""
+"""Phase of the flow event in each stage: "s" starts a flow, "t" continues it, "f" finishes it."""
 
 AUCTIONEER = 0
-"""Process of the auctions in a trace; providers have those after it."""
+"""Process id of the auctions in a trace. Provider i has the process id i + 1."""
 
 
 def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
+    """Yield the trace events: names of tracks, then auctions, then stages with their flows."""
     yield _named_track("process_name", AUCTIONEER, 0, "auctions")
     for provider, name in _names(result.providers, "provider").items():
         yield _named_track("process_name", provider + 1, 0, name)
@@ -112,6 +119,8 @@ def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
         told = {name: _plain(row[name]) for name in ("rho", "top_bid", "second_bid", "uav_bid", "payment")}
         yield {"name": f"task {row['task']}: {row['winner_kind']}", "cat": "auction", "ph": "i", "s": "p",
                "ts": row["time"] * MICROSECONDS, "pid": AUCTIONEER, "tid": 0, "args": told}  # fmt: skip
+    # From the events and not from the table of tasks: an event says when a stage really began and ended.
+    # A stage that was cut off by an outage or by the end of the run has no end, and is left out.
     begun: dict[tuple[int, int], float] = {}
     for row in _rows(result.events[result.events["kind"].isin(["stage_started", "stage_finished"])]):
         now: float = row["time"] * MICROSECONDS
@@ -124,25 +133,27 @@ def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
         yield {"name": f"task {task}", "cat": "stage", "ph": "X", "ts": start, "dur": now - start, **track}
         phase = PHASES[stage]
         flow: dict[str, Any] = {"name": f"task {task}", "cat": "task", "ph": phase, "id": task, "ts": start, **track}
+        # "bp": "e" binds the end of a flow to the slice that encloses it. Without it the arrow goes to the next slice.
         yield flow | ({"bp": "e"} if phase == "f" else {})
 
 
 def _named_track(kind: str, process: int, thread: int, name: str) -> dict[str, Any]:
+    """Return the metadata event that names a process or a track."""
     return {"name": kind, "ph": "M", "pid": process, "tid": thread, "args": {"name": name}}
 
 
 def _plain(value: float) -> float | str | None:
-    """A number as JSON has it: none for NaN, text for infinity."""
+    """Return a number as JSON can hold it: None for NaN, the text "inf" for infinity."""
     return value if math.isfinite(value) else None if math.isnan(value) else "inf"
 
 
 def _sumo_fcd(result: Result, path: Path) -> None:
-    """SUMO's ``fcd-export``: every second the place, speed, heading and lane of each vehicle on the map.
+    """Write SUMO's ``fcd-export``: position, speed, heading and lane of each vehicle on the map, every second.
 
-    Times are those of the recording that was driven; the first step is the run's begin, though nobody be there.
+    Times are those of the recording that was driven.
     """
     if not len(result.paths):
-        raise InputError(f"format: a run of '{result.scenario.name}' has no paths: nobody drives in it")
+        raise InputError(f"format: a run of '{result.scenario.name}' has no paths, because no vehicle drives in it")
     names = _names(result.vehicles, "vehicle")
     steps, origin = _sampled(result.paths), float(result.run["time_origin"])
     with path.open("w", encoding="utf-8") as file:
@@ -160,11 +171,13 @@ def _sumo_fcd(result: Result, path: Path) -> None:
 
 
 Place = tuple[int, str, float, float, float, float]
-"""A vehicle's number and lane, x and y in m, speed in m/s, and heading in degrees clockwise from north."""
+"""State of a vehicle: its id, lane, x and y in m, speed in m/s, and heading in degrees clockwise from north."""
 
 
 def _sampled(paths: pd.DataFrame) -> list[tuple[float, list[Place]]]:
-    """Where each vehicle is at whole steps; between two rows of `paths` it moves evenly."""
+    """Return the states of all vehicles at each full step, interpolated between the rows of `paths`."""
+    # Step 0 is written even if no vehicle is there: it tells a reader of the file when the run began.
+    # Lane and speed are those of the last row of `paths`; positions lie between that row and the next.
     steps: dict[int, list[Place]] = {0: []}
     vehicles, starts = np.unique(paths["vehicle"].to_numpy(), return_index=True)
     columns = [paths[name].to_numpy() for name in ("time", "x", "y", "speed", "lane")]
@@ -180,7 +193,10 @@ def _sampled(paths: pd.DataFrame) -> list[tuple[float, list[Place]]]:
 
 
 def _headings(x: FloatArray, y: FloatArray) -> list[float]:
-    """Heading from each place to the next, degrees clockwise from north; who stands keeps it, as does the last."""
+    """Return the heading from each place to the next, in degrees clockwise from north.
+
+    A vehicle that stands keeps its heading, and so does the last place of a path.
+    """
     found, heading = [], 0.0
     for east, north in zip(np.diff(x).tolist(), np.diff(y).tolist(), strict=True):
         if east or north:
@@ -190,13 +206,15 @@ def _headings(x: FloatArray, y: FloatArray) -> list[float]:
 
 
 def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows of a table as plain Python."""
+    """Yield the rows of a table as dictionaries of Python values."""
+    # Column by column: `DataFrame.iterrows` makes a Series per row and is many times slower.
     columns = {str(name): table[name].tolist() for name in table.columns}
     for row in zip(*columns.values(), strict=True):
         yield dict(zip(columns, row, strict=True))
 
 
 def _names(table: pd.DataFrame, key: str) -> dict[int, str]:
+    """Return names by id."""
     return dict(zip(table[key].tolist(), table["name"].astype(str).tolist(), strict=True))
 
 
@@ -206,4 +224,4 @@ FORMATS: dict[str, tuple[Callable[[Result, Path], None], str]] = {
     "sumo-fcd": (_sumo_fcd, ".fcd.xml"),
     "jsonl": (_jsonl, ".events.jsonl"),
 }
-"""By name: who writes it, and how the name of its file ends."""
+"""Formats by name: the function that writes one, and the ending of its file name."""

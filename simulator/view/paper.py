@@ -1,4 +1,4 @@
-"""Figs. 3 to 6 as one would put them into a paper: bands of 95 %, readable in grey, units on every axis."""
+"""Drawings of Figs. 3 to 6 for a paper, with 95 % intervals and readable in grey."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SURPLUS = "surplus of a task"
+SURPLUS = "surplus per task"
 
 STYLES: Mapping[str, tuple[str, Any]] = {
     "DMSB": ("0", "-"),
@@ -32,22 +32,28 @@ STYLES: Mapping[str, tuple[str, Any]] = {
     "Greedy": ("0.75", "-"),
     "Random": ("0.75", (0, (2, 1))),
 }
-"""Grey and dashes of each policy, the same in every figure."""
+"""Shade of grey and dashes of each policy. A policy looks the same in every figure."""
 
 
 def fig3(table: pd.DataFrame) -> Figure:
-    """Surplus by environment steps; rules as levels, named at the right."""
+    """Draw the surplus of learners by training steps, and the surplus of rules as horizontal lines.
+
+    Args:
+        table: table of `simulator.study.paper.figures.fig3`.
+    """
     figure = _figure(6.4, 4.2)
     axes = figure.subplots()
     last = table["steps"].max() / 1000
     for policy, part in table[table["steps"].notna()].groupby("policy", sort=False):
         _curve(axes, part, "total", str(policy), STYLES[str(policy)])
     levels = table[table["steps"].isna()]
+    # Rules do not learn, so their surplus is the same at every step. They are drawn behind the curves.
     for _, row in levels.iterrows():
         shade, dashes = STYLES[row["policy"]]
         axes.axhline(row["total"], color=shade, linestyle=dashes, linewidth=0.9, zorder=0)
     axes.set_xlim(0, last)
     axes.set_ylim(*_range(table["total"]))
+    # Rules are named at the right of their line: a legend of twelve grey lines would be hard to match.
     heights = _apart(zip(levels["policy"], levels["total"], strict=True), 0.045 * np.ptp(axes.get_ylim()))
     where: Any = ("axes fraction", "data")
     for (name, height), level in zip(heights, sorted(levels["total"]), strict=True):
@@ -61,9 +67,16 @@ def fig3(table: pd.DataFrame) -> Figure:
 
 
 def fig4(table: pd.DataFrame) -> Figure:
-    """Surplus of UAV, ground and both under DMSB while it is trained; totals of rules as levels."""
+    """Draw DMSB's surplus by training steps: in total, of the UAV and of the ground stations, one panel per count.
+
+    Rules are horizontal lines at their total surplus.
+
+    Args:
+        table: table of `simulator.study.paper.figures.fig4`.
+    """
     figure = _figure(7.2, 5.4)
     counts = sorted(table["stations"].unique())
+    # Common axes, because the claims about Fig. 4 compare its panels.
     panels = figure.subplots(2, 2, sharex=True, sharey=True).flat
     for letter, axes, count in zip("abcd", panels, counts, strict=True):
         part = table[table["stations"] == count]
@@ -90,7 +103,11 @@ def fig4(table: pd.DataFrame) -> Figure:
 
 
 def fig5(table: pd.DataFrame) -> Figure:
-    """Surplus of all, of the UAV and of stations against bandwidth, stations and task size."""
+    """Draw the surplus in total, of the UAV and of the ground stations by bandwidth, stations and task size.
+
+    Args:
+        table: table of `simulator.study.paper.figures.fig5`.
+    """
     figure = _figure(9.6, 6.6)
     rows = (("total", "total"), ("uav", "UAV"), ("ground", "ground"))
     panels = figure.subplots(len(rows), len(AXES), sharey="row", squeeze=False)
@@ -105,8 +122,13 @@ def fig5(table: pd.DataFrame) -> Figure:
 
 
 def fig6(table: pd.DataFrame) -> Figure:
-    """Surplus against bandwidth, stations and task size, and the mean delay against task size."""
+    """Draw the surplus by bandwidth, stations and task size, and the mean delay by task size.
+
+    Args:
+        table: table of `simulator.study.paper.figures.fig6`.
+    """
     figure = _figure(9.6, 5.4)
+    # Four axes and the delay make five panels; the sixth stays empty.
     panels = list(figure.subplots(2, 3).flat)
     for axes, axis in zip(panels, AXES, strict=False):
         _against(axes, table[table["axis"] == axis], "total")
@@ -121,25 +143,36 @@ def fig6(table: pd.DataFrame) -> Figure:
 
 
 DRAWN = {"fig3": fig3, "fig4": fig4, "fig5": fig5, "fig6": fig6}
+"""Functions that draw a figure, by the name of the figure."""
 
 
 def draw(name: str, table: pd.DataFrame, folder: Path) -> None:
-    """Write one of the figures as PNG and SVG."""
+    """Draw one of the figures and write it as PNG and SVG.
+
+    Args:
+        name: name of the figure, such as `fig3`.
+        table: table behind the figure.
+        folder: folder for the files.
+    """
     figure = DRAWN[name](table)
     figure.savefig(folder / f"{name}.png", dpi=160)
+    # Without a date the same table gives the same bytes.
     figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
 
 
 def _figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a width and a height in inches."""
     from matplotlib import rcParams
     from matplotlib.figure import Figure
 
-    rcParams["svg.hashsalt"] = "dmsb"  # the same figure, the same bytes
+    # Ids in an SVG file are random without a salt. With it the same table gives the same bytes.
+    rcParams["svg.hashsalt"] = "dmsb"
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def _curve(axes: Axes, part: pd.DataFrame, name: str, label: str, style: tuple[str, Any]) -> None:
-    """A line with its band, thousands of steps along x."""
+    """Draw one line with its 95 % band over thousands of steps."""
+    # A single training has no interval: its line has no band.
     steps, mean = part["steps"] / 1000, part[name]
     width = part[f"{name}_ci"].fillna(0.0)
     axes.plot(steps, mean, color=style[0], linestyle=style[1], linewidth=1.3, label=label)
@@ -147,7 +180,7 @@ def _curve(axes: Axes, part: pd.DataFrame, name: str, label: str, style: tuple[s
 
 
 def _against(axes: Axes, table: pd.DataFrame, name: str) -> None:
-    """A line a policy along an axis, with its interval."""
+    """Draw one line per policy over an axis, with 95 % intervals."""
     for number, (policy, part) in enumerate(table.groupby("policy", sort=False)):
         shade, dashes = STYLES[str(policy)]
         axes.errorbar(
@@ -160,17 +193,20 @@ def _against(axes: Axes, table: pd.DataFrame, name: str) -> None:
 
 
 def _range(means: pd.Series) -> tuple[float, float]:
-    """What an axis shows: all means with some room; an interval from two or three trainings may be wider."""
+    """Return the limits of an axis that shows all means with a margin."""
+    # Limits from the intervals would squeeze the lines: an interval from two or three trainings can be very wide.
     low, high = float(means.min()), float(means.max())
     return low - 0.15 * (high - low), high + 0.15 * (high - low)
 
 
 def _legend(figure: Figure, axes: Axes, columns: int) -> None:
+    """Draw one legend for all panels above the figure."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside upper center", ncols=columns)
 
 
 def _finish(axes: Axes, x: str, y: str) -> None:
+    """Label the axes."""
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     axes.tick_params(labelsize=8)
@@ -178,7 +214,8 @@ def _finish(axes: Axes, x: str, y: str) -> None:
 
 
 def _apart(levels: Iterable[tuple[str, float]], gap: float) -> list[tuple[str, float]]:
-    """Heights for names of levels, in their order but never closer than ``gap``."""
+    """Return heights for the names of horizontal lines, in ascending order and at least ``gap`` apart."""
+    # From the lowest line up: a name that would touch the one below it moves up.
     placed: list[tuple[str, float]] = []
     for name, level in sorted(levels, key=lambda pair: pair[1]):
         placed.append((name, max(level, placed[-1][1] + gap) if placed else level))

@@ -57,7 +57,7 @@ def test_a_price_that_looks_at_all_bids_is_not_truthful_and_a_round_shows_how() 
     assert verdict["anonymous"] == "holds"
     misreport = found.table.loc["no misreport pays"]
     assert misreport["number"] > 0.1
-    assert "if truthful (rho inf); bidding" in str(misreport["example"])
+    assert "with the truth (rho inf). By a bid of" in str(misreport["example"])
 
 
 class LowWhereTheSecondBidIsGood:
@@ -152,7 +152,7 @@ def test_a_learned_price_that_sees_all_bids_is_not_truthful_and_the_round_says_h
     weights = train([scenario], "diffusion", 4_000, out=tmp_path / "t", held_out=1, hyper=small)
     found = audit("paper", f"diffusion:weights={weights}", rounds=40)
     assert verdicts(found)["no misreport pays"] == verdicts(found)["no regret"] == "fails"
-    assert "if truthful (rho" in str(found.table.loc["no misreport pays"]["example"])
+    assert "with the truth (rho" in str(found.table.loc["no misreport pays"]["example"])
     assert verdicts(found)["anonymous"] == "holds"
 
 

@@ -89,13 +89,13 @@ def test_a_verdict_turns_with_the_figure_it_rests_on() -> None:
     assert weak["DMSB's surplus exceeds that of SPA"] == NO
     assert weak["DMSB is above SPA at every point (Fig. 5)"] == NO
     assert weak["DMSB is above Optimal at every point (Fig. 5)"] == YES
-    assert weak["the order of the others, by DMSB's margins over them"] == NO
+    assert weak["the order of the other policies by their surplus"] == NO
     assert weak["DMSB's surplus exceeds that of Myopic"] == YES
     assert verdicts(curve=[1.0, 1.1, 1.2, 1.3])["DMSB is stable after 500,000 steps"] == NO
     behind = verdicts(uav=(0.4, 0.49, 0.6, 0.3))
     assert behind["with 3 stations the UAV has the higher surplus (Fig. 4a)"] == NO
-    assert behind["with more stations the ground overtakes it (Figs. 4b-d)"] == NO
-    later = verdicts(uav=(0.6, 0.51, 0.49, 0.4))["with more stations the ground overtakes it (Figs. 4b-d)"]
+    assert behind["with more stations the ground has the higher surplus (Figs. 4b-d)"] == NO
+    later = verdicts(uav=(0.6, 0.51, 0.49, 0.4))["with more stations the ground has the higher surplus (Figs. 4b-d)"]
     assert later == "reproduced if Fig. 4(b) has 7 stations"
     assert behind["the UAV's surplus stays stable with more stations (Fig. 4)"] == NO
 

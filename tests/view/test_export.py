@@ -113,7 +113,7 @@ def test_names_are_text_in_every_format(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_exported_is_said(run: Result, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="format: there is no 'perfeto'; did you mean 'perfetto'"):
+    with pytest.raises(InputError, match="format: there is no format 'perfeto'; did you mean 'perfetto'"):
         export(run, "perfeto", tmp_path / "x")
     paper = simulate("paper", "conditional", duration=10)
     with pytest.raises(InputError, match="a run of 'paper' has no paths"):

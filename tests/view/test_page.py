@@ -276,7 +276,7 @@ def test_a_screen_reader_is_told_of_auctions(opened: Browser, run: Result, repor
         assert told.startswith(("Station ", "UAV "))
         assert f" {provider} at " in told
         assert "uplink" in told
-    for key, what in (("f", "Following vehicle"), ("+", "times as fast"), ("w", "Charts show"), ("Escape", "chosen")):
+    for key, what in (("f", "Following vehicle"), ("+", "times as fast"), ("w", "Charts show"), ("Escape", "selected")):
         look.press(key)
         assert what in look.page.locator("[role=status]").inner_text()
     assert "vehicles" in str(look.page.locator(".map canvas").get_attribute("aria-label"))
@@ -375,7 +375,7 @@ def test_policies_side_by_side_and_where_they_disagreed(opened: Browser, tmp_pat
     surplus = np.array([run.auctions["surplus"] for run in runs.values()])
     apart = (winners != winners[0]).any(axis=0)
     assert 0 < apart.sum() < len(apart)
-    table = look.page.locator("#tables table", has_text="disagreed")
+    table = look.page.locator("#tables table", has_text="different winners")
     assert f"{apart.sum()} of {len(apart)}" in table.inner_text()
     table.locator("tbody a").first.click()
     look.settle()

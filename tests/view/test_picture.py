@@ -186,9 +186,9 @@ def test_charts_show_what_the_tables_say(opened: Browser, run: Result, report: P
             [value for value in expected if value is not None], rel=1e-5, abs=1e-6
         )
 
-    close(chart["Surplus of a task"]["of the winner"]["y"], means(auctions["surplus"]))
-    close(chart["Surplus of a task"]["oracle's, same rounds"]["y"], means(auctions["best_surplus"]))
-    close(chart["Surplus of a task"]["realised, 0 if lost"]["y"], means(tasks["realised_surplus"]))
+    close(chart["Surplus per task"]["winner"]["y"], means(auctions["surplus"]))
+    close(chart["Surplus per task"]["best of each round"]["y"], means(auctions["best_surplus"]))
+    close(chart["Surplus per task"]["realised, 0 if lost"]["y"], means(tasks["realised_surplus"]))
     for stage in ("uplink", "gpu", "cpu", "downlink"):
         for part, column in (("service", "time"), ("wait", "wait")):
             expected = [value or 0.0 for value in means(tasks[f"{stage}_{column}"])]
@@ -199,7 +199,7 @@ def test_charts_show_what_the_tables_say(opened: Browser, run: Result, report: P
     assert won["y"] == pytest.approx(expected_won["rho"].tolist(), rel=1e-6)
     shares = [value or 0.0 for value in means(auctions["winner_kind"] == "uav")]
     close(chart["Who gets the tasks"]["UAV"]["values"], list(shares))
-    cells = chart["Utilisation"]["0, a half, 1"]["rows"]
+    cells = chart["Utilisation"]["0, 0.5, 1"]["rows"]
     stage_spans: list[tuple[Any, Any]] = []
     for stage in ("uplink", "gpu", "cpu", "downlink"):
         starts = (tasks["requested"] if not stage_spans else stage_spans[-1][1]) + tasks[f"{stage}_wait"]
@@ -212,7 +212,7 @@ def test_charts_show_what_the_tables_say(opened: Browser, run: Result, report: P
             for starts, ends in stage_spans
         ]  # fmt: skip
         assert list(row["values"]) == pytest.approx(np.max(busy, axis=0).tolist(), abs=1e-4)
-    bids = chart["What the UAV bids and what it is worth"]["bid"]["y"]
+    bids = chart["Bid and value of the UAV"]["bid"]["y"]
     close(bids, [float(bid) if np.isfinite(bid) else None for bid in auctions["uav_bid"][inside]])
     look.ask("() => dmsb.seek(500)")
     look.settle()

@@ -107,7 +107,7 @@ def test_runs_of_two_worlds_are_refused(run: Result) -> None:
     other = simulate("four_way", "conditional", seed=1, duration=300)
     with pytest.raises(InputError, match="'other' is not of the same world as 'one'"):
         payload({"one": run, "other": other})
-    with pytest.raises(InputError, match="needs a run"):
+    with pytest.raises(InputError, match="needs one or more runs"):
         payload({})
 
 

@@ -75,7 +75,7 @@ EDITED = {
     "a bidder that is not there": (
         edited("bids", lambda table: table.assign(provider=99)), "bids.provider must be from 0 to 6, not 99 to 99"),
     "a bidder below none": (edited("bids", lambda table: table.assign(provider=-1)), "must be from 0 to 6, not -1"),
-    "bids in disorder": (edited("bids", lambda table: table[::-1]), "bids must be in the order of their tasks"),
+    "bids in disorder": (edited("bids", lambda table: table[::-1]), "bids must be sorted by task"),
     "providers of another world": (
         edited("providers", lambda table: table[::-1]), "the table providers is not that of the scenario"),
     "no mechanism": (without("mechanism"), "this is no run folder; it holds no whole run.json"),

@@ -1,1 +1,1 @@
-"""The paper's figures and claims, from runs of this simulator."""
+"""The figures and claims of the paper, from runs of this simulator."""

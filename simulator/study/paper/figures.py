@@ -1,4 +1,4 @@
-"""The tables behind Figs. 3 to 6 and the sensitivity table."""
+"""Tables behind Figs. 3 to 6, and the sensitivity table."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIG_4_RULES = ("SPA", "Myopic", "Optimal", "conditional")
+"""Rules in Fig. 4."""
 
 SENSITIVE = ("Greedy", "Random", "SPA", "Myopic", "Optimal", "conditional", "best constant", "oracle")
-"""Rules of the sensitivity table."""
+"""Rules in the sensitivity table."""
 
 
 def base_trainings(workshop: Workshop) -> list[Training]:
-    """Every learner on section 6.1 as it stands, with a curve: Fig. 3."""
+    """Return the trainings behind Fig. 3: every learner with the settings of section 6.1."""
     scale = workshop.scale
     return [
         training
@@ -39,7 +40,8 @@ def base_trainings(workshop: Workshop) -> list[Training]:
 
 
 def station_trainings(workshop: Workshop) -> list[Training]:
-    """DMSB for each number of stations of Fig. 4, with a curve; that of five is Fig. 3's."""
+    """Return the trainings behind Fig. 4: DMSB with each number of stations."""
+    # Section 6.1 has five stations, so Fig. 3 has trained these already.
     scale = workshop.scale
     found = [one for one in base_trainings(workshop) if one.learner == "dmsb"]
     for point in AXES["stations"][1]:
@@ -50,7 +52,8 @@ def station_trainings(workshop: Workshop) -> list[Training]:
 
 
 def mixed_trainings(workshop: Workshop, learners: Iterable[str] = ("dmsb", "ppo")) -> list[Training]:
-    """One set of weights a training for all points of Figs. 5 and 6."""
+    """Return the trainings behind Figs. 5 and 6: one set of weights per training for all points of all axes."""
+    # The paper does not say whether it trains again at each point. Here it does not.
     scale, points = workshop.scale, every_point()
     return [
         one
@@ -60,9 +63,13 @@ def mixed_trainings(workshop: Workshop, learners: Iterable[str] = ("dmsb", "ppo"
 
 
 def variant_trainings(workshop: Workshop) -> dict[Variant, list[Training]]:
-    """DMSB for each row of the sensitivity table; where only rules change, that of the first row."""
+    """Return the trainings behind the sensitivity table: DMSB for each row.
+
+    A row that changes rules only uses the trainings of the first row, because its scenario is the same.
+    """
     scale, found = workshop.scale, dict[Variant, list[Training]]()
     for number, variant in enumerate(VARIANTS):
+        # The first row has no overrides either, but its training must be done.
         if variant.overrides or not found:
             point, place = _point(variant), f"variant-{number}"
             found[variant] = workshop.training("dmsb", place, [point], scale.variant_steps, scale.variant_trainings)
@@ -72,7 +79,10 @@ def variant_trainings(workshop: Workshop) -> dict[Variant, list[Training]]:
 
 
 def fig3(workshop: Workshop) -> pd.DataFrame:
-    """Surplus a task in held-out worlds by steps, and that of rules in the same worlds, which have no steps."""
+    """Return the table of Fig. 3: surplus per task of learners by training steps, and of rules.
+
+    All are evaluated in the same held-out worlds. Rows of rules have NaN in ``steps``.
+    """
     import pandas as pd
 
     trainings = base_trainings(workshop)
@@ -80,17 +90,22 @@ def fig3(workshop: Workshop) -> pd.DataFrame:
     learned = curve_means(workshop.curves(trainings), _spacing(workshop))
     learned["policy"] = learned["learner"].map(lambda learner: LEARNERS[learner].label)
     rules = workshop.on_curves(BASE, RULES)
+    # Rules have no half-width: the half-width of a curve is over trainings.
     columns = ["policy", "steps", "trainings", "total", "total_ci", "uav", "uav_ci", "ground", "ground_ci"]
     return pd.concat([learned, rules])[columns].reset_index(drop=True)
 
 
 def fig4(workshop: Workshop) -> pd.DataFrame:
-    """The same for DMSB with 3, 5, 7 and 9 stations, and rules."""
+    """Return the table of Fig. 4: surplus per task of DMSB by stations and training steps, and of rules.
+
+    All are evaluated in the same held-out worlds. Rows of rules have NaN in ``steps``.
+    """
     import pandas as pd
 
     trainings = station_trainings(workshop)
     workshop.train(trainings)
     learned = curve_means(workshop.curves(trainings), _spacing(workshop)).assign(policy=DMSB)
+    # The training with five stations is that of Fig. 3, whose place has the name "base".
     learned["stations"] = learned["place"].map(lambda place: 5 if place == "base" else int(place.rpartition("-")[2]))
     parts = [learned.sort_values(["stations", "steps"])]
     parts += [
@@ -103,7 +118,7 @@ def fig4(workshop: Workshop) -> pd.DataFrame:
 
 
 def sweep_runs(workshop: Workshop, learners: Iterable[str], rules: Iterable[str]) -> pd.DataFrame:
-    """Runs of learners and rules at every point of every axis."""
+    """Return the runs of learners and rules at every point of every axis."""
     trainings = mixed_trainings(workshop, learners)
     workshop.train(trainings)
     points = [point for _, axis in AXES.values() for point in axis]
@@ -113,29 +128,31 @@ def sweep_runs(workshop: Workshop, learners: Iterable[str], rules: Iterable[str]
     )
 
 
+# `conditional` and the best constant are not in the paper's figures. They show what there is to gain: `conditional` is
+# near-optimal in `paper`, and no price that is blind to the state exceeds the best constant.
 FIG_5_RULES = ("SPA", "Myopic", "Optimal", "conditional", "best constant")
 FIG_6_RULES = ("Greedy", "Random", "conditional", "best constant")
 
 
 def fig5(workshop: Workshop) -> pd.DataFrame:
-    """DMSB, SPA, Myopic and Optimal against bandwidth, stations and size."""
+    """Return the table of Fig. 5: DMSB, SPA, Myopic and Optimal by bandwidth, number of stations and task size."""
     return means(sweep_runs(workshop, ["dmsb"], FIG_5_RULES))
 
 
 def fig6(workshop: Workshop) -> pd.DataFrame:
-    """DMSB, PPO, Greedy and Random against the same, and their delay."""
+    """Return the table of Fig. 6: DMSB, PPO, Greedy and Random by bandwidth, number of stations and task size."""
     return means(sweep_runs(workshop, ["dmsb", "ppo"], FIG_6_RULES))
 
 
 def base_runs(workshop: Workshop) -> pd.DataFrame:
-    """Every learner and rule on section 6.1 as it stands, in the evaluation worlds."""
+    """Return the runs of every learner and every rule with the settings of section 6.1."""
     trainings = base_trainings(workshop)
     workshop.train(trainings)
     return workshop.run([*workshop.trained(trainings, BASE), *workshop.rules(BASE, RULES)])
 
 
 def sensitivity(workshop: Workshop) -> pd.DataFrame:
-    """A row a variant: the policies in order of their surplus, and DMSB's margin over each with its interval."""
+    """Return the sensitivity table: one row per variant, with DMSB's margin over each rule and its half-width."""
     import pandas as pd
 
     trainings = variant_trainings(workshop)
@@ -162,8 +179,11 @@ def sensitivity(workshop: Workshop) -> pd.DataFrame:
 
 
 def _point(variant: Variant) -> Point:
+    """Return the scenario of a variant as the only point of an axis of its own."""
     return Point(variant.name, 0.0, variant.overrides)
 
 
 def _spacing(workshop: Workshop) -> int:
+    """Return the number of steps between two points of a curve."""
+    # At least 1: a scale can have fewer steps than evaluations.
     return max(workshop.scale.steps // workshop.scale.evaluations, 1)

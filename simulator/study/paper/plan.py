@@ -1,27 +1,28 @@
-"""What `dmsb reproduce` runs: scales, learners, the axes of Figs. 5 and 6, the variants of the sensitivity table."""
+"""Plan of `dmsb reproduce`: scales, learners, axes of Figs. 5 and 6, and variants of the sensitivity table."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+# Fig. 4(a) of the paper has 3 stations. The paper does not say how many (b) to (d) have.
+# Section 6.1 has 3 to 9 stations, so the panels are spread evenly over that range.
 STATIONS_IN_FIG_4 = (3, 5, 7, 9)
-"""Fig. 4(a) has 3; the paper does not say which numbers (b) to (d) have."""
+"""Number of ground stations in each panel of Fig. 4."""
 
 
 class Scale(NamedTuple):
-    """How long it takes and how narrow the intervals are.
+    """Size of a reproduction. A larger one takes longer and has narrower intervals.
 
     Attributes:
         steps: environment steps of a training for Figs. 3 and 4.
-        mixed_steps: of one on all points of Figs. 5 and 6 side by side.
-        variant_steps: of one for a row of the sensitivity table.
-        trainings: training seeds of each learner.
-        variant_trainings: training seeds of a row of the sensitivity table.
-        evaluations: points of a curve; a training is evaluated at ends of episodes, every 10,000 steps, so that a
-            curve has whole multiples of these.
-        held_out: worlds that a curve is evaluated in.
-        worlds: worlds that everything else is evaluated in.
-        rounds: rounds of each of these.
+        mixed_steps: environment steps of a training on all points of Figs. 5 and 6 at the same time.
+        variant_steps: environment steps of a training for a row of the sensitivity table.
+        trainings: number of training seeds per learner.
+        variant_trainings: number of training seeds per row of the sensitivity table.
+        evaluations: number of points of a curve.
+        held_out: number of worlds in which the points of a curve are evaluated.
+        worlds: number of worlds of all other runs.
+        rounds: number of rounds of each of these other runs.
     """
 
     steps: int
@@ -35,24 +36,28 @@ class Scale(NamedTuple):
     rounds: int
 
 
+# A training can be evaluated at ends of episodes, every 10,000 steps. So steps / evaluations is a multiple of 10,000.
+# Only `paper` trains long enough to test the paper's claim of stability after 500,000 steps.
 SCALES = {
     "quick": Scale(30_000, 45_000, 20_000, 3, 1, 3, 1, 3, 3_000),
     "paper": Scale(600_000, 300_000, 100_000, 3, 3, 20, 4, 8, 20_000),
 }
 
+# Apart from the seeds of curves, which choose the best weights: the choice must not see the worlds of the verdict.
 FIRST_WORLD = 100
-"""Evaluation worlds have the seeds from here on; no training and no curve uses them."""
+"""Seed of the first world in which policies are compared; the others have the seeds that follow."""
 
+# In the worlds of the comparison the best constant would be chosen with hindsight.
 CONSTANT_WORLD, CONSTANT_ROUNDS = 99, 20_000
-"""The best constant is chosen in a world of its own."""
+"""Seed and number of rounds of the world in which the best constant price is chosen."""
 
 
 class Learner(NamedTuple):
-    """A learned auctioneer.
+    """Learner of a pricing policy.
 
     Attributes:
-        label: what figures call it.
-        policy: the policy's name.
+        label: name in figures.
+        policy: name of the policy.
         hyper: hyperparameters that differ from their defaults.
     """
 
@@ -63,13 +68,15 @@ class Learner(NamedTuple):
 
 DMSB, PPO = "DMSB", "PPO"
 
+# DMSB learns from hindsight, which is the default of `diffusion`.
+# "DMSB, one-step" is Algorithm 1 of the paper. It learns only from the action that was taken.
 LEARNERS = {
     "dmsb": Learner(DMSB, "diffusion"),
     "dmsb-one-step": Learner("DMSB, one-step", "diffusion", (("hindsight", False),)),
     "ppo": Learner(PPO, "ppo"),
     "sac": Learner("SAC", "sac"),
 }
-"""DMSB learns from hindsight, as by default; beside it stands Algorithm 1, which learns from the action taken alone."""
+"""Learners by short name."""
 
 BEST_CONSTANT = "best constant"
 
@@ -83,11 +90,17 @@ RULES = {
     BEST_CONSTANT: BEST_CONSTANT,
     "oracle": "oracle",
 }
-"""Policies that are not trained, by the label that they have in figures; the best constant is looked for."""
+"""Policies that are not trained, by their name in figures. "best constant" is `constant` at its best price."""
 
 
 class Point(NamedTuple):
-    """One point of an axis: where it stands on it, and the scenario's fields there."""
+    """Point of an axis.
+
+    Attributes:
+        axis: name of the axis.
+        value: position on the axis, in the unit of the axis.
+        overrides: fields of the scenario at this point, by dotted key.
+    """
 
     axis: str
     value: float
@@ -95,10 +108,14 @@ class Point(NamedTuple):
 
 
 def _bandwidth(value: float, kinds: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
+    """Return the fields of the scenario for a mean bandwidth, MHz, of some kinds of provider."""
+    # Section 6.1 draws bandwidths uniformly from 20 to 60 MHz, which is 20 MHz around the mean.
     span = (value - 20.0, value + 20.0)
     return tuple((f"{kind}.{link}_mhz", span) for kind in kinds for link in ("uplink", "downlink"))
 
 
+# The paper varies "seller bandwidths", and its UAV's surplus stays stable. It does not say whether the UAV's bandwidth
+# varies too. So there are two axes: bandwidth of all providers, and bandwidth of stations only.
 AXES: dict[str, tuple[str, tuple[Point, ...]]] = {
     "bandwidth": (
         "mean bandwidth of all providers, MHz",
@@ -117,14 +134,20 @@ AXES: dict[str, tuple[str, tuple[Point, ...]]] = {
         tuple(Point("size", d, (("tasks.size_mb", (d, d)),)) for d in (20.0, 25.0, 30.0, 35.0, 40.0)),
     ),
 }
-"""Axes of Figs. 5 and 6: label and points. Bandwidths are uniform within 20 MHz of their mean, as in section 6.1."""
+"""Axes of Figs. 5 and 6 by name: label with unit, and points."""
 
 BASE = Point("base", 0.0, ())
-"""Section 6.1 as it stands: five stations, 20 to 40 MB, 20 to 60 MHz."""
+"""Settings of section 6.1: five stations, tasks of 20 to 40 MB, bandwidths of 20 to 60 MHz."""
 
 
 class Variant(NamedTuple):
-    """A row of the sensitivity table: what it changes in the scenario, and which policies it puts in whose place."""
+    """Row of the sensitivity table.
+
+    Attributes:
+        name: name of the row.
+        overrides: fields of the scenario that the row changes, by dotted key.
+        policies: policies that the row replaces, as pairs of the name in figures and the other policy.
+    """
 
     name: str
     overrides: tuple[tuple[str, Any], ...] = ()
@@ -132,9 +155,14 @@ class Variant(NamedTuple):
 
 
 def _factors(share: float) -> tuple[tuple[str, Any], ...]:
+    """Return the fields that give the public factors of `paper` a share of their calibrated spread."""
+    # Calibrated are a log-sd of 1.0 for the UAV and of 0.3 for the ground stations.
     return (("traffic.uav_factor_log_sd", share), ("traffic.ground_factor_log_sd", 0.3 * share))
 
 
+# The calibration of `paper` was searched for the paper's margins. Each row shows what happens without one choice of it.
+# `as calibrated` has zeta = 1, a demand log-sd of 0.8, full public factors and T = 1. The UAV bids on its last report.
+# There are 20 actions from index 0.
 VARIANTS = (
     Variant("as calibrated"),
     Variant("zeta = 0.5", (("market.uav_weight", 0.5),)),
@@ -152,7 +180,6 @@ VARIANTS = (
     Variant("u_0 is the highest bid", (), (("Myopic", "myopic:uav_bid=highest"), ("Optimal", "optimal:u_0=highest"))),
     Variant("b_0 swapped", (), (("SPA", "spa:uav_bid=contract"), ("Myopic", "myopic:uav_bid=reported"))),
 )
-"""One change each; `as calibrated` is zeta = 1, a demand spread of .8, public factors in full, a UAV that bids on its
-last report, T = 1 and 20 actions from index 0."""
+"""Rows of the sensitivity table: the calibration, and rows with one change each."""
 
 FIGURES = ("fig3", "fig4", "fig5", "fig6", "claims")

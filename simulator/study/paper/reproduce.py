@@ -1,4 +1,4 @@
-"""`dmsb reproduce`: the paper's figures and claims, written as CSV and drawn."""
+"""Reproduction of the paper's figures and claims, as tables and drawings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Draw = Callable[[str, "pd.DataFrame", Path], None]
-"""Draws a figure by name from its table into a folder."""
+"""Function that draws the figure of a name from its table into a folder."""
 
 TABLES: dict[str, Callable[[Workshop], pd.DataFrame]] = {
     "fig3": figures.fig3,
@@ -29,6 +29,7 @@ TABLES: dict[str, Callable[[Workshop], pd.DataFrame]] = {
     "fig5": figures.fig5,
     "fig6": figures.fig6,
 }
+"""Functions that make the table of a figure, by the name of the figure."""
 
 
 def reproduce(
@@ -39,23 +40,26 @@ def reproduce(
     progress: Progress | None = None,
     draw: Draw | None = None,
 ) -> Path:
-    """Make some of the paper's figures, or its claims with the sensitivity table.
+    """Make figures of the paper, or the table of its claims with the sensitivity table.
 
-    What is done is kept beside the folder, so that a call that was cut off goes on, and another figure uses it.
+    Trainings and runs are kept in a folder next to the results. An interrupted call continues from it, and another
+    figure uses its trainings and runs.
 
     Args:
-        wanted: `fig3`, `fig4`, `fig5`, `fig6`, `claims`.
+        wanted: names of figures: `fig3`, `fig4`, `fig5`, `fig6`, or `claims`.
         scale: `quick` or `paper`.
-        jobs: processes side by side.
-        out: the folder; ``outputs/reproduce-SCALE`` if None.
-        progress: told of what is done.
-        draw: draws a figure from its table, such as `simulator.view.paper.draw`; tables only if None.
+        jobs: number of parallel processes.
+        out: folder for the results; ``outputs/reproduce-SCALE`` if None.
+        progress: function that is called when a piece of work is finished.
+        draw: function that draws a figure from its table, such as `simulator.view.paper.draw`; if None, only tables
+            are written.
 
     Returns:
-        The folder: ``figN.csv`` and what ``draw`` makes of it; ``claims.csv`` and ``sensitivity.csv``; ``about.json``.
+        The folder. It holds ``about.json``, and ``figN.csv`` with what ``draw`` makes of it for each figure.
+        ``claims`` adds ``claims.csv`` and ``sensitivity.csv``.
 
     Raises:
-        InputError: a figure or scale does not exist, or a package is missing.
+        InputError: there is no such figure or scale, or a package is not installed.
         OutputError: the folder cannot be written.
     """
     for name in wanted:
@@ -95,6 +99,7 @@ def reproduce(
 
 
 def _claims(workshop: Workshop, folder: Path) -> None:
+    """Write the sensitivity table and the table of claims, which needs all figures."""
     variants = figures.sensitivity(workshop)
     rules = dict.fromkeys((*figures.FIG_5_RULES, *figures.FIG_6_RULES))
     sweeps = figures.sweep_runs(workshop, ["dmsb", "ppo"], rules)
@@ -108,7 +113,7 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 
 
 def _note(folder: Path, scale: str, name: str, seconds: float, jobs: int) -> None:
-    """What was run, and how long it took; what had been done before took no time."""
+    """Write down the settings and the minutes that a figure took; work that was done before takes no time."""
     path = folder / "about.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))

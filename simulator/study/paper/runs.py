@@ -1,4 +1,4 @@
-"""Trainings and runs behind the figures: side by side, and not done again once they are done."""
+"""Trainings and runs behind the figures: in parallel processes, each done once."""
 
 from __future__ import annotations
 
@@ -34,14 +34,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEPT = {"total": "surplus_mean", "uav": "surplus_uav", "ground": "surplus_ground", "delay": "latency_mean"}
-"""Figures of a run, by the columns of the tables: surplus a task of all, of the UAV, of stations; latency, s."""
+"""Figures of a run by column of the tables: surplus per task in total, of the UAV and of the stations; latency, s."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is done, how many of it are done, and how many there are in all."""
+"""Function that is called with the kind of work, the number of finished pieces, and the number of all pieces."""
 
 
 class Training(NamedTuple):
-    """One learner trained with one seed on the scenario at some points, side by side."""
+    """Training of one learner with one seed.
+
+    Attributes:
+        learner: short name of the learner, a key of `LEARNERS`.
+        place: name of the set of points.
+        points: points whose scenarios the learner is trained on, all at the same time.
+        seed: seed of the training.
+        steps: number of environment steps.
+        evaluations: number of evaluations during the training.
+        held_out: number of held-out worlds per scenario in each evaluation.
+    """
 
     learner: str
     place: str
@@ -53,21 +63,21 @@ class Training(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its folder."""
+        """Name of the folder of this training."""
         return f"{self.learner}-{self.place}-{self.steps}-s{self.seed}"
 
 
 class Run(NamedTuple):
-    """One run: where, under which policy, in which world.
+    """Run of one policy in one world.
 
     Attributes:
-        point: where.
-        label: what figures call the policy.
-        policy: the policy in full.
-        training: seed of its training, -1 for a rule.
-        world: seed.
-        rounds: how many.
-        weights: hash of its weights.
+        point: point of the axis, which sets the scenario.
+        label: name of the policy in figures.
+        policy: the policy, as text with its parameters.
+        training: seed of the training of the policy, -1 for a rule.
+        world: seed of the world.
+        rounds: number of rounds; 0 for an evaluation like those of a training curve.
+        weights: hash of the weights of the policy. New weights in the same folder make another run.
     """
 
     point: Point
@@ -80,18 +90,18 @@ class Run(NamedTuple):
 
 
 def scenario_at(point: Point) -> Scenario:
-    """The scenario `paper` at a point of an axis."""
+    """Return the scenario `paper` at a point of an axis."""
     return Scenario.load("paper", **dict(point.overrides))
 
 
 class Workshop:
-    """Does trainings and runs, and keeps what is done in a folder of its own.
+    """Trainings and runs, kept in a folder so that nothing is done twice.
 
     Args:
-        folder: where trainings, checkpoints and journals are.
-        scale: how long everything is.
-        jobs: processes side by side.
-        progress: told of what is done.
+        folder: folder for trainings, checkpoints and journals.
+        scale: sizes of trainings and runs.
+        jobs: number of parallel processes.
+        progress: function that is called when a piece of work is finished.
     """
 
     def __init__(self, folder: Path, scale: Scale, jobs: int, progress: Progress) -> None:
@@ -101,18 +111,33 @@ class Workshop:
     def training(
         self, learner: str, place: str, points: Sequence[Point], steps: int, seeds: int, curve: bool = False
     ) -> list[Training]:
-        """The trainings of a learner at some points: one a seed."""
+        """Return the trainings of a learner on some points, one per seed.
+
+        Args:
+            learner: short name of the learner.
+            place: name of the set of points.
+            points: points whose scenarios the learner is trained on.
+            steps: number of environment steps.
+            seeds: number of seeds.
+            curve: whether a figure shows the training curve.
+        """
+        # Evaluations take time. Without a curve, one at the end is enough.
         evaluations, held_out = (self.scale.evaluations, self.scale.held_out) if curve else (1, 1)
         return [Training(learner, place, tuple(points), seed, steps, evaluations, held_out) for seed in range(seeds)]
 
     def train(self, trainings: Iterable[Training]) -> None:
-        """Train what is not trained yet, going on where it was cut off; the longest first."""
+        """Do the trainings that are not done; continue those that were interrupted."""
+        # The longest first: a long training that begins last would leave the other processes idle.
         cells = sorted(dict.fromkeys(trainings), key=lambda one: -one.steps * len(one.points))
         told = partial(self._progress, "trainings")
         run_cells(partial(_train, self._folder), cells, self._jobs, told, self._folder / "trainings.jsonl", _code())
 
     def curves(self, trainings: Iterable[Training]) -> pd.DataFrame:
-        """Evaluations during trainings: learner, place, seed, steps, and the surplus a task in total and by kind."""
+        """Return the evaluations during trainings.
+
+        Returns:
+            One row per evaluation: learner, place, seed, steps, and surplus per task (total, uav, ground).
+        """
         import pandas as pd
 
         rows = []
@@ -130,7 +155,7 @@ class Workshop:
         return pd.DataFrame(rows)
 
     def trained(self, trainings: Iterable[Training], point: Point) -> list[Run]:
-        """Runs of trained weights at a point, one a training and world."""
+        """Return the runs of trained weights at a point, one per training and world."""
         return [
             Run(point, LEARNERS[one.learner].label, f"{LEARNERS[one.learner].policy}:weights={self._folder / one.name}",
                 one.seed, world, self.scale.rounds, _weights_hash(self._folder / one.name))
@@ -139,7 +164,13 @@ class Workshop:
         ]  # fmt: skip
 
     def rules(self, point: Point, labels: Iterable[str], instead: dict[str, str] | None = None) -> list[Run]:
-        """Runs of rules at a point, one a world; ``instead`` puts other policies in their place."""
+        """Return the runs of rules at a point, one per rule and world.
+
+        Args:
+            point: point of the axis.
+            labels: names of the rules in figures.
+            instead: other policies for some of the rules, by name in figures.
+        """
         policies = RULES | (instead or {})
         return [
             Run(point, label, policies[label], -1, world, self.scale.rounds)
@@ -148,7 +179,7 @@ class Workshop:
         ]
 
     def on_curves(self, point: Point, labels: Iterable[str]) -> pd.DataFrame:
-        """Figures of rules in the worlds in which curves are evaluated, a row a rule."""
+        """Return the mean figures of rules in the worlds in which curves are evaluated, one row per rule."""
         runs = [
             Run(point, label, RULES[label], -1, HELD_OUT + world, 0)
             for label in labels
@@ -158,9 +189,14 @@ class Workshop:
         return self.run(runs).groupby("policy", sort=False)[kept].mean().reset_index()
 
     def run(self, runs: Iterable[Run]) -> pd.DataFrame:
-        """Figures of runs: axis, value, policy, training, world, and those of `KEPT`."""
+        """Do runs, unless they are done, and return their figures.
+
+        Returns:
+            One row per run: axis, value, policy, training, world, and the figures of `KEPT`.
+        """
         import pandas as pd
 
+        # Several figures ask for the same run: it is done once.
         cells = list(dict.fromkeys(runs))
         points = list(dict.fromkeys(cell.point for cell in cells if cell.policy == BEST_CONSTANT))
         told = partial(self._progress, "best constants")
@@ -183,23 +219,29 @@ class Workshop:
         )  # fmt: skip
 
     def _worlds(self) -> range:
+        """Return the seeds of the worlds in which policies are compared."""
         return range(FIRST_WORLD, FIRST_WORLD + self.scale.worlds)
 
 
 def every_point() -> tuple[Point, ...]:
-    """All points of all axes, each scenario once."""
+    """Return the points of all axes, each scenario once."""
+    # The settings of section 6.1 are a point of three axes.
     points = {scenario_at(point).model_dump_json(): point for _, axis in AXES.values() for point in axis}
     return tuple(points.values())
 
 
 def best_constant(point: Point) -> Figures:
-    """The price of the grid with the highest surplus in a world of its own, from the trace of a single run.
+    """Find the price of the grid with the highest surplus in the world of `CONSTANT_WORLD`.
 
-    In `paper` nobody queues, so that with T = 1 the values of a round do not depend on who won the last.
+    Returns:
+        ``rho``, the price, and ``surplus``, its mean surplus per task.
     """
+    # One run serves all prices. In `paper` nobody queues, so with T = 1 the values of a round do not depend on the
+    # winners of earlier rounds.
     scenario = scenario_at(point)
     auctions = simulate(scenario, "conditional", seed=CONSTANT_WORLD, duration=float(CONSTANT_ROUNDS)).auctions
     scaled = auctions["second_bid"].to_numpy()
+    # The literal (14): rho scales the highest other bid, which may be the UAV's.
     if scenario.market.reference == "all":
         scaled = np.maximum(scaled, scenario.market.uav_weight * auctions["contract_bid"].to_numpy())
     top, uav = auctions["top_bid"].to_numpy(), scenario.market.uav_weight * auctions["uav_value"].to_numpy()
@@ -209,15 +251,17 @@ def best_constant(point: Point) -> Figures:
 
 
 def _train(folder: Path, training: Training) -> Figures:
-    """Train one, going on where it was cut off, and drop what only a training needs; its last ratio."""
+    """Do or continue one training, and return the ratio of its last evaluation."""
     import torch
 
+    # The parallel processes share the cores. More threads per process would only compete.
     torch.set_num_threads(1)
     out, learner = folder / training.name, LEARNERS[training.learner]
     if out.exists() and not (out / "last").exists():
-        shutil.rmtree(out)  # cut off before its first checkpoint
+        shutil.rmtree(out)  # interrupted before its first checkpoint: there is nothing to continue from
     hyper: dict[str, Any] = dict(learner.hyper)
     if len(training.points) > 1:
+        # One world per point, so that each update sees every scenario.
         hyper["worlds"] = len(training.points)
     train(
         [scenario_at(point) for point in training.points], learner.policy, training.steps, training.seed, out,
@@ -226,12 +270,15 @@ def _train(folder: Path, training: Training) -> Figures:
     )  # fmt: skip
     with (out / METRICS).open(encoding="utf-8") as file:
         ratios = [float(row["evaluation/ratio"]) for row in csv.DictReader(file) if row["evaluation/ratio"]]
-    (out / "last").rename(out / ".done")  # at once, so that a kill leaves no half of it to go on from
+    # `last` holds the replay buffer, which only a training needs. A rename is atomic: a killed process leaves either
+    # all of `last` or none, never half a checkpoint that looks complete.
+    (out / "last").rename(out / ".done")
     shutil.rmtree(out / ".done")
     return {"ratio": ratios[-1]}
 
 
 def _run(run: Run) -> Figures:
+    """Do one run and return its figures."""
     scenario = scenario_at(run.point)
     if not run.rounds:
         return evaluated(scenario, run.policy, run.world)
@@ -240,11 +287,13 @@ def _run(run: Run) -> Figures:
 
 
 def _weights_hash(folder: Path) -> str:
+    """Return a short hash of the best weights of a training."""
     return hashlib.sha256((folder / "best" / "arrays.safetensors").read_bytes()).hexdigest()[:12]
 
 
 def _code() -> str:
-    """What all figures depend on besides their cell: the scenario, the learners, and the code of model and policies."""
+    """Return a hash of the scenario, the learners, and the code of model, world and policies."""
+    # It is the fingerprint of the journals. After a change of one of these all figures are made again.
     about = [scenario_at(BASE).model_dump_json(), repr(LEARNERS), repr((CONSTANT_WORLD, CONSTANT_ROUNDS))]
     package = Path(__file__).parents[2]
     for folder in (package / "model", package / "world", package.parent / "policies"):

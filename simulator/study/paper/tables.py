@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 
 
 ByWorld = dict[tuple[str, float, str], FloatArray]
-"""A figure by axis, value and policy, each of shape (worlds,)."""
+"""One figure of the runs by axis, value and policy; each array has shape (worlds,)."""
 
 
 def by_world(runs: pd.DataFrame, name: str) -> ByWorld:
-    """One figure in each world, of several trainings the mean."""
+    """Return one figure in each world, averaged over trainings.
+
+    Args:
+        runs: table of runs with the columns axis, value, policy, training, world and those of `KEPT`.
+        name: column of the figure.
+    """
+    # The world is the unit of every interval: trainings of one learner meet the same worlds.
+    # Worlds are sorted so that row i is the same world for all policies, as paired differences need.
     cells: dict[tuple[str, float, str], dict[int, list[float]]] = {}
     for row in runs.sort_values("world", kind="stable").to_dict("records"):
         worlds = cells.setdefault((row["axis"], row["value"], row["policy"]), {})
@@ -28,7 +35,15 @@ def by_world(runs: pd.DataFrame, name: str) -> ByWorld:
 
 
 def means(runs: pd.DataFrame) -> pd.DataFrame:
-    """Each figure's mean and half its 95 % interval over worlds; the least and the most total of a training."""
+    """Return the mean of each figure and the half-width of its 95 % interval, over worlds.
+
+    Args:
+        runs: table of runs with the columns axis, value, policy, training, world and those of `KEPT`.
+
+    Returns:
+        One row per axis, value and policy. ``total_least`` and ``total_most`` are the total surplus of the worst and
+        of the best training.
+    """
     import pandas as pd
 
     rows = []
@@ -44,12 +59,18 @@ def means(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def curve_means(curves: pd.DataFrame, spacing: int) -> pd.DataFrame:
-    """Curves of several trainings as one: mean and half its 95 % interval over trainings, by steps.
+    """Return the mean of several training curves and the half-width of its 95 % interval, over trainings.
 
-    Trainings are evaluated at the ends of episodes, so at slightly different steps, which are rounded to ``spacing``.
+    Args:
+        curves: evaluations with the columns learner, place, seed, steps, total, uav and ground.
+        spacing: number of steps between two points of the mean curve.
+
+    Returns:
+        One row per learner, place and number of steps. The half-width is NaN for a single training.
     """
     import pandas as pd
 
+    # Trainings are evaluated at ends of episodes, so at slightly different steps. Rounding brings them together.
     rows = []
     steps = (curves["steps"] / spacing).round().astype(int) * spacing
     for (learner, place, at), part in curves.groupby(["learner", "place", steps], sort=False):
@@ -62,9 +83,13 @@ def curve_means(curves: pd.DataFrame, spacing: int) -> pd.DataFrame:
 
 
 def margin(of: FloatArray, over: FloatArray) -> tuple[float, float]:
-    """By how much one policy's surplus exceeds another's in the same worlds, and half its 95 % interval; shares.
+    """Return by which share the surplus of one policy exceeds that of another, and the half-width of the 95 % interval.
 
-    The interval is that of a ratio of means, by linearisation.
+    The share is ``mean(of) / mean(over) - 1``. Its interval is that of a ratio of means, by linearisation.
+
+    Args:
+        of: surplus of the first policy in each world, shape (worlds,).
+        over: surplus of the second policy in the same worlds, shape (worlds,).
     """
     base = float(over.mean())
     ratio = float(of.mean()) / base

@@ -1,1 +1,1 @@
-"""One HTML file of one run or several of one world: a replay, charts and tables; it needs no network and no server."""
+"""Report: one HTML file about one run or several runs of one world, with a replay, charts and tables."""

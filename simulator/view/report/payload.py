@@ -1,4 +1,4 @@
-"""The tables of a run as the page reads them: columns of numbers side by side, packed; names and totals as JSON."""
+"""Payload of a report: columns of numbers as packed bytes, and names and totals as JSON."""
 
 from __future__ import annotations
 
@@ -35,22 +35,21 @@ OWN = {
     "auctions": packed("auctions"),
     "bids": packed("bids"),
 }
-"""What each run has of its own; row i of `tasks` and of `auctions` is task i.
+"""Columns that each run has for itself, by table, each with its type.
 
-When stages started and finished, and when a task was completed or lost, is taken from the events: what an outage or the
-end of the run has cut off has begun all the same. NaN is what never happened.
+Row i of `tasks` and of `auctions` is task i. The time of an event that never happened is NaN.
 """
 
 WORLD = ("scenario_sha256", "data_sha256", "seed", "duration", "warmup")
-"""Runs that agree in these are of one world."""
+"""Keys of `run.json` that are equal in all runs of one world."""
 
 
 class Payload(NamedTuple):
-    """What a page is made of.
+    """Data of a page.
 
     Attributes:
-        head: names, totals, the map, and where each column stands in `columns`; ready for JSON.
-        columns: all columns one after the other, little-endian, gzip, base64.
+        head: names, totals, the map, and the place of each column in `columns`; ready for JSON.
+        columns: all columns one after the other, little-endian, compressed by gzip, as base64 text.
     """
 
     head: dict[str, Any]
@@ -58,20 +57,26 @@ class Payload(NamedTuple):
 
 
 def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
-    """The payload of runs of one world, by the name that each has in the page, with a note about them.
+    """Return the data of a page about runs of one world.
+
+    Args:
+        runs: the runs, by the name that each has in the page.
+        note: further information for the header of the page.
 
     Raises:
-        InputError: there is no run, they are not of one world, or the tables of one do not belong together.
+        InputError: there is no run, the runs are not of one world, or the tables of a run do not fit together.
     """
     if not runs:
-        raise InputError("report: needs a run")
+        raise InputError("report: needs one or more runs")
     name, first = next(iter(runs.items()))
     for other, result in runs.items():
+        # Only runs of one world can share vehicles and signals, and be compared auction by auction.
         apart = [key for key in WORLD if result.run.get(key) != first.run.get(key)]
         if apart:
             raise InputError(f"report: '{other}' is not of the same world as '{name}': they differ in {apart[0]}")
         _check(result)
     packer = _Packer()
+    # A signal group is a junction and a name. The page knows it by its number.
     by_group = first.signals.groupby(["junction", "group"], sort=False, observed=True)
     signals = first.signals.assign(group=by_group.ngroup())
     rows = first.signals.drop_duplicates(["junction", "group"]).to_dict("records")
@@ -104,11 +109,17 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
 
 
 def _check(result: Result) -> None:
-    """Make sure that the tables belong together: a folder may have been edited."""
+    """Check that the tables of a run fit together.
+
+    Raises:
+        InputError: they do not.
+    """
+    # A run folder can have been edited. The page reads tables by row numbers, and would show wrong auctions.
     tasks, providers = len(result.tasks), len(result.providers)
     for table in ("tasks", "auctions"):
         if not np.array_equal(getattr(result, table)["task"], np.arange(tasks)):
             raise InputError(f"report: row i of the table {table} must be task i, for all {tasks} tasks")
+    # An id of -1 means none. It is allowed where a task can have no provider, no winner or no station that it leaves.
     least = {("bids", "task"): 0, ("bids", "provider"): 0, ("tasks", "provider"): -1, ("auctions", "winner"): -1,
              ("auctions", "station_left"): -1}  # fmt: skip
     for (table, column), low in least.items():
@@ -118,12 +129,13 @@ def _check(result: Result) -> None:
                 f"report: {table}.{column} must be from {low} to {count - 1}, not {ids.min()} to {ids.max()}"
             )
     if not result.bids["task"].is_monotonic_increasing or not result.paths["vehicle"].is_monotonic_increasing:
-        raise InputError("report: bids must be in the order of their tasks, and paths in that of their vehicles")
+        raise InputError("report: bids must be sorted by task, and paths by vehicle")
     if len(result.paths) and not 0 <= result.paths["vehicle"].max() < len(result.vehicles):
-        raise InputError("report: paths has a vehicle that is not in the table vehicles")
+        raise InputError("report: the table paths has a vehicle that is not in the table vehicles")
 
 
 def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
+    """Return the part of the head about one run, and pack its columns."""
     return {
         "name": name,
         "mechanism": result.run["mechanism"],
@@ -142,7 +154,9 @@ def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
 
 
 def _tasks(result: Result) -> pd.DataFrame:
-    """The table of tasks with the times of its events."""
+    """Return the table of tasks with the times at which stages started and finished, and tasks ended."""
+    # The times come from the events and not from the table of tasks. A stage may be cut off by an outage or by the end
+    # of the run. It has begun all the same, and the replay shows it.
     events = result.events[result.events["task"] >= 0]
     task, time = events["task"].to_numpy(), events["time"].to_numpy()
     value, kind = events["value"].to_numpy(), events["kind"].astype(str).to_numpy()
@@ -159,7 +173,7 @@ def _tasks(result: Result) -> pd.DataFrame:
 
 
 def _outages(result: Result) -> list[list[float | int | None]]:
-    """Provider, begin and end of each outage; the end is none where the run ended before."""
+    """Return provider, begin and end of each outage, s; the end is None if the run ended before."""
     begun: dict[int, float] = {}
     found: list[list[float | int | None]] = []
     events = result.events[result.events["kind"].isin(["provider_out", "provider_back"])]
@@ -173,22 +187,25 @@ def _outages(result: Result) -> list[list[float | int | None]]:
 
 
 def plain(value: float) -> float | None:
-    """A number as JSON has it: none for what is not finite."""
+    """Return a number as JSON can hold it: None for NaN and infinity."""
     return float(value) if math.isfinite(value) else None
 
 
 class _Packer:
-    """Columns one after the other, each at a multiple of eight bytes."""
+    """Columns of numbers as one block of bytes."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._at = 0
 
     def add(self, table: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, list[Any]]:
-        """Add columns of a table: by name the type, the place in bytes and the number of rows."""
+        """Add columns of a table, and return type, first byte and number of rows of each by name."""
         return {name: self._add(table[name], kind) for name, kind in columns.items()}
 
     def _add(self, column: pd.Series, kind: str) -> list[Any]:
+        """Add one column, and return its type, first byte and number of rows."""
+        # Little-endian: typed arrays of JavaScript have the byte order of the processor, which is nearly always this.
+        # Each column begins at a multiple of 8 bytes, because a Float64Array cannot begin anywhere else.
         values = column.cat.codes if column.dtype == "category" else column
         data = values.to_numpy().astype(f"<{kind}").tobytes()
         place = [kind, self._at, len(column)]
@@ -198,5 +215,6 @@ class _Packer:
         return place
 
     def text(self) -> str:
-        """Everything packed, as text."""
+        """Return all columns, compressed, as base64 text."""
+        # Without a time stamp the same run gives the same bytes.
         return base64.b64encode(gzip.compress(b"".join(self._parts), 9, mtime=0)).decode("ascii")

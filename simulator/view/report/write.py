@@ -1,4 +1,4 @@
-"""The report: a page of HTML with its style, its script and the numbers of the runs inside."""
+"""Writing of a report: one HTML page with its style, its scripts and the numbers of the runs."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from simulator.errors import OutputError
 from simulator.record.result import Result
 from simulator.view.report.payload import payload
 
+# The order matters: while it is loaded, map.js needs the class `Camera`.
 SCRIPTS = (
     "words.js", "data.js", "signs.js", "camera.js", "map.js", "charts.js", "figures.js", "panels.js", "pane.js",
     "keys.js", "player.js",
 )  # fmt: skip
-"""In the order in which they build on each other."""
+"""Scripts of the page, in the order in which they are loaded."""
 
 
 def write_report(runs: Mapping[str, Result], path: Path, note: str = "") -> None:
-    """Write one self-contained HTML file about runs of one world; it is written beside and renamed when whole.
+    """Write one HTML file about runs of one world. The file needs no other file and no network.
 
     Args:
-        runs: by the name that each has in the page; of several, the first is the one that others are compared with.
-        path: the file; one that is there is replaced.
-        note: what else a reader is to know of them.
+        runs: the runs, by the name that each has in the page. The first is the one with which others are compared.
+        path: file to write; a file of that name is replaced.
+        note: further information for the header of the page.
 
     Raises:
-        InputError: the runs are not of one world.
+        InputError: there is no run, the runs are not of one world, or the tables of a run do not fit together.
         OutputError: the file cannot be written.
     """
     text = page(runs, note)
@@ -51,18 +52,21 @@ def write_report(runs: Mapping[str, Result], path: Path, note: str = "") -> None
 
 
 def page(runs: Mapping[str, Result], note: str = "") -> str:
-    """The HTML of a report; see `write_report`."""
+    """Return the HTML of a report about runs of one world, with an optional note for its header."""
     head, columns = payload(runs, note)
     parts = {
         "title": html.escape(f"{head['scenario']}: {', '.join(runs)}"[:200]).encode("utf-8", "replace").decode(),
         "style": _asset("style.css"),
         "script": '"use strict";\n' + "\n".join(_asset(name) for name in SCRIPTS),
-        # Neither the end of a script nor the begin of a comment can stand in it, nor half a surrogate pair.
+        # "<" is escaped, because "</script>" or "<!--" in a name would end the JSON early or hide what follows.
+        # `json.dumps` escapes all that is not ASCII, so a name with half a surrogate pair can be written too.
         "head": json.dumps(head, allow_nan=False).replace("<", "\\u003c"),
         "columns": columns,
     }
+    # One pass over the template: text that has been inserted is not searched for placeholders again.
     return re.sub(r"<!--(\w+)-->", lambda found: parts[found[1]], _asset("page.html"))
 
 
 def _asset(name: str) -> str:
+    """Return the text of a file of the page."""
     return files("simulator.view.report").joinpath("page", name).read_text(encoding="utf-8")

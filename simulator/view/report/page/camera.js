@@ -1,4 +1,4 @@
-/** From metres to pixels: which part of the map a canvas shows. */
+/** Camera: which part of the map a canvas shows, from metres to pixels. */
 
 class Camera {
   constructor(canvas, ground, paths) {
@@ -6,7 +6,7 @@ class Camera {
     this.fit();
   }
 
-  /** Show the whole map. */
+  /** Show the entire map. */
   fit() {
     const { roads, providers, kind } = this.ground;
     const x = providers.map((one) => one.x),
@@ -26,7 +26,7 @@ class Camera {
     this.closer = 1;
   }
 
-  /** Look closer (factor above 1) at a place of the screen, by default its middle. */
+  /** Zoom in (factor above 1) or out at a place of the screen, by default its middle. */
   zoom(factor, at = { x: this.canvas.clientWidth / 2, y: this.canvas.clientHeight / 2 }) {
     const before = this.toWorld(at);
     this.closer = Math.min(Math.max(this.closer * factor, 0.5), 40);
@@ -40,7 +40,7 @@ class Camera {
     return this.closer * Math.min((width - 24) / this.box.width, (height - 44) / this.box.height);
   }
 
-  /** What is seen: its middle in m, its size in pixels. */
+  /** Return the visible part of the map: its middle in m, its size in pixels. */
   get frame() {
     return { x: this.center.x, y: this.center.y, width: this.canvas.clientWidth, height: this.canvas.clientHeight };
   }
@@ -57,7 +57,7 @@ class Camera {
   }
 }
 
-/** The span of nearly all values: a map need not shrink for one stray vehicle. */
+/** Return the span of nearly all values: one stray vehicle must not shrink the map. */
 function quantiles(values) {
   if (!values.length) return [-50, 50];
   const sorted = Float64Array.from(values).sort();

@@ -1,17 +1,17 @@
-/** Charts: marks over a time axis that all share, or over two values; the moment is a line on top of them. */
+/** Charts: marks over the common time axis, or over two values. A vertical line shows the present time. */
 
 const EDGE = { left: 46, right: 18, top: 8, bottom: 22 },
   ENDLESS_PX = 14;
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [4, 2, 1, 2]];
 const SIGNS = ["circle", "diamond", "square", "triangle", "cross"];
 
-/** A round number of about this size: 1, 2 or 5 times a power of ten. */
+/** Return a round number of about this size: 1, 2 or 5 times a power of ten. */
 function niceStep(size) {
   const power = 10 ** Math.floor(Math.log10(size || 1));
   return [1, 2, 5, 10].map((times) => times * power).find((step) => step >= size * 0.999) ?? power * 10;
 }
 
-/** Round numbers within a span. */
+/** Return round numbers within a span. */
 function ticks(low, high, count) {
   const step = niceStep((high - low) / count),
     found = [];
@@ -20,7 +20,7 @@ function ticks(low, high, count) {
   return found;
 }
 
-/** Round numbers on a logarithmic axis, fewer where it spans more. */
+/** Return round numbers for a logarithmic axis; a longer axis has fewer per power of ten. */
 function logTicks(low, high) {
   const spans = Math.log10(high / low),
     digits = spans > 3 ? [1] : spans > 1.2 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
@@ -63,7 +63,7 @@ function sign(pen, x, y, kind, size) {
   }
 }
 
-/** How a mark looks: pen set for its line or its points. */
+/** Set the pen for the line or the points of a mark. */
 function dress(pen, ink, mark) {
   pen.strokeStyle = pen.fillStyle = ink[mark.colour];
   pen.lineWidth = mark.width ?? 1.8;
@@ -71,7 +71,7 @@ function dress(pen, ink, mark) {
   pen.globalAlpha = mark.alpha ?? 1;
 }
 
-/** Slanted lines over a bar: what waits. */
+/** Draw slanted lines over a bar, which mean waiting. */
 function hatch(pen, x, y, width, height, colour) {
   pen.save();
   pen.beginPath();
@@ -89,15 +89,16 @@ function hatch(pen, x, y, width, height, colour) {
 }
 
 /**
- * One chart. Its spec: title, unit, about (a sentence), marks, and optionally low, high (of the y axis), log, x (title
- * of an x axis that is no time), diagonal. A mark has kind, name, colour and its numbers:
+ * One chart. Its spec has a title, a unit, about (a sentence) and marks. Optional: low and high (limits of the y axis),
+ * log (logarithmic y axis), x (title of an x axis other than time), diagonal. A mark has kind, name, colour and these
+ * numbers:
  *   line    x, y; dash, sign
  *   points  x, y, task; sign
- *   bars    edges, values, from (where each begins), hatched
- *   cells   edges, rows: [{ name, values }] of 0 to 1
+ *   bars    edges, values, from (lower end of each bar), hatched
+ *   cells   edges, rows: [{ name, values }] with values from 0 to 1
  */
 class Chart {
-  /** `pick` is told of clicks; before `warmup`, in s, nothing counts. */
+  /** `pick` is called with what a click hits; `warmup` is the time, s, before which nothing counts. */
   constructor(pick, warmup) {
     this.warmup = warmup;
     this.caption = make("figcaption");
@@ -290,7 +291,7 @@ class Chart {
     });
   }
 
-  /** Names of the rows of cells, at the left. */
+  /** Write the names of the rows of cells at the left. */
   rows(pen, ink, { rows }) {
     const high = this.inside.height / rows.length,
       every = Math.ceil(11 / high);
@@ -302,7 +303,7 @@ class Chart {
     });
   }
 
-  /** Letters at the right end of the bars that have one: colours alone would not tell them apart. */
+  /** Write letters at the right end of bars that have one: colours alone would not tell them apart. */
   letters(pen, ink) {
     pen.fillStyle = ink.soft;
     pen.textAlign = "left";
@@ -314,7 +315,7 @@ class Chart {
     }
   }
 
-  /** An entry of the list of names: how the mark looks, and what it is. */
+  /** Return an entry of the legend: a sample of the mark, and its name. */
   name(mark) {
     const sample = make("canvas", { "aria-hidden": "true" }),
       scale = window.devicePixelRatio || 1;
@@ -343,14 +344,14 @@ class Chart {
     return entry;
   }
 
-  /** Put the line of the moment. */
+  /** Move the line of the present time. */
   moment(time) {
     const inside = this.window && time >= this.x0 && time <= this.x1;
     this.head.hidden = !inside;
     if (inside) this.head.style.transform = `translateX(${this.px(time) - 1}px)`;
   }
 
-  /** What is at a place of the canvas: the auction of the nearest point, else the time. */
+  /** Return what is at a place of the canvas: the auction of the nearest point, else the time. */
   at(x, y) {
     let best = { away: 8 };
     for (const mark of this.spec.marks) {
@@ -366,7 +367,7 @@ class Chart {
   }
 }
 
-/** Least and greatest finite number of several arrays, and of `known`. */
+/** Return the least and the greatest finite number of several arrays and of `known`. */
 function spanOf(arrays, known) {
   let low = Number.isFinite(known) ? known : Infinity,
     high = Number.isFinite(known) ? known : -Infinity;

@@ -1,17 +1,17 @@
-/** The run's numbers: columns unpacked, and what is true at a moment. Times in s, places in m. */
+/** Numbers of the runs: unpacked columns, and the state of a run at a moment. Times in s, places in m. */
 
 const TRACE_M = 3;
 
 const ARRAYS = { f8: Float64Array, f4: Float32Array, i4: Int32Array, u2: Uint16Array, u1: Uint8Array };
 
-/** The packed columns as one buffer. */
+/** Return the packed columns as one buffer. */
 async function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(plain).arrayBuffer();
 }
 
-/** Columns of each table by name, as views of the buffer. */
+/** Return the columns of each table by name, as views of the buffer. */
 function columnsOf(tables, buffer) {
   const found = {};
   for (const [table, columns] of Object.entries(tables)) {
@@ -22,7 +22,7 @@ function columnsOf(tables, buffer) {
   return found;
 }
 
-/** How many of the sorted values are at most `value`. */
+/** Return how many of the sorted values are at most `value`. */
 function countUpTo(sorted, value) {
   let low = 0,
     high = sorted.length;
@@ -34,7 +34,7 @@ function countUpTo(sorted, value) {
   return low;
 }
 
-/** Rows of a table that is sorted by an id: row i of the id is at begins[i] up to begins[i + 1]. */
+/** Return the first row of each id in a table sorted by id: rows of id i are begins[i] to begins[i + 1] - 1. */
 function beginsOf(ids, count) {
   const begins = new Int32Array(count + 1);
   for (const id of ids) begins[id + 1] += 1;
@@ -42,7 +42,7 @@ function beginsOf(ids, count) {
   return begins;
 }
 
-/** What all runs share: who is where, and what the signals show. */
+/** What all runs share: places of vehicles, states of signals, outages. */
 class World {
   constructor(head, tables) {
     this.head = head;
@@ -67,14 +67,14 @@ class World {
     });
   }
 
-  /** Calls visit(vehicle, place) for each vehicle on the map. */
+  /** Call visit(vehicle, place) for each vehicle on the map. */
   forEachAt(time, visit) {
     for (let at = countUpTo(this.firsts, time) - 1; at >= 0 && this.firsts[at] >= time - this.longest; at -= 1) {
       if (this.lasts[at] >= time) visit(this.order[at], this.place(this.order[at], time));
     }
   }
 
-  /** Where a vehicle is, its heading in radians from east, its speed; off its way at the nearer end of it. */
+  /** Return a vehicle's place, heading in rad from east, and speed; before and after its path, the nearer end of it. */
   place(vehicle, time) {
     const { time: times, x, y } = this.paths;
     const begin = this.begins[vehicle],
@@ -102,14 +102,14 @@ class World {
     return place;
   }
 
-  /** Whether a vehicle is on the map; -1 is none. */
+  /** Return whether a vehicle is on the map; -1 is no vehicle. */
   isThere(vehicle, time) {
     const begin = this.begins[vehicle],
       end = this.begins[vehicle + 1];
     return vehicle >= 0 && begin < end && this.paths.time[begin] <= time && time <= this.paths.time[end - 1];
   }
 
-  /** What has been driven, as pieces between places of a grid of TRACE_M; each piece once, however many drove it. */
+  /** Return the ways of all vehicles, as pieces between points of a grid of TRACE_M. Each piece is drawn only once. */
   traces() {
     if (this.pieces) return this.pieces;
     const { x, y } = this.paths,
@@ -126,14 +126,14 @@ class World {
     return this.pieces;
   }
 
-  /** What a signal group shows, or nothing if it is not known. */
+  /** Return the state of a signal group, or null before the first known state. */
   signal(group, time) {
     const { time: times, state } = this.signals[group],
       row = countUpTo(times, time) - 1;
     return row < 0 ? null : state[row];
   }
 
-  /** A provider's outage at a moment. */
+  /** Return whether a provider is out of service at a time. */
   isOut(provider, time) {
     return this.head.outages.some(
       ([who, begin, end]) => who === provider && begin <= time && (end === null || time < end),
@@ -156,7 +156,7 @@ class Run {
       const wait = starts.map((start, task) => start - came[task]);
       return { name, starts, ends, wait, time: ends.map((end, task) => end - starts[task]) };
     });
-    // What an outage or the end of the run has cut off lasts until then.
+    // A stage that an outage or the end of the run has cut off lasts until then.
     this.ends = tasks.requested.map((requested, task) => {
       const known = this.stages.reduce(
         (last, { ends }) => (Number.isFinite(ends[task]) ? ends[task] : last),
@@ -192,18 +192,18 @@ class Run {
     return this.auctions.best_surplus[task] - this.auctions.surplus[task];
   }
 
-  /** Whether ρ decides an auction: a price was asked for, and the mechanism looks at it. */
+  /** Return whether ρ decides an auction: a price was asked for, and the mechanism uses it. */
   isPriced(task) {
     return Boolean(this.auctions.asked[task]) && !this.about.mechanism.startsWith("second-price");
   }
 
-  /** Whether a bid is that of a UAV behind another: only the one with the least public prediction can win. */
+  /** Return whether a bid is of a UAV that cannot win: only the UAV with the shortest public prediction can. */
   standsBack(task, row) {
     if (!this.isUav(this.bids.provider[row])) return false;
     return Math.abs(this.bids.bid[row] - this.auctions.uav_bid[task]) > 1e-6 * this.auctions.uav_bid[task];
   }
 
-  /** Calls visit(task) for each task between its request and its result, the latest first. */
+  /** Call visit(task) for each task between its request and its result, the latest first. */
   forEachActive(time, visit, after = 0) {
     const { requested } = this.tasks;
     for (
@@ -215,7 +215,7 @@ class Run {
     }
   }
 
-  /** Which stage a task is in, whether it waits, and which share of the stage is done; null if in none. */
+  /** Return the stage of a task, whether it waits, and the share of the stage that is done; null if in no stage. */
   phase(task, time) {
     if (time < this.tasks.requested[task] || time >= this.ends[task]) return null;
     for (let number = 0; number < this.stages.length; number += 1) {
@@ -227,7 +227,7 @@ class Run {
     return null;
   }
 
-  /** What is under way at a moment: the tasks with their phase, and those of each provider by stage. */
+  /** Return the tasks in progress at a time with their phase, and the queues of each provider by stage. */
   at(time) {
     if (this.moment?.time === time) return this.moment;
     const queues = this.world.ground.providers.map(() => this.stages.map(() => ({ served: [], waiting: [] })));
@@ -243,7 +243,7 @@ class Run {
     return this.moment;
   }
 
-  /** Rows of the bids of an auction, the highest bid first. */
+  /** Return the rows of the bids of an auction, the highest bid first. */
   bidsOf(task) {
     const rows = [];
     for (let row = this.bidsAt[task]; row < this.bidsAt[task + 1]; row += 1) rows.push(row);

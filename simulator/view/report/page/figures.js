@@ -1,14 +1,14 @@
-/** What the charts show: numbers of a run, or of several, in a window of time. */
+/** Numbers of the charts, of one run or of several, in a window of time. */
 
 const BINS = 48;
 
-/** Edges and middles of the bins of a window. */
+/** Return the edges and the middles of the bins of a window. */
 function binsOf([begin, end]) {
   const edges = Array.from({ length: BINS + 1 }, (_, at) => begin + ((end - begin) * at) / BINS);
   return { edges, middles: edges.slice(1).map((edge, at) => (edge + edges[at]) / 2) };
 }
 
-/** Tasks that were asked for in a window. */
+/** Return the tasks that were requested in a window. */
 function tasksIn(run, [begin, end]) {
   const found = [];
   for (
@@ -20,7 +20,7 @@ function tasksIn(run, [begin, end]) {
   return found;
 }
 
-/** Sum and count a bin of the finite values of tasks. */
+/** Return sum and mean per bin of the finite values of tasks, and the mean over all of them. */
 function binned(run, tasks, [begin, end], value) {
   const sums = new Float64Array(BINS),
     counts = new Float64Array(BINS);
@@ -44,12 +44,12 @@ function meanOf(values) {
   return finite.length ? finite.reduce((sum, value) => sum + value, 0) / finite.length : NaN;
 }
 
-/** The value below which a share of the values lies. */
+/** Return the value below which a share of the values lies. */
 function quantile(values, share) {
   return Float64Array.from(values).sort()[Math.floor(share * (values.length - 1))];
 }
 
-/** Seconds of each bin in which a provider's stage was busy, over the bin's length. */
+/** Return the share of each bin in which a stage of a provider was busy. */
 function busy(run, provider, stage, edges) {
   const found = new Float64Array(edges.length - 1),
     begin = edges[0],
@@ -72,7 +72,7 @@ function busy(run, provider, stage, edges) {
   return found;
 }
 
-/** The charts of one run. */
+/** Return the charts of one run. */
 function chartsOfRun(run, window) {
   const { auctions, tasks } = run,
     asked = tasksIn(run, window),
@@ -108,8 +108,8 @@ function chartsOfRun(run, window) {
       low: 1,
       high: Math.max(2, spanOf([rhos], 1)[1] * 1.05),
       about: [
-        `Mean of the finite ones ${figure(meanOf(rhos))}; of ${asked.length} auctions`,
-        `stations won ${ground.length} at a price, the UAV ${uav.length}.`,
+        `Mean of the finite values ${figure(meanOf(rhos))}. Of ${asked.length} auctions`,
+        `stations won ${ground.length} at a price, and the UAV won ${uav.length}.`,
       ].join(" "),
       marks: [
         {
@@ -124,16 +124,16 @@ function chartsOfRun(run, window) {
       ],
     },
     {
-      title: "Surplus of a task",
-      unit: "mean of what was asked for then",
+      title: "Surplus per task",
+      unit: "mean of the tasks requested at this time",
       low: 0,
       about: [
         `Mean ${figure(surplus.mean)},`,
-        `of the oracle's winners in the same rounds ${figure(oracle.mean)}.`,
+        `with the best provider of each round ${figure(oracle.mean)}.`,
       ].join(" "),
       marks: [
-        { kind: "line", name: "oracle's, same rounds", colour: "oracle", dash: DASHES[1], x: middles, y: oracle.means },
-        { kind: "line", name: "of the winner", colour: "ink", x: middles, y: surplus.means },
+        { kind: "line", name: "best of each round", colour: "oracle", dash: DASHES[1], x: middles, y: oracle.means },
+        { kind: "line", name: "winner", colour: "ink", x: middles, y: surplus.means },
         {
           kind: "line",
           name: "realised, 0 if lost",
@@ -150,11 +150,11 @@ function chartsOfRun(run, window) {
       title: "Utilisation",
       unit: "busy share of each provider's busiest stage",
       cells: true,
-      about: `From 0, pale, to 1, full, a row a provider; over the whole run ${busiest.join(", ")}.`,
+      about: `One row per provider, from 0 (pale) to 1 (full). Over the entire run ${busiest.join(", ")}.`,
       marks: [
         {
           kind: "cells",
-          name: "0, a half, 1",
+          name: "0, 0.5, 1",
           colour: "stage-0",
           edges,
           rows: run.world.ground.providers.map((one, id) => {
@@ -168,11 +168,11 @@ function chartsOfRun(run, window) {
       ],
     },
     {
-      title: "What the UAV bids and what it is worth",
-      unit: "to it, a task; the dearest 1 % above the frame",
+      title: "Bid and value of the UAV",
+      unit: "per task; the highest 1 % is above the frame",
       low: 0,
       high: quantile(worth, 0.99) * 1.1 || 1,
-      about: "The UAV bids what it knew at its last report; the value is what the task at hand is worth to it.",
+      about: "The UAV bids by its last report. Its value is what the task at hand is worth to it.",
       marks: [
         {
           kind: "points",
@@ -200,11 +200,11 @@ function chartsOfRun(run, window) {
     underWayChart(run, window),
     {
       title: "Requests",
-      unit: "a minute",
+      unit: "per minute",
       low: 0,
-      about: `${asked.length} tasks asked for, of which ${asked.filter(isLost).length} were lost.`,
+      about: `${asked.length} tasks requested, of which ${asked.filter(isLost).length} were lost.`,
       marks: [
-        ["asked for", "ink", [], () => true],
+        ["requested", "ink", [], () => true],
         ["lost", "bad", DASHES[2], isLost],
       ].map(([name, colour, dash, counts]) => ({
         kind: "line",
@@ -240,7 +240,7 @@ function latencyChart(run, asked, window, edges) {
   });
   return {
     title: "Latency by stage",
-    unit: "s, mean; hatched is waiting",
+    unit: "mean, s; hatched: waiting",
     low: 0,
     about: `Means in s: ${told.join(", ")}.`,
     marks,
@@ -266,7 +266,7 @@ function shareChart(run, asked, window, edges) {
   return { title: "Who gets the tasks", unit: "share", low: 0, high: 1, about: `Shares: ${told.join(", ")}.`, marks };
 }
 
-/** How many tasks wait and how many are in service, over time. */
+/** Return the chart of the numbers of tasks that wait and that are in service, over time. */
 function underWayChart(run, window) {
   const steps = 4 * BINS,
     x = Array.from({ length: steps + 1 }, (_, at) => window[0] + ((window[1] - window[0]) * at) / steps);
@@ -282,8 +282,8 @@ function underWayChart(run, window) {
     waiting.push(counts[1]);
   }
   return {
-    title: "Tasks under way",
-    unit: "at a moment",
+    title: "Tasks in progress",
+    unit: "number at this time",
     low: 0,
     about: `On average ${figure(meanOf(served))} in service and ${figure(meanOf(waiting))} waiting.`,
     marks: [
@@ -293,7 +293,7 @@ function underWayChart(run, window) {
   };
 }
 
-/** Bids over values, where the diagonal is the truth; of many every so-manieth auction. */
+/** Return the chart of bids over values, of at most 1,500 auctions: of more it shows every n-th. */
 function bidsChart(run, asked) {
   const every = Math.ceil(asked.length / 1500),
     rows = { ground: [], uav: [] };
@@ -309,11 +309,11 @@ function bidsChart(run, asked) {
   });
   return {
     title: "Bids against values",
-    unit: every > 1 ? `on the line is the truth; one auction of ${every}` : "on the line is the truth",
+    unit: every > 1 ? `on the line: truthful; 1 of ${every} auctions is shown` : "on the line: truthful",
     x: "value",
     low: 0,
     diagonal: true,
-    about: "A point a bid: to the right its true value, upwards what was bid.",
+    about: "One point per bid: the true value to the right, the bid upwards.",
     marks: [
       {
         kind: "points",
@@ -331,7 +331,7 @@ function bidsChart(run, asked) {
 
 const COLOURS = ["ink", "uav", "ground", "stage-2", "stage-1", "stage-3", "bad"];
 
-/** The charts of several runs of one world: a line a policy. */
+/** Return the charts of several runs of one world, with one line per policy. */
 function chartsOfRuns(runs, window) {
   const { middles } = binsOf(window),
     tasks = runs.map((run) => tasksIn(run, window));
@@ -353,16 +353,16 @@ function chartsOfRuns(runs, window) {
   const { duration: end, categories } = runs[0].world.head,
     uav = categories.winner_kind.indexOf("uav");
   return [
-    chart("Surplus of a task", "mean", (run, task) => run.auctions.surplus[task], { low: 0 }),
+    chart("Surplus per task", "mean", (run, task) => run.auctions.surplus[task], { low: 0 }),
     {
-      title: `Surplus ahead of ${clip(runs[0].name, 30)}`,
+      title: `Surplus minus that of ${clip(runs[0].name, 30)}`,
       unit: "sum since the beginning",
       about: runs.map((run) => `${clip(run.name, 40)} ${figure(ahead(run, runs[0], [end])[0])} at the end`).join("; "),
       marks: lines((run) => ahead(run, runs[0], middles)),
     },
     chart(
       "Price scaling factor ρ",
-      "mean of the finite ones, where it decides",
+      "mean of the finite values, where ρ decides",
       (run, task) => (run.isPriced(task) ? run.auctions.rho[task] : NaN),
       { low: 1 },
     ),
@@ -372,15 +372,15 @@ function chartsOfRuns(runs, window) {
     }),
     chart(
       "Latency",
-      "s, mean of completed tasks",
+      "mean of completed tasks, s",
       (run, task) => (run.status(task) === "completed" ? run.tasks.latency[task] : NaN),
       { low: 0 },
     ),
-    chart("Payments", "mean a task", (run, task) => run.auctions.payment[task], { low: 0 }),
+    chart("Payments", "mean per task", (run, task) => run.auctions.payment[task], { low: 0 }),
   ];
 }
 
-/** Surplus of a run since its beginning, less that of another, at some times. */
+/** Return the surplus of a run since its beginning minus that of another run, at some times. */
 function ahead(run, other, times) {
   let task = 0,
     sum = 0;

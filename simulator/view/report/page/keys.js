@@ -1,40 +1,40 @@
-/** Every key and the button that does the same; the page that explains them, and the signs of the map. */
+/** Keys and buttons, the help dialog, and the signs of the map. */
 
 const JUMP_S = 5,
   PAN_PX = 60;
 
-/** What can be done to a player: keys, how they are written, what they do, the id of the button that does it too. */
+/** Return the actions of a player: keys, their names, a description, and the id of the button with the same action. */
 function bindingsOf(player) {
   const arrows = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   const bind = (shown, keys, what, act, button = null) => ({ shown, keys, what, act, button });
   return [
     bind(["Space"], [" "], "play or pause", () => player.play(!player.playing), "play"),
     bind(["N"], ["n"], "next auction", () => player.step(1), "next"),
-    bind(["P"], ["p"], "auction before", () => player.step(-1), "before"),
-    bind(["A"], ["a"], "numbers of the auction at this moment", () => player.stepTo(player.latest())),
-    bind(["←", "→"], ["ArrowLeft", "ArrowRight"], `${JUMP_S} s back, ahead`, (key) =>
+    bind(["P"], ["p"], "previous auction", () => player.step(-1), "before"),
+    bind(["A"], ["a"], "show the latest auction at this time", () => player.stepTo(player.latest())),
+    bind(["←", "→"], ["ArrowLeft", "ArrowRight"], `go ${JUMP_S} s back or forward`, (key) =>
       player.jump(key === "ArrowLeft" ? -JUMP_S : JUMP_S),
     ),
-    bind(["Home", "End"], ["Home", "End"], "beginning, end", (key) =>
+    bind(["Home", "End"], ["Home", "End"], "go to the beginning or the end", (key) =>
       player.jump(key === "Home" ? -Infinity : Infinity),
     ),
-    bind(["+", "-"], ["+", "=", "-"], "faster, slower", (key) => player.faster(key === "-" ? -1 : 1)),
-    bind(["F"], ["f"], "follow the vehicle of the auction, or stop", () => player.toggleFollow(), "follow"),
+    bind(["+", "-"], ["+", "=", "-"], "play faster or slower", (key) => player.faster(key === "-" ? -1 : 1)),
+    bind(["F"], ["f"], "follow the vehicle of the auction, or stop following", () => player.toggleFollow(), "follow"),
     bind(["V"], ["v"], "follow the next vehicle", () => player.nextVehicle(), "vehicle"),
-    bind(["G"], ["g"], "numbers of the next provider", () => player.nextProvider(), "provider"),
-    bind(["Z"], ["z"], "map closer", () => player.move((view) => view.zoom(1.5)), "closer"),
-    bind(["X"], ["x"], "map farther", () => player.move((view) => view.zoom(1 / 1.5)), "farther"),
-    bind(["0"], ["0"], "the whole map", () => player.whole(), "whole"),
+    bind(["G"], ["g"], "show the next provider", () => player.nextProvider(), "provider"),
+    bind(["Z"], ["z"], "zoom in", () => player.move((view) => view.zoom(1.5)), "closer"),
+    bind(["X"], ["x"], "zoom out", () => player.move((view) => view.zoom(1 / 1.5)), "farther"),
+    bind(["0"], ["0"], "show the entire map", () => player.whole(), "whole"),
     bind(
       ["Shift+arrow"],
       Object.keys(arrows).map((key) => `Shift+${key}`),
       "move the map",
       (key) => player.pan(...arrows[key.slice("Shift+".length)].map((step) => step * PAN_PX)),
     ),
-    bind(["W"], ["w"], "window of the charts", () => player.nextSpan()),
-    bind(["D"], ["d"], "light or dark", () => player.otherTheme(), "theme"),
-    bind(["Esc"], ["Escape"], "choose nothing", () => player.chooseNothing()),
-    bind(["?"], ["?"], "how to read this", () => explain(player), "help"),
+    bind(["W"], ["w"], "change the time span of the charts", () => player.nextSpan()),
+    bind(["D"], ["d"], "light or dark colours", () => player.otherTheme(), "theme"),
+    bind(["Esc"], ["Escape"], "clear the selection", () => player.chooseNothing()),
+    bind(["?"], ["?"], "show this help", () => explain(player), "help"),
   ];
 }
 
@@ -44,7 +44,7 @@ function listen(bindings) {
     const element = byId(button);
     element.addEventListener("click", (event) => {
       act();
-      // After a click the space bar is to play; who came by the Tab key stays where they are.
+      // After a click the space bar must play, not press the button again. Focus by the Tab key stays.
       if (event.detail > 0) element.blur();
     });
     element.title = `${what[0].toUpperCase()}${what.slice(1)} (${shown.join(", ")})`;
@@ -62,23 +62,26 @@ function listen(bindings) {
     event.preventDefault();
     found.act(typed);
   });
-  // A list that has been used gives the keys back to the page.
+  // A list keeps the focus after a choice, and would take the keys of the page.
   for (const list of document.querySelectorAll("select")) list.addEventListener("change", () => list.blur());
 }
 
-/** The words of cards and charts. */
+/** Glossary of the cards and charts. */
 const WORDS = {
-  "bid, value": "what a provider says, and what the task is truly worth to it: demand × c × m",
-  demand: "what a request is worth to anyone",
-  "c, m": "mean of 1/latency, and mean match value of the accuracy, over its last tasks, this one included",
-  ρ: "the price scaling factor: the best station wins only with more than ρ times the second-best bid",
-  "contract bid": "what the UAV is paid at most, from past rounds",
-  surplus: "the winner's value as the auction settles",
-  "oracle's": "the highest value that any winner could have had in this round; regret is what is missing to it",
-  "realised surplus": "the surplus at the latency and accuracy that came true; 0 if the task was lost",
+  bid: "the amount that a provider offers for a task",
+  value: "what a task is worth to a provider: demand × c × m",
+  demand: "the part of the value that is the same for all providers",
+  c: "mean of 1 / latency over the last tasks of a provider, this task included",
+  m: "mean match value over the last tasks of a provider, this task included; it rises with the accuracy of the result",
+  ρ: "price scaling factor: the best station wins only if its bid exceeds ρ times the second-highest station bid",
+  "contract bid": "the most that the UAV pays, computed from past rounds by equation (13)",
+  surplus: "value of the winner when the auction settles",
+  "best surplus": "highest surplus that a provider would have had in this round",
+  regret: "best surplus minus surplus of the same round",
+  "realised surplus": "surplus at the actual latency and accuracy; 0 if the task was lost",
 };
 
-/** Open the page that explains. */
+/** Open the help dialog. */
 function explain({ bindings, world }) {
   byId("keys").replaceChildren(
     ...bindings.map(({ shown, what }) =>
@@ -102,14 +105,14 @@ function explain({ bindings, world }) {
   list.querySelectorAll("canvas").forEach((canvas, at) => signs[at][1](context(canvas), inkOf(canvas)));
 }
 
-/** The signs of the map: what each is, and how it is drawn, by what draws the map. */
+/** Return the signs of the map: a description, and the function that draws the sign, which the map uses too. */
 function signsOf(world) {
   const signs = [
-    ["a ground station, and its coverage as a thin circle", (pen, ink) => providerSign(pen, ink, 32, 17, false, false)],
-    ["a UAV, and its footprint as a broken circle", (pen, ink) => providerSign(pen, ink, 32, 17, true, false)],
-    ["a provider that is out", (pen, ink) => providerSign(pen, ink, 32, 17, false, true)],
+    ["a ground station; the thin circle is its coverage", (pen, ink) => providerSign(pen, ink, 32, 17, false, false)],
+    ["a UAV; the broken circle is its coverage", (pen, ink) => providerSign(pen, ink, 32, 17, true, false)],
+    ["a provider that is out of service", (pen, ink) => providerSign(pen, ink, 32, 17, false, true)],
     [
-      `beside a provider its queues, from the left ${world.head.stages.join(", ")}: filled is in service, hollow waits`,
+      `queues of a provider, from the left ${world.head.stages.join(", ")}; a hollow square is a task that waits`,
       (pen, ink) =>
         queueSign(pen, ink, 18, 28, [
           { served: [0], waiting: [1, 2] },
@@ -118,10 +121,10 @@ function signsOf(world) {
           { served: [0], waiting: [1] },
         ]),
     ],
-    ["an auction: a line to each bidder, thicker for more; the winner's is whole and has a star", auctionSign],
-    ["a task on its way up or down; hollow while it waits to be sent", taskSign],
+    ["an auction: one line per bidder, thicker for a higher bid; the winner has a solid line and a star", auctionSign],
+    ["a task that is sent up or down; the dot is hollow while it waits", taskSign],
     [
-      "a task that is computed: inner ring GPU, outer ring CPU",
+      "a task that is computed: the inner ring is the GPU stage, the outer ring the CPU stage",
       (pen, ink) => {
         providerSign(pen, ink, 32, 17, false, false);
         pen.lineWidth = 3;
@@ -131,7 +134,7 @@ function signsOf(world) {
       },
     ],
     [
-      "a vehicle whose task is under way has a ring; ✓ is its result, ✕ its loss",
+      "a vehicle; the ring means a task in progress, ✓ its result, ✕ a lost task",
       (pen, ink) => {
         Object.assign(pen, { fillStyle: ink.car, strokeStyle: ink.car, lineWidth: 1.5 });
         pen.fillRect(27, 15, 10, 5);
@@ -141,7 +144,7 @@ function signsOf(world) {
     ],
   ];
   const lines = [
-    "stop lines: red thick, yellow broken, green thin with an arrow",
+    "stop lines: red is thick, yellow is broken, green is thin with an arrow",
     (pen, ink) => {
       ["red", "yellow", "green"].forEach((state, at) => {
         signalSign(pen, ink, [12 + 20 * at, 8], [12 + 20 * at, 28], state);

@@ -1,4 +1,4 @@
-/** The map of one run on a canvas: what stands still is drawn once a view, the rest once a frame. */
+/** The map of one run on a canvas. Fixed parts are drawn once per view, moving parts once per frame. */
 
 const CAR_M = { length: 4.6, width: 1.9 },
   CAR_PX = { length: 9, width: 4.5 };
@@ -23,13 +23,13 @@ class MapView extends Camera {
     return this.world.ground.kind === "rounds";
   }
 
-  /** Where a task is asked for: at its vehicle, or in the middle where nobody drives. */
+  /** Return the place of a task's request: its vehicle, or the middle of a map without vehicles. */
   placeOf(task, time) {
     if (this.rounds) return { x: 0, y: 0, heading: 0, speed: 0 };
     return this.world.place(this.run.tasks.vehicle[task], time);
   }
 
-  /** Draw a moment; `follow` (a vehicle), `auction` (a task) and `provider` are -1 for none. */
+  /** Draw the map at a time. `follow` is a vehicle, `auction` a task, `provider` a provider; -1 is none. */
   draw({ time, follow, auction, provider, speed }) {
     this.ink = inkOf(this.canvas);
     if (this.world.isThere(follow, time)) {
@@ -47,7 +47,7 @@ class MapView extends Camera {
     this.drawScale(pen);
   }
 
-  /** What stands still is drawn twice as wide and high as the view, and anew once the view leaves that. */
+  /** Draw the fixed parts. They are kept as a picture twice the size of the view, drawn again if the view leaves it. */
   drawBase(pen) {
     const { frame, scale, ink } = this,
       { width, height } = frame;
@@ -65,7 +65,7 @@ class MapView extends Camera {
       else this.drawRoads(still, to);
     }
     const { x, y } = this.toScreen(this.still);
-    // At whole pixels, else all lines blur.
+    // At whole pixels, because lines between pixels are blurred.
     const whole = (offset) => Math.round(offset * window.devicePixelRatio) / window.devicePixelRatio;
     pen.drawImage(this.base, whole(x - width), whole(y - height), 2 * width, 2 * height);
   }
@@ -126,7 +126,7 @@ class MapView extends Camera {
     pen.setLineDash([]);
   }
 
-  /** Where a recording has no roads, all that has been driven makes them. */
+  /** Draw the ways of all vehicles in place of roads, which a recording does not have. */
   drawTraces(pen, to) {
     pen.strokeStyle = this.ink.road;
     pen.lineWidth = Math.max(this.world.ground.lane_m * this.scale, 2);
@@ -165,7 +165,7 @@ class MapView extends Camera {
         north = Math.sin(place.heading);
       this.vehicles.push({ vehicle, x, y, place });
       pen.beginPath();
-      // A vehicle's place is that of its front.
+      // The place of a vehicle is its front, as in SUMO.
       for (const [ahead, right] of [
         [0, 0],
         [-0.25, 0.5],
@@ -202,7 +202,7 @@ class MapView extends Camera {
     }
   }
 
-  /** Lines to all bidders when an auction settles, as thick as their bids; the winner's whole, others' broken. */
+  /** Draw the lines of recent auctions to their bidders: thicker for higher bids, solid for the winner, else broken. */
   drawAuctions(pen, time, chosen, speed) {
     const { run } = this,
       lasts = AUCTION_S * speed,
@@ -256,7 +256,7 @@ class MapView extends Camera {
     pen.globalAlpha = 1;
   }
 
-  /** Each task on its way: a dot to the provider, a ring that fills as it is computed, a dot back, the result. */
+  /** Draw each task in progress: a dot to the provider, a ring that fills while it computes, a dot back, the result. */
   drawTasks(pen, time, chosen, speed) {
     const { run, ink } = this;
     run.forEachActive(
@@ -354,7 +354,7 @@ class MapView extends Camera {
     this.write(pen, `${meters} m`, 14 + width / 2, y - 6, this.ink.soft);
   }
 
-  /** Text with a halo, so that it can be read on lines. */
+  /** Write text with a halo, so that it can be read on lines. */
   write(pen, text, x, y, colour, font = "12px sans-serif") {
     Object.assign(pen, { font, textAlign: "center", lineWidth: 3, strokeStyle: this.ink.card, lineJoin: "round" });
     pen.strokeText(text, x, y);
@@ -362,7 +362,7 @@ class MapView extends Camera {
     pen.fillText(text, x, y);
   }
 
-  /** What is at a place of the screen: { provider }, { auction } or { vehicle }, the nearest of what is there. */
+  /** Return what is at a place of the screen: { provider }, else { auction }, else { vehicle }, else nothing. */
   hit(at) {
     const nearest = (list) =>
       list

@@ -1,4 +1,4 @@
-/** One map with its cards: of the only run, or of the one that is chosen among several. */
+/** One map with its cards, about the run that is chosen. */
 
 const CLICK_PX = 5,
   WHEEL = 1.2;
@@ -19,7 +19,7 @@ class Pane {
     this.listen();
   }
 
-  /** The list of policies of which this pane shows one. */
+  /** Return the list from which a person chooses the policy of this pane. */
   choice(number) {
     const { runs } = this.player;
     const list = make("select", {}, ...runs.map((run, at) => make("option", { value: at }, clip(run.name, 80))));
@@ -63,7 +63,8 @@ class Pane {
     for (const end of ["pointerup", "pointercancel"]) {
       this.canvas.addEventListener(end, (event) => touches.delete(event.pointerId));
     }
-    // The wheel scrolls the page, unless the map has been chosen by a click or the Tab key.
+    // The wheel scrolls the page, unless the map has the focus after a click or the Tab key. Otherwise a page that is
+    // scrolled would stop at the map.
     this.canvas.addEventListener(
       "wheel",
       (event) => {
@@ -75,7 +76,7 @@ class Pane {
     );
   }
 
-  /** Bring the cards to a moment. */
+  /** Update the cards to the present time. */
   cards() {
     const { time, auction, provider, follow, world } = this.player,
       { run } = this;

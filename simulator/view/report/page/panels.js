@@ -1,6 +1,6 @@
-/** Words and tables: cards of an auction, a provider and a vehicle, and the tables below the charts. */
+/** Cards of an auction, a provider and a vehicle, and the tables below the charts. */
 
-/** A table from heads and rows of cells; a head ending in "|" has words, and so stands left. */
+/** Return a table. A head that ends in "|" stands over text, which is aligned left; numbers are aligned right. */
 function tableOf(caption, heads, rows, rowClass = () => "") {
   const words = heads.map((head) => head.endsWith("|"));
   const cell = (tag, content, at, more = {}) => make(tag, { class: words[at] ? "words" : "", ...more }, content);
@@ -23,50 +23,50 @@ function tableOf(caption, heads, rows, rowClass = () => "") {
   );
 }
 
-/** A link to a task's auction. */
+/** Return a link to the auction of a task. */
 function linkTo(run, task, text) {
   return make("a", { href: `#t=${run.tasks.requested[task].toFixed(3)}&task=${task}` }, text);
 }
 
-/** An auction in a sentence, for the feed and for a screen reader. */
+/** Describe an auction in one sentence, for lists and for a screen reader. */
 function sentence(run, task) {
   const { auctions } = run,
     at = clock(run.tasks.requested[task], 1),
     who = clip(run.vehicleName(task), 40);
   const won =
     auctions.winner[task] < 0
-      ? "nobody was there to win"
+      ? "no provider was invited"
       : `${clip(run.providerName(auctions.winner[task]), 30)} wins and pays ${figure(auctions.payment[task])}`;
   const price = run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}, ` : "";
   return `${at}${who ? ` ${who}` : ""}: ${price}${won}, surplus ${figure(auctions.surplus[task])}`;
 }
 
-/** The rule of the auction with this round's numbers. */
+/** Explain the result of an auction by its rule, with the numbers of the round. */
 function ruling(run, task) {
   const { auctions } = run,
     winner = `${clip(run.providerName(auctions.winner[task]), 60)} wins`;
   const [top, second, rho] = [auctions.top_bid, auctions.second_bid, auctions.rho].map((column) => column[task]);
-  if (auctions.winner[task] < 0) return "Nobody was invited.";
+  if (auctions.winner[task] < 0) return "No provider was invited.";
   if (!auctions.asked[task]) {
-    const alone = Number.isNaN(second) ? "one station was alone" : "no UAV was invited";
-    return `No price was asked: ${Number.isNaN(top) ? "no station bid" : alone}. ${winner}.`;
+    const alone = Number.isNaN(second) ? "only one station bid" : "no UAV was invited";
+    return `No price was asked for, because ${Number.isNaN(top) ? "no station bid" : alone}. ${winner}.`;
   }
   const rule = run.about.mechanism.split(/[:(]/)[0];
   if (rule === "second-price") {
-    return `${winner}: the highest bid, that of the UAV among them, and it pays the second-highest; ρ plays no part.`;
+    return `${winner} with the highest of all bids, the UAV's included, and pays the second-highest. ρ has no effect.`;
   }
-  // The rule in words holds for the mechanism as it comes; a parameter of it or of the market may change it.
+  // The words below hold for `msb` with its default parameters. Other parameters change the rule.
   const asItComes = run.about.mechanism === "msb" && run.world.head.reference === "stations";
   if (!asItComes) {
-    return `${winner} under ${rule}; the best stations bid ${figure(top)} and ${figure(second)}, ρ is ${figure(rho)}.`;
+    return `${winner} under ${rule}. The best stations bid ${figure(top)} and ${figure(second)}. ρ is ${figure(rho)}.`;
   }
   const threshold = `${figure(rho)} × ${figure(second)} = ${figure(rho * second)}`;
   const bought = `The best station's bid ${figure(top)}`;
   if (!run.isUav(auctions.winner[task])) {
-    return `${bought} exceeds ρ times the second, ${threshold}: ${winner} and pays that.`;
+    return `${bought} exceeds ρ times the second bid, ${threshold}. ${winner} and pays this amount.`;
   }
   const bids = `its bid ${figure(auctions.uav_bid[task])} and the contract bid ${figure(auctions.contract_bid[task])}`;
-  return `${bought} does not exceed ρ times the second, ${threshold}: ${winner} and pays the smaller of ${bids}.`;
+  return `${bought} does not exceed ρ times the second bid, ${threshold}. ${winner} and pays the smaller of ${bids}.`;
 }
 
 function auctionCard(run, task) {
@@ -79,8 +79,8 @@ function auctionCard(run, task) {
     "p",
     {},
     `${run.kindName(task)}, ${figure(tasks.size_mb[task])} MB, demand ${figure(tasks.demand[task])}`,
-    ...(who ? [`, of vehicle ${clip(who, 200)}`] : []),
-    ...(left >= 0 ? [` leaving ${clip(run.providerName(left), 60)}`] : []),
+    ...(who ? [`, requested by vehicle ${clip(who, 200)}`] : []),
+    ...(left >= 0 ? [`, which leaves the coverage of ${clip(run.providerName(left), 60)}`] : []),
     ".",
   );
   const bidders = tableOf(
@@ -90,7 +90,7 @@ function auctionCard(run, task) {
       [
         bids.provider[row] === auctions.winner[task] ? "★ " : "",
         clip(run.providerName(bids.provider[row]), 40),
-        run.standsBack(task, row) ? " (another UAV stands)" : "",
+        run.standsBack(task, row) ? " (cannot win: another UAV is faster)" : "",
       ].join(""),
       ...[bids.bid, bids.value, bids.common_value, bids.match_value, bids.predicted_latency].map((column) =>
         figure(column[row]),
@@ -101,14 +101,14 @@ function auctionCard(run, task) {
   const money = make(
     "p",
     {},
-    run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}; the` : "The",
-    ` winner pays ${figure(auctions.payment[task])}; surplus ${figure(auctions.surplus[task])}, `,
-    `the oracle's ${figure(auctions.best_surplus[task])}.`,
+    run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}. The` : "The",
+    ` winner pays ${figure(auctions.payment[task])}. Surplus ${figure(auctions.surplus[task])}, `,
+    `best surplus ${figure(auctions.best_surplus[task])}.`,
   );
   const seen = make(
     "details",
     {},
-    make("summary", {}, "What the policy was told"),
+    make("summary", {}, "Public conditions of this auction"),
     tableOf(
       null,
       ["condition|", "value", "meaning|"],
@@ -132,7 +132,7 @@ function auctionCard(run, task) {
   );
 }
 
-/** The stages of a task: a bar, and the same in words. */
+/** Return the stages of a task as a bar and in words. */
 function journey(run, task) {
   const { tasks } = run,
     whole = run.ends[task] - tasks.requested[task];
@@ -157,7 +157,7 @@ function journey(run, task) {
     completed: `completed after ${figure(tasks.latency[task])} s`,
     lost: `lost at ${clock(tasks.ended[task], 1)}`,
     unserved: "unserved",
-    open: "open when the run ended",
+    open: "not finished when the run ended",
   }[run.status(task)];
   return make(
     "div",
@@ -188,11 +188,11 @@ function providerCard(run, id, time) {
       { class: "long" },
       clip(one.name, 200),
       one.uav ? `, a UAV at ${figure(one.altitude)} m` : ", a ground station",
-      run.world.isOut(id, time) ? ", out" : "",
+      run.world.isOut(id, time) ? ", out of service" : "",
     ),
     tableOf(
       null,
-      ["stage|", "in service", "waiting", "busy, whole run"],
+      ["stage|", "in service", "waiting", "busy share of the run"],
       run.stages.map((stage, number) => [
         stage.name,
         String(queue[number].served.length),
@@ -203,19 +203,19 @@ function providerCard(run, id, time) {
     make(
       "p",
       {},
-      `Whole run: ${figure(totals.tasks)} tasks, mean latency ${figure(totals.mean_latency)} s, `,
-      `surplus ${figure(totals.surplus)}, paid ${figure(totals.payments)}, `,
+      `Entire run: ${figure(totals.tasks)} tasks, mean latency ${figure(totals.mean_latency)} s, `,
+      `surplus ${figure(totals.surplus)}, payments ${figure(totals.payments)}, `,
       `net utility ${figure(totals.net_utility)}.`,
     ),
     make(
       "ul",
-      { class: "feed", "aria-label": "Its latest tasks" },
+      { class: "feed", "aria-label": "Latest tasks of this provider" },
       ...latest.map((task) => make("li", {}, linkTo(run, task, sentence(run, task)))),
     ),
   );
 }
 
-/** A provider at a moment, in words for a screen reader. */
+/** Describe the queues of a provider at a moment, for a screen reader. */
 function state(run, id, time) {
   const one = run.world.ground.providers[id],
     queue = run.at(time).queues[id];
@@ -239,12 +239,12 @@ function vehicleCard(run, vehicle, time) {
       "p",
       {},
       `${figure(Number((3.6 * place.speed).toFixed(0)))} km/h, `,
-      time > left ? `left at ${clock(left)}` : `on the map since ${clock(run.world.entered[vehicle])}`,
+      time > left ? `left the map at ${clock(left)}` : `on the map since ${clock(run.world.entered[vehicle])}`,
       `; ${own.length} task${own.length === 1 ? "" : "s"}.`,
     ),
     make(
       "ul",
-      { class: "feed", "aria-label": "Its tasks" },
+      { class: "feed", "aria-label": "Tasks of this vehicle" },
       ...own.slice(0, 8).map((task) => make("li", {}, linkTo(run, task, sentence(run, task)))),
     ),
   );
@@ -264,12 +264,12 @@ function feedCard(run, time) {
 
 const ROWS = 10;
 
-/** The numbers of the tasks that count, those of the warm-up left out as in the summary. */
+/** Return the tasks after the warm-up: the summary leaves the warm-up out, so the tables below it do too. */
 function counted(run) {
   return [...Array(run.count).keys()].slice(countUpTo(run.tasks.requested, run.world.head.warmup - 1e-9));
 }
 
-/** The numbers of the tasks with the greatest finite value. */
+/** Return the tasks with the largest finite values. */
 function greatest(run, value, among = () => true) {
   return counted(run)
     .filter((task) => among(task) && Number.isFinite(value(task)))
@@ -277,7 +277,7 @@ function greatest(run, value, among = () => true) {
     .slice(0, ROWS);
 }
 
-/** The tables of one run, by column of the page. */
+/** Return the tables of one run, by column of the page. */
 function tablesOfRun(run) {
   const { figures } = run.world.head;
   const summary = tableOf(
@@ -305,7 +305,7 @@ function tablesOfRun(run) {
     [
       tableOf(
         "Slowest tasks",
-        ["moment", "provider|", "latency s", "of it waiting", "kind|"],
+        ["time", "provider|", "latency s", "waiting s", "kind|"],
         slow.map((task) => [
           link(task),
           clip(run.providerName(run.tasks.provider[task]), 40),
@@ -316,7 +316,7 @@ function tablesOfRun(run) {
       ),
       tableOf(
         "Auctions with the largest regret",
-        ["moment", "winner|", "ρ", "surplus", "oracle's", "regret"],
+        ["time", "winner|", "ρ", "surplus", "best surplus", "regret"],
         regretted.map((task) => [
           link(task),
           clip(run.providerName(run.auctions.winner[task]), 40),
@@ -330,12 +330,12 @@ function tablesOfRun(run) {
   ];
 }
 
-/** The tables of several runs: the auctions in which they disagreed, the dearest first, and their summaries. */
+/** Return the tables of several runs: auctions with different winners, the largest difference first, and summaries. */
 function tablesOfRuns(runs) {
   const { figures } = runs[0].world.head,
     first = runs[0];
   const summary = tableOf(
-    "Summary, this world",
+    "Summary of this world",
     ["figure|", ...runs.map((run) => clip(run.name, 40)), "meaning|"],
     Object.entries(figures).map(([name, [unit, meaning]]) => [
       name,
@@ -351,8 +351,8 @@ function tablesOfRuns(runs) {
     all = counts.filter(apart);
   const shown = greatest(first, spread, apart);
   const disagreed = tableOf(
-    `Auctions in which they disagreed: ${figure(all.length)} of ${figure(counts.length)}; those that differ most`,
-    ["moment", ...runs.map((run) => `${clip(run.name, 40)}|`), "difference"],
+    `Auctions with different winners: ${figure(all.length)} of ${figure(counts.length)}, the largest differences first`,
+    ["time", ...runs.map((run) => `${clip(run.name, 40)}|`), "difference"],
     shown.map((task) => [
       linkTo(first, task, clock(first.tasks.requested[task], 1)),
       ...runs.map((run) =>

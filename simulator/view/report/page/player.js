@@ -1,4 +1,4 @@
-/** The page: one clock, the maps, charts and cards that follow it, and what can be done to it. */
+/** The page: one clock, the maps, charts and cards that follow it, and the actions of keys and buttons. */
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60];
 const CARDS_MS = 200,
@@ -32,7 +32,7 @@ class Player {
     requestAnimationFrame((now) => this.tick(now));
   }
 
-  /** The first task that a price was asked for: a page opens on an auction, not on an empty map. */
+  /** Return the first task for which a price was asked: a page opens on an auction, not on an empty map. */
   begin() {
     const asked = this.runs[0].auctions.asked.indexOf(1);
     return asked >= 0 ? asked : this.runs[0].count ? 0 : -1;
@@ -51,19 +51,19 @@ class Player {
     byId("about").append(
       ...(head.about ? [make("bdi", {}, head.about), "; "] : []),
       `seed ${head.seed}, ${figure(head.duration)} s`,
-      head.warmup ? `, of which ${figure(head.warmup)} s of warm-up do not count` : "",
-      head.zeta === 1 ? "" : `; a UAV's value counts ${figure(head.zeta)} times (ζ)`,
-      this.world.ground.kind === "recorded" ? "; a recording has no signals" : "",
+      head.warmup ? `, of which the first ${figure(head.warmup)} s are warm-up and do not count` : "",
+      head.zeta === 1 ? "" : `; the value of a UAV is multiplied by ζ = ${figure(head.zeta)}`,
+      this.world.ground.kind === "recorded" ? "; the recording has no signals" : "",
       head.note ? `; ${head.note}` : "",
-      several ? "; mean surplus of a task in this world:" : `; the policy sees: ${run.about.information}`,
+      several ? "; mean surplus per task in this world:" : `; information of the policy: ${run.about.information}`,
     );
     const totals = several
       ? this.runs.map((one) => [clip(one.name, 30), one.about.summary.surplus_mean])
       : [
           ["tasks", summary.tasks],
           ["mean surplus", summary.surplus_mean],
-          ...(summary.asked ? [["of the oracle's", summary.best_share]] : []),
-          ["by UAV", summary.uav_share],
+          ...(summary.asked ? [["share of the best surplus", summary.best_share]] : []),
+          ["UAV's share of tasks", summary.uav_share],
           ["mean latency, s", summary.latency_mean],
         ];
     byId("totals").append(
@@ -87,7 +87,7 @@ class Player {
     byId("speed").addEventListener("change", (event) => this.setSpeed(Number(event.target.value)));
     byId("span").addEventListener("change", (event) => this.setSpan(Number(event.target.value)));
     window.addEventListener("hashchange", () => this.readHash(location.hash));
-    // A link to where the page's address already points changes no address, and still is to go there.
+    // A link to the present address of the page changes no address, so the browser tells nobody. It must work too.
     document.addEventListener("click", (event) => {
       const hash = event.target.closest?.("a[href^='#t=']")?.getAttribute("href");
       if (!hash || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -104,7 +104,7 @@ class Player {
     });
   }
 
-  /** Tell a screen reader. */
+  /** Let a screen reader say something. */
   say(text) {
     byId("said").textContent = text;
   }
@@ -129,7 +129,7 @@ class Player {
   setSpeed(speed) {
     this.speed = speed;
     this.changed();
-    this.say(`${speed} times as fast as life`);
+    this.say(`${speed} times as fast as real time`);
   }
 
   faster(by) {
@@ -156,7 +156,7 @@ class Player {
     this.seek(this.time + seconds);
   }
 
-  /** The last task that had been asked for. */
+  /** Return the last task that was requested before the present time. */
   latest() {
     return countUpTo(this.runs[0].tasks.requested, this.time) - 1;
   }
@@ -166,7 +166,7 @@ class Player {
       here = this.auction >= 0 ? this.auction : this.latest();
     const between = this.auction < 0 && by < 0 && here >= 0 && requested[here] < this.time - 1e-9;
     const task = between ? here : here + by;
-    if (task < 0 || task >= this.runs[0].count) this.say(by < 0 ? "No auction before" : "No auction after");
+    if (task < 0 || task >= this.runs[0].count) this.say(by < 0 ? "No earlier auction" : "No later auction");
     else this.stepTo(task);
   }
 
@@ -201,7 +201,7 @@ class Player {
     }
     this.follow = vehicle;
     this.changed();
-    this.say(vehicle < 0 ? "Following nobody" : `Following vehicle ${clip(this.world.names[vehicle], 80)}`);
+    this.say(vehicle < 0 ? "Following no vehicle" : `Following vehicle ${clip(this.world.names[vehicle], 80)}`);
   }
 
   nextVehicle() {
@@ -217,14 +217,14 @@ class Player {
     this.changed();
     const id = this.provider,
       said = this.panes.map(({ run }) => (id < 0 ? "" : state(run, id, this.time)));
-    this.say(id < 0 ? "No provider" : said.join(" "));
+    this.say(id < 0 ? "No provider is selected" : said.join(" "));
   }
 
   chooseNothing() {
     Object.assign(this, { follow: -1, auction: -1, provider: -1 });
     this.writeHash();
     this.changed();
-    this.say("Nothing is chosen");
+    this.say("Nothing is selected");
   }
 
   picked({ provider = -1, auction = -1, vehicle = -1 }) {
@@ -242,7 +242,7 @@ class Player {
     else if (time !== undefined) this.jump(time - this.time);
   }
 
-  /** Change the view of all maps alike. */
+  /** Change the view of all maps in the same way. */
   move(change) {
     for (const pane of this.panes) change(pane.view);
     this.changed();
@@ -280,7 +280,7 @@ class Player {
     if (location.hash !== hash) history.replaceState(null, "", hash);
   }
 
-  /** What the charts show of a window of time. */
+  /** Return the charts of a window of time. */
   specs(window) {
     return this.runs.length > 1 ? chartsOfRuns(this.runs, window) : chartsOfRun(this.runs[0], window);
   }
@@ -298,7 +298,7 @@ class Player {
     this.say(`Charts show ${list.selectedOptions[0].textContent}`);
   }
 
-  /** The charts' window: the whole run, or the part of it in which the moment is, with little of it behind. */
+  /** Return the window of the charts: the entire run, or a part that begins shortly before the present time. */
   windowNow() {
     if (!this.span || this.span >= this.end) return [0, this.end];
     const begin = Math.min(Math.max(this.time - BEHIND * this.span, 0), this.end - this.span);
@@ -310,7 +310,7 @@ class Player {
     this.specs(this.window).forEach((spec, number) => this.charts[number].show(spec, this.window));
   }
 
-  /** Something is to be drawn anew, cards and all. */
+  /** Draw everything again in the next frame, the cards included. */
   changed() {
     this.stale = true;
     this.cardsAt = -Infinity;

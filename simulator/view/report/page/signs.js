@@ -1,15 +1,15 @@
-/** The signs of the map, as they stand in its key too: providers, queues, stop lines. */
+/** Signs of the map and of its legend: providers, queues, stop lines. */
 
 const ICON_PX = 9,
   SHOWN_IN_QUEUE = 7;
 
-/** Colours of the page's theme, by the name of their variable. */
+/** Return the colours of the page's theme, by the name of their variable. */
 function inkOf(element) {
   const style = getComputedStyle(element);
   return new Proxy({}, { get: (known, name) => (known[name] ??= style.getPropertyValue(`--${String(name)}`).trim()) });
 }
 
-/** A canvas's context scaled to the screen's pixels, cleared. */
+/** Return the cleared context of a canvas, scaled to the pixels of the screen. */
 function context(canvas) {
   const scale = window.devicePixelRatio || 1;
   const width = Math.round(canvas.clientWidth * scale),
@@ -26,7 +26,7 @@ function circle(pen, x, y, radius) {
   pen.arc(x, y, radius, 0, 2 * Math.PI);
 }
 
-/** A provider's sign: a station is a square with a mast, a UAV a diamond with four rotors. */
+/** Draw a provider: a station is a square with a mast, a UAV a diamond with four rotors. */
 function providerSign(pen, ink, x, y, uav, out) {
   const size = ICON_PX;
   pen.lineWidth = 2;
@@ -43,7 +43,7 @@ function providerSign(pen, ink, x, y, uav, out) {
   } else {
     pen.rect(x - size + 2, y - size + 2, 2 * size - 4, 2 * size - 4);
   }
-  // A UAV hovers over what is under it.
+  // A UAV hovers: what is under it must stay visible, so its sign is not filled.
   if (!uav) pen.fill();
   pen.stroke();
   pen.beginPath();
@@ -73,7 +73,7 @@ function providerSign(pen, ink, x, y, uav, out) {
   pen.stroke();
 }
 
-/** Four columns beside a provider: filled squares are in service, hollow ones wait. */
+/** Draw the queues of a provider as four columns: filled squares are in service, hollow squares wait. */
 function queueSign(pen, ink, x, y, queues) {
   pen.lineWidth = 1;
   pen.font = "9px sans-serif";
@@ -92,7 +92,7 @@ function queueSign(pen, ink, x, y, queues) {
   });
 }
 
-/** A stop line: red is a thick bar, yellow a broken one, green a thin one with an arrow ahead. */
+/** Draw a stop line: red is a thick line, yellow a broken line, green a thin line with an arrow. */
 function signalSign(pen, ink, left, right, state) {
   pen.strokeStyle = pen.fillStyle = { red: ink.bad, yellow: ink.wait, green: ink.good }[state];
   pen.lineWidth = state === "green" ? 1.5 : 4;

@@ -1,6 +1,6 @@
-/** Numbers, times and names as a person reads them. */
+/** Numbers, times and names as text, and elements of the page. */
 
-/** A number in three or four figures, "∞", "–" where there is none. */
+/** Return a number as text: integers in full, others with four digits, "∞" for infinity, "–" for no number. */
 function figure(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
@@ -10,7 +10,7 @@ function figure(value) {
   return size >= 0.001 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }
 
-/** Seconds as m:ss or h:mm:ss, with tenths where asked. */
+/** Return seconds as m:ss or h:mm:ss, with a number of decimal places. */
 function clock(seconds, digits = 0) {
   const parts = 10 ** digits,
     all = Math.round(seconds * parts),
@@ -23,14 +23,14 @@ function clock(seconds, digits = 0) {
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufefc]/;
 
-/** At most `most` letters of a name; one that could turn the text around it stands isolated. */
+/** Return at most `most` letters of a name. A name in a right-to-left script is isolated from the text around it. */
 function clip(name, most) {
   const letters = [...name],
     short = letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : name;
   return RIGHT_TO_LEFT.test(short) ? `\u2068${short.replaceAll("\u2069", "")}\u2069` : short;
 }
 
-/** An element with attributes and children; what comes from a run goes in as text, never as markup. */
+/** Return an element with attributes and children. Text of a run is inserted as text, never as markup. */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -41,7 +41,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Make an element like a fresh one and keep what need not change, so that focus and clicks outlast an update. */
+/** Make an element equal to a fresh one. Unchanged parts stay, so that focus and clicks survive an update. */
 function patch(old, fresh) {
   if (old.nodeName !== fresh.nodeName) {
     old.replaceWith(fresh);
@@ -56,7 +56,7 @@ function patch(old, fresh) {
   }
 }
 
-/** What a person chose in a page before, where the browser keeps such things for a file; else nothing. */
+/** Return a choice that a person made in a page before, or null where the browser keeps nothing for files. */
 function recall(name) {
   try {
     return localStorage.getItem(`dmsb-${name}`);
@@ -69,7 +69,7 @@ function remember(name, value) {
   try {
     localStorage.setItem(`dmsb-${name}`, value);
   } catch {
-    // Nothing is kept then.
+    // The browser keeps nothing for files: the page works without it.
   }
 }
 
