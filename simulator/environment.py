@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from simulator.draws import Draws
 from simulator.errors import RunError
-from simulator.market.auction import Auction
+from simulator.market.auctioneer import Decision
 from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS, Information
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.recording import recording_of
@@ -89,7 +89,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         # All worlds of a recording have the same vehicles, so the file is read once and not once per episode.
         self._recording = recording_of(traffic) if traffic.kind == "recorded" else None
         self._simulation: Simulation | None = None
-        self._auction: Auction | None = None
+        self._decision: Decision | None = None
         self._last = np.zeros(size, dtype=np.float32)
 
     def reset(
@@ -113,10 +113,10 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         self._simulation = Simulation(
             self.scenario, Draws(world), self.duration, information=self.information, recording=self._recording
         )
-        self._auction = next(self._simulation, None)
-        if self._auction is None:
+        self._decision = next(self._simulation, None)
+        if self._decision is None:
             raise RunError(f"scenario {self.scenario.name}, world {world}: no auction asks for a price")
-        return self._observe(self._auction), {"task": self._auction.task.id, "world": world}
+        return self._observe(self._decision), {"task": self._decision.task, "world": world}
 
     def step(self, action: np.int64 | int) -> tuple[Features, float, bool, bool, dict[str, Any]]:
         """Settle the pending auction, and go on to the next one that needs a price.
@@ -130,30 +130,31 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         Raises:
             RuntimeError: the episode is over or has not begun.
         """
-        simulation, auction = self._simulation, self._auction
-        if simulation is None or auction is None:
+        simulation, decision = self._simulation, self._decision
+        if simulation is None or decision is None:
             raise RuntimeError("the episode is over or has not begun: call reset()")
         rho = self.grid[int(action)]
-        simulation.settle(rho)
+        simulation.answer(rho)
+        (auction,) = decision.auctions
         info = {
             "task": auction.task.id,
             "rho": rho,
             "surplus": auction.surplus,
             "best_surplus": auction.best_surplus,
-            "top_bid": auction.bids[0],
-            "scaled_bid": simulation.auctioneer.scaled_bid(auction),
+            "top_bid": auction.top_bid,
+            "scaled_bid": simulation.columns_of(auction)["scaled_bid"],
         }
         if auction.winner == auction.uav:
             info["uav_value"] = auction.surplus
-        self._auction = next(simulation, None)
+        self._decision = next(simulation, None)
         # A run has no terminal state: its duration cuts it off, which Gymnasium calls truncated.
-        ended = self._auction is None
-        observation = self._last if self._auction is None else self._observe(self._auction)
+        ended = self._decision is None
+        observation = self._last if self._decision is None else self._observe(self._decision)
         return observation, auction.surplus, False, ended, info
 
-    def _observe(self, auction: Auction) -> Features:
-        """Return the observation of an auction."""
-        self._last = np.clip(auction.observation.vector(), 0.0, LARGEST).astype(np.float32)
+    def _observe(self, decision: Decision) -> Features:
+        """Return the observation of a decision."""
+        self._last = np.clip(decision.observation.vector(), 0.0, LARGEST).astype(np.float32)
         return self._last
 
 

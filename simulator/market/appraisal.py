@@ -105,6 +105,7 @@ class Appraiser:
         own, auction.public = finish[3] - task.requested
         auction.book = book = np.empty((len(BID_FIELDS), len(own)))
         bid, value, common, match, latency = book
+        auction.bid, auction.value = bid, value
         bid.fill(math.nan)
         latency[:] = own
         common[:] = common_term(own, self._latency_weight)
@@ -113,10 +114,9 @@ class Appraiser:
         book[TERMS] = mean_with_newest(history.sums, book[TERMS], history.entries)
         value[:] = valuation(common, match, task.demand)
         # By default a UAV knows its last report, not its true value now: the paper's information asymmetry.
-        auction.says = value.copy()
+        auction.says = says = value.copy()
         for uav in self._uavs:
-            auction.says[uav] = self._uav_knows(auction, uav)
-        self._best(auction)
+            says[uav] = self._uav_knows(auction, uav)
         self._look(auction, now)
 
     def _uav_knows(self, auction: Auction, uav: int) -> float:
@@ -129,33 +129,28 @@ class Appraiser:
         match, *_ = self._ledger.audited_match(uav, -1, -1)
         return float(common_term(auction.public[uav], self._latency_weight)) * self._mean_scale * match
 
-    def _best(self, auction: Auction) -> None:
-        """Fill in who could serve the task best."""
-        # Plain lists: for a few providers they take less time than numpy calls.
-        invited, values = auction.invited.tolist(), auction.value.tolist()
-        grounded = [values[station] for station in self._stations if invited[station]]
-        auction.ground_bidders = len(grounded)
-        auction.top_value = auction.best_surplus = max(grounded) if grounded else math.nan
-        flying = [uav for uav in self._uavs if invited[uav]]
-        if flying:
-            # The choice is public, so no UAV can become the fallback or avoid it by its bid.
-            auction.uav = uav = min(flying, key=auction.public.__getitem__)
-            auction.uav_value = values[uav]
-            auction.best_surplus = max([self._uav_weight * values[uav] for uav in flying])
-            if grounded:
-                auction.best_surplus = max(auction.best_surplus, auction.top_value)
-        elif not grounded:
-            auction.best_surplus = 0.0
-
     def _look(self, auction: Auction, now: float) -> None:
-        """Fill in the public market conditions m^k, NaN where no such provider covers the vehicle, and the lot."""
-        seconds, situation = auction.public.tolist(), auction.situation
-        covered = situation.covered.tolist()
+        """Fill in who could serve the task best, the public market conditions m^k, and the lot."""
+        # Plain lists: for a few providers they take less time than numpy calls.
+        seconds, situation, task = auction.public.tolist(), auction.situation, auction.task
+        covered, values = situation.covered.tolist(), auction.value.tolist()
+        invited = auction.invited.nonzero()[0].tolist()
+        uavs, uav = len(self._uavs), -1
+        grounded = [values[one] for one in invited if one >= uavs]
+        if grounded:
+            auction.ground_bidders = len(grounded)
+            auction.top_value = auction.best_surplus = max(grounded)
+        if len(grounded) < len(invited):
+            flying = invited[: len(invited) - len(grounded)]
+            # The choice is public, so no UAV can become the fallback or avoid it by its bid.
+            auction.uav = uav = min(flying, key=seconds.__getitem__)
+            auction.uav_value = values[uav]
+            auction.best_surplus = max(auction.best_surplus, *[self._uav_weight * values[one] for one in flying])
+        else:
+            # NaN where no UAV covers the vehicle.
+            uav = min((one for one in self._uavs if covered[one]), key=seconds.__getitem__, default=-1)
         # Coverage decides which stations count, not invitations or bids: a condition is geometry and backlog.
         stations = sorted([(seconds[station], station) for station in self._stations if covered[station]])
-        uav = auction.uav
-        if uav < 0:
-            uav = min((other for other in self._uavs if covered[other]), key=seconds.__getitem__, default=-1)
         best, second = (*stations[:2], (math.nan, -1), (math.nan, -1))[:2]
         recent, window = self._recent, self._window_s
         while recent and recent[0] <= now - window:
@@ -163,7 +158,7 @@ class Appraiser:
         # At the start of a run the window is not yet full.
         elapsed = min(window, now)
         load = len(recent) / elapsed if elapsed > 0.0 else 0.0
-        if now == auction.task.requested:
+        if now == task.requested:
             recent.append(now)
         auction.market = market = np.array(
             (
@@ -174,13 +169,18 @@ class Appraiser:
                 load,
                 *self._ledger.audited_match(uav, best[1], second[1]),
                 self._factors[uav] * float(auction.says[uav]) if uav >= 0 else math.nan,
-                *KIND_FLAGS[auction.task.kind],
+                *KIND_FLAGS[task.kind],
             )
         )
         # The recorder writes this array down after the policy has seen it.
         market.flags.writeable = False
-        invited = tuple(auction.invited.nonzero()[0].tolist())
-        task = auction.task
         auction.lot = Lot(
-            task.id, now, task.requested, invited, auction.public, self._free_at[3][0].copy(), situation.place, market
+            task.id,
+            now,
+            task.requested,
+            tuple(invited),
+            auction.public,
+            self._free_at[3][0].copy(),
+            situation.place,
+            market,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from simulator.market.contracts import Lot
 from simulator.market.lots import Situation
@@ -17,7 +18,7 @@ TERMS = slice(BID_FIELDS.index("common_value"), BID_FIELDS.index("match_value") 
 """Rows of an auction's book that (9) and (10) average."""
 
 GROUND, UAV, NOBODY = range(3)
-WINNER_KINDS = ("ground", "uav", "none")
+WINNER_KINDS: tuple[Literal["ground", "uav", "none"], ...] = ("ground", "uav", "none")
 """Kinds of winner, by code."""
 
 
@@ -35,6 +36,8 @@ class Auction:
         public: predicted latency of a task of 30 MB at each provider, s, shape (providers,).
         book: rows of `BID_FIELDS`: bid, true value v_n of (11), c_n of (9), m_n of (10), and predicted latency, s;
             shape (5, providers). A bid is NaN until it is asked for.
+        bid: bids, the row of the book, shape (providers,).
+        value: true values v_n, the row of the book, shape (providers,).
         market: public market conditions m^k, shape (len(MARKET_CONDITIONS),).
         lot: the task on offer, as everybody may see it.
         says: what each provider takes the task to be worth: its true value, but of a UAV what it knows; shape
@@ -65,6 +68,8 @@ class Auction:
     finish: FloatArray = field(init=False)
     public: FloatArray = field(init=False)
     book: FloatArray = field(init=False)
+    bid: FloatArray = field(init=False)
+    value: FloatArray = field(init=False)
     market: FloatArray = field(init=False)
     lot: Lot = field(init=False)
     says: FloatArray = field(init=False)
@@ -87,18 +92,8 @@ class Auction:
     extra: tuple[float, ...] = ()
 
     @property
-    def bid(self) -> FloatArray:
-        """Bid of each provider, shape (providers,)."""
-        return self.book[0]
-
-    @property
     def value_of_top(self) -> float:
         """True value of the station with the highest bid; NaN without one."""
         stations = [one for one in self.lot.invited if one >= self.uavs]
         # Among equal bids the lower id goes first, as in every mechanism here.
         return float(self.value[max(stations, key=lambda one: (self.bid[one], -one))]) if stations else math.nan
-
-    @property
-    def value(self) -> FloatArray:
-        """True value v_n of the task to each provider, shape (providers,)."""
-        return self.book[1]

@@ -12,7 +12,18 @@ import simpy
 from simulator.market.appraisal import Appraiser
 from simulator.market.auction import GROUND, UAV, WINNER_KINDS, Auction
 from simulator.market.bidders import Bidders
-from simulator.market.contracts import Ask, Award, Bids, Decide, Information, Mechanism, Observation, Outcome, Seat, Truth
+from simulator.market.contracts import (
+    Ask,
+    Award,
+    Bids,
+    Decide,
+    Information,
+    Mechanism,
+    Observation,
+    Outcome,
+    Seat,
+    Truth,
+)
 from simulator.market.guard import check_ask, check_awards, check_decide, failed
 from simulator.market.ledger import Ledger
 from simulator.market.lots import Situation
@@ -159,6 +170,11 @@ class Auctioneer:
             clearance.decided[auction.task.id] = decision, action
         self._advance(clearance, action)
 
+    @property
+    def factors(self) -> Sequence[float]:
+        """Factor of each provider that bids its value times a factor, by id; 1 for other strategies."""
+        return self._bidders.factors
+
     def finish(self) -> None:
         """End the run: what still waits for a clearing stays open."""
         for auction in self._waiting:
@@ -226,10 +242,9 @@ class Auctioneer:
         if self.before_clearing is not None:
             self.before_clearing(auctions)
         lots = [auction.lot for auction in auctions]
-        with failed(self.mechanism, lots[0].task):
-            steps = self.mechanism.clear(lots)
-        clearance = Clearance({auction.task.id: auction for auction in auctions}, steps)
-        self._clearance = clearance
+        # A generator does nothing before it is first driven, so nothing can fail here but a method that is none.
+        steps = self.mechanism.clear(lots)
+        self._clearance = clearance = Clearance({auction.task.id: auction for auction in auctions}, steps)
         self._advance(clearance, None)
 
     def _advance(self, clearance: Clearance, reply: Any) -> None:
@@ -238,7 +253,7 @@ class Auctioneer:
         try:
             while True:
                 step = clearance.steps.send(reply)
-                if type(step) is Ask:
+                if isinstance(step, Ask):
                     reply = self._bids(clearance, step)
                 else:
                     self.pending = self._decision(clearance, step)
@@ -257,21 +272,21 @@ class Auctioneer:
         bids: Bids = {}
         for lot in step.lots:
             auction = clearance.auctions[lot.task]
-            book = self._bidders.bid(auction, lot.now).tolist()
+            book, task = self._bidders.bid(auction, lot.now).tolist(), lot.task
             asked = lot.invited if step.to is None else [one for one in step.to if one in lot.invited]
             for provider in asked:
-                bids[lot.task, provider] = book[provider]
+                bids[task, provider] = book[provider]
             # A broadcast to k participants is k messages, and each answer is one.
             clearance.messages += 2 * len(asked)
-            uavs = self._bidders.uavs
-            auction.bids = ground = sorted([book[one] for one in asked if one >= uavs], reverse=True)
+            uavs = auction.uavs
+            auction.bids = ground = [book[one] for one in asked if one >= uavs]
+            ground.sort(reverse=True)
             if ground:
                 auction.top_bid = ground[0]
                 if len(ground) > 1:
                     auction.second_bid = ground[1]
-            flying = [book[one] for one in asked if one < uavs]
-            if flying:
-                auction.uav_bid = max(flying)
+            if len(ground) < len(asked):
+                auction.uav_bid = max([book[one] for one in asked if one < uavs])
         return bids
 
     def _decision(self, clearance: Clearance, step: Decide) -> Decision:
@@ -286,8 +301,9 @@ class Auctioneer:
     def _settle(self, clearance: Clearance, awards: Sequence[Award]) -> None:
         """Give each lot to its winner; what is unsold waits for the next window if there is one."""
         check_awards(self.mechanism, awards, clearance.auctions)
+        share = clearance.messages / len(clearance.auctions)
         for auction in clearance.auctions.values():
-            auction.messages += clearance.messages / len(clearance.auctions)
+            auction.messages += share
         won: set[int] = set()
         left = dict(clearance.auctions)
         for award in awards:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class Exp3:
 
     exploration: float = 0.1
 
-    MULTIPLIERS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.3, 1.5)
+    MULTIPLIERS: ClassVar[tuple[float, ...]] = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.3, 1.5)
 
     def __post_init__(self) -> None:
         if not isinstance(self.exploration, int | float) or not 0.0 < self.exploration <= 1.0:
@@ -69,21 +69,21 @@ class Exp3:
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
         """Forget everything."""
         self._rng = rng
-        self._logs = np.zeros(len(self.MULTIPLIERS))
+        self._logs: FloatArray = np.zeros(len(self.MULTIPLIERS))
         self._largest = 0.0
         self._played: dict[tuple[int, int], tuple[int, float]] = {}
 
     def probabilities(self) -> FloatArray:
         """Return the probability of each multiplier, shape (10,)."""
-        weights = np.exp(self._logs - self._logs.max())
+        weights: FloatArray = np.exp(self._logs - self._logs.max())
         arms = len(self._logs)
         return np.asarray((1.0 - self.exploration) * weights / weights.sum() + self.exploration / arms)
 
     def bid(self, view: View) -> float:
         """Draw a multiplier and return the value times it."""
         chances = self.probabilities()
-        arm = int(np.searchsorted(np.cumsum(chances), self._rng.random()))
-        arm = min(arm, len(chances) - 1)  # the sum of the probabilities may round to less than 1
+        drawn = np.searchsorted(np.cumsum(chances), self._rng.random())
+        arm = min(int(drawn), len(self.MULTIPLIERS) - 1)  # the sum of the probabilities may round to less than 1
         self._played[view.provider, view.task] = arm, float(chances[arm])
         return self.MULTIPLIERS[arm] * view.value
 
@@ -158,15 +158,15 @@ class Bidders:
 
     def __init__(self, strategies: Sequence[Bidder], uavs: int) -> None:
         self._strategies, self.uavs = list(strategies), uavs
-        self.factors = [one.factor if type(one) is Shade else 1.0 for one in strategies]
+        self.factors = [one.factor if isinstance(one, Shade) else 1.0 for one in strategies]
         self._factors = np.array(self.factors)
         # Truth and shading are one multiplication for all providers: only other strategies are called one by one.
-        self._others = [number for number, one in enumerate(strategies) if type(one) not in (Truthful, Shade)]
+        self._others = [number for number, one in enumerate(strategies) if not isinstance(one, Truthful | Shade)]
         self._learners = [number for number in self._others if callable(getattr(strategies[number], "learn", None))]
 
     def bid(self, auction: Auction, now: float) -> FloatArray:
         """Return the bid of every provider for a task, shape (providers,)."""
-        bids = np.multiply(auction.says, self._factors, out=auction.book[0])
+        bids: FloatArray = np.multiply(auction.says, self._factors, out=auction.bid)
         for provider in self._others:
             if auction.invited[provider]:
                 bids[provider] = ask_bid(self._strategies[provider], self._view(auction, provider, now))

@@ -61,6 +61,7 @@ class Column:
         categories: categories of a categorical column, by code.
         source: dotted path of the value in the recorded object, such as ``task.size_mb``; empty if derived later.
         packed: numpy type of the column in the report; empty if the report leaves the column out.
+        per_provider: whether a value is an array with one number per provider. Only the state of a seat has such.
     """
 
     name: str
@@ -70,3 +71,4 @@ class Column:
     categories: tuple[str, ...] = ()
     source: str = ""
     packed: str = ""
+    per_provider: bool = False

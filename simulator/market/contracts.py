@@ -17,10 +17,20 @@ import numpy as np
 from simulator.errors import nearest
 from simulator.market.conditions import (
     INFORMATION as INFORMATION,
+)
+from simulator.market.conditions import (
     MARKET_CONDITIONS as MARKET_CONDITIONS,
+)
+from simulator.market.conditions import (
     MARKET_INDEX as MARKET_INDEX,
+)
+from simulator.market.conditions import (
     VECTOR_BIDS as VECTOR_BIDS,
+)
+from simulator.market.conditions import (
     Column as Column,
+)
+from simulator.market.conditions import (
     Information as Information,
 )
 from simulator.model import FloatArray
@@ -242,17 +252,17 @@ class Settlement(NamedTuple):
 
 
 class Bidder(Protocol):
-    """A strategy of an owner of providers. Only `bid` is required."""
+    """A strategy of an owner of providers. One object answers for all providers of one owner that name it.
+
+    Other methods are optional and looked up by name:
+
+    - ``reset(scenario, rng)``: called before a run. Draw random numbers only from this generator.
+    - ``learn(settlement)``: called when an auction in which the bidder has bid has settled.
+    """
 
     def bid(self, view: View) -> float:
         """Return a bid >= 0 for a task."""
         ...
-
-    def learn(self, settlement: Settlement) -> None:
-        """Take in the result of an auction in which the bidder has bid."""
-
-    def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
-        """Begin a run. Draw random numbers only from this generator."""
 
 
 class Truth(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -142,10 +142,12 @@ def ask_bid(bidder: Bidder, view: View) -> float:
     Raises:
         PolicyFailedError: it raised an exception, or returned something other than a number >= 0.
     """
-    place = f"bidder {policy_label(bidder)}, provider {view.provider}, task {view.task}"
-    with blamed(f"{place}: bid()", PolicyFailedError):
+    try:
         bid = bidder.bid(view)
+    except BaseException as error:
+        _blame(f"bidder {policy_label(bidder)}, provider {view.provider}, task {view.task}: bid()", error)
     if not (isinstance(bid, Real) and not isinstance(bid, bool) and 0.0 <= float(bid) < float("inf")):
+        place = f"bidder {policy_label(bidder)}, provider {view.provider}, task {view.task}"
         raise PolicyFailedError(f"{place}: bid() returned {shown(bid)}; it must be a finite number >= 0")
     return float(bid)
 
@@ -156,14 +158,28 @@ def ask_action(policy: Policy, observation: Observation, space: Space, task: int
     Raises:
         PolicyFailedError: it raised an exception, or its action is not in the space.
     """
+    # The label costs more than the call, so it is made only for a message.
+    try:
+        if isinstance(space, PriceScale):
+            action = policy.price(observation)  # type: ignore[attr-defined]
+            if type(action) is float and action >= 1.0:
+                return action
+        else:
+            action = policy.act(observation, space)  # type: ignore[attr-defined]
+    except BaseException as error:
+        method = "price" if isinstance(space, PriceScale) else "act"
+        _blame(f"policy {policy_label(policy)}, auction of task {task}: {method}()", error)
     place = f"policy {policy_label(policy)}, auction of task {task}"
     if isinstance(space, PriceScale):
-        with blamed(f"{place}: price()", PolicyFailedError):
-            rho = policy.price(observation)  # type: ignore[attr-defined]
-        return check_price(rho, place)
-    with blamed(f"{place}: act()", PolicyFailedError):
-        action = policy.act(observation, space)  # type: ignore[attr-defined]
+        return check_price(action, place)
     return check_choice(action, space, observation.mask, place)
+
+
+def _blame(place: str, error: BaseException) -> NoReturn:
+    """Raise what an exception of a user's code becomes."""
+    with blamed(place, PolicyFailedError):
+        raise error
+    raise AssertionError  # blamed() never swallows an exception
 
 
 def check_price(rho: object, place: str) -> float:
@@ -199,18 +215,23 @@ def check_choice(action: object, space: Choice, mask: Sequence[bool] | None, pla
     return index
 
 
+def _mechanism(mechanism: object) -> str:
+    return f"mechanism {policy_label(mechanism)}"
+
+
 def check_ask(mechanism: object, step: Ask, tasks: Collection[int]) -> None:
     """Hold a question of a mechanism to the contract.
 
     Raises:
         PolicyFailedError: it asks something that nobody can answer, or about a lot of another clearing.
     """
-    place = f"mechanism {policy_label(mechanism)}"
     if step.what != "bid":
-        raise PolicyFailedError(f"{place}: clear() asked for {shown(step.what)}; it can ask for 'bid'")
+        raise PolicyFailedError(f"{_mechanism(mechanism)}: clear() asked for {shown(step.what)}; it can ask for 'bid'")
     for lot in step.lots:
         if lot.task not in tasks:
-            raise PolicyFailedError(f"{place}: clear() asked about task {lot.task}, which is not cleared now")
+            raise PolicyFailedError(
+                f"{_mechanism(mechanism)}: clear() asked about task {lot.task}, which is not cleared now"
+            )
 
 
 def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Seat:
@@ -219,20 +240,24 @@ def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Sea
     Raises:
         PolicyFailedError: it is not a decision, there is no such seat, or its state is not what the seat declares.
     """
-    place = f"mechanism {policy_label(mechanism)}"
     if not isinstance(step, Decide):
-        raise PolicyFailedError(f"{place}: clear() yielded {shown(step)}; it must yield Ask or Decide")
+        raise PolicyFailedError(f"{_mechanism(mechanism)}: clear() yielded {shown(step)}; it must yield Ask or Decide")
     seats = getattr(mechanism, "seats", {})
     if step.seat not in seats:
-        raise PolicyFailedError(f"{place}: there is no seat {shown(step.seat)}; {nearest(str(step.seat), seats)}")
+        raise PolicyFailedError(
+            f"{_mechanism(mechanism)}: there is no seat {shown(step.seat)}; {nearest(str(step.seat), seats)}"
+        )
     seat: Seat = seats[step.seat]
-    declared = {column.name for column in seat.state}
-    for name in step.state:
-        if name not in declared:
-            offer = nearest(name, declared) if declared else "it declares none"
-            raise PolicyFailedError(f"{place}: seat {step.seat} has not declared the state {shown(name)}; {offer}")
-    if not step.lots or any(lot.task not in tasks for lot in step.lots):
-        raise PolicyFailedError(f"{place}: a decision must be about lots that are cleared now")
+    if step.state:
+        declared = {column.name for column in seat.state}
+        for name in step.state:
+            if name not in declared:
+                offer = nearest(name, declared) if declared else "it declares none"
+                raise PolicyFailedError(
+                    f"{_mechanism(mechanism)}: seat {step.seat} has not declared the state {shown(name)}; {offer}"
+                )
+    if not step.lots or any([lot.task not in tasks for lot in step.lots]):
+        raise PolicyFailedError(f"{_mechanism(mechanism)}: a decision must be about lots that are cleared now")
     return seat
 
 
@@ -243,21 +268,27 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
         PolicyFailedError: they are not awards of lots that are cleared now, each at most once, to invited providers,
             with finite payments.
     """
-    place = f"mechanism {policy_label(mechanism)}"
-    if not isinstance(awards, list | tuple) or not all(isinstance(award, Award) for award in awards):
-        raise PolicyFailedError(f"{place}: clear() returned {shown(awards)}; it must return a list of Award")
+    if not isinstance(awards, list | tuple) or not all([isinstance(award, Award) for award in awards]):
+        raise PolicyFailedError(f"{_mechanism(mechanism)}: clear() returned {shown(awards)}; it must return Awards")
     seen: set[int] = set()
     for award in awards:
         task, provider = award.lot.task, award.provider
         if task not in auctions or task in seen:
-            raise PolicyFailedError(f"{place}: clear() awarded task {task} twice, or without being asked to")
+            raise PolicyFailedError(f"{_mechanism(mechanism)}: task {task} was awarded twice, or is not cleared now")
         seen.add(task)
         if provider is not None and (isinstance(provider, bool) or provider not in auctions[task].lot.invited):
             invited = shown(list(auctions[task].lot.invited))
-            raise PolicyFailedError(f"{place}: task {task} went to {shown(provider)}; invited are {invited}")
+            raise PolicyFailedError(f"{_mechanism(mechanism)}: task {task} went to {shown(provider)}, not to {invited}")
         for name, paid in (("provider", award.paid_by_provider), ("vehicle", award.paid_by_vehicle)):
-            if not isinstance(paid, Real) or isinstance(paid, bool) or not math.isfinite(paid):
-                raise PolicyFailedError(f"{place}: task {task}: paid_by_{name} is {shown(paid)}; it must be finite")
+            # The exact type comes first: asking for Real takes a microsecond.
+            if type(paid) is not float and (not isinstance(paid, Real) or isinstance(paid, bool)):
+                valid = False
+            else:
+                valid = math.isfinite(paid)
+            if not valid:
+                raise PolicyFailedError(
+                    f"{_mechanism(mechanism)}: task {task}: paid_by_{name} is {shown(paid)}; it must be a finite number"
+                )
 
 
 def give_feedback(policy: Policy, outcome: Outcome) -> None:

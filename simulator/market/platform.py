@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,21 @@ class Platform:
         uav, station = (provider, -1) if provider < self.uavs else (-1, provider)
         of_uav, of_station, *_ = self._ledger.audited_match(uav, station, -1)
         return of_uav if provider < self.uavs else of_station
+
+    def with_alias(self, provider: int) -> Platform:
+        """Return a platform on which a provider has a second identity, with the next free id.
+
+        Args:
+            provider: id of the provider.
+        """
+        other = copy.copy(self)
+        other.size = self.size + 1
+        other.names = (*self.names, f"{self.names[provider]} again")
+        # Nobody can tell who stands behind a second identity: its owner is its own.
+        other.owners = (*self.owners, other.names[-1])
+        other.weights = (*self.weights, self.weights[provider])
+        other.places = None if self.places is None else (*self.places, self.places[provider])
+        return other
 
     def __deepcopy__(self, memo: object) -> Platform:
         """Return the platform itself: a copy of a mechanism stands on the same market."""

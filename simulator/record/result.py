@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import OutputError
 from simulator.files import check_output, folder, whole_folder
+from simulator.market.contracts import Column
 from simulator.record.schema import SUMMARY, TABLES, table
 from simulator.scenario.scenario import Scenario
 
@@ -68,6 +69,7 @@ class Result:
 
     events: pd.DataFrame
     auctions: pd.DataFrame
+    decisions: pd.DataFrame
     bids: pd.DataFrame
     tasks: pd.DataFrame
     vehicles: pd.DataFrame
@@ -105,12 +107,15 @@ class Result:
 
     def _summarise(self) -> dict[str, float | None]:
         """Return the figures in the order of `SUMMARY`, None for NaN."""
+        import pandas as pd
+
         warmup = self.run["warmup"]
         tasks = self.tasks[self.tasks["requested"] >= warmup]
-        auctions = self.auctions[self.auctions["time"] >= warmup]
+        # Row i of both tables is task i.
+        auctions = self.auctions[(self.tasks["requested"] >= warmup).to_numpy()]
         status = tasks["status"].value_counts()
         latency = tasks.loc[tasks["status"] == "completed", "latency"]
-        rho = auctions["rho"]
+        rho = auctions["rho"] if "rho" in auctions else pd.Series(dtype="float64")
         surplus, best = auctions["surplus"].sum(), auctions["best_surplus"].sum()
         figures = {
             "tasks": len(tasks),
@@ -125,7 +130,8 @@ class Result:
             "rho_mean": rho[rho < math.inf].mean(),
             "latency_mean": latency.mean(),
             "latency_p95": latency.quantile(0.95),
-            "payments": auctions["payment"].sum(),
+            "payments": auctions["paid_by_provider"].sum() + auctions["paid_by_vehicle"].sum(),
+            "messages": auctions["messages"].mean(),
             "wall_s": self.run["wall_s"],
             "cpu_s": self.run["cpu_s"],
         }
@@ -224,7 +230,8 @@ class Result:
 
         def source(name: str) -> Callable[[], pd.DataFrame]:
             """Return a function that reads a table when it is first used."""
-            return lambda: _read_table(directory, name)
+            extra = [Column(*declared) for declared in run.get("columns", {}).get(name, ())]
+            return lambda: _read_table(directory, name, extra)
 
         return cls(scenario, run, {name: source(name) for name in TABLES})
 
@@ -250,13 +257,13 @@ def _json_number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _read_table(directory: Path, name: str) -> pd.DataFrame:
+def _read_table(directory: Path, name: str, extra: Sequence[Column]) -> pd.DataFrame:
     """Read a table of a run folder and check its columns."""
     import pandas as pd
 
     try:
         frame = pd.read_parquet(directory / f"{name}.parquet", engine="pyarrow")
-        return table(name, {column: frame[column] for column in frame.columns})
+        return table(name, {column: frame[column] for column in frame.columns}, extra)
     except Exception as error:
         reason = f"there is no column {error}" if isinstance(error, KeyError) else error
         raise OutputError(f"{directory}: the table {name}.parquet cannot be read ({reason})") from None

@@ -30,7 +30,7 @@ def figures_of(result: Result, warmup: float = 0.0) -> Figures:
         warmup: start of the summary, s; auctions before it do not count.
     """
     figures: Figures = {str(name): float(value) for name, value in result.summary.items()}
-    auctions = result.auctions[result.auctions["time"] >= warmup]
+    auctions = result.auctions[(result.tasks["requested"] >= warmup).to_numpy()]
     # A run without tasks has no shares: NaN instead of a division by 0.
     tasks = figures["tasks"] or math.nan
     # Both are divided by the number of all tasks, so that the two add up to the mean surplus.

@@ -128,7 +128,9 @@ class JunctionSite:
         self._tasks += 1
         own, public = stage_times(work, self._radio.unit_snr(x, y)), self._public_times(x, y, task.kind)
         times = np.concatenate((own[:, None], public[:, None]), axis=1)
-        return Situation(task, station, times, requests.accuracy[at], requests.match[at], covered, dwell_s, coverage, (x, y))
+        return Situation(
+            task, station, times, requests.accuracy[at], requests.match[at], covered, dwell_s, coverage, (x, y)
+        )
 
 
 def _public_times(scenario: Scenario, equipment: Equipment, radio: Radio) -> Callable[[float, float, int], FloatArray]:

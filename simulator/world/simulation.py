@@ -11,6 +11,7 @@ from simulator.clock import check_times
 from simulator.draws import Draws
 from simulator.errors import PolicyFailedError
 from simulator.market.appraisal import Appraiser
+from simulator.market.auction import Auction
 from simulator.market.auctioneer import Auctioneer, Decision
 from simulator.market.bidders import Bidders
 from simulator.market.contracts import Bidder, Information, Mechanism, PriceScale
@@ -18,7 +19,7 @@ from simulator.market.guard import check_choice, check_price, reset_bidder, rese
 from simulator.market.ledger import History
 from simulator.market.mechanisms.msb import ModifiedSecondBid
 from simulator.market.platform import Platform
-from simulator.market.plugins import mechanism_columns, strategies_of
+from simulator.market.plugins import mechanism_columns, scalar_state, strategies_of
 from simulator.model.valuation import common_term
 from simulator.providers.task import COMPLETED, LOST, Task
 from simulator.record.recorder import Recorder
@@ -50,6 +51,8 @@ class Simulation:
         duration: length of the run, s.
         site: world without its market.
         auctioneer: auctioneer of the market.
+        mechanism: rule that says who serves and who pays.
+        platform: what the mechanism may know.
         recorder: recorder of everything that has happened so far.
 
     Raises:
@@ -87,13 +90,13 @@ class Simulation:
             self.site = RoundsSite(env, scenario, self.draws, self.served)
         site, fleet = self.site, self.site.fleet
         self.mechanism = ModifiedSecondBid() if mechanism is None else mechanism
-        platform = Platform(fleet, scenario.market, site.ledger, scenario.traffic.has_places)
-        reset_mechanism(self.mechanism, platform, self.draws.generator("mechanism"))
+        self.platform = Platform(fleet, scenario.market, site.ledger, scenario.traffic.has_places)
+        reset_mechanism(self.mechanism, self.platform, self.draws.generator("mechanism"))
         found = strategies_of(fleet) if strategies is None else list(strategies)
         for number, bidder in enumerate({id(one): one for one in found}.values()):
             reset_bidder(bidder, scenario, self.draws.generator("bidder", number))
         self._bidders = bidders = Bidders(found, fleet.uavs)
-        self.recorder = Recorder(mechanism_columns(self.mechanism))
+        self.recorder = Recorder(mechanism_columns(self.mechanism), scalar_state(self.mechanism))
         self._history = History(fleet.size, scenario.market.history)
         self.auctioneer = Auctioneer(
             env,
@@ -109,6 +112,16 @@ class Simulation:
         )
         self._handed_out: Decision | None = None
         self.site.start(self.auctioneer.request)
+
+    @property
+    def has_seats(self) -> bool:
+        """Whether a policy decides anything in the mechanism."""
+        return bool(getattr(self.mechanism, "seats", {}))
+
+    def columns_of(self, auction: Auction) -> dict[str, float]:
+        """Return the values of the mechanism's own columns of a settled auction, by name."""
+        names = [column.name for column in self.recorder.columns]
+        return dict(zip(names, auction.extra, strict=True)) if auction.extra else {}
 
     @property
     def now(self) -> float:

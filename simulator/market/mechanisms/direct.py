@@ -15,9 +15,21 @@ if TYPE_CHECKING:
     from simulator.market.contracts import Clearing, Platform
 
 STATE = (
-    Column("predicted_s", "float", "s", "predicted latency of a task of 30 MB at each provider, backlog included"),
-    Column("backlog_s", "float", "s", "time until each provider has served what it has accepted"),
-    Column("distance_m", "float", "m", "distance of each provider on the ground; NaN where nothing has a place"),
+    Column(
+        "predicted_s",
+        "float",
+        "s",
+        "predicted latency of a task of 30 MB at each provider, backlog included",
+        per_provider=True,
+    ),
+    Column("backlog_s", "float", "s", "time until each provider has served what it has accepted", per_provider=True),
+    Column(
+        "distance_m",
+        "float",
+        "m",
+        "distance of each provider on the ground; NaN where nothing has a place",
+        per_provider=True,
+    ),
 )
 
 
