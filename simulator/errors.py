@@ -96,6 +96,10 @@ class EmptyMarketWarning(UserWarning):
     """Warning that a run asked for no price; the message says why."""
 
 
+class SkippedWarning(UserWarning):
+    """A pair of policy and mechanism that a comparison leaves out. The message says why."""
+
+
 class RecordingWarning(UserWarning):
     """Warning that parts of a recording were left out or corrected; the message counts them."""
 

@@ -76,6 +76,11 @@ class Plan:
     frame: pd.DataFrame | None
     hashes: dict[str, Any]
 
+    @property
+    def policy_decides(self) -> bool:
+        """Whether the mechanism has a seat, or the policy has brought the mechanism."""
+        return bool(getattr(self.mechanism, "seats", {})) or getattr(self.policy, "mechanism", None) is not None
+
     def with_seed(self, seed: int) -> Plan:
         """Return the plan of the run with another seed.
 

@@ -6,27 +6,34 @@ import io
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from simulator.cli.options import (
     POLICY_HELP,
     SWITCH,
+    BidderNames,
     Duration,
     Force,
+    MechanismName,
     Out,
     ScenarioName,
     Seed,
     Sets,
     Warmup,
+    bidders_of,
     load,
     slug,
 )
 from simulator.cli.studies import audit, compare, reproduce, train
 from simulator.cli.terminal import bar, note, print_rows, print_summary, show_warning
 from simulator.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 app = typer.Typer(
     name="dmsb",
@@ -42,7 +49,9 @@ app = typer.Typer(
 @app.command()
 def run(
     scenario: ScenarioName,
-    policy: Annotated[str, typer.Option("--policy", metavar="P", help=POLICY_HELP)] = "random",
+    policy: Annotated[str | None, typer.Option("--policy", metavar="P", help=POLICY_HELP)] = None,
+    mechanism: MechanismName = None,
+    bidders: BidderNames = None,
     seed: Seed = 0,
     duration: Duration = None,
     warmup: Warmup = 0.0,
@@ -54,27 +63,30 @@ def run(
         typer.Option("--report", metavar=SWITCH, help="Write an HTML report too. The last line printed is its path."),
     ] = False,
 ) -> None:
-    """Run a scenario under a pricing policy.
+    """Run a scenario under a policy and a mechanism.
 
     Prints a summary, and writes a folder with the tables of the run.
     """
     from simulator.files import folder
+    from simulator.market.guard import policy_label
     from simulator.record.result import REPORT_FILE, check_result_folder
     from simulator.run import plan
 
     loaded = load(scenario, sets)
-    planned = plan(loaded, policy, seed, duration, warmup)
-    directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{policy}-s{seed}")
+    planned = plan(loaded, policy, seed, duration, warmup, mechanism, bidders=bidders_of(bidders))
+    label = policy_label(planned.policy) if planned.policy_decides else policy_label(planned.mechanism)
+    directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{label}-s{seed}")
     check_result_folder(directory, force)
-    with bar(f"{loaded.name}, {policy}", planned.duration) as progress:
+    with bar(f"{loaded.name}, {label}", planned.duration) as progress:
         result = planned.run(progress)
     result.save(directory, force)
-    mechanism = "" if loaded.market.mechanism is None else f", mechanism {loaded.market.mechanism}"
-    print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {planned.duration:g} s")
+    who = f"policy {label}, " if planned.policy_decides else ""
+    what = policy_label(planned.mechanism)
+    print_summary(result.summary, f"{loaded.name}, {who}mechanism {what}, seed {seed}, {planned.duration:g} s")
     if report:
         from simulator.view.report.write import write_report
 
-        write_report({policy: result}, directory / REPORT_FILE)
+        write_report({label: result}, directory / REPORT_FILE)
     print(directory / REPORT_FILE if report else directory)  # noqa: T201
 
 
@@ -161,22 +173,42 @@ def scenarios(
 
 @app.command()
 def policies() -> None:
-    """List the installed pricing policies with their parameters."""
-    import inspect
-
+    """List the installed policies with their parameters."""
     from simulator.market.plugins import known_policies
 
+    _list("policy", known_policies())
+
+
+@app.command()
+def mechanisms() -> None:
+    """List the installed mechanisms with their parameters."""
+    from simulator.market.plugins import known_mechanisms
+
+    _list("mechanism", known_mechanisms())
+
+
+@app.command()
+def bidders() -> None:
+    """List the installed bidders with their parameters."""
+    from simulator.market.plugins import known_bidders
+
+    _list("bidder", known_bidders())
+
+
+def _list(what: str, known: Mapping[str, EntryPoint]) -> None:
+    """Print names, parameters and the first paragraph of the docstring of what is installed."""
+    import inspect
+
     rows = []
-    for name, entry in known_policies().items():
+    for name, entry in known.items():
         found = entry.load()
         parameters = [
             one.name if one.default is one.empty else f"{one.name}={one.default!r}"
             for one in inspect.signature(found).parameters.values()
         ]
-        # The first paragraph of the class's docstring.
         about = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
         rows.append((name, ", ".join(parameters), about))
-    print_rows(("policy", "parameters", "description"), rows)
+    print_rows((what, "parameters", "description"), rows)
 
 
 @app.command()

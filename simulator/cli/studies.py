@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -11,15 +12,18 @@ import typer
 from simulator.cli.options import (
     POLICY_HELP,
     SWITCH,
+    BidderNames,
     Duration,
     Force,
     Jobs,
+    MechanismName,
     Out,
     ScenarioName,
     Seed,
     Seeds,
     Sets,
     Warmup,
+    bidders_of,
     load,
     slug,
     whole,
@@ -35,7 +39,7 @@ def compare(
     scenario: ScenarioName,
     policies: Annotated[
         str, typer.Option("--policies", metavar="A,B,C", help="Policies. Each is compared with the first.")
-    ],
+    ] = "",
     seeds: Seeds = 5,
     duration: Duration = None,
     warmup: Warmup = 0.0,
@@ -48,24 +52,32 @@ def compare(
             help="Make the comparison at each value of a field, such as stations.count=3,5. Can be repeated.",
         ),
     ] = None,
+    mechanisms: Annotated[
+        str | None,
+        typer.Option(
+            "--mechanisms", metavar="M,N", help="Run every policy in each of these mechanisms that has a seat for it."
+        ),
+    ] = None,
+    bidders: BidderNames = None,
     jobs: Jobs = 1,
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Compare pricing policies in the same worlds.
+    """Compare policies and mechanisms in the same worlds.
 
     Writes comparison.csv, runs.csv, comparison.png and report.html.
     The report shows the first six policies in the world of seed 0, for at most
     an hour. With --grid it shows the first value of each field.
     An interrupted comparison continues if you repeat the command.
     """
-    from simulator.errors import need
+    from simulator.errors import SkippedWarning, need
     from simulator.files import folder, whole_folder
     from simulator.record.result import REPORT_FILE, check_result_folder
     from simulator.run import simulate
     from simulator.scenario.overrides import parse_grid
     from simulator.scenario.scenario import Scenario
     from simulator.study.compare import compare as compare_policies
+    from simulator.study.contenders import contenders
     from simulator.view.figures import comparison
     from simulator.view.report.write import write_report
 
@@ -73,14 +85,20 @@ def compare(
     need("matplotlib", "study")
     loaded = load(scenario, sets)
     names = [name.strip() for name in policies.split(",") if name.strip()]
+    rules = None if mechanisms is None else [name.strip() for name in mechanisms.split(",") if name.strip()]
+    answers = bidders_of(bidders)
+    # Only counts and labels here: the comparison itself says what it leaves out.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkippedWarning)
+        compared = contenders(names, rules)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-compare")
     check_result_folder(directory, force)
     points = dict(parse_grid(text) for text in grid or ())
     # Next to the folder and not in it: the folder appears only when the comparison is complete.
     journal = directory.with_name(f".{directory.name}.runs")
-    runs_in_all = len(names) * seeds * math.prod(map(len, points.values()))
+    runs_in_all = len(compared) * seeds * math.prod(map(len, points.values()))
     # The runs of the report are made a second time: the comparison keeps only their figures, not their tables.
-    with bar(f"{loaded.name}, {len(names)} policies", runs_in_all + len(names[:PAGE_POLICIES])) as step:
+    with bar(f"{loaded.name}, {len(compared)} policies", runs_in_all + len(compared[:PAGE_POLICIES])) as step:
         table, runs = compare_policies(
             loaded,
             names,
@@ -91,15 +109,19 @@ def compare(
             progress=lambda done, _: step(float(done)),
             grid=points,
             journal=journal,
+            mechanisms=rules,
+            bidders=answers,
         )
         first = Scenario.load(loaded, **{key: values[0] for key, values in points.items()})
         length = min(first.duration_s if duration is None else duration, warmup + PAGE_S)
         note = "".join(f"{key} = {values[0]}; " for key, values in points.items()) + "the world of seed 0"
-        if len(names) > PAGE_POLICIES:
-            note += f"; the first {PAGE_POLICIES} of {len(names)} policies"
+        if len(compared) > PAGE_POLICIES:
+            note += f"; the first {PAGE_POLICIES} of {len(compared)} policies"
         looked_at = {}
-        for number, name in enumerate(names[:PAGE_POLICIES]):
-            looked_at[name] = simulate(first, name, 0, length, warmup)
+        for number, one in enumerate(compared[:PAGE_POLICIES]):
+            looked_at[one.label] = simulate(
+                first, one.policy, 0, length, warmup, mechanism=one.mechanism, bidders=answers
+            )
             step(float(runs_in_all + number + 1))
     # The folder was free when the command began, which can be hours ago.
     check_result_folder(directory, force)
@@ -196,27 +218,55 @@ def train(
 
 def audit(
     scenario: ScenarioName,
-    policy: Annotated[str, typer.Option("--policy", metavar="P", help=POLICY_HELP)],
+    policy: Annotated[str | None, typer.Option("--policy", metavar="P", help=POLICY_HELP)] = None,
+    mechanism: MechanismName = None,
+    bidders: BidderNames = None,
     seed: Seed = 0,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="N", parser=whole, help="Number of worlds that the rounds are from.")
+    ] = 1,
+    long_run: Annotated[
+        int,
+        typer.Option(
+            "--long-run",
+            metavar="N",
+            parser=whole,
+            help="Number of worlds in which one station bids otherwise; 0: none.",
+        ),
+    ] = 4,
     rounds: Annotated[
-        int, typer.Option("--rounds", metavar="N", parser=whole, help="Number of priced rounds to play again.")
+        int, typer.Option("--rounds", metavar="N", parser=whole, help="Number of rounds to clear again.")
     ] = 1_000,
     sets: Sets = None,
 ) -> None:
-    """Test whether bidders can gain by false bids, and whether the UAV loses.
+    """Test what a mechanism claims, and whether bidders can gain by false bids.
 
-    Plays each priced round again with misreports, with second bids under false
-    names, and with exchanged bids. Tests for adverse selection too.
+    Clears rounds again with misreports, with second bids under false names,
+    and with exchanged bids. Tests for adverse selection too. A star marks what
+    the mechanism claims.
     """
     from simulator.study.audit import audit as audit_auction
 
     loaded = load(scenario, sets)
-    found = audit_auction(loaded, policy, seed=seed, rounds=rounds)
-    rows = [(row.property, row.verdict, f"{row.number:.4g}", row.meaning) for row in found.findings]
+    found = audit_auction(
+        loaded,
+        policy,
+        seed=seed,
+        rounds=rounds,
+        mechanism=mechanism,
+        seeds=seeds,
+        long_run=long_run,
+        bidders=bidders_of(bidders),
+    )
+    rows = [
+        (row.property + (" *" if row.claimed else ""), row.verdict, f"{row.number:.4g}", row.meaning)
+        for row in found.findings
+    ]
+    who = ", ".join(f"{what} {name}" for what, name in (("policy", policy), ("mechanism", mechanism)) if name)
     print_rows(
         ("property", "verdict", "number", "meaning"),
         rows,
-        f"{loaded.name}, policy {policy}: {found.rounds:,} rounds played again",
+        f"{loaded.name}, {who or 'policy random'}: {found.rounds:,} rounds cleared again; * the mechanism claims this",
     )
     # One round can be the example of two properties: it is printed once.
     for example in dict.fromkeys(row.example for row in found.findings if row.example):

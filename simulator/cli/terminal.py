@@ -28,7 +28,7 @@ COMPARED = {
     "by UAV": "share of the tasks that UAVs won",
     "latency": "mean latency of completed tasks, s",
     "p95": "95th percentile of the latency of completed tasks, s",
-    "paid": "sum of the payments of a run",
+    "paid": "sum of the payments of a run; ± is the half-width of its 95 % interval over worlds",
     "done": "share of the tasks that were completed",
 }
 """Columns of the table of a comparison, with their meanings. Each figure is a mean over worlds."""
@@ -226,7 +226,8 @@ def print_summary(summary: pd.Series, title: str) -> None:
 def print_comparison(table: pd.DataFrame, title: str) -> None:
     """Print the table of a comparison, with the meaning of its columns."""
     keys = [str(key) for key in table.index.names]
-    heads = (*keys, "surplus", "±", "ratio", "±", "p", *list(COMPARED)[3:])
+    rest = [part for name in list(COMPARED)[3:] for part in ((name, "±") if name == "paid" else (name,))]
+    heads = (*keys, "surplus", "±", "ratio", "±", "p", *rest)
     rows = [
         (
             *(
@@ -245,6 +246,7 @@ def print_comparison(table: pd.DataFrame, title: str) -> None:
             f"{row['latency_mean']:.2f}",
             f"{row['latency_p95']:.2f}",
             f"{row['payments']:,.0f}",
+            f"{row['payments_ci']:,.0f}",
             f"{row['completed_share']:.3f}",
         )
         for key, row in table.iterrows()

@@ -128,8 +128,8 @@ class Patient:
     def bid(self, view: View) -> float:
         """Return the value less the cost, at least 0."""
         self._last[view.provider, view.task] = view.value / view.predicted_s
-        wins = self._wins.get(view.provider, ())
-        if len(wins) < 2 or view.now <= wins[0][0]:
+        wins = self._wins.get(view.provider)
+        if wins is None or len(wins) < 2 or view.now <= wins[0][0]:
             return view.value
         rate = len(wins) / (view.now - wins[0][0])
         busy_s = float(view.service_s.max())
@@ -181,7 +181,7 @@ class Bidders:
                 value, bid = float(auction.says[provider]), float(auction.book[0, provider])
                 told = Settlement(provider, auction.task.id, now, value, bid, won, paid)
                 with blamed(f"bidder {policy_label(self._strategies[provider])}: learn()", PolicyFailedError):
-                    self._strategies[provider].learn(told)
+                    self._strategies[provider].learn(told)  # type: ignore[attr-defined]
 
     def _view(self, auction: Auction, provider: int, now: float) -> View:
         return View(

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from simulator.errors import InputError, need, shown
+from simulator.market.contracts import Policy
 from simulator.market.plugins import find_policy
 from simulator.model import FloatArray
 from simulator.record.schema import SUMMARY
 from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.cells import Figures, figures_of, run_cells
+from simulator.study.contenders import Contender, contenders, try_out
 from simulator.study.statistics import corrected, half_width, half_widths, p_value, ratio_of_means
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Cell(NamedTuple):
     """One run: a point of the grid, a policy and a seed."""
 
     point: Point
-    policy: str
+    contender: Contender
     seed: int
 
 
@@ -65,6 +67,8 @@ def compare(
     progress: Callable[[int, int], None] | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
     journal: Path | None = None,
+    mechanisms: Sequence[str] | None = None,
+    bidders: str | Mapping[str, str] | None = None,
     **overrides: Any,
 ) -> Comparison:
     """Run each policy in the worlds of seeds 0, 1, ... and compare it with the first policy.
@@ -84,6 +88,9 @@ def compare(
         grid: values by dotted scenario key. The comparison is made at each combination of the values.
         journal: file that keeps finished runs. An interrupted comparison continues from it, unless scenario, length,
             code of a policy or weights have changed.
+        mechanisms: mechanisms, as text. Every policy is run in every mechanism that has a seat for it, and a
+            mechanism without seats by itself; None to leave each policy in its own mechanism.
+        bidders: bidder of all stations, or bidders by name of the provider.
         overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -112,18 +119,26 @@ def compare(
         if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
             why = " (an interval needs two or more worlds)" if name == "seeds" else ""
             raise InputError(f"{name}: must be a whole number from {least} to {most:,}{why}, not {shown(number)}")
+    if mechanisms is not None and (
+        isinstance(mechanisms, str) or not mechanisms or len(set(mechanisms)) < len(mechanisms)
+    ):
+        raise InputError(f"mechanisms: must be a list of one or more different mechanisms, not {shown(mechanisms)}")
+    compared = contenders(policies, mechanisms)
     points = _points(grid or {})
-    if len(points) * len(policies) * seeds > MOST_CELLS:
-        runs_in_all = f"{len(points)} points x {len(policies)} policies x {seeds} seeds"
+    if len(points) * len(compared) * seeds > MOST_CELLS:
+        runs_in_all = f"{len(points)} points x {len(compared)} policies x {seeds} seeds"
         raise InputError(f"grid: must make at most {MOST_CELLS:,} runs, not {runs_in_all}")
-    # Every scenario is loaded and every policy is found before the first run: wrong input costs no waiting.
+    # Every scenario is loaded, and every policy and mechanism is found and tried, before the first run: what is wrong
+    # at once costs no waiting.
     scenarios = {point: Scenario.load(scenario, **overrides, **dict(point)) for point in points}
-    found = {policy: find_policy(policy) for policy in policies}
-    work = _Work(scenarios, duration, warmup)
-    for point, policy in product(points, policies):
-        work.keep(point, policy, plan(scenarios[point], found[policy], duration=duration, warmup=warmup))
-    cells = [Cell(*cell) for cell in product(points, policies, range(seeds))]
-    depends = [[str(point), policy, work.hashes(point, policy)] for point, policy in product(points, policies)]
+    found = {one.policy: find_policy(one.policy) for one in compared}
+    work = _Work(scenarios, duration, warmup, bidders)
+    for point, one in product(points, compared):
+        work.keep(point, one, work.plan(point, one, found[one.policy]))
+        try_out(work.kept(point, one))
+    cells = [Cell(*cell) for cell in product(points, compared, range(seeds))]
+    depends = [[str(point), one.label, work.kept(point, one).hashes] for point, one in product(points, compared)]
+    depends.append([str(bidders)])
     done = run_cells(
         work,
         cells,
@@ -138,8 +153,8 @@ def compare(
     tables = []
     for point in points:
         runs = {
-            policy: np.array([list(done[Cell(point, policy, seed)].values()) for seed in range(seeds)])
-            for policy in policies
+            one.label: np.array([list(done[Cell(point, one, seed)].values()) for seed in range(seeds)])
+            for one in compared
         }
         tables.append(tabulate(runs).reset_index().assign(**{key: shown_value(value) for key, value in point}))
     keys = [key for key, _ in points[0]]
@@ -147,7 +162,7 @@ def compare(
     rows = [
         {
             **{key: shown_value(value) for key, value in cell.point},
-            "policy": cell.policy,
+            "policy": cell.contender.label,
             "seed": cell.seed,
             **done[cell],
         }
@@ -185,30 +200,47 @@ def _frozen(value: Any) -> Any:
 class _Work:
     """What is done for each cell: the run of its plan in the world of its seed.
 
-    Plans are made once per process: here before the study begins, and in a worker process for its first cell of a
-    point and policy. Workers are not sent plans, as a class from a person's file does not pickle.
+    A plan is made once per process. This process makes all plans before the study begins. A worker process makes a plan
+    for its first cell of a point and a contender. Workers are not sent plans: a class from a user's file does not pickle.
     """
 
-    def __init__(self, scenarios: Mapping[Point, Scenario], duration: float | None, warmup: float) -> None:
-        self._scenarios, self._duration, self._warmup = scenarios, duration, warmup
-        self._plans: dict[tuple[Point, str], Plan] = {}
+    def __init__(
+        self,
+        scenarios: Mapping[Point, Scenario],
+        duration: float | None,
+        warmup: float,
+        bidders: str | Mapping[str, str] | None,
+    ) -> None:
+        self._scenarios, self._duration, self._warmup, self._bidders = scenarios, duration, warmup, bidders
+        self._plans: dict[tuple[Point, Contender], Plan] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_plans": {}}
 
-    def keep(self, point: Point, policy: str, planned: Plan) -> None:
-        """Keep a plan that has been made."""
-        self._plans[point, policy] = planned
+    def plan(self, point: Point, one: Contender, policy: str | Policy) -> Plan:
+        """Make the plan of a contender at a point."""
+        return plan(
+            self._scenarios[point],
+            policy,
+            duration=self._duration,
+            warmup=self._warmup,
+            mechanism=one.mechanism,
+            bidders=self._bidders,
+        )
 
-    def hashes(self, point: Point, policy: str) -> dict[str, Any]:
-        """Return the hashes of what the runs of a point and policy depend on."""
-        return self._plans[point, policy].hashes
+    def keep(self, point: Point, one: Contender, planned: Plan) -> None:
+        """Keep a plan that has been made."""
+        self._plans[point, one] = planned
+
+    def kept(self, point: Point, one: Contender) -> Plan:
+        """Return a plan that has been made."""
+        return self._plans[point, one]
 
     def __call__(self, cell: Cell) -> Figures:
         """Return the figures of a cell."""
-        key = cell.point, cell.policy
+        key = cell.point, cell.contender
         if key not in self._plans:
-            self.keep(*key, plan(self._scenarios[cell.point], cell.policy, 0, self._duration, self._warmup))
+            self.keep(*key, self.plan(*key, cell.contender.policy))
         return figures_of(self._plans[key].with_seed(cell.seed).run(), self._warmup)
 
 

@@ -157,6 +157,18 @@ class Simulation:
         auctioneer.finish()
         raise StopIteration
 
+    def until(self, time: float) -> Iterator[Decision]:
+        """Iterate over the decisions before a time, without ending the run.
+
+        Args:
+            time: time at which to stop, s.
+        """
+        while self.auctioneer.pending is not None or self._env.peek() < min(time, self.duration):
+            if self.auctioneer.pending is None:
+                self._env.step()
+            if self.auctioneer.pending is not None:
+                yield self.auctioneer.pending
+
     def answer(self, action: Any) -> None:
         """Answer the pending decision.
 
