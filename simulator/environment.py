@@ -132,7 +132,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         """
         simulation, auction = self._simulation, self._auction
         if simulation is None or auction is None:
-            raise RuntimeError("the episode is over or has not begun: call reset()")
+            raise RuntimeError("the episode is over or has not begun; call reset()")
         rho = self.grid[int(action)]
         simulation.settle(rho)
         info = {

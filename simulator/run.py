@@ -89,6 +89,7 @@ class Plan:
             RunError: the ``reset`` of the policy raised an exception.
         """
         policy: PricingPolicy = _own(self.policy, "policy")
+        # A generator of its own: the numbers that a policy draws do not change the world.
         reset_policy(policy, self.scenario, Draws(self.seed).generator("policy"))
         return policy
 
@@ -131,6 +132,7 @@ class Plan:
         result = Result(self.scenario, run, {name: getattr(tables, name) for name in TABLES}, self.frame)
         reason = result.why_no_auction()
         if reason is not None:
+            # The warning points at the caller of `simulate`.
             warnings.warn(f"no auction asked for a price: {reason}", EmptyMarketWarning, stacklevel=3)
         return result
 
@@ -173,7 +175,7 @@ def plan(
     duration = scenario.duration_s if duration is None else duration
     check_times(seed, duration, warmup)
     if recording is not None and scenario.traffic.kind != "recorded":
-        raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded, so none can be given")
+        raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded; leave recording out")
     found = find_policy(policy)
     chosen = find_mechanism(mechanism_for(found, scenario, mechanism))
     information = information_for(found, scenario)

@@ -69,8 +69,8 @@ class Auctioneer:
         self._surplus_weight = surplus_weights(fleet.is_uav, market.uav_weight).tolist()
         self.pending: Auction | None = None
         self.feedback: Callable[[Outcome], None] | None = None
-        # The rows are views of shape (1, providers). They show every change that a provider makes to its column, and
-        # they broadcast against own and public stage times, shape (2, providers).
+        # The rows are views of shape (1, providers). They show every change that a provider makes to its column. They
+        # broadcast against own and public stage times, shape (2, providers).
         self._fleet, self._providers, self._free_at = fleet, providers, list(free_at[:, None])
         self._uavs, self._stations = range(fleet.uavs), range(fleet.uavs, fleet.size)
         self._bid_factors: list[float] = fleet.bid_factor.tolist()
@@ -79,7 +79,7 @@ class Auctioneer:
         self._uav_bid_kind: UavBid = getattr(mechanism, "uav_bid", "reported")
         self._latency_weight = market.latency_weight
         self._uavs_bid_on = scenario.uavs.bids_on
-        # E[30 MB / D]: omega_1 / T of a task of 30 MB times this is the mean of omega_1 / T over the sizes D.
+        # E[30 MB / D]. Times omega_1 / T of a task of 30 MB it gives the mean of omega_1 / T over all sizes.
         self._mean_scale = REFERENCE_MB * scenario.tasks.mean_inverse_mb()
         self._window_s = market.load_window_s
         self._recent: deque[float] = deque()
@@ -119,6 +119,7 @@ class Auctioneer:
         position, auction.payment = self.decide(auction, auction.bids, rho)
         auction.winner = auction.uav if position == UAV else auction.ranking[position]
         self._close(auction)
+        # (13) compares v_0 with v_max. Only a priced round has both.
         self._ledger.settled(auction.uav_value, auction.top_value)
         if self.feedback is not None:
             by_uav = position == UAV
@@ -234,6 +235,7 @@ class Auctioneer:
             auction.uav_bid, auction.uav_value = bids[uav], values[uav]
             auction.contract_bid = auction.uav_bid if contract is None else contract
             auction.best_surplus = max(auction.best_surplus, *[self.uav_weight * values[uav] for uav in flying])
+        # While there are too few rounds for (13), the UAV's own bid takes the place of the contract bid.
         auction.contract = auction.uav_bid if contract is None else contract
         # rho scales b_(2) and decides between the stations and the UAV: it needs two bids and a UAV.
         auction.asked = count >= 2 and bool(flying)
@@ -245,6 +247,7 @@ class Auctioneer:
         # Coverage decides which stations count, not invitations or bids: a condition is geometry and backlog.
         stations = sorted([(seconds[station], station) for station in self._stations if covered[station]])
         uav = auction.uav
+        # A UAV that covers the vehicle but is too slow to be invited still counts.
         if uav < 0:
             uav = min((other for other in self._uavs if covered[other]), key=seconds.__getitem__, default=-1)
         best, second = (*stations[:2], (math.nan, -1), (math.nan, -1))[:2]
@@ -254,6 +257,7 @@ class Auctioneer:
         # At the start of a run the window is not yet full.
         elapsed = min(window, now)
         load = len(recent) / elapsed if elapsed > 0.0 else 0.0
+        # This request is added last: it does not count in its own load.
         recent.append(now)
         auction.market = market = np.array(
             (

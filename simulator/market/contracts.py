@@ -30,6 +30,7 @@ Information: TypeAlias = Literal["public", "masked", "all-bids", "clairvoyant"]
 """
 
 INFORMATION: tuple[Information, ...] = get_args(Information)
+"""All values of `Information`."""
 
 # No condition depends on a bid of the round: a bidder could then move the price that it pays, against Theorem 1.
 # No condition depends on the size or the demand of the task: they are not public.
@@ -57,6 +58,7 @@ MARKET_CONDITIONS: dict[str, tuple[str, str]] = {
 """Unit and meaning of each public market condition m^k, in the order of `Observation.market`."""
 
 MARKET_INDEX = {name: index for index, name in enumerate(MARKET_CONDITIONS)}
+"""Index of each market condition in `Observation.market`, by name."""
 
 VECTOR_BIDS = 3
 """Number of bids in `Observation.vector()`."""
@@ -116,7 +118,7 @@ class Observation:
         market: public market conditions in the order of `MARKET_CONDITIONS`, read-only.
         bids: ground bids in descending order; without the highest under `masked`, empty under `public`.
         uav_bid: bid of the UAV as of its last report.
-        contract_bid: contract bid of (13), computed from past rounds.
+        contract_bid: contract bid of (13) from past rounds; the UAV's own bid while they are too few.
         truth: true values under `clairvoyant`; None otherwise.
     """
 
@@ -151,7 +153,7 @@ class Observation:
 
         Missing bids are 0. The shape is (len(MARKET_CONDITIONS) + VECTOR_BIDS,).
         """
-        # A learner's network needs one fixed length, whatever the number of bidders and the `information`.
+        # A learner's network needs one fixed length for any number of bidders and any `information`.
         vector = np.zeros(len(MARKET_CONDITIONS) + VECTOR_BIDS)
         vector[: len(MARKET_CONDITIONS)] = self.market
         shown = self.bids[:VECTOR_BIDS]

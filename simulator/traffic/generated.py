@@ -73,7 +73,7 @@ class CoverageAhead(NamedTuple):
     Attributes:
         vehicle: the vehicle.
         number: index of the stretch of the place.
-        at_m: metres from the begin of that stretch.
+        at_m: metres from the start of that stretch.
     """
 
     # It holds the vehicle and not times: how far the vehicle comes is known only later, when `end` is called.
@@ -300,8 +300,8 @@ class GeneratedVehicles:
         flat = chain.from_iterable(chain.from_iterable(path for _, _, path in pieces))
         points = np.fromiter(flat, np.float64).reshape(-1, 2)
         owner = np.repeat(np.arange(len(pieces)), [len(path) for _, _, path in pieces])
-        # One interpolation finds the times at all corners. For that, the pieces lie one after another on one axis, at
-        # distances above the length of any stretch, so that the axis increases.
+        # One interpolation finds the times at all corners. For that, the pieces lie one after another on one axis. They
+        # are further apart than the longest stretch, so the axis increases.
         apart = 1.0 + max(stretch.length for stretch in stretches)
         corners = np.fromiter(chain.from_iterable(stretch.at[1:-1] for _, stretch, _ in pieces), np.float64)
         turning = np.repeat(np.arange(len(pieces)), [len(stretch.at) - 2 for _, stretch, _ in pieces])
@@ -317,7 +317,7 @@ class GeneratedVehicles:
         # The speed of a row holds up to the next row of the piece. The last row repeats the speed before it.
         speed = np.append(np.diff(at) / np.where(last[:-1], 1.0, np.diff(time)), 0.0)
         speed[last] = speed[np.flatnonzero(last) - 1]
-        # The last row of a piece is the first row of the next piece of the vehicle, if there is one.
+        # The last row of a piece is the first row of the vehicle's next piece. Only one of the two stays.
         keep = ~last | np.append(vehicle[1:] != vehicle[:-1], True)[owner]
         owner, time, at, speed = owner[keep], time[keep], at[keep], np.maximum(speed[keep], 0.0)
         stretch_of, x, y = which[owner], np.empty(len(at)), np.empty(len(at))

@@ -51,7 +51,7 @@ class JunctionLog(Protocol):
         ...
 
     def went_out_or_came_back(self, provider: int, is_out: bool, dropped: list[Task]) -> None:
-        """Receive the begin or the end of an outage.
+        """Receive the start or the end of an outage.
 
         Args:
             provider: id of the provider.

@@ -73,6 +73,7 @@ class Simulation:
         self.duration = float(duration)
         if mechanism is None:
             mechanism = ModifiedSecondBid()
+        # Before anything is built: a mechanism takes its settings from the scenario, such as `market.reference`.
         reset_mechanism(mechanism, scenario)
         self._env = env = simpy.Environment()
         self._latency_weight = scenario.market.latency_weight
@@ -114,7 +115,7 @@ class Simulation:
         """
         env, auctioneer, duration = self._env, self.auctioneer, self.duration
         if auctioneer.pending is not None:
-            raise RuntimeError("the pending auction wants a price: call settle(rho) first")
+            raise RuntimeError("the pending auction needs a price; call settle(rho) first")
         # An event at the very end of the run does not happen: a run covers the times 0 <= t < duration.
         while env.peek() < duration:
             env.step()
@@ -156,7 +157,7 @@ class Simulation:
         self.recorder.report(self._env.now, uav, bid * float(self.site.fleet.bid_factor[uav]))
 
     def went_out_or_came_back(self, provider: int, is_out: bool, dropped: list[Task]) -> None:
-        """Record the begin or the end of an outage, and the dropped tasks as lost.
+        """Record the start or the end of an outage, and the dropped tasks as lost.
 
         Args:
             provider: id of the provider.
