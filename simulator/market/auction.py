@@ -21,6 +21,7 @@ WINNER_KINDS = ("ground", "uav", "none")
 """Names of the kinds of winner, by code."""
 
 
+# eq=False: a generated comparison would compare arrays, which have no single truth value.
 @dataclass(slots=True, eq=False)
 class Auction:
     """The auction of one task.

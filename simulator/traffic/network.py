@@ -101,7 +101,7 @@ class Network:
     Attributes:
         graph: roads as a directed graph.
         signals: settings of the signals.
-        entries: roads by which vehicles enter, by the name of the node at their begin.
+        entries: roads by which vehicles enter, by the name of the node at their start.
 
     Raises:
         ScenarioError: vehicles cannot enter or leave, or a rate is given for an entry that does not exist.
@@ -196,12 +196,14 @@ class Network:
             The next road, or None where the vehicle leaves the map.
         """
         if road not in self._choices:
+            # No vehicle turns back.
             onward = [(road[1], node) for node in self.graph.successors(road[1]) if node != road[0]]
             shares = np.array([self._turn_share(road, other) for other in onward])
             # If all remaining turns have share 0, they are equally likely.
             if shares.sum() == 0.0:
                 shares = np.ones(len(onward))
             self._choices[road] = list(zip((np.cumsum(shares) / shares.sum()).tolist(), onward, strict=True))
+        # Rounding may leave the last cumulative share below 1. A turn above it takes the last road.
         choices = self._choices[road]
         return next((onward for share, onward in choices if turn < share), choices[-1][1] if choices else None)
 

@@ -98,6 +98,7 @@ class JunctionSite:
         if scenario.traffic.kind == "generated":
             self._vehicles = GeneratedVehicles(env, scenario.traffic, fleet, draws)
         else:
+            # Rounds have no places, so they never come here.
             assert scenario.traffic.kind == "recorded"
             recording = recording_of(scenario.traffic) if recording is None else recording
             self._vehicles = RecordedVehicles(env, recording, fleet, scenario.traffic.reference_speed_mps)
