@@ -1,6 +1,6 @@
 """dmsb under its own name: ``import dmsb`` and ``python -m dmsb``.
 
-Every public name of `simulator` is a name of this module, too. Each is imported when it is first used.
+This module has all public names of `simulator`. Each is imported when it is first used.
 """
 
 from __future__ import annotations

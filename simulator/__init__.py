@@ -1,6 +1,6 @@
 """dmsb: auctions for vehicle-twin tasks at an intersection.
 
-The public names are imported when they are first used, so that ``import simulator`` costs nothing.
+Each public name is imported when it is first used (PEP 562).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from simulator.traffic.recording import Recording
     from simulator.world.simulation import Simulation
 
+# Imported at once, these modules would load numpy, SimPy and pydantic even for ``dmsb --help``.
 _HOMES = {
     "EmptyMarketWarning": "errors",
     "InputError": "errors",

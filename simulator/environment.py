@@ -1,4 +1,4 @@
-"""A Gymnasium environment over the same world: one step an auction that asks for a price.
+"""A Gymnasium environment over the simulation. One step is one auction that needs a price.
 
 ``gymnasium.make("simulator.environment:dmsb/Intersection-v0", scenario="four_way")`` imports this file, which registers
 the ids ``dmsb/Intersection-v0`` and ``dmsb/Paper-v0``.
@@ -22,32 +22,42 @@ from simulator.traffic.recording import recording_of
 from simulator.world.simulation import Simulation
 
 LARGEST = 1e9
-"""Observations are clipped to 0..1e9, so that their space is bounded."""
+"""Upper bound of the observations. They are clipped to 0..1e9, so that their space is bounded."""
 
 Features = npt.NDArray[np.float32]
 
 
 class Intersection(gymnasium.Env[Features, np.int64]):
-    """The auctioneer's side of a scenario.
+    """A scenario as the auctioneer sees it, for learners.
 
-    An observation is `Observation.vector()`: the public market conditions, then the first three bids that
-    ``information`` allows, zero-padded; shape (16,), float32. An action is an index into the price grid. The reward is
-    the surplus of the round. An episode is a run that is cut off by its duration, so it ends truncated, with the last
-    observation once more.
+    - Observation: `Observation.vector()` as float32, shape (16,). It has the public market conditions, then the first
+      three bids that ``information`` allows. Missing bids are 0.
+    - Action: an index into the price grid.
+    - Reward: the surplus of the round.
+    - End: an episode is truncated at its duration. Its last observation is that of the step before.
 
-    ``info`` has ``task``; after a step also ``rho``, ``surplus``, ``best_surplus``, ``top_bid``, ``scaled_bid`` (what
-    rho scales: the second bid), and, if the UAV won, ``uav_value`` (weighted with zeta), all of the round that the step
-    has settled.
+    After `reset`, ``info`` has ``task``, the id of the pending task, and ``world``, the seed of the world. After a
+    `step` it describes the round that the step has settled:
+
+    - ``task``, ``rho``, ``surplus``, ``best_surplus`` and ``top_bid``: the columns of the table `auctions`.
+    - ``scaled_bid``: the bid that rho scales, which is the second bid by default.
+    - ``uav_value``: zeta v_0, only if the UAV won.
 
     Args:
-        scenario: a shipped name, a path, or a `Scenario`.
-        duration: length of an episode, s; that of the scenario if None.
-        information: what an observation holds; that of the scenario, else ``public``, if None.
-        overrides: scenario fields by dotted key.
-        render_mode: None; a run is looked at afterwards.
+        scenario: name of a shipped scenario, path of a file, or a `Scenario`.
+        duration: length of an episode, s; None for the duration of the scenario.
+        information: what an observation shows; None for that of the scenario, else ``public``.
+        overrides: fields of the scenario by dotted key.
+        render_mode: only None is possible.
+
+    Attributes:
+        scenario: complete scenario.
+        duration: length of an episode, s.
+        information: what an observation shows.
+        grid: price scaling factors of the actions.
 
     Raises:
-        InputError: the scenario is wrong.
+        InputError: the scenario is wrong, or its recording cannot be read.
 
     Example:
         >>> env = gymnasium.make("simulator.environment:dmsb/Paper-v0", duration=50)
@@ -76,7 +86,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         size = len(MARKET_CONDITIONS) + VECTOR_BIDS
         self.observation_space = gymnasium.spaces.Box(0.0, LARGEST, (size,), np.float32)
         traffic = self.scenario.traffic
-        # Every world of a recording drives the same vehicles: the file is read once, not once per episode.
+        # All worlds of a recording have the same vehicles, so the file is read once and not once per episode.
         self._recording = recording_of(traffic) if traffic.kind == "recorded" else None
         self._simulation: Simulation | None = None
         self._auction: Auction | None = None
@@ -85,10 +95,18 @@ class Intersection(gymnasium.Env[Features, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Features, dict[str, Any]]:
-        """Begin another world: that of ``seed``, or the next one that the last seed leads to.
+        """Begin an episode in a new world.
+
+        Args:
+            seed: seed of a generator from which the seed of the world is drawn. With None the generator continues, so
+                that one seed fixes a sequence of episodes.
+            options: not used.
+
+        Returns:
+            The first observation, and ``info``.
 
         Raises:
-            RunError: the world asks for no price at all.
+            RunError: no auction of the world asks for a price.
         """
         super().reset(seed=seed)
         world = int(self.np_random.integers(2**31))
@@ -101,10 +119,20 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         return self._observe(self._auction), {"task": self._auction.task.id, "world": world}
 
     def step(self, action: np.int64 | int) -> tuple[Features, float, bool, bool, dict[str, Any]]:
-        """Settle the pending auction at an action of the price grid and go on to the next one."""
+        """Settle the pending auction, and go on to the next one that needs a price.
+
+        Args:
+            action: index into the price grid.
+
+        Returns:
+            Observation, reward, False, whether the episode is over, and ``info``.
+
+        Raises:
+            RuntimeError: the episode is over or has not begun.
+        """
         simulation, auction = self._simulation, self._auction
         if simulation is None or auction is None:
-            raise RuntimeError("the episode is over or has not begun: call reset()")
+            raise RuntimeError("the episode is over or has not begun; call reset()")
         rho = self.grid[int(action)]
         simulation.settle(rho)
         info = {
@@ -118,11 +146,13 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         if auction.winner == auction.uav:
             info["uav_value"] = auction.surplus
         self._auction = next(simulation, None)
+        # A run has no terminal state: its duration cuts it off, which Gymnasium calls truncated.
         ended = self._auction is None
         observation = self._last if self._auction is None else self._observe(self._auction)
         return observation, auction.surplus, False, ended, info
 
     def _observe(self, auction: Auction) -> Features:
+        """Return the observation of an auction."""
         self._last = np.clip(auction.observation.vector(), 0.0, LARGEST).astype(np.float32)
         return self._last
 

@@ -1,4 +1,4 @@
-"""One run from start to end: resolve everything once, drive the simulation, keep what it left."""
+"""One run from start to end: resolve everything once, drive the simulation, and collect its result."""
 
 from __future__ import annotations
 
@@ -31,25 +31,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PACKAGES = ("dmsb", "numpy", "pandas", "pyarrow", "pydantic", "simpy")
+"""Packages whose versions are recorded with a run."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run with everything resolved and checked: `run` needs nothing but time.
+    """A run with everything resolved and checked.
 
-    A plan can run any number of times. Each run has its own copy of policy and mechanism, as they were found.
+    A plan can run any number of times. Each run has its own copies of policy and mechanism, in their initial state.
 
     Attributes:
-        scenario: the complete scenario.
-        policy: the policy.
-        mechanism: who wins and what is paid.
+        scenario: complete scenario.
+        policy: policy in its initial state.
+        mechanism: mechanism in its initial state.
         information: what the policy may see.
-        seed: fixes everything that does not depend on prices.
+        seed: seed of everything that does not depend on prices.
         duration: length of the run, s.
-        warmup: the summary leaves out what is requested before this time, s.
-        recording: the trajectories of recorded traffic, None for other traffic.
-        frame: the trajectories as they were given, None if they come from the scenario's file.
-        hashes: SHA-256 of what the run depends on: scenario, data, code, weights.
+        warmup: time before which requests do not count in the summary, s.
+        recording: trajectories of recorded traffic; None for other traffic.
+        frame: trajectories as the user gave them; None if they come from the file of the scenario.
+        hashes: SHA-256 of everything on which the run depends: scenario, data, code and weights.
     """
 
     scenario: Scenario
@@ -64,7 +65,10 @@ class Plan:
     hashes: dict[str, Any]
 
     def with_seed(self, seed: int) -> Plan:
-        """Return the plan of the same run in the world of another seed.
+        """Return the plan of the run with another seed.
+
+        Args:
+            seed: the other seed.
 
         Raises:
             InputError: the seed is not a whole number >= 0.
@@ -73,35 +77,36 @@ class Plan:
         return dataclasses.replace(self, seed=seed)
 
     def simulation(self) -> Simulation:
-        """Return the simulation of this run, at its start."""
+        """Return a new simulation of this run, at its start."""
         mechanism = _own(self.mechanism, "mechanism")
         draws = Draws(self.seed)
         return Simulation(self.scenario, draws, self.duration, mechanism, self.information, self.recording)
 
     def new_policy(self) -> PricingPolicy:
-        """Return a copy of the policy that has been told that a run begins.
+        """Return a copy of the policy after its ``reset``.
 
         Raises:
-            RunError: its ``reset`` raised.
+            RunError: the ``reset`` of the policy raised an exception.
         """
         policy: PricingPolicy = _own(self.policy, "policy")
+        # A generator of its own: the numbers that a policy draws do not change the world.
         reset_policy(policy, self.scenario, Draws(self.seed).generator("policy"))
         return policy
 
     def run(self, progress: Callable[[float], None] | None = None) -> Result:
-        """Run it.
+        """Run the simulation to its end.
 
         Args:
-            progress: called with the simulated time, s, at every priced auction.
+            progress: function that is called with the simulated time, s, after every priced auction.
 
         Returns:
-            The run's tables and summary.
+            The result, with tables and summary.
 
         Warns:
-            EmptyMarketWarning: no auction asked for a price; the message says why.
+            EmptyMarketWarning: no auction asked for a price. The message says why.
 
         Raises:
-            RunError: the policy or mechanism failed while it ran.
+            RunError: the policy or the mechanism failed during the run.
         """
         begin, wall, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
         simulation = self.simulation()
@@ -127,6 +132,7 @@ class Plan:
         result = Result(self.scenario, run, {name: getattr(tables, name) for name in TABLES}, self.frame)
         reason = result.why_no_auction()
         if reason is not None:
+            # The warning points at the caller of `simulate`.
             warnings.warn(f"no auction asked for a price: {reason}", EmptyMarketWarning, stacklevel=3)
         return result
 
@@ -141,21 +147,24 @@ def plan(
     recording: pd.DataFrame | None = None,
     **overrides: Any,
 ) -> Plan:
-    """Resolve and check everything that a run needs, once.
+    """Resolve and check everything that a run needs.
 
     Args:
-        scenario: a shipped name, a path, or a `Scenario`.
-        policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or any object with ``price``, of
-            which deep copies are run.
-        seed: fixes everything that does not depend on prices; two policies with one seed meet the same requests.
-        duration: length of the run, s; that of the scenario if None.
-        warmup: the summary leaves out what is requested before this time, s.
-        mechanism: who wins and what is paid, by name or as an object; the policy's own, else ``msb``, if None.
-        recording: trajectories to drive instead of the scenario's file, in the columns of `Recording.from_frame`.
-        overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
+        scenario: name of a shipped scenario, path of a file, or a `Scenario`.
+        policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or any object with a method ``price``.
+            Runs use deep copies of an object.
+        seed: seed of everything that does not depend on prices. Two policies with one seed meet the same requests.
+        duration: length of the run, s; None for the duration of the scenario.
+        warmup: time before which requests do not count in the summary, s.
+        mechanism: mechanism by name or as an object; None for that of the policy, else ``msb``.
+        recording: trajectories that replace the file of the scenario, with the columns of `Recording.from_frame`.
+        overrides: fields of the scenario by dotted key, such as ``**{"stations.count": 7}``.
+
+    Returns:
+        The plan of the run.
 
     Raises:
-        InputError: scenario, policy, mechanism or one of the numbers is wrong; the message says what would be right.
+        InputError: scenario, policy, mechanism or one of the numbers is wrong. The message says what would be right.
 
     Example:
         >>> planned = plan("paper", "conditional", duration=5)
@@ -166,12 +175,12 @@ def plan(
     duration = scenario.duration_s if duration is None else duration
     check_times(seed, duration, warmup)
     if recording is not None and scenario.traffic.kind != "recorded":
-        raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded, so none can be given")
+        raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded; leave recording out")
     found = find_policy(policy)
     chosen = find_mechanism(mechanism_for(found, scenario, mechanism))
     information = information_for(found, scenario)
-    # What the run depends on is hashed before anything is read or run: a file that changes meanwhile is not recorded
-    # as if the run had used its new content.
+    # The hashes come before anything is read or run. If a file changes in between, the run must not be recorded as if
+    # it had used the new content.
     hashes = {
         "scenario_sha256": hashlib.sha256(scenario.model_dump_json().encode()).hexdigest(),
         "data_sha256": scenario.data_hashes() if recording is None else {},
@@ -186,7 +195,7 @@ def plan(
             frame = standard_frame(recording)
             hashes["data_sha256"] = {RECORDING_FILE: frame_hash(frame)}
             trajectories = Recording.from_frame(frame, max_gap_s=scenario.traffic.max_gap_s)
-    # Objects are copied now: what their owner does with them later does not change the plan.
+    # Objects are copied now, so that later changes by their owner do not change the plan.
     return Plan(
         scenario,
         _own(found, "policy"),
@@ -212,29 +221,29 @@ def simulate(
     progress: Callable[[float], None] | None = None,
     **overrides: Any,
 ) -> Result:
-    """Run a scenario under a pricing policy: ``plan(...).run(progress)``.
+    """Run a scenario under a pricing policy. It is short for ``plan(...).run(progress)``.
 
     Args:
-        scenario: a shipped name, a path, or a `Scenario`.
-        policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or any object with ``price``, of
-            which a deep copy is run.
-        seed: fixes everything that does not depend on prices; two policies with one seed meet the same requests.
-        duration: length of the run, s; that of the scenario if None.
-        warmup: the summary leaves out what is requested before this time, s.
-        mechanism: who wins and what is paid, by name or as an object; the policy's own, else ``msb``, if None.
-        recording: trajectories to drive instead of the scenario's file, in the columns of `Recording.from_frame`.
-        progress: called with the simulated time, s, at every priced auction.
-        overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
+        scenario: name of a shipped scenario, path of a file, or a `Scenario`.
+        policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or any object with a method ``price``.
+            The run uses a deep copy of an object.
+        seed: seed of everything that does not depend on prices. Two policies with one seed meet the same requests.
+        duration: length of the run, s; None for the duration of the scenario.
+        warmup: time before which requests do not count in the summary, s.
+        mechanism: mechanism by name or as an object; None for that of the policy, else ``msb``.
+        recording: trajectories that replace the file of the scenario, with the columns of `Recording.from_frame`.
+        progress: function that is called with the simulated time, s, after every priced auction.
+        overrides: fields of the scenario by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
-        The run's tables and summary.
+        The result, with tables and summary.
 
     Warns:
-        EmptyMarketWarning: no auction asked for a price; the message says why.
+        EmptyMarketWarning: no auction asked for a price. The message says why.
 
     Raises:
-        InputError: scenario, policy, mechanism or one of the numbers is wrong; the message says what would be right.
-        RunError: the policy or mechanism failed while it ran.
+        InputError: scenario, policy, mechanism or one of the numbers is wrong. The message says what would be right.
+        RunError: the policy or the mechanism failed during the run.
 
     Example:
         >>> bool(simulate("paper", policy="conditional", duration=5).auctions["winner_kind"].notna().all())
@@ -244,15 +253,15 @@ def simulate(
 
 
 def drive(simulation: Simulation, policy: PricingPolicy, progress: Callable[[float], None] | None = None) -> None:
-    """Let a policy price every auction of a simulation that asks for it.
+    """Let a policy price every auction of a simulation that needs a price.
 
     Args:
         simulation: a simulation at its start.
-        policy: a policy that has been reset.
-        progress: called with the simulated time, s, at every priced auction.
+        policy: a policy after its ``reset``.
+        progress: function that is called with the simulated time, s, after every priced auction.
 
     Raises:
-        RunError: the policy or mechanism failed.
+        RunError: the policy or the mechanism failed.
     """
     listen(simulation, policy)
     for auction in simulation:
@@ -262,11 +271,18 @@ def drive(simulation: Simulation, policy: PricingPolicy, progress: Callable[[flo
 
 
 def listen(simulation: Simulation, policy: PricingPolicy) -> None:
-    """Let a policy that has ``feedback`` hear the outcome of every auction that it prices."""
+    """Pass the outcome of every priced auction to the policy, if it has a method ``feedback``.
+
+    Args:
+        simulation: a simulation at its start.
+        policy: a policy after its ``reset``.
+    """
     if callable(getattr(policy, "feedback", None)):
         simulation.auctioneer.feedback = lambda outcome: give_feedback(policy, outcome)
 
 
 def _own(found: Any, what: str) -> Any:
+    """Return a deep copy of a policy or mechanism."""
+    # Two runs of one object must not share its state.
     with blamed(f"{what} {policy_label(found)}: a deep copy", PolicyError):
         return copy.deepcopy(found)

@@ -1,1 +1,1 @@
-"""The market: contracts, requests, mechanisms, the auctioneer and what it remembers."""
+"""The market: contracts, requests, mechanisms, the auctioneer and its records of past rounds."""

@@ -1,4 +1,4 @@
-"""One task's auction, from its request to its settlement."""
+"""The auction of one task, from its request to its settlement."""
 
 from __future__ import annotations
 
@@ -11,50 +11,52 @@ from simulator.model import BoolArray, FloatArray
 from simulator.providers.task import Task
 
 BID_FIELDS = ("bid", "value", "common_value", "match_value", "predicted_latency")
-"""Rows of an auction's book."""
+"""Rows of `Auction.book`."""
 
 TERMS = slice(BID_FIELDS.index("common_value"), BID_FIELDS.index("match_value") + 1)
-"""The rows of an auction's book that (9) and (10) average."""
+"""Rows of `Auction.book` that hold the means of (9) and (10)."""
 
 GROUND, UAV_WON, NOBODY = range(3)
 WINNER_KINDS = ("ground", "uav", "none")
-"""Kinds of winner, by code."""
+"""Names of the kinds of winner, by code."""
 
 
+# eq=False: a generated comparison would compare arrays, which have no single truth value.
 @dataclass(slots=True, eq=False)
 class Auction:
-    """One task's auction.
+    """The auction of one task.
 
     Attributes:
-        task: the task.
-        situation: what the task meets at every provider.
-        finish: when each stage of each provider would be done with it, s, shape (4, 2, providers).
-        public: what everybody can predict for a task of 30 MB, s, shape (providers,).
-        book: the rows of `BID_FIELDS`: bid, true value, common value c_n of (9), match value m_n of (10), and the
-            provider's own prediction of the latency, s; shape (5, providers).
-        bid: bids, the row of the book; a UAV bids what its last report says, shape (providers,).
-        value: true values v_n of (11), the row of the book, shape (providers,).
-        invited: who was invited, shape (providers,).
-        ranking: invited stations by descending bid; among equal bids the lower id goes first.
-        bids: their bids, in the order of `ranking`.
-        ground_bidders: the number of invited stations.
-        top_bid: the highest ground bid, NaN without one.
-        second_bid: the second-highest ground bid, NaN without one.
-        uav: id of the UAV that takes the task if no station wins, -1 for none.
-        uav_bid: the bid of that UAV, NaN without one.
-        uav_value: the true value of that UAV, NaN without one.
-        top_value: highest true value among the invited stations, NaN without one.
-        contract: the contract bid of (13); the UAV's own bid while there is none.
-        contract_bid: `contract` where a UAV was invited, else NaN.
+        task: the task on offer.
+        situation: stage times, accuracies and coverage of the task at every provider.
+        finish: times at which each stage of each provider would finish a task, s, shape (4, 2, providers). Index 0 of
+            the second axis is the task on offer, index 1 the public task of 30 MB.
+        public: public prediction of the latency of a task of 30 MB, s, shape (providers,).
+        book: rows in the order of `BID_FIELDS`, shape (5, providers): bid; true value v_n of (11); common value c_n of
+            (9), 1/s; match value m_n of (10); the provider's own prediction of the latency, s.
+        bid: bids, the first row of `book`, shape (providers,).
+        value: true values v_n, the second row of `book`, shape (providers,).
+        invited: which providers are invited, shape (providers,).
+        ranking: ids of the invited stations by descending bid; of equal bids the lower id comes first.
+        bids: bids of the invited stations in the order of `ranking`.
+        ground_bidders: number of invited stations.
+        top_bid: highest ground bid; NaN without one.
+        second_bid: second-highest ground bid; NaN without one.
+        uav: id of the UAV that gets the task if no station wins; -1 for none.
+        uav_bid: bid of that UAV; NaN without one.
+        uav_value: true value v_0 of that UAV, without zeta; NaN without one.
+        top_value: highest true value of the invited stations; NaN without one.
+        contract: contract bid of (13); the UAV's own bid while there are too few rounds for (13).
+        contract_bid: equal to `contract` where a UAV is invited; NaN without one.
         market: public market conditions, shape (len(MARKET_CONDITIONS),).
-        observation: what the policy may see.
-        asked: whether a price is wanted.
-        rho: the price scaling factor, NaN where none was asked for.
-        winner: id of the winner, -1 for nobody.
+        observation: observation for the policy; unset where no price is asked for.
+        asked: whether a price is asked for: two or more ground bidders and a UAV.
+        rho: price scaling factor; NaN where none is asked for.
+        winner: id of the winner; -1 for nobody.
         winner_kind: code of the kind of winner, an index into `WINNER_KINDS`.
-        payment: what the winner pays.
-        surplus: the winner's value, a UAV's weighted with zeta.
-        best_surplus: the highest surplus that any invited provider would have had; 0 if nobody was invited.
+        payment: payment of the winner.
+        surplus: value of the winner: v_n of a station, zeta v_0 of a UAV; 0 for nobody.
+        best_surplus: highest surplus that any invited provider would have had; 0 if nobody was invited.
     """
 
     task: Task
@@ -87,4 +89,5 @@ class Auction:
     best_surplus: float = 0.0
 
     def __post_init__(self) -> None:
+        # Views, not copies: the auctioneer fills the book after the auction has been made.
         self.bid, self.value = self.book[0], self.book[1]

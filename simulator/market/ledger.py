@@ -1,4 +1,8 @@
-"""The books of a junction: audited match values, the UAV's reports, and the contract bid from settled rounds."""
+"""What a platform and its providers remember of past rounds.
+
+The platform keeps audited match values, the bids that UAVs reported, and the contract bid (13). A match value is
+audited when the result of the task has reached the vehicle: the platform then knows its accuracy.
+"""
 
 from __future__ import annotations
 
@@ -22,26 +26,28 @@ from simulator.providers.task import Task
 from simulator.scenario.scenario import Scenario
 
 FIRST_CONTRACT_ROUNDS = 100
-"""Settled rounds before there is a contract bid."""
+"""Settled rounds that (13) needs. Until then the UAV's own bid takes the place of the contract bid."""
 
+# (13) sorts all kept rounds, up to 100,000 by default. That is too slow for every settlement.
 CONTRACT_RENEWAL = 0.02
-"""The contract bid is computed anew whenever this share of its rounds is new."""
+"""Share of new rounds at which the contract bid is computed again."""
 
+# Without a prior, a public mean would not exist before the first audit and would jump at the next few.
 PRIOR_AUDITS = 10.0
-"""Weight of a provider's expected match value before its first audit, in audits."""
+"""Weight of a provider's expected match value in its mean, as a number of audits."""
 
 
 class RunningLedger:
-    """What a platform learns from its own past.
+    """The ledger of a world with places, which learns from the tasks and rounds of the run.
 
     Args:
-        env: the SimPy environment; every UAV reports in a process of its own.
-        scenario: weights, history length, report interval.
-        fleet: the providers.
-        equipment: their equipment, for a UAV's first bid.
-        radio: the radio map, for a UAV's first bid.
-        draws: the randomness of the run.
-        on_report: called with (UAV, its new bid) at each report.
+        env: SimPy environment. Each UAV reports in a process of its own.
+        scenario: scenario with the weights, the history length and the report interval.
+        fleet: providers.
+        equipment: equipment of the providers, for the first bid of a UAV.
+        radio: radio map, for the first bid of a UAV.
+        draws: randomness of the run.
+        on_report: function that is called with (id of the UAV, its new bid) at each report.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class RunningLedger:
     ) -> None:
         market = scenario.market
         self._market = market
+        # The mean of a separate draw: the expected match values do not depend on the requests of the run.
         expected = draw_requests(scenario, fleet, draws.stream("calibration"), 4096).match.mean(axis=0)
         self._match_sum = (PRIOR_AUDITS * expected).tolist()
         self._match_count = [PRIOR_AUDITS] * fleet.size
@@ -69,6 +76,7 @@ class RunningLedger:
         self._renew_at = FIRST_CONTRACT_ROUNDS
         self._contract: float | None = None
         for uav in range(fleet.uavs):
+            # A UAV that has served nothing yet bids on a nominal task.
             self._served[uav].append((_nominal_common(scenario, fleet, equipment, radio, uav), float(expected[uav])))
             env.process(self._report(env, scenario.uavs.report_s, uav, on_report))
             self._renew_bid(uav)
@@ -76,24 +84,34 @@ class RunningLedger:
     def _report(
         self, env: simpy.Environment, every_s: float, uav: int, on_report: Callable[[int, float], None]
     ) -> Generator[simpy.Event, None, None]:
+        """Renew the bid of a UAV at time 0 and then once per report interval."""
         while True:
             self._renew_bid(uav)
             on_report(uav, self._uav_bid[uav])
             yield env.timeout(every_s)
 
     def _renew_bid(self, uav: int) -> None:
-        """Mean demand (1) times the means of (9) and (10) over the UAV's own last T tasks."""
+        """Set the bid of a UAV: E[demand] = 1, times the means of (9) and (10) over its last T tasks."""
         served = self._served[uav]
         common = sum(entry[0] for entry in served) / len(served)
         match = sum(entry[1] for entry in served) / len(served)
         self._uav_bid[uav] = common * match
 
     def uav_bid(self, uav: int) -> float:
-        """What a UAV bids since its last report."""
+        """Return the bid of a UAV as of its last report."""
         return self._uav_bid[uav]
 
     def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float, float]:
-        """Mean audited match values of three providers, NaN where the id is -1, and of all ground stations."""
+        """Return mean audited match values.
+
+        Args:
+            uav: id of a UAV; -1 for none.
+            best: id of a station; -1 for none.
+            second: id of another station; -1 for none.
+
+        Returns:
+            The means of the three providers, NaN for -1, and the mean of all ground stations.
+        """
         sums, counts = self._match_sum, self._match_count
         return (
             sums[uav] / counts[uav] if uav >= 0 else math.nan,
@@ -103,11 +121,20 @@ class RunningLedger:
         )
 
     def contract_bid(self) -> float | None:
-        """The contract bid of (13) over the last settled rounds, None before the first hundred."""
+        """Return the contract bid of (13) over the last settled rounds.
+
+        It is None until `FIRST_CONTRACT_ROUNDS` rounds have settled.
+        """
         return self._contract
 
     def settled(self, uav_value: float, top_value: float) -> None:
-        """Take in the true values of a priced round; now and then the contract bid is computed anew."""
+        """Add the true values of a priced round, and compute the contract bid again when it is due.
+
+        Args:
+            uav_value: true value v_0 of the UAV, without zeta.
+            top_value: highest true value of the invited stations.
+        """
+        # A ring buffer: the order of the rounds plays no part in (13).
         size = self._rounds.shape[1]
         self._rounds[:, self._settled % size] = uav_value, top_value
         self._settled += 1
@@ -117,7 +144,13 @@ class RunningLedger:
             self._renew_at = self._settled + max(1, int(CONTRACT_RENEWAL * kept.shape[1]))
 
     def served(self, task: Task, delivered: bool) -> None:
-        """A delivered result is audited; a UAV reports of what it served, delivered or not."""
+        """Add a task that its provider has served.
+
+        Args:
+            task: task that has passed its last stage.
+            delivered: whether the result reached the vehicle in time.
+        """
+        # The platform can audit only a delivered result. A UAV knows every task that it served.
         if delivered:
             self._match_sum[task.provider] += task.match
             self._match_count[task.provider] += 1.0
@@ -130,7 +163,11 @@ class RunningLedger:
 
 
 def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: Radio, uav: int) -> float:
-    """Common value of a 30 MB task with nobody before it, half-way out in the UAV's footprint."""
+    """Return the common value omega_1 / T of a nominal task at a UAV.
+
+    The task has 30 MB, the mean GPU work and the mean power. It meets empty queues and no fading, half a radius away
+    from the UAV.
+    """
     x, y = float(fleet.x[uav] + 0.5 * fleet.radius_m[uav]), float(fleet.y[uav])
     kinds = scenario.tasks.kinds.values()
     gpu_per_bit = sum(kind.share * kind.gpu_per_bit for kind in kinds) / sum(kind.share for kind in kinds)
@@ -140,39 +177,58 @@ def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radi
 
 
 class Ledger(Protocol):
-    """What the auctioneer keeps from past rounds; in `rounds` a calibration draw stands in for them."""
+    """The records that the auctioneer uses.
+
+    `RunningLedger` fills them from the run. In `rounds` a calibration draw takes their place.
+    """
 
     def uav_bid(self, uav: int) -> float:
-        """What a UAV bids since its last report."""
+        """Return the bid of a UAV as of its last report."""
         ...
 
     def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float, float]:
-        """Mean audited match values of a UAV, of two stations that cover a vehicle, and of all ground stations."""
+        """Return mean audited match values of a UAV, of two stations, and of all ground stations.
+
+        Args:
+            uav: id of a UAV that covers the vehicle; -1 for none.
+            best: id of the covering station with the shortest predicted latency; -1 for none.
+            second: id of the covering station with the second-shortest predicted latency; -1 for none.
+        """
         ...
 
     def contract_bid(self) -> float | None:
-        """The contract bid of (13), None while there are too few rounds for it."""
+        """Return the contract bid of (13); None while there are too few rounds for it."""
         ...
 
     def settled(self, uav_value: float, top_value: float) -> None:
-        """Take in the true values of a priced round that has settled."""
+        """Add the true values of a priced round that has settled.
+
+        Args:
+            uav_value: true value v_0 of the UAV, without zeta.
+            top_value: highest true value of the invited stations.
+        """
         ...
 
     def served(self, task: Task, delivered: bool) -> None:
-        """Take in a task that its provider has served, and whether the result reached the vehicle in time."""
+        """Add a task that its provider has served.
+
+        Args:
+            task: task that has passed its last stage.
+            delivered: whether the result reached the vehicle in time.
+        """
         ...
 
 
 class History:
-    """What providers remember of the tasks that they served: the last T - 1 of each, for the means of (9) and (10).
+    """The last T - 1 tasks that each provider served, for the means of (9) and (10).
 
     Args:
-        providers: how many providers there are.
-        length: T, the entry of the task at hand included.
+        providers: number of providers.
+        length: T, which counts the task at hand too.
 
     Attributes:
-        entries: entries kept and the one at hand, shape (providers,).
-        sums: sums of the kept common terms and of the kept match terms, shape (2, providers).
+        entries: number of kept tasks plus 1 for the task at hand, shape (providers,).
+        sums: sums of the kept common terms (9) and of the kept match terms (10), shape (2, providers).
     """
 
     def __init__(self, providers: int, length: int) -> None:
@@ -182,11 +238,18 @@ class History:
         self._match: list[deque[float]] = [deque(maxlen=length - 1) for _ in range(providers)]
 
     def add(self, provider: int, common: float, match: float) -> None:
-        """Take in a task that the provider has served."""
+        """Add a task that a provider has served.
+
+        Args:
+            provider: id of the provider.
+            common: term omega_1 / T of (9), 1/s.
+            match: term omega_2 / (1 - R)^beta of (10).
+        """
         commons, matches = self._common[provider], self._match[provider]
         if not commons.maxlen:
-            return  # T = 1: nobody remembers anything
+            return  # T = 1: only the task at hand counts
         commons.append(common)
         matches.append(match)
         self.entries[provider] = len(commons) + 1
+        # Summed again each time: adding the new and subtracting the old would accumulate rounding errors.
         self.sums[:, provider] = sum(commons), sum(matches)

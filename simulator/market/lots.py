@@ -1,4 +1,4 @@
-"""What the market is told when a task is requested, whatever the kind of world it comes from."""
+"""The request that a world passes to the market. It has one form for all kinds of world."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from simulator.providers.attachment import Coverage
 from simulator.providers.task import Task
 
 REFERENCE_MB = 30.0
-"""Size of the task that public predictions speak of, MB."""
+"""Size of the task that public predictions are made for, MB."""
 
 
 class Situation(NamedTuple):
-    """A task and what it meets at every provider.
+    """A requested task, with its stage times, accuracies and coverage at every provider.
 
     Attributes:
         task: the task.
-        station_left: id of the station whose coverage the vehicle leaves, -1 for none.
-        times: stage times, s, shape (4, 2, providers): those of the task, and the public ones of 30 MB.
-        accuracy: accuracy of each provider, shape (providers,).
-        match: match value of that accuracy, shape (providers,).
-        covered: which providers cover the vehicle now, shape (providers,).
-        dwell_s: how long each is expected to cover it still, s, shape (providers,).
-        coverage: how long each will really cover the vehicle; None where all do forever.
+        station_left: id of the station whose coverage the vehicle leaves; -1 for none.
+        times: stage times, s, shape (4, 2, providers). Index 0 of the second axis is the task, index 1 the public task
+            of 30 MB.
+        accuracy: accuracy R of the task at each provider, shape (providers,).
+        match: match term omega_2 / (1 - R)^beta of that accuracy, shape (providers,).
+        covered: which providers cover the vehicle now and are not out, shape (providers,).
+        dwell_s: time for which each provider is expected to cover the vehicle from now on, s, shape (providers,).
+        coverage: time until which each provider really covers the vehicle; None where all cover it forever.
     """
 
     task: Task

@@ -1,4 +1,4 @@
-"""Policies and mechanisms by name: entry points, ``file.py:Class``, or objects."""
+"""Finding policies and mechanisms: by the name of an entry point, as ``file.py:Class``, or as objects."""
 
 from __future__ import annotations
 
@@ -22,28 +22,33 @@ MECHANISM_GROUP = "dmsb.mechanisms"
 
 
 def known_policies() -> dict[str, EntryPoint]:
-    """The policies that are installed, by name."""
+    """Return the entry points of the installed policies, by name."""
     return {entry.name: entry for entry in sorted(entry_points(group=POLICY_GROUP))}
 
 
 def known_mechanisms() -> dict[str, EntryPoint]:
-    """The mechanisms that are installed, by name."""
+    """Return the entry points of the installed mechanisms, by name."""
     return {entry.name: entry for entry in sorted(entry_points(group=MECHANISM_GROUP))}
 
 
 def find_policy(policy: str | PricingPolicy) -> PricingPolicy:
-    """A policy from ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]`` or ``path.py:Class[:k=v]``; an object is returned as it is.
+    """Return the policy that a text names, or a policy object unchanged.
+
+    Args:
+        policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or an object.
 
     Raises:
-        PolicyError: there is none of that name, its arguments do not fit, or it has no ``price``.
+        PolicyError: no policy has this name, its arguments do not fit, or it has no method ``price``.
     """
     found = _build(policy, "policy", known_policies()) if isinstance(policy, str) else policy
     if isinstance(found, type):
         raise PolicyError(f"policy {found.__name__} is a class; give an instance, {found.__name__}()")
     if not callable(getattr(found, "price", None)):
         raise PolicyError(f"policy {policy_label(policy)} has no method price(observation)")
+    # Both may be properties of the user's class, so reading them may raise anything.
     with blamed(f"policy {policy_label(policy)}: its attribute information or mechanism", PolicyError):
         information, _ = getattr(found, "information", None), getattr(found, "mechanism", None)
+    # The type comes first: `in` compares, and an array compares element by element.
     if information is not None and not (isinstance(information, str) and information in INFORMATION):
         offer = nearest(str(information), INFORMATION)
         raise PolicyError(f"policy {policy_label(policy)} declares information = {shown(information)}; {offer}")
@@ -51,10 +56,13 @@ def find_policy(policy: str | PricingPolicy) -> PricingPolicy:
 
 
 def find_mechanism(mechanism: str | Mechanism) -> Mechanism:
-    """A mechanism, found as a policy is.
+    """Return the mechanism that a text names, or a mechanism object unchanged.
+
+    Args:
+        mechanism: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or an object.
 
     Raises:
-        PolicyError: there is none of that name, its arguments do not fit, or it has no ``settle``.
+        PolicyError: no mechanism has this name, its arguments do not fit, or it has no method ``settle``.
     """
     found = _build(mechanism, "mechanism", known_mechanisms()) if isinstance(mechanism, str) else mechanism
     if isinstance(found, type) or not callable(getattr(found, "settle", None)):
@@ -63,6 +71,13 @@ def find_mechanism(mechanism: str | Mechanism) -> Mechanism:
 
 
 def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
+    """Make the object that a text names.
+
+    Args:
+        spec: the text.
+        what: ``policy`` or ``mechanism``, for messages.
+        known: installed entry points by name.
+    """
     head, _, rest = spec.partition(":")
     if head.endswith(".py"):
         class_name, _, rest = rest.partition(":")
@@ -77,6 +92,7 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
     for position, argument in enumerate(arguments):
         key, equals, text = argument.partition("=")
         if not equals:
+            # Only the first argument may leave its name out, as in constant:1.3.
             if position or not parameters:
                 raise PolicyError(f"{what} '{spec}': '{argument}' must be key=value; {_takes(parameters)}")
             key, text = parameters[0], argument
@@ -87,20 +103,21 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
         found = maker(**values)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:
+    except BaseException as error:  # whatever a user's constructor raises, sys.exit() included
         raise PolicyError(f"{what} '{spec}': {error or type(error).__name__}") from error
     _name(found, spec)
     return found
 
 
 _FILES: dict[tuple[Path, str], ModuleType] = {}
-"""Modules of policy and mechanism files by path and SHA-256, so that a file is executed once per process."""
+"""Modules of executed files, by path and SHA-256. A file is executed once per process."""
 
 _HASHES: dict[str, str] = {}
-"""SHA-256 of each file that a class was loaded from, by the path as it was given."""
+"""SHA-256 of each executed file, by the path as the user gave it."""
 
 
 def _class_from_file(path: Path, class_name: str, what: str, spec: str) -> Any:
+    """Return a class from a Python file."""
     if not class_name:
         raise PolicyError(f"{what} '{spec}': name the class, as in {path}:MyPolicy")
     module = _module(path, what, spec)
@@ -113,7 +130,7 @@ def _class_from_file(path: Path, class_name: str, what: str, spec: str) -> Any:
 
 
 def _module(path: Path, what: str, spec: str) -> ModuleType:
-    """Execute a file, unless this content of it has been executed already."""
+    """Return the module of a file. Execute the file unless this content has been executed already."""
     try:
         source = path.read_bytes() if path.is_file() else None
     except OSError as error:
@@ -123,42 +140,53 @@ def _module(path: Path, what: str, spec: str) -> ModuleType:
     digest = hashlib.sha256(source).hexdigest()
     module = _FILES.get((path.resolve(), digest))
     if module is None:
-        module = ModuleType(f"dmsb_plugin_{path.stem}")  # a private name: no installed module is taken for it
+        # A private name: an installed module with the name of the file is not replaced.
+        module = ModuleType(f"dmsb_plugin_{path.stem}")
         module.__file__ = str(path)
         try:
-            # What is executed is what was hashed, whatever happens to the file in between.
+            # The bytes that were hashed are executed: the file may change in between.
             exec(compile(source, str(path), "exec"), module.__dict__)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
-            raise PolicyError(f"{what} '{spec}': {path} does not import: {type(error).__name__}: {error}") from error
+        except BaseException as error:  # whatever a user's file raises, sys.exit() included
+            raise PolicyError(f"{what} '{spec}': {path} cannot be imported: {type(error).__name__}: {error}") from error
         _FILES[path.resolve(), digest] = module
     _HASHES[str(path)] = digest
     return module
 
 
 def _parameters(maker: Any) -> list[str]:
+    """Return the names of the parameters that can be given as key=value."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [name for name, parameter in inspect.signature(maker).parameters.items() if parameter.kind in kinds]
 
 
 def _takes(parameters: list[str]) -> str:
+    """Return the clause of a message that lists the parameters."""
     return f"it takes {', '.join(parameters)}" if parameters else "it takes no parameter"
 
 
 def _hints(maker: Any) -> dict[str, Any]:
-    """What a maker's parameters are declared to be; nothing where the declarations cannot be read."""
+    """Return the declared types of the parameters of a class or function; none where they cannot be read."""
     try:
+        # The static look-up runs none of the user's code.
         return get_type_hints(inspect.getattr_static(maker, "__init__") if isinstance(maker, type) else maker)
     except Exception:
         return {}
 
 
 def _value(text: str, hint: Any, place: str) -> Any:
-    """An argument of the command line as what the parameter is declared to be: text as it stands, all else as YAML."""
+    """Return an argument of the command line as the declared type of its parameter.
+
+    Args:
+        text: the argument. It stays text if the type is ``str``, and is read as YAML otherwise.
+        hint: declared type of the parameter; None if there is none.
+        place: place for messages.
+    """
     if hint is str or str in get_args(hint):
         return text
     try:
+        # YAML writes infinity as .inf and reads inf as text.
         value = float(text) if text in ("inf", "nan") else read_value(text, place)
     except ScenarioError:
         raise PolicyError(f"{place}: '{text}' cannot be read as a value") from None
@@ -168,20 +196,29 @@ def _value(text: str, hint: Any, place: str) -> Any:
         wanted = error.errors(include_url=False)[0]["msg"].replace("Input should", "must")
         raise PolicyError(f"{place} {wanted}, not {shown(value)}") from None
     except Exception:
-        return value  # declared to be something that no text is
+        return value  # pydantic cannot check this type, as for a class of the user's own
 
 
 def code_hashes(*found: object) -> dict[str, str]:
-    """Return the SHA-256 of each file that a policy or mechanism was loaded from, by path, as it was executed."""
+    """Return the SHA-256 of each file from which a policy or mechanism was loaded, by path.
+
+    Args:
+        found: policies and mechanisms. Those that are not from a file are left out.
+    """
     files = (str(Path(str(getattr(one, "spec", "")).partition(":")[0])) for one in found)
     return {file: _HASHES[file] for file in files if file in _HASHES}
 
 
 def mechanism_for(policy: PricingPolicy, scenario: Scenario, mechanism: str | Mechanism | None) -> str | Mechanism:
-    """Return the mechanism that a run has: what is asked for, else what the policy brings, else ``msb``.
+    """Return the mechanism of a run: the requested one, else that of the policy, else ``msb``.
+
+    Args:
+        policy: policy of the run.
+        scenario: scenario of the run, whose ``market.mechanism`` counts as a request.
+        mechanism: requested mechanism; None to take that of the scenario.
 
     Raises:
-        PolicyError: a mechanism is asked for although the policy brings its own.
+        PolicyError: a mechanism is requested although the policy brings its own.
     """
     asked = scenario.market.mechanism if mechanism is None else mechanism
     declared = getattr(policy, "mechanism", None)
@@ -196,8 +233,12 @@ def mechanism_for(policy: PricingPolicy, scenario: Scenario, mechanism: str | Me
 def information_for(policy: PricingPolicy, scenario: Scenario) -> Information:
     """Return what a policy may see in a run: what it declares, else what the scenario says, else ``public``.
 
+    Args:
+        policy: policy of the run.
+        scenario: scenario of the run.
+
     Raises:
-        PolicyError: the scenario contradicts what the policy declares.
+        PolicyError: the scenario says something else than the policy declares.
     """
     own, given = information_of(policy), scenario.market.information
     if own is not None and given is not None and own != given:
@@ -209,8 +250,8 @@ def information_for(policy: PricingPolicy, scenario: Scenario) -> Information:
 
 
 def _name(found: Any, spec: str) -> None:
-    """Remember what the object was found by, where it can hold it: messages and tables then say it."""
+    """Store the text that named an object on the object, for messages and tables."""
     try:
         found.spec = spec
-    except AttributeError:
+    except AttributeError:  # a class with __slots__, or a frozen one
         return

@@ -1,1 +1,1 @@
-"""Ground stations and UAVs: who they are, what covers a place, radio, queues, outages."""
+"""Ground stations and UAVs: their places, equipment, coverage, radio, queues and outages."""

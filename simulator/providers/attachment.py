@@ -1,4 +1,4 @@
-"""Which station a vehicle's radio is attached to, and how long a provider covers the vehicle."""
+"""The station to which a vehicle's radio is attached, and the time for which a provider covers the vehicle."""
 
 from __future__ import annotations
 
@@ -11,29 +11,49 @@ from simulator.providers.fleet import Fleet
 
 
 class Coverage(Protocol):
-    """How long each provider covers a vehicle from a moment on; no bidder and no price looks into it."""
+    """The time until which each provider really covers a vehicle, from a given moment on.
+
+    No bidder and no price may look at it: it is the vehicle's future.
+    """
 
     def end(self, provider: int) -> float:
-        """When the provider, which covered the vehicle at that moment, ceases to, s; `inf` if that is not known yet."""
+        """Return the time at which a provider that covered the vehicle stops covering it, s.
+
+        Args:
+            provider: id of the provider.
+
+        Returns:
+            The time, or `inf` if it is not known yet.
+        """
         ...
 
 
 class KnownCoverage(NamedTuple):
-    """The coverage of a vehicle whose whole way is known.
+    """The coverage of a vehicle whose complete trajectory is known.
 
     Attributes:
-        ends: when each provider ceases to cover it, s, by id; what covers nothing has any time before now.
+        ends: times at which each provider stops covering the vehicle, s, by id. A provider that does not cover the
+            vehicle has a time in the past.
     """
 
     ends: list[float]
 
     def end(self, provider: int) -> float:
-        """When the provider ceases to cover the vehicle, s."""
+        """Return the time at which a provider stops covering the vehicle, s.
+
+        Args:
+            provider: id of the provider.
+        """
         return self.ends[provider]
 
 
 def end_of_span(spans: list[tuple[float, float]], at: float) -> float:
-    """Where the span that holds a point ends; -inf if none does."""
+    """Return the end of the span that contains a point; -inf if no span does.
+
+    Args:
+        spans: disjoint spans (begin, end). The end does not belong to a span.
+        at: the point.
+    """
     for begin, end in spans:
         if begin <= at < end:
             return end
@@ -48,21 +68,22 @@ def departures(
     end: float,
     station: int = -1,
 ) -> tuple[list[tuple[float, int]], int]:
-    """Every point of an axis at which a vehicle leaves the coverage of the station that it is attached to.
+    """Return every point of an axis at which a vehicle leaves the coverage of its station.
 
-    The radio attaches to the nearest station that covers the vehicle and stays until the distance exceeds that
-    station's radius; then to the nearest that covers it there, or the first that covers it again.
+    The axis is time, or metres along the way of the vehicle. The radio attaches to the nearest station that covers the
+    vehicle. It stays attached until the distance exceeds the radius of that station. Then it attaches to the nearest
+    station that covers the vehicle at that point. If no station does, it attaches to the next one that will.
 
     Args:
-        spans: where each provider covers the vehicle, by time or by metres of its way.
-        fleet: the providers.
-        place: where the vehicle is at a point of the axis, m.
-        begin: the point at which it comes.
-        end: the point up to which its way is known; leaving a coverage there is left to what comes after.
-        station: the station that it is attached to when it comes, -1 for none.
+        spans: spans of the axis in which each provider covers the vehicle.
+        fleet: providers.
+        place: function from a point of the axis to the place of the vehicle, m east and m north.
+        begin: first point of the way.
+        end: last known point of the way. A coverage that lasts up to this point does not count as left.
+        station: id of the station to which the radio is attached at the start; -1 for none.
 
     Returns:
-        The departures, (point, id of the station that it leaves), and the station it is attached to at the end.
+        The departures, each a point and the id of the station. Then the id of the station at the end, -1 for none.
     """
     stations = range(fleet.uavs, fleet.size)
     found: list[tuple[float, int]] = []
@@ -71,6 +92,7 @@ def departures(
         if station < 0:
             covering = [other for other in stations if end_of_span(spans[other], now) > now]
             if not covering:
+                # Nobody covers the vehicle here. Go to the next point at which a station begins to.
                 now = min((into for other in stations for into, _ in spans[other] if into > now), default=math.inf)
                 if now >= end:
                     return found, -1
@@ -78,6 +100,7 @@ def departures(
             x, y = place(now)
             distance = {other: math.hypot(fleet.x[other] - x, fleet.y[other] - y) for other in covering}
             station = min(covering, key=distance.__getitem__)
+        # -inf if the vehicle comes attached to a station that does not cover its first point: it leaves at once.
         out = end_of_span(spans[station], now)
         if out >= end:
             return found, station

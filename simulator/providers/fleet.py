@@ -1,4 +1,4 @@
-"""All providers of a world side by side: ids, places, coverage, equipment and bid factors as arrays."""
+"""All providers of a world as arrays: ids, places, coverage, equipment and bid factors."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from simulator.scenario.providers import Place, Providers
 from simulator.scenario.scenario import Scenario
 
 EQUIPMENT = ("uplink_mhz", "downlink_mhz", "power_units", "gpu_units", "cpu_units")
+"""Fields of the scenario that describe equipment. Each is a span from which a value is drawn."""
 
 
 class Equipment(NamedTuple):
-    """What providers send and compute with, in the scenario's units.
+    """The radio and computing equipment of providers.
 
     Attributes:
-        bandwidth_mhz: uplink and downlink bandwidth, MHz, shape (2, ..., providers).
-        power_units: transmit power, units of 100 mW, shape (..., providers).
-        gpu_units: GPU speed, 1e9 /s, shape (..., providers).
-        cpu_units: CPU speed, 1e9 bit/s, shape (..., providers).
+        bandwidth_mhz: uplink bandwidth B^u and downlink bandwidth B^d, MHz, shape (2, ..., providers).
+        power_units: transmit power p^d, units of 100 mW, shape (..., providers).
+        gpu_units: GPU speed f^g, 1e9 /s, shape (..., providers).
+        cpu_units: CPU speed f^c, 1e9 bit/s, shape (..., providers).
     """
 
     bandwidth_mhz: FloatArray
@@ -32,20 +33,20 @@ class Equipment(NamedTuple):
 
 
 class Fleet:
-    """The providers by id: UAVs 0..U-1, ground stations after.
+    """All providers by id. The U UAVs have the ids 0 to U-1, the ground stations the ids from U on.
 
     Args:
-        scenario: the scenario that lists them.
+        scenario: scenario that lists the providers.
 
     Attributes:
-        uavs: number of UAVs.
+        uavs: number U of UAVs.
         size: number of providers.
-        names: their names.
-        is_uav: which of them are UAVs, shape (providers,).
-        x: position, m east, shape (providers,).
-        y: position, m north, shape (providers,).
-        radius_m: coverage radius on the ground, m, shape (providers,).
-        bid_factor: what each multiplies its value with when it bids, shape (providers,).
+        names: names of the providers.
+        is_uav: which providers are UAVs, shape (providers,).
+        x: positions, m east, shape (providers,).
+        y: positions, m north, shape (providers,).
+        radius_m: coverage radii on the ground, m, shape (providers,).
+        bid_factor: ratios of bid to value, 1 for a truthful provider, shape (providers,).
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -65,7 +66,17 @@ class Fleet:
             self._low[field], self._high[field] = spans[:, 0], spans[:, 1]
 
     def draw_equipment(self, draw: Stream, shape: tuple[int, ...] = ()) -> Equipment:
-        """Equipment drawn uniformly from the scenario's spans, for each element of a shape."""
+        """Draw equipment uniformly from the spans of the scenario.
+
+        Args:
+            draw: source of one generator per quantity.
+            shape: shape of the draw for each provider; () for one value.
+
+        Returns:
+            Equipment, fields of shape (*shape, providers).
+        """
+        # Providers come first in each draw and UAVs have a generator of their own: one more provider does not change
+        # the numbers of the others.
         count = {"uav": self.uavs, "station": self.size - self.uavs}
         uplink, downlink, *others = (
             self._low[field]
@@ -77,11 +88,19 @@ class Fleet:
 
 
 def by_provider(parts: list[FloatArray]) -> FloatArray:
-    """Arrays (UAVs, ...) and (stations, ...) as one with the providers on its last axis."""
+    """Join arrays of UAVs and of stations, and move the providers to the last axis.
+
+    Args:
+        parts: arrays of shape (UAVs, ...) and (stations, ...).
+
+    Returns:
+        One array of shape (..., providers).
+    """
     return np.ascontiguousarray(np.moveaxis(np.concatenate(parts), 0, -1))
 
 
 def _places(providers: Providers) -> list[tuple[float, float, float]]:
+    """Return position and coverage radius of each provider of a kind: m east, m north, m."""
     if providers.placed is not None:
         return [(place.x, place.y, place.radius_m or providers.radius_m) for place in providers.placed]
     count, (center_x, center_y) = providers.total(), providers.center
@@ -97,6 +116,7 @@ def _places(providers: Providers) -> list[tuple[float, float, float]]:
 
 
 def _spans(providers: Providers, field: str) -> list[tuple[float, float]]:
+    """Return the span of a field for each provider of a kind: its own, else that of its kind."""
     of_kind = getattr(providers, field)
     places: tuple[Place | None, ...] = providers.placed or (None,) * providers.total()
     return [getattr(place, field) or of_kind if place is not None else of_kind for place in places]

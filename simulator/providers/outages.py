@@ -1,4 +1,4 @@
-"""Outages: providers that fail and are repaired, or are away by plan, such as a UAV that swaps its battery."""
+"""Outages: failures with repair, and planned absences such as a battery swap of a UAV."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from simulator.scenario.outages import Failures, OutageWindow
 from simulator.scenario.scenario import Scenario
 
 OutageHook = Callable[[int, bool, list[Task]], None]
-"""Called with (provider, whether it is out now, tasks that it has dropped) at every change."""
+"""Function of (id of a provider, whether it is out from now on, tasks that it has dropped)."""
 
 
 class Outages:
-    """Who is out, and the processes that take providers out and bring them back.
+    """The outages of a run.
 
     Args:
-        env: the SimPy environment.
-        scenario: its outages.
-        fleet: the providers by name.
-        providers: the providers by id.
-        draws: the randomness of the run, which fixes the failures.
-        on_change: called at every change.
+        env: SimPy environment. Each planned window and each kind of failure has one process per provider.
+        scenario: scenario with the outages.
+        fleet: providers as arrays.
+        providers: providers by id.
+        draws: randomness of the run. Failures do not depend on prices.
+        on_change: function that is called at the start and at the end of each outage.
 
     Attributes:
         working: which providers work, shape (providers,).
-        all_work: whether all of them do.
+        all_work: whether all providers work.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Outages:
     ) -> None:
         self._env, self._providers, self._on_change = env, providers, on_change
         self._keep_tasks = scenario.outages.mode == "wait"
+        # Windows and failures of one provider may overlap. It is out as long as it has at least one cause.
         self._causes = [0] * fleet.size
         self.working: BoolArray = np.ones(fleet.size, dtype=np.bool_)
         self.all_work = True
@@ -59,12 +60,15 @@ class Outages:
                 env.process(self._by_chance(provider, failures, rng))
 
     def _by_plan(self, provider: int, window: OutageWindow) -> Generator[simpy.Event, None, None]:
+        """Take a provider out in a planned window, once or again and again."""
         begin = window.from_s
         while True:
             yield until(self._env, begin)
             self._begin(provider)
             yield until(self._env, begin + window.to_s - window.from_s)
-            yield self._env.timeout(0.0)  # an outage that begins at this moment begins before this one ends
+            # An outage that begins at this moment must begin before this one ends: both are then one outage. An event
+            # without delay comes after all events that are already scheduled for this moment.
+            yield self._env.timeout(0.0)
             self._end(provider)
             if window.every_s is None:
                 return
@@ -73,6 +77,7 @@ class Outages:
     def _by_chance(
         self, provider: int, failures: Failures, rng: np.random.Generator
     ) -> Generator[simpy.Event, None, None]:
+        """Let a provider fail and be repaired, after exponential times."""
         while True:
             yield self._env.timeout(rng.exponential(failures.mean_between_s))
             self._begin(provider)
@@ -80,19 +85,21 @@ class Outages:
             self._end(provider)
 
     def _begin(self, provider: int) -> None:
-        """One more cause for which the provider is out; the first takes it out."""
+        """Add a cause of a provider's outage. The first cause takes the provider out."""
         self._causes[provider] += 1
         if self._causes[provider] == 1:
             self._change(provider, True, self._providers[provider].go_out(self._keep_tasks))
 
     def _end(self, provider: int) -> None:
+        """Remove a cause of a provider's outage. The last cause to go brings the provider back."""
         self._causes[provider] -= 1
         if self._causes[provider] == 0:
             self._providers[provider].come_back()
             self._change(provider, False, [])
 
     def _change(self, provider: int, is_out: bool, dropped: list[Task]) -> None:
-        # A new array: situations that were told of the last one keep it.
+        """Note a change, and report it."""
+        # A new array: a situation of an earlier request may still hold the old one.
         self.working = self.working.copy()
         self.working[provider] = not is_out
         self.all_work = bool(self.working.all())

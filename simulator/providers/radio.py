@@ -1,4 +1,4 @@
-"""Signal-to-noise ratios at a place: one radio model for the ground stations, one for the UAVs."""
+"""The radio map: signal-to-noise ratios at a place, from one radio model for stations and one for UAVs."""
 
 from __future__ import annotations
 
@@ -15,33 +15,47 @@ from simulator.scenario.providers import AirRadio, DistanceRadio, RandomGains
 from simulator.scenario.scenario import Scenario
 
 PLACES_KEPT = 4096
-"""Places whose radio map is kept: on a generated road all vehicles ask at the same few."""
+"""Number of places whose results are kept. On generated roads all requests come from the same few places."""
 
 WAVES = 32
-"""Plane waves that a field over places is made of."""
+"""Number of plane waves in a random field over places."""
 
 
 class PlaceField:
-    """Standard normal fields over places, one a provider: fixed functions of place for a seed."""
+    """Standard normal random fields over places, one per provider.
+
+    Each field is a fixed function of place: a vehicle that comes to a place again finds the same value.
+
+    Args:
+        rng: generator of the fields.
+        fields: number of fields.
+        correlation_m: correlation length, m. The correlation over a distance d is exp(-d^2 / (2 correlation_m^2)).
+    """
 
     def __init__(self, rng: np.random.Generator, fields: int, correlation_m: float) -> None:
-        # The characteristic function of a normal wave vector is a Gaussian correlation over distance.
+        # The correlation of a sum of random plane waves is the characteristic function of the wave vector. Normal wave
+        # vectors give a Gaussian correlation.
         draws = [(rng.standard_normal((WAVES, 2)), rng.uniform(0.0, 2.0 * math.pi, WAVES)) for _ in range(fields)]
         self._waves = np.array([waves for waves, _ in draws]).reshape(fields, WAVES, 2) / correlation_m
         self._phases = np.array([phases for _, phases in draws]).reshape(fields, WAVES)
 
     def at(self, x: float, y: float) -> FloatArray:
-        """Value of each field there, shape (fields,)."""
+        """Return the value of each field at a place, shape (fields,).
+
+        Args:
+            x: place, m east.
+            y: place, m north.
+        """
         return plane_wave_field(x, y, self._waves, self._phases)
 
 
 class Radio:
-    """What the radio map says of every provider at a place; the fading of a link comes on top.
+    """The signal-to-noise ratio of every provider at a place, without the fading of the single link.
 
     Args:
-        scenario: the scenario with its radio models.
-        fleet: the providers.
-        draws: the randomness of the run, which fixes shadowing and lines of sight.
+        scenario: scenario with the radio models.
+        fleet: providers.
+        draws: randomness of the run, for shadowing and lines of sight.
     """
 
     def __init__(self, scenario: Scenario, fleet: Fleet, draws: Draws) -> None:
@@ -56,18 +70,27 @@ class Radio:
             )
         ]
 
+        # The cache belongs to this object. A cache on the method would keep every object alive.
         @lru_cache(maxsize=PLACES_KEPT)
         def at(x: float, y: float) -> FloatArray:
+            """Return the ratio of each provider at a place."""
             return snr_ratio(np.concatenate([part.unit_snr_db(x, y) for part in self._parts]))
 
         self._at = at
 
     def unit_snr(self, x: float, y: float) -> FloatArray:
-        """Ratio of signal to noise of each provider at one power unit without fading, not in dB, shape (providers,)."""
+        """Return the signal-to-noise ratio of each provider at one power unit, as a plain ratio, shape (providers,).
+
+        Args:
+            x: place, m east.
+            y: place, m north.
+        """
         return self._at(x, y)
 
 
 class _Random:
+    """The paper's channel: no place matters, and each link has its own fading."""
+
     def __init__(self, radio: RandomGains, count: int) -> None:
         self._snr_db = np.full(count, radio.snr_db)
 
@@ -76,6 +99,8 @@ class _Random:
 
 
 class _Distance:
+    """Log-distance path loss with shadowing over places."""
+
     def __init__(
         self, radio: DistanceRadio, x: FloatArray, y: FloatArray, altitude_m: float, rng: np.random.Generator
     ) -> None:
@@ -91,6 +116,8 @@ class _Distance:
 
 
 class _Air:
+    """Path loss from above, with an excess loss that depends on the line of sight."""
+
     def __init__(
         self, radio: AirRadio, x: FloatArray, y: FloatArray, altitude_m: float, rng: np.random.Generator
     ) -> None:
@@ -99,9 +126,11 @@ class _Air:
         self._snr_db = radio.snr_db
 
     def line_of_sight(self, x: float, y: float) -> BoolArray:
-        """Whether each UAV is in sight: a normal field over places below the quantile of the probability."""
+        """Tell which UAVs are in sight of a place, shape (UAVs,)."""
         elevation = np.degrees(np.arctan2(self._altitude_m, np.hypot(self._x - x, self._y - y)))
         probability = line_of_sight_probability(elevation, self._radio.a, self._radio.b)
+        # Phi(field) is uniform on 0..1, so it is below the probability with that probability. Because the field changes
+        # slowly, nearby places mostly have the same line of sight.
         share = [0.5 * math.erfc(-value / math.sqrt(2.0)) for value in self._field.at(x, y).tolist()]
         return np.asarray(share < probability)
 
@@ -119,6 +148,7 @@ def _part(
     altitude_m: float,
     rng: np.random.Generator,
 ) -> _Random | _Distance | _Air:
+    """Return the radio model of one kind of provider."""
     x, y = fleet.x[columns], fleet.y[columns]
     if isinstance(radio, RandomGains):
         return _Random(radio, len(x))

@@ -1,4 +1,4 @@
-"""A vehicle-twin task on its way through the market and the four stages of a provider."""
+"""A vehicle-twin task, from its request to its result."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from simulator.providers.attachment import Coverage
 
 COMPLETED, LOST, UNSERVED, OPEN = range(4)
 STATUSES = ("completed", "lost", "unserved", "open")
-"""What can become of a task, by code. An `open` task has neither a result nor a loss when the run ends."""
+"""Names of the statuses of a task, by code. An `open` task has neither a result nor a loss at the end of the run."""
 
 
 def _no_times() -> list[float]:
+    """Return NaN for each stage."""
     return [math.nan] * len(STAGES)
 
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """One request of one vehicle.
+    """The task of one request of one vehicle.
 
     Attributes:
-        id: number of the task, in order of request.
+        id: number of the task in the order of requests.
         vehicle: id of the vehicle.
         request: index of the request among those of its vehicle.
-        kind: index into the kinds of task.
-        size_mb: input size, MB.
-        demand: what the request is worth to anyone.
+        kind: index into `TASK_KINDS`.
+        size_mb: size D of the input and of the result, MB.
+        demand: factor of (11) that is common to all providers.
         requested: time of the request, s.
-        deadline: time after which the result is of no use, s.
-        provider: id of the winner, -1 for nobody.
-        times: seconds in each stage at the winner.
-        started: when each stage began, s; NaN until then.
-        finished: when each stage ended, s; NaN until then.
-        coverage: how long each provider covers the vehicle; None where all cover it forever.
-        cut_at: when an outage of the provider ended the task, s; `inf` if none did.
-        accuracy: share of matched pixels of the result.
-        match: match value of that accuracy.
-        status: code of what became of it, an index into `STATUSES`.
+        deadline: time after which the result is of no use, s; `inf` without a deadline.
+        provider: id of the winner; -1 for nobody.
+        times: service time of each stage at the winner, s.
+        started: time at which each stage began, s; NaN if it has not begun.
+        finished: time at which each stage ended, s; NaN if it has not ended.
+        coverage: time until which each provider covers the vehicle; None where all cover it forever.
+        cut_at: time at which an outage of the provider ended the task, s; `inf` if none did.
+        accuracy: accuracy R of the result.
+        match: match term omega_2 / (1 - R)^beta of that accuracy.
+        status: code of the status, an index into `STATUSES`.
     """
 
     id: int
@@ -61,12 +62,15 @@ class Task:
 
     @property
     def latency(self) -> float:
-        """Seconds from request to result; NaN while there is no result."""
+        """The time from request to result, s; NaN while there is no result."""
         return self.finished[-1] - self.requested
 
     @property
     def lost_at(self) -> float:
-        """When the task is lost if it is not done by then, s: out of coverage, past the deadline, or by an outage."""
+        """The time at which the task is lost if it is not done by then, s.
+
+        It is the earliest of three times: the deadline, the end of coverage by the winner, and `cut_at`.
+        """
         limit = min(self.deadline, self.cut_at)
         if self.coverage is None or self.provider < 0:
             return limit

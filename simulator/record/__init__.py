@@ -1,1 +1,1 @@
-"""What a run leaves: recorder, tables and the run folder."""
+"""The results of a run: recorder, tables and the run folder."""

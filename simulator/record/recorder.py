@@ -1,4 +1,7 @@
-"""The recorder: rows as they happen, in flat typed arrays. What follows from other columns is derived at the end."""
+"""The recorder, which writes rows into flat typed arrays as things happen.
+
+It writes only what cannot be derived. `simulator.record.tables` derives all other columns at the end.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from simulator.model import FloatArray
 from simulator.providers.task import UNSERVED, Task
 from simulator.record.schema import AUCTIONS, TASK_CLOCK, TASK_REST, TASKS
 
-# One attrgetter of all paths builds a row in C, and the columns' declaration alone says what is in it.
+# One attrgetter with the sources of all columns builds a row without a Python loop. The declared columns alone decide
+# what is in a row.
 _AUCTION_COLUMNS = tuple(column for column in AUCTIONS if column.source)
 _AUCTION_ROW = attrgetter(*(column.source for column in _AUCTION_COLUMNS))
 _AUCTION_FIELDS = (*(column.name for column in _AUCTION_COLUMNS), *(f"m_{name}" for name in MARKET_CONDITIONS))
@@ -28,9 +32,10 @@ _OUTAGE_FIELDS = ("time", "provider", "is_out")
 
 
 class Recorder:
-    """Takes rows of auctions, bids, tasks, reports and outages."""
+    """The record of a run: auctions, bids, tasks, reports and outages."""
 
     def __init__(self) -> None:
+        # Arrays of 8-byte numbers: a list of Python floats takes about four times as much memory.
         self._auctions = array("d")
         self._bids = array("d")
         self._bidders = array("q")
@@ -41,48 +46,76 @@ class Recorder:
         self._running: dict[int, Task] = {}
 
     def auction(self, auction: Auction) -> None:
-        """Write down a settled auction and the bids of who was invited; its task is followed until it is done."""
+        """Record a settled auction and the bids of the invited providers.
+
+        Args:
+            auction: the auction. Its task is recorded later, when it is done.
+        """
         self._auctions.extend(_AUCTION_ROW(auction))
+        # Arrays of 8-byte numbers are appended as bytes, which takes less time than number by number.
         self._auctions.frombytes(auction.market.tobytes())
         (bidders,) = auction.invited.nonzero()
         self._bidders.frombytes(bidders.tobytes())
         self._bidders_per_auction.append(len(bidders))
         self._bids.frombytes(auction.book.T[bidders].tobytes())
         task = auction.task
+        # No provider works on an unserved task, so no later call records it.
         if task.status == UNSERVED:
             self._write(task, math.inf)
         else:
             self._running[task.id] = task
 
     def task_done(self, task: Task, lost_at: float) -> None:
-        """Write down a task that has passed its last stage, or that an outage has ended, and when it is lost."""
+        """Record a task that has passed its last stage, or that an outage has ended.
+
+        Args:
+            task: the task.
+            lost_at: time at which the task is lost if it is not done by then, s.
+        """
         del self._running[task.id]
         self._write(task, lost_at)
 
     def report(self, time: float, uav: int, bid: float) -> None:
-        """Write down the report of a UAV."""
+        """Record the report of a UAV.
+
+        Args:
+            time: time of the report, s.
+            uav: id of the UAV.
+            bid: bid of the UAV from this report on.
+        """
         self._reports.extend((time, uav, bid))
 
     def outage(self, time: float, provider: int, is_out: bool) -> None:
-        """Write down that a provider has gone out or come back."""
+        """Record the start or the end of an outage.
+
+        Args:
+            time: time of the change, s.
+            provider: id of the provider.
+            is_out: whether the provider is out from now on.
+        """
         self._outages.extend((time, provider, is_out))
 
     def _write(self, task: Task, lost_at: float) -> None:
+        """Append the row of a task."""
         self._tasks.extend((*_TASK_ROW(task), lost_at, *task.started, *task.finished))
 
     def auctions(self) -> dict[str, FloatArray]:
-        """Return the fields of every auction, in order of settlement."""
+        """Return the fields of all auctions, in the order of settlement."""
         return _columns(self._auctions, _AUCTION_FIELDS)
 
     def bids(self) -> dict[str, FloatArray]:
-        """Return one row per invited provider of every auction: row of the auction, provider, and `BID_FIELDS`."""
+        """Return the bids, one row per auction and invited provider.
+
+        The fields are the row of the auction, the id of the provider, and `BID_FIELDS`.
+        """
         counts = np.frombuffer(self._bidders_per_auction, dtype=np.int64)
         row = np.repeat(np.arange(len(counts), dtype=np.float64), counts)
         provider = np.frombuffer(self._bidders, dtype=np.int64).astype(np.float64)
         return {"row": row, "provider": provider, **_columns(self._bids, BID_FIELDS)}
 
     def tasks(self) -> dict[str, FloatArray]:
-        """Return the fields of every task by id; those that are under way have NaN where nothing has happened yet."""
+        """Return the fields of all tasks by id, with NaN for stages that have not begun or ended."""
+        # A second recorder takes the tasks under way, so that the run can go on after this call.
         rows = Recorder()
         rows._tasks = array("d", self._tasks)
         for task in self._running.values():
@@ -92,14 +125,16 @@ class Recorder:
         return {name: column[order] for name, column in columns.items()}
 
     def reports(self) -> dict[str, FloatArray]:
-        """Return every report of a UAV, in order of time."""
+        """Return all reports of UAVs, in the order of time."""
         return _columns(self._reports, _REPORT_FIELDS)
 
     def outages(self) -> dict[str, FloatArray]:
-        """Return every begin and end of an outage, in order of time."""
+        """Return the start and the end of all outages, in the order of time."""
         return _columns(self._outages, _OUTAGE_FIELDS)
 
 
 def _columns(rows: array[float], fields: tuple[str, ...]) -> dict[str, FloatArray]:
+    """Return the columns of rows that lie one after another in a flat array."""
+    # Copies: an array cannot grow while numpy holds a view of its memory.
     values = np.frombuffer(rows).reshape(-1, len(fields)) if rows else np.empty((0, len(fields)))
     return {name: values[:, number].copy() for number, name in enumerate(fields)}

@@ -1,4 +1,4 @@
-"""What a run leaves: its tables, its summary, and the folder that holds both."""
+"""The result of a run: its tables, its summary, and the folder that holds both."""
 
 from __future__ import annotations
 
@@ -31,35 +31,39 @@ WRITTEN = {
     *COMPARISON_FILES,
     *(f"{name}.parquet" for name in TABLES),
 }
-"""Every file that is ever written into a result's folder; a folder that holds another is never replaced."""
+"""Names of all files that this program writes into the folder of a result. No folder with another file is replaced."""
 
 
 def check_result_folder(directory: Path, force: bool) -> None:
-    """Refuse a folder that must not be written.
+    """Check that a result may be written to a folder.
+
+    Args:
+        directory: the folder itself.
+        force: whether an existing result may be replaced.
 
     Raises:
-        OutputError: it exists and is not to be replaced, or holds something other than a result.
+        OutputError: the folder exists and must not be replaced, or it holds something other than a result.
     """
     check_output(directory, force, WRITTEN, (RUN_FILE, COMPARISON_FILES[0]))
 
 
 class Result:
-    """One run.
+    """The result of one run.
+
+    The tables are DataFrames. Each is made when it is first used. `describe` documents their columns.
 
     Attributes:
-        scenario: the complete scenario that was run.
-        recording: the trajectories that were given as a DataFrame, None otherwise; saved beside the tables.
-        run: seed, policy, mechanism, information, times, versions, hashes: what ``run.json`` holds.
-        events: a row per event.
-        auctions: a row per auction.
-        bids: a row per invited provider of every auction.
-        tasks: a row per task.
-        vehicles: a row per vehicle.
-        providers: a row per provider.
-        paths: a row per change of motion, and one at the end of the run for who is still there.
-        signals: a row per change of a signal.
-
-    The tables are DataFrames, made when they are first looked at; `describe` says what each column is.
+        scenario: complete scenario of the run.
+        recording: trajectories that were given as a DataFrame; None otherwise.
+        run: content of ``run.json``: seed, policy, mechanism, information, times, versions and hashes.
+        events: one row per event.
+        auctions: one row per auction.
+        bids: one row per auction and invited provider.
+        tasks: one row per task.
+        vehicles: one row per vehicle.
+        providers: one row per provider.
+        paths: one row per change of motion, and one at the end of the run per vehicle that is still there.
+        signals: one row per change of a signal.
     """
 
     events: pd.DataFrame
@@ -82,16 +86,17 @@ class Result:
         self._sources = sources
 
     def __getattr__(self, name: str) -> pd.DataFrame:
-        """A table, made and kept."""
+        """Return a table, and keep it as an attribute."""
         if name not in TABLES:
             raise AttributeError(f"a result has no attribute '{name}'; its tables are {', '.join(TABLES)}")
+        # Python calls this method only for a missing attribute. From now on it finds the table itself.
         frame = self._sources[name]()
         setattr(self, name, frame)
         return frame
 
     @property
     def summary(self) -> pd.Series:
-        """The figures of the run, after its warm-up: see `simulator.record.schema.SUMMARY` for each."""
+        """The figures of the run after its warm-up. `simulator.record.schema.SUMMARY` documents each figure."""
         import pandas as pd
 
         if "summary" not in self.run:
@@ -100,6 +105,7 @@ class Result:
         return pd.Series(figures, name=self.run["policy"], dtype="float64")
 
     def _summarise(self) -> dict[str, float | None]:
+        """Return the figures in the order of `SUMMARY`, None for NaN."""
         warmup = self.run["warmup"]
         tasks = self.tasks[self.tasks["requested"] >= warmup]
         auctions = self.auctions[self.auctions["time"] >= warmup]
@@ -124,19 +130,19 @@ class Result:
             "wall_s": self.run["wall_s"],
             "cpu_s": self.run["cpu_s"],
         }
-        # JSON has no NaN: what a run cannot say stands as null.
+        # JSON has no NaN: an undefined figure, such as a mean of nothing, becomes null.
         return {name: None if math.isnan(figures[name]) else figures[name] for name in SUMMARY}
 
     @staticmethod
     def describe() -> pd.DataFrame:
-        """Every column of every table: table, column, type, unit, meaning."""
+        """Return one row per column of the tables, with its table, name, type, unit and meaning."""
         import pandas as pd
 
         rows = [(name, c.name, c.type, c.unit, c.meaning) for name, columns in TABLES.items() for c in columns]
         return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning"])
 
     def why_no_auction(self) -> str | None:
-        """Why a run asked for no price at all, in a sentence; None if it did ask."""
+        """Return a sentence that explains why no auction asked for a price; None if one did."""
         auctions = self.auctions
         if bool(auctions["asked"].any()):
             return None
@@ -162,13 +168,16 @@ class Result:
         )
 
     def save(self, directory: str | Path, force: bool = False) -> Path:
-        """Write the run folder: scenario.yaml, run.json and a Parquet file a table.
+        """Write the run folder: scenario.yaml, run.json and one Parquet file per table.
 
-        It is written beside and renamed when whole, so that a killed run leaves no half folder.
+        The folder is written under a temporary name and renamed when it is complete.
 
         Args:
             directory: the folder itself.
-            force: replace a run folder that is there.
+            force: whether an existing run folder may be replaced.
+
+        Returns:
+            The folder.
 
         Raises:
             OutputError: the folder exists, or cannot be written.
@@ -193,8 +202,11 @@ class Result:
     def load(cls, directory: str | Path) -> Result:
         """Read a run folder.
 
+        Args:
+            directory: the folder itself.
+
         Raises:
-            OutputError: it holds no run.
+            OutputError: the folder does not hold a run, or one of its tables cannot be read.
         """
         directory = folder(directory)
         try:
@@ -212,27 +224,35 @@ class Result:
         scenario = Scenario.load(directory / SCENARIO_FILE)
 
         def source(name: str) -> Callable[[], pd.DataFrame]:
+            """Return a function that reads a table when it is first used."""
             return lambda: _read_table(directory, name)
 
         return cls(scenario, run, {name: source(name) for name in TABLES})
 
 
 def frame_hash(frame: pd.DataFrame) -> str:
-    """SHA-256 of the rows of a DataFrame."""
+    """Return the SHA-256 of the rows of a DataFrame.
+
+    Args:
+        frame: the DataFrame. Its index does not count.
+    """
     import pandas as pd
 
     return hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
 
 
 def _is_number(value: object) -> bool:
+    """Tell whether a value from JSON is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _json_number(value: float) -> float | None:
+    """Return a number as JSON can hold it: None for NaN."""
     return None if math.isnan(value) else value
 
 
 def _read_table(directory: Path, name: str) -> pd.DataFrame:
+    """Read a table of a run folder and check its columns."""
     import pandas as pd
 
     try:

@@ -1,4 +1,4 @@
-"""The tables of a run: every column with its type, unit, meaning and source."""
+"""The tables of a run: type, unit, meaning and source of every column."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ EVENT_KINDS = (
     "stage_started",
     "vehicle_left",
 )
-"""Kinds of event, in the order in which events of one moment follow from each other."""
+"""Kinds of event. Events of one time are sorted in this order, so that a cause stands before its effect.
+
+For example, a stage finishes a task before it starts the next one, and a request comes before its settlement.
+"""
 
 SIGNAL_STATES = ("green", "yellow", "red")
 
@@ -45,47 +48,57 @@ def _int(name: str, meaning: str, source: str = "", packed: str = "") -> Column:
 
 
 def _task(source: str = "", packed: str = "") -> Column:
-    return _int("task", "id of the task; -1 is none", source, packed)
+    return _int("task", "id of the task; -1 if none", source, packed)
 
 
 def _vehicle(source: str = "", packed: str = "") -> Column:
-    return _int("vehicle", "id of the vehicle; -1 is none", source, packed)
+    return _int("vehicle", "id of the vehicle; -1 if none", source, packed)
 
 
 def _provider(source: str = "", packed: str = "") -> Column:
-    return _int("provider", "id of the provider; -1 is none", source, packed)
+    return _int("provider", "id of the provider; -1 if none", source, packed)
 
 
 def _time(source: str = "") -> Column:
-    return _float("time", "s", "time from the start", source)
+    return _float("time", "s", "time from the start of the run", source)
 
 
 AUCTIONS = (
     _task("task.id"),
     _time("task.requested"),
     _vehicle("task.vehicle"),
-    _int("station_left", "station whose coverage the vehicle leaves; -1 is none", "situation.station_left", "i4"),
-    _int("invited", "ground stations that were invited and therefore bid", "ground_bidders"),
-    Column(
-        "asked", "bool", "", "a price was asked for: two or more ground bidders and a UAV", source="asked", packed="u1"
+    _int(
+        "station_left",
+        "id of the station whose coverage the vehicle leaves; -1 if none",
+        "situation.station_left",
+        "i4",
     ),
-    _float("rho", "", "price scaling factor; NaN where none was asked for", "rho", "f4"),
-    _float("top_bid", "", "highest ground bid; NaN without one", "top_bid", "f4"),
-    _float("second_bid", "", "second-highest ground bid; NaN without one", "second_bid", "f4"),
-    _float("uav_bid", "", "bid of the UAV, as of its last report; NaN without an invited UAV", "uav_bid", "f4"),
+    _int("invited", "number of ground stations that were invited; each of them bids", "ground_bidders"),
+    Column(
+        "asked",
+        "bool",
+        "",
+        "whether a price was asked for: two or more ground bidders and a UAV",
+        source="asked",
+        packed="u1",
+    ),
+    _float("rho", "", "price scaling factor; NaN if no price was asked for", "rho", "f4"),
+    _float("top_bid", "", "highest ground bid; NaN if there is none", "top_bid", "f4"),
+    _float("second_bid", "", "second-highest ground bid; NaN if there is none", "second_bid", "f4"),
+    _float("uav_bid", "", "bid of the UAV as of its last report; NaN if no UAV was invited", "uav_bid", "f4"),
     _float(
         "contract_bid",
         "",
-        "contract bid of (13); at a junction the UAV's own bid for the first 100 rounds; NaN without a UAV",
+        "contract bid of (13); outside `rounds` the UAV's own bid in the first 100 rounds; NaN if no UAV was invited",
         "contract_bid",
         "f4",
     ),
-    _int("winner", "provider that got the task; -1 is nobody", "winner", "i4"),
-    Column("winner_kind", "category", "", "kind of the winner", WINNER_KINDS, "winner_kind", "u1"),
-    _float("payment", "", "what the winner pays", "payment", "f4"),
-    _float("uav_value", "", "true value v_0 of the invited UAV, without zeta; NaN without one", "uav_value", "f4"),
-    _float("top_value", "", "highest true value among the invited stations; NaN without one", "top_value"),
-    _float("surplus", "", "value of the winner, that of a UAV times zeta; 0 if nobody won", "surplus", "f4"),
+    _int("winner", "id of the provider that won the task; -1 if nobody won", "winner", "i4"),
+    Column("winner_kind", "category", "", "kind of provider that won the task", WINNER_KINDS, "winner_kind", "u1"),
+    _float("payment", "", "payment of the winner", "payment", "f4"),
+    _float("uav_value", "", "true value v_0 of the UAV, without zeta; NaN if no UAV was invited", "uav_value", "f4"),
+    _float("top_value", "", "highest true value v_n of the invited stations; NaN if there is none", "top_value"),
+    _float("surplus", "", "value of the winner: v_n of a station, zeta v_0 of a UAV; 0 if nobody won", "surplus", "f4"),
     _float(
         "best_surplus",
         "",
@@ -93,9 +106,9 @@ AUCTIONS = (
         "best_surplus",
         "f4",
     ),
-    _float("demand", "", "what the request is worth to anyone", "task.demand"),
-    _float("size_mb", "MB", "input size", "task.size_mb"),
-    # The recorder takes the public conditions as one array: they have no path of their own.
+    _float("demand", "", "factor common to all values of the task, with mean 1 over tasks", "task.demand"),
+    _float("size_mb", "MB", "size of the input", "task.size_mb"),
+    # The recorder takes the public conditions as one array, so none of them has a source of its own.
     *(
         _float(f"m_{name}", unit, f"public: {meaning}", packed="f4")
         for name, (unit, meaning) in MARKET_CONDITIONS.items()
@@ -105,14 +118,14 @@ AUCTIONS = (
 BIDS = (
     _task(packed="i4"),
     _provider(packed="u2"),
-    _float("bid", "", "what it bid", packed="f4"),
-    _float("value", "", "its true value v_n of (11)", packed="f4"),
-    _float("common_value", "1/s", "c_n of (9)", packed="f4"),
-    _float("match_value", "", "m_n of (10)", packed="f4"),
+    _float("bid", "", "bid of the provider", packed="f4"),
+    _float("value", "", "true value v_n of (11) of the task to the provider", packed="f4"),
+    _float("common_value", "1/s", "common value c_n of (9)", packed="f4"),
+    _float("match_value", "", "match value m_n of (10)", packed="f4"),
     _float(
         "predicted_latency",
         "s",
-        "its own prediction for this task, queue included; it comes true, as queues are first come, first served",
+        "the provider's own prediction of the latency of the task, waits included; exact without outages",
         packed="f4",
     ),
 )
@@ -120,78 +133,86 @@ BIDS = (
 TASKS = (
     _task("id"),
     _vehicle("vehicle", "i4"),
-    Column("kind", "category", "", "kind of the task", TASK_KINDS, "kind", "u1"),
-    _float("size_mb", "MB", "input size; the result has the same size", "size_mb", "f4"),
-    _float("demand", "", "what the request is worth to anyone", "demand", "f4"),
+    Column("kind", "category", "", "kind of task", TASK_KINDS, "kind", "u1"),
+    _float("size_mb", "MB", "size of the input, and of the result", "size_mb", "f4"),
+    _float("demand", "", "factor common to all values of the task, with mean 1 over tasks", "demand", "f4"),
     _float("requested", "s", "time of the request", "requested", "f8"),
     _provider("provider", "i4"),
-    Column("status", "category", "", "what became of the task", STATUSES, "status", "u1"),
+    Column("status", "category", "", "status of the task at the end of the run", STATUSES, "status", "u1"),
     *(
         _float(f"{stage}_{part}", "s", meaning)
         for stage in STAGES
-        for part, meaning in (("wait", f"wait before the {stage} stage"), ("time", f"time in the {stage} stage"))
+        for part, meaning in (
+            ("wait", f"wait before the {stage} stage"),
+            ("time", f"time in the {stage} stage, without the wait"),
+        )
     ),
     _float(
         "latency",
         "s",
-        "time from request to result; of a lost task, what it would have been; NaN if not known, as after an outage",
+        "time from the request to the end of the last stage, also of a lost task; NaN if that has not ended",
         packed="f4",
     ),
-    _float("accuracy", "", "share of matched pixels of the result", "accuracy", "f4"),
-    _float("finished", "s", "time of the result"),
-    _float("realised_surplus", "", "surplus at the actual latency and accuracy; 0 if lost or unserved", packed="f4"),
+    _float("accuracy", "", "accuracy R of the result: matched pixels divided by all pixels", "accuracy", "f4"),
+    _float("finished", "s", "time at which the last stage ended; NaN if it has not ended"),
+    _float(
+        "realised_surplus",
+        "",
+        "surplus at the actual latency and accuracy; 0 if lost or unserved; NaN if open",
+        packed="f4",
+    ),
 )
 
 TASK_CLOCK = tuple(f"{event}_{number}" for event in ("started", "finished") for number in range(len(STAGES)))
-"""What is recorded of a task besides the sources of `TASKS`: when each stage started and finished, s."""
+"""Fields of a recorded task from which the columns of `TASKS` without a source follow: times of its stages, s."""
 
 TASK_REST = ("match", "cut_at", "lost_at")
-"""What is recorded of a task and stands in no table: the match value, and when it was lost or cut off, s."""
+"""Fields of a recorded task that are in no table: match value, end by an outage, s, and time of its loss, s."""
 
 EVENTS = (
     _time(),
-    Column("kind", "category", "", "what happened", EVENT_KINDS),
+    Column("kind", "category", "", "kind of event", EVENT_KINDS),
     _vehicle(),
     _task(),
     _provider(),
     _float(
         "value",
         "",
-        "auction_settled: rho; stage_*: stage 0..3; task_completed, task_lost: latency, s; "
-        "uav_reported: bid of the UAV; else NaN",
+        "auction_settled: rho; stage_started, stage_finished: number of the stage, 0 to 3; "
+        "task_completed, task_lost: latency, s; uav_reported: bid of the UAV; other events: NaN",
     ),
 )
 
 VEHICLES = (
     _vehicle(),
-    Column("name", "text", "", "the source's id"),
-    _float("entered", "s", "time at which it entered the map", packed="f8"),
-    _float("left", "s", "time at which it left the map; NaN if still there", packed="f8"),
-    Column("entry", "text", "", "lane or approach by which it entered"),
-    Column("exit", "text", "", "lane or approach by which it left, or on which it is"),
-    _float("distance", "m", "distance driven in the run"),
-    _float("delay", "s", "travel time less that at free flow; NaN for recordings"),
-    _int("tasks", "tasks that it asked for"),
+    Column("name", "text", "", "id of the vehicle in the source of the traffic"),
+    _float("entered", "s", "time at which the vehicle entered the map", packed="f8"),
+    _float("left", "s", "time at which the vehicle left the map; NaN if it is still there", packed="f8"),
+    Column("entry", "text", "", "lane or approach by which the vehicle entered"),
+    Column("exit", "text", "", "lane or approach by which the vehicle left, or on which it is at the end of the run"),
+    _float("distance", "m", "distance driven during the run"),
+    _float("delay", "s", "travel time minus travel time at free flow; NaN for recordings"),
+    _int("tasks", "number of tasks that the vehicle requested"),
 )
 
 PROVIDERS = (
     _provider(),
-    Column("name", "text", "", "name in the scenario"),
+    Column("name", "text", "", "name of the provider in the scenario"),
     Column("kind", "category", "", "kind of provider", PROVIDER_KINDS),
-    _float("x", "m", "position east"),
-    _float("y", "m", "position north"),
-    _int("tasks", "tasks that it won"),
-    _float("surplus", "", "surplus of the tasks that it won, that of a UAV times zeta"),
-    _float("payments", "", "what it paid"),
-    _float("net_utility", "", "its values, without zeta, less its payments"),
-    _float("mean_latency", "s", "mean latency of the tasks that it has served"),
-    _float("out_s", "s", "time in which it was out"),
+    _float("x", "m", "position east of the origin"),
+    _float("y", "m", "position north of the origin"),
+    _int("tasks", "number of tasks that the provider won"),
+    _float("surplus", "", "sum of the surplus of the tasks that the provider won"),
+    _float("payments", "", "sum of the payments of the provider"),
+    _float("net_utility", "", "sum of its true values of the tasks that it won, without zeta, minus its payments"),
+    _float("mean_latency", "s", "mean latency of the tasks that the provider has served"),
+    _float("out_s", "s", "time during which the provider was out"),
     *(
         _float(
             f"{stage}_utilisation",
             "",
-            f"busy share of the {stage} stage, an outage with a task in it included; "
-            "in `rounds`, where nobody queues, the mean number in it",
+            f"share of the run in which the {stage} stage held a task, outages included; "
+            "in `rounds`, where tasks do not queue, mean number of tasks in the stage",
         )
         for stage in STAGES
     ),
@@ -199,19 +220,19 @@ PROVIDERS = (
 
 PATHS = (
     _vehicle(packed="i4"),
-    _float("time", "s", "time from the start", packed="f8"),
+    _float("time", "s", "time from the start of the run", packed="f8"),
     # Places in recordings may be far from 0: single precision would make vehicles jump.
-    _float("x", "m", "position east", packed="f8"),
-    _float("y", "m", "position north", packed="f8"),
-    _float("speed", "m/s", "speed"),
-    Column("lane", "text", "", "lane"),
+    _float("x", "m", "position east of the origin", packed="f8"),
+    _float("y", "m", "position north of the origin", packed="f8"),
+    _float("speed", "m/s", "speed of the vehicle"),
+    Column("lane", "text", "", "lane of the vehicle"),
 )
 
 SIGNALS = (
-    _float("time", "s", "time from the start", packed="f8"),
-    Column("junction", "text", "", "junction"),
-    Column("group", "text", "", "signal group", packed="i4"),
-    Column("state", "category", "", "what it shows from then on", SIGNAL_STATES, packed="u1"),
+    _float("time", "s", "time from the start of the run", packed="f8"),
+    Column("junction", "text", "", "name of the junction"),
+    Column("group", "text", "", "name of the signal group", packed="i4"),
+    Column("state", "category", "", "state of the signal group from this time on", SIGNAL_STATES, packed="u1"),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {
@@ -224,42 +245,49 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "paths": PATHS,
     "signals": SIGNALS,
 }
-"""Columns of every table, in order."""
+"""Columns of every table, by the name of the table."""
 
 SUMMARY: dict[str, tuple[str, str]] = {
-    "tasks": ("", "tasks requested after the warm-up; every other figure is of these tasks"),
-    "completed": ("", "tasks whose result came in time"),
-    "lost": ("", "tasks whose result came too late or out of coverage"),
-    "unserved": ("", "tasks for which nobody was invited"),
-    "open": ("", "tasks with neither a result nor a loss when the run ended"),
-    "asked": ("", "auctions that asked for a price"),
-    "surplus_total": ("", "sum of the surplus"),
-    "surplus_mean": ("", "mean surplus per task, as valued when its auction settled"),
-    "realised_mean": ("", "mean surplus per task at its actual latency and accuracy; lost: 0; open: left out"),
-    "lost_share": ("", "lost tasks divided by tasks"),
-    "best_share": ("", "sum of surplus divided by sum of best_surplus, with the queues of this run"),
-    "uav_share": ("", "share of the tasks that a UAV won"),
+    "tasks": ("", "number of tasks requested after the warm-up; all other figures are about these tasks"),
+    "completed": ("", "number of tasks whose result came in time"),
+    "lost": ("", "number of tasks lost: result too late, vehicle out of coverage, or provider out"),
+    "unserved": ("", "number of tasks for which nobody was invited"),
+    "open": ("", "number of tasks with neither a result nor a loss at the end of the run"),
+    "asked": ("", "number of auctions that asked for a price"),
+    "surplus_total": ("", "sum of the surplus of all tasks"),
+    "surplus_mean": ("", "mean surplus per task, valued when its auction settled"),
+    "realised_mean": (
+        "",
+        "mean surplus per task at actual latency and accuracy; lost tasks count 0, open tasks do not",
+    ),
+    "lost_share": ("", "number of lost tasks divided by number of tasks"),
+    "best_share": ("", "sum of the surplus divided by the sum of best_surplus, over the rounds of this run"),
+    "uav_share": ("", "share of the tasks that UAVs won"),
     "rho_mean": ("", "mean of the finite price scaling factors"),
     "latency_mean": ("s", "mean latency of completed tasks"),
     "latency_p95": ("s", "95th percentile of the latency of completed tasks"),
-    "payments": ("", "sum of the payments"),
+    "payments": ("", "sum of the payments of all winners"),
     "wall_s": ("s", "wall-clock time of the run"),
     "cpu_s": ("s", "processor time of the run"),
 }
-"""Entries of the summary: unit and meaning."""
+"""Unit and meaning of each figure of the summary."""
 
 
 def packed(name: str) -> dict[str, str]:
-    """Return the columns of a table that the report carries, and the numpy type of each."""
+    """Return the columns of a table that the report carries, with the numpy type of each.
+
+    Args:
+        name: name of the table.
+    """
     return {column.name: column.packed for column in TABLES[name] if column.packed}
 
 
 def table(name: str, columns: dict[str, object]) -> pd.DataFrame:
-    """Return a DataFrame of the table's columns in order, each with its declared type.
+    """Return a DataFrame with the columns of a table in order, each with its declared type.
 
     Args:
         name: name of the table.
-        columns: one array per column; categorical ones as codes, or as they come from a file.
+        columns: one array per column. A categorical column holds codes, or categories as read from a file.
     """
     import pandas as pd
 
@@ -267,11 +295,13 @@ def table(name: str, columns: dict[str, object]) -> pd.DataFrame:
 
 
 def _series(column: Column, values: object) -> pd.Series:
+    """Return the values of a column as a Series of the declared type."""
     import numpy as np
     import pandas as pd
 
     if column.type == "category":
         if isinstance(values, pd.Series):
+            # A file may hold only the categories that occur in it.
             return values.cat.set_categories(list(column.categories))
         codes = np.asarray(values, dtype=np.int64)
         return pd.Series(pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(list(column.categories))))

@@ -1,4 +1,4 @@
-"""The tables of a run, derived from what the recorder wrote down."""
+"""The tables of a run, derived from the rows of the recorder."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Columns = dict[str, FloatArray]
 
 
 class Tables:
-    """Derives each table once, when it is first wanted.
+    """The tables of a run. Each method makes one of them.
 
     Args:
-        recorder: what was written down.
-        scenario: the scenario of the run.
-        fleet: its providers.
-        traffic: its vehicles, None where nothing moves.
+        recorder: recorder of the run.
+        scenario: scenario of the run.
+        fleet: providers.
+        traffic: vehicles; None where nothing moves.
         duration: length of the run, s.
     """
 
@@ -46,23 +46,24 @@ class Tables:
 
     @cached_property
     def _vehicles(self) -> dict[str, Any]:
-        """The columns of the table `vehicles`, from which some events follow too."""
+        """Columns of the table `vehicles`. Some events follow from them too."""
         traffic = self._traffic
         return _empty("vehicles") if traffic is None else traffic.vehicle_rows(self._duration)
 
     def auctions(self) -> pd.DataFrame:
-        """A row per auction."""
+        """Return the table `auctions`, one row per auction."""
         return table("auctions", dict(self._auctions))
 
     def bids(self) -> pd.DataFrame:
-        """A row per invited provider of every auction."""
+        """Return the table `bids`, one row per auction and invited provider."""
         bids = self._recorder.bids()
         return table("bids", {**bids, "task": self._auctions["task"][bids["row"].astype(np.int64)]})
 
     def tasks(self) -> pd.DataFrame:
-        """A row per task."""
+        """Return the table `tasks`, one row per task."""
         tasks, market, uavs = self._tasks, self._market, self._fleet.uavs
         columns: dict[str, object] = dict(tasks)
+        # A task waits for a stage from the end of the stage before it, or from its request.
         before = tasks["requested"]
         for number, stage in enumerate(STAGES):
             started, finished = tasks[f"started_{number}"], tasks[f"finished_{number}"]
@@ -72,13 +73,14 @@ class Tables:
         columns["finished"] = before
         columns["latency"] = seconds = before - tasks["requested"]
         weight = surplus_weights(tasks["provider"] < uavs, market.uav_weight)
+        # Equation (11) at the terms of this task alone, not at the means of (9) and (10).
         worth = weight * valuation(common_term(seconds, market.latency_weight), tasks["match"], tasks["demand"])
         status = tasks["status"]
         columns["realised_surplus"] = np.select([status == COMPLETED, status == OPEN], [worth, np.nan], 0.0)
         return table("tasks", columns)
 
     def events(self) -> pd.DataFrame:
-        """A row per event, by time; at one time in order of cause, which is that of the kinds."""
+        """Return the table `events`, sorted by time and then by kind in the order of `EVENT_KINDS`."""
         parts = [*self._vehicle_events(), *self._auction_events(), *self._task_events()]
         reports = self._recorder.reports()
         parts.append(_part("uav_reported", reports["time"], provider=reports["provider"], value=reports["bid"]))
@@ -87,10 +89,12 @@ class Tables:
         for kind, which in (("provider_out", begins), ("provider_back", ~begins)):
             parts.append(_part(kind, outages["time"][which], provider=outages["provider"][which]))
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        # The last key of lexsort counts first.
         order = np.lexsort((columns["kind"], columns["time"]))
         return table("events", {name: column[order] for name, column in columns.items()})
 
     def _vehicle_events(self) -> list[Columns]:
+        """Return the events of vehicles, one part per kind."""
         traffic = self._traffic
         if traffic is None:
             return []
@@ -107,6 +111,7 @@ class Tables:
         ]
 
     def _auction_events(self) -> list[Columns]:
+        """Return the events of requests and settlements, one part per kind."""
         auctions = self._auctions
         time, vehicle, task = auctions["time"], auctions["vehicle"], auctions["task"]
         cell = auctions["station_left"] >= 0
@@ -128,6 +133,7 @@ class Tables:
         ]
 
     def _task_events(self) -> list[Columns]:
+        """Return the events of stages and of the ends of tasks, one part per kind."""
         tasks = self._tasks
         parts = []
         for number in range(len(STAGES)):
@@ -142,6 +148,7 @@ class Tables:
         return parts
 
     def _of_tasks(self, kind: str, time: FloatArray, which: BoolArray, value: FloatArray) -> Columns:
+        """Return events of one kind for some of the tasks."""
         tasks = self._tasks
         return _part(
             kind,
@@ -153,27 +160,31 @@ class Tables:
         )
 
     def vehicles(self) -> pd.DataFrame:
-        """A row per vehicle that entered."""
+        """Return the table `vehicles`, one row per vehicle that entered."""
         return table("vehicles", self._vehicles)
 
     def paths(self) -> pd.DataFrame:
-        """A row per change of motion, and one at the end of the run for each vehicle that is still there."""
+        """Return the table `paths`.
+
+        It has one row per change of motion. Each vehicle that is still there has one more row at the end of the run.
+        """
         traffic = self._traffic
         return table("paths", _empty("paths") if traffic is None else traffic.path_rows(self._duration))
 
     def signals(self) -> pd.DataFrame:
-        """A row per change of a signal; empty where the traffic is recorded."""
+        """Return the table `signals`, one row per change of a signal; empty for recorded traffic."""
         traffic = self._traffic
         return table("signals", _empty("signals") if traffic is None else traffic.signal_rows(self._duration))
 
     def providers(self) -> pd.DataFrame:
-        """A row per provider."""
+        """Return the table `providers`, one row per provider."""
         auctions, tasks, fleet = self._auctions, self._tasks, self._fleet
         weight = surplus_weights(fleet.is_uav, self._market.uav_weight)
         won = auctions["winner"] >= 0
         winner = auctions["winner"][won].astype(np.int64)
 
         def total(values: FloatArray) -> FloatArray:
+            """Return the sums of a column of `auctions` by winner."""
             return np.asarray(np.bincount(winner, weights=values[won], minlength=fleet.size), dtype=np.float64)
 
         surplus, payments = total(auctions["surplus"]), total(auctions["payment"])
@@ -191,17 +202,20 @@ class Tables:
             "tasks": np.bincount(winner, minlength=fleet.size),
             "surplus": surplus,
             "payments": payments,
+            # zeta weighs the UAV's value for the platform only. To the UAV itself the task is worth v_0.
             "net_utility": surplus / weight - payments,
             "mean_latency": np.divide(total_latency, count, out=np.full(fleet.size, np.nan), where=count > 0),
         }
         outages = self._recorder.outages()
-        # Each outage counts from its begin to the run's end, less what comes after its end.
+        # Time out is the sum of (duration - start) minus the sum of (duration - end). An outage without an end thus
+        # counts up to the end of the run.
         sign = np.where(outages["is_out"] == 1.0, 1.0, -1.0)
         columns["out_s"] = np.bincount(
             outages["provider"].astype(np.int64),
             weights=sign * (self._duration - outages["time"]),
             minlength=fleet.size,
         )
+        # A stage without an end was busy until an outage took its task, or until the end of the run.
         cut = np.minimum(tasks["cut_at"], self._duration)
         for number, stage in enumerate(STAGES):
             started = tasks[f"started_{number}"]
@@ -215,16 +229,20 @@ class Tables:
 
 
 def _empty(name: str) -> dict[str, object]:
+    """Return the columns of a table without rows."""
     return {column.name: () for column in TABLES[name]}
 
 
 def _until(tasks: Columns, duration: float) -> Columns:
-    """The tasks as they stand when the run ends: later times are not known, a loss that has happened is."""
+    """Return the tasks as they are at the end of the run."""
+    # In `rounds` a task gets the times of all its stages when it begins. Some may be after the end of the run.
     for number in range(len(STAGES)):
         for part in ("started", "finished"):
             time = tasks[f"{part}_{number}"]
             time[time >= duration] = np.nan
+    # A task that is still under way after its deadline, or after its vehicle has left coverage, is already lost.
     tasks["status"][(tasks["status"] == OPEN) & (tasks["lost_at"] < duration)] = LOST
+    # The task knows its accuracy from the auction on, but without a result there is none.
     tasks["accuracy"][np.isnan(tasks["finished_3"])] = np.nan
     return tasks
 
@@ -237,7 +255,16 @@ def _part(
     provider: FloatArray | float = -1.0,
     value: FloatArray | float = np.nan,
 ) -> Columns:
-    """Rows of one kind."""
+    """Return events of one kind.
+
+    Args:
+        kind: kind of event.
+        time: times, s, shape (events,).
+        vehicle: ids of the vehicles; -1 for none.
+        task: ids of the tasks; -1 for none.
+        provider: ids of the providers; -1 for none.
+        value: values as the column `value` of the table describes; NaN for none.
+    """
     columns: Columns = {
         "time": time,
         "kind": np.full(len(time), float(EVENT_KINDS.index(kind))),

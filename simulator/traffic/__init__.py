@@ -1,1 +1,1 @@
-"""Vehicles, recorded or generated."""
+"""Vehicles: from a recording, or on generated roads."""

@@ -1,4 +1,4 @@
-"""What every kind of traffic tells the market and the tables."""
+"""The interface between traffic, the market and the tables."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import numpy as np
 from simulator.model import BoolArray, FloatArray
 from simulator.providers.attachment import Coverage
 
+# A vehicle whose trajectory ends at standstill would otherwise stay covered for ever.
 DEPARTING_MPS = 5.0
-"""A vehicle that has left the map goes on at least this fast, m/s."""
+"""Least speed at which a vehicle continues beyond the edge of the map, m/s."""
 
 
 Columns = dict[str, Any]
-"""Columns of a table by name, each an array or a sequence of one length."""
+"""Columns of a table by name. All are arrays or sequences of one length."""
 
 
 class Crossing(NamedTuple):
-    """A vehicle leaves the coverage of the station that its radio is attached to.
+    """The moment at which a vehicle leaves the coverage of the station to which its radio is attached.
 
     Attributes:
-        time: when, s.
-        station: id of the station that it leaves.
+        time: time of the crossing, s.
+        station: id of the station.
         x: place, m east.
         y: place, m north.
         covered: which providers cover the vehicle now, shape (providers,).
-        dwell_s: how long each is expected to cover it still, s, shape (providers,).
-        coverage: how long each will really cover it; no bidder and no price looks into it.
+        dwell_s: time for which each provider is expected to cover the vehicle from now on, s, shape (providers,).
+        coverage: time until which each provider really covers the vehicle. No bidder and no price may look at it.
     """
 
     time: float
@@ -41,48 +42,71 @@ class Crossing(NamedTuple):
 
 
 CrossingHook = Callable[[int, int, Crossing], None]
-"""Called with (vehicle, request index, crossing) when a vehicle leaves the coverage of its station."""
+"""Function of (id of the vehicle, index of its request, crossing)."""
 
 
 class Traffic(Protocol):
-    """Vehicles of one kind or another, as the tables want them; every column is an array or a sequence."""
+    """Vehicles as the tables see them."""
 
     def vehicle_rows(self, duration: float) -> Columns:
-        """The columns of the table `vehicles`."""
+        """Return the columns of the table `vehicles`.
+
+        Args:
+            duration: end of the run, s.
+        """
         ...
 
     def path_rows(self, duration: float) -> Columns:
-        """The columns of the table `paths`."""
+        """Return the columns of the table `paths`.
+
+        Args:
+            duration: end of the run, s.
+        """
         ...
 
     def signal_rows(self, duration: float) -> Columns:
-        """The columns of the table `signals`."""
+        """Return the columns of the table `signals`.
+
+        Args:
+            duration: end of the run, s.
+        """
         ...
 
     def queue_events(self, duration: float) -> FloatArray:
-        """When vehicles came to stand before a stop line and when they crossed it: rows (time, vehicle, 0 or 1)."""
+        """Return when vehicles joined the queue at a stop line and when they crossed the line.
+
+        Args:
+            duration: end of the run, s.
+
+        Returns:
+            Rows (time, s; id of the vehicle; 0 to join the queue, 1 to cross), shape (events, 3).
+        """
         ...
 
 
 class Vehicles(Traffic, Protocol):
-    """Traffic that can be started."""
+    """Vehicles as the world sees them: traffic that can be started."""
 
     def start(self, on_crossing: CrossingHook) -> None:
-        """Let the vehicles drive.
+        """Start the vehicles.
 
         Args:
-            on_crossing: called when a vehicle leaves the coverage of its station.
+            on_crossing: function that is called when a vehicle leaves the coverage of its station.
         """
         ...
 
 
 def until_the_end(paths: dict[str, Any], duration: float) -> Columns:
-    """Rows of `paths` before the end of a run, and one at it for each vehicle that is still under way.
+    """Cut the table `paths` at the end of a run.
 
     Args:
-        paths: the columns, in order of vehicle and time, of all that is known of the vehicles' ways.
-        duration: the end, s.
+        paths: columns of complete trajectories, in the order of vehicle and time.
+        duration: end of the run, s.
+
+    Returns:
+        The rows before the end of the run, and one row at the end per vehicle that is still there.
     """
+    # The first row of a vehicle after the end is moved back to the end, along the line from the row before.
     vehicle, time = paths["vehicle"], paths["time"]
     inside = time < duration
     closing = 1 + np.flatnonzero(inside[:-1] & ~inside[1:] & (vehicle[1:] == vehicle[:-1]))

@@ -1,4 +1,4 @@
-"""Generated traffic: vehicles arrive, follow, queue at signals, turn, and ask for tasks on their way."""
+"""Generated traffic: vehicles arrive, follow each other, queue at signals, turn, and request tasks."""
 
 from __future__ import annotations
 
@@ -24,26 +24,29 @@ from simulator.traffic.contract import DEPARTING_MPS, Columns, Crossing, Crossin
 from simulator.traffic.network import PHASES, Network
 from simulator.traffic.stretch import Departure, Road, Stretch
 
+# Random turns alone might lead a vehicle through a grid without end.
 MOST_TURNS = 32
-"""A vehicle takes the first way on at every junction after this many."""
+"""Number of random turns of a vehicle. At later junctions it takes the first road in the list."""
 
 VEHICLES_PER_BLOCK = 64
+"""Vehicles whose random numbers are drawn with one generator."""
+
 SLOWEST, FASTEST = 0.6, 1.4
-"""Limits of a free speed, as shares of the speed limit."""
+"""Limits of a free speed, divided by the speed limit."""
 
 
 class Vehicle:
-    """A vehicle on its way.
+    """A vehicle on its route.
 
     Attributes:
-        id: number of the vehicle, in order of entry.
-        pace: its free speed as a share of the speed limit.
-        route: the roads that it drives.
-        entered: when it entered, s.
-        left: when it left, s; NaN while it is there.
-        stretches: the stretches that it has driven or is driving, and its path on each.
-        free_s: how long the finished part of its way takes at free flow, s.
-        tasks: how many tasks it has asked for.
+        id: number of the vehicle in the order of entry.
+        pace: free speed divided by the speed limit.
+        route: roads of the route.
+        entered: time of entry, s.
+        left: time at which the vehicle left the map, s; NaN while it is there.
+        stretches: stretches up to the current one, each with the path of the vehicle on it.
+        free_s: travel time at free flow on the finished stretches, s.
+        tasks: number of requested tasks.
     """
 
     __slots__ = ("entered", "free_s", "id", "left", "pace", "route", "stretches", "tasks")
@@ -56,25 +59,38 @@ class Vehicle:
         self.tasks = 0
 
     def leaving_mps(self, last: Stretch) -> float:
-        """Speed at which it goes on beyond the edge of the map, m/s."""
+        """Return the speed at which the vehicle continues beyond the edge of the map, m/s.
+
+        Args:
+            last: last stretch of the route.
+        """
         return max(last.speed_mps * self.pace, DEPARTING_MPS)
 
 
 class CoverageAhead(NamedTuple):
-    """Who covers a vehicle from a place of its way on, as far as it has come by then.
+    """The coverage of a vehicle from a place on.
 
     Attributes:
         vehicle: the vehicle.
-        number: which of its stretches the place is on.
-        at_m: metres from the begin of that stretch.
+        number: index of the stretch of the place.
+        at_m: metres from the start of that stretch.
     """
+
+    # It holds the vehicle and not times: the path on later stretches is known only when the vehicle enters them.
 
     vehicle: Vehicle
     number: int
     at_m: float
 
     def end(self, provider: int) -> float:
-        """When the provider, which covers the place, ceases to cover the vehicle, s; `inf` if not known yet."""
+        """Return the time at which a provider that covers the place stops covering the vehicle, s.
+
+        Args:
+            provider: id of the provider.
+
+        Returns:
+            The time, or `inf` if the vehicle has not come so far yet.
+        """
         vehicle, at = self.vehicle, self.at_m
         for stretch, path in vehicle.stretches[self.number :]:
             out = end_of_span(stretch.spans[provider], at)
@@ -83,18 +99,22 @@ class CoverageAhead(NamedTuple):
             at = 0.0
         if len(vehicle.stretches) < len(vehicle.route):
             return math.inf
-        # The edge of the map is not the edge of coverage: the vehicle goes on as it leaves.
+        # The edge of the map is not the edge of coverage: the vehicle continues straight on.
         return path[-1][0] + float(stretch.beyond_m[provider]) / vehicle.leaving_mps(stretch)
 
 
 class GeneratedVehicles:
-    """The vehicles of a network.
+    """The vehicles of a road network.
 
     Args:
-        env: the SimPy environment; each entry has a process of its own, and so has each vehicle.
-        traffic: the scenario's traffic.
-        fleet: the providers, by place and radius.
-        draws: the randomness of the run, which fixes arrivals, speeds and routes.
+        env: SimPy environment. Each entry and each vehicle has a process of its own.
+        traffic: traffic of the scenario.
+        fleet: providers.
+        draws: randomness of the run, for arrivals, speeds and routes.
+
+    Attributes:
+        env: SimPy environment.
+        network: road network.
     """
 
     def __init__(
@@ -112,6 +132,7 @@ class GeneratedVehicles:
 
         @lru_cache(maxsize=64)
         def of_block(block: int) -> tuple[list[float], list[list[float]]]:
+            """Return the paces of a block of vehicles, and a uniform number for each turn of each vehicle."""
             rng = draws.generator("vehicles", block)
             speeds = np.clip(1.0 + traffic.speed_sd * rng.standard_normal(VEHICLES_PER_BLOCK), SLOWEST, FASTEST)
             return speeds.tolist(), rng.random((VEHICLES_PER_BLOCK, MOST_TURNS)).tolist()
@@ -119,16 +140,17 @@ class GeneratedVehicles:
         self._draws = of_block
 
     def start(self, on_crossing: CrossingHook) -> None:
-        """Let vehicles arrive at every entry.
+        """Start the arrivals at every entry.
 
         Args:
-            on_crossing: called when a vehicle leaves the coverage of its station.
+            on_crossing: function that is called when a vehicle leaves the coverage of its station.
         """
         self._on_crossing = on_crossing
         for number, entry in enumerate(self.network.entries):
             self.env.process(self._arrive(entry, self._source.generator("arrivals", number)))
 
     def _arrive(self, entry: str, rng: np.random.Generator) -> Generator[simpy.Event, None, None]:
+        """Let vehicles arrive at one entry."""
         arrivals = self._traffic.arrivals
         rate = arrivals.rate_per_h.get(entry, 0.0) if isinstance(arrivals.rate_per_h, dict) else arrivals.rate_per_h
         for time in arrival_times(arrivals, rate / 3600.0, rng):
@@ -138,10 +160,12 @@ class GeneratedVehicles:
             self.env.process(self._drive(vehicle))
 
     def _new_vehicle(self, road: Road) -> Vehicle:
+        """Make the next vehicle, with its pace and its route."""
         number = len(self._all)
         block, row = divmod(number, VEHICLES_PER_BLOCK)
         paces, turns = self._draws(block)
         route = [road]
+        # A turn of 0 takes the first road. The number of roads is bounded in case these lead round in a circle.
         for turn in chain(turns[row], repeat(0.0, 3 * MOST_TURNS)):
             onward = self.network.next_road(route[-1], turn)
             if onward is None:
@@ -150,12 +174,14 @@ class GeneratedVehicles:
         return Vehicle(number, paces[row], route, self.env.now)
 
     def _drive(self, vehicle: Vehicle) -> Generator[simpy.Event, None, None]:
+        """Drive a vehicle along its route, and report where it leaves the coverage of a station."""
         env, network, pace = self.env, self.network, vehicle.pace
         before: Road | None = None
         lane, station = 0, -1
         for number, road in enumerate(vehicle.route):
             lane_before, lane = lane, network.shortest_lane(road)
             stretch = network.stretch(before, lane_before, road, lane)
+            # The path on a stretch is known on entry: it depends only on the signal plan and on the vehicle ahead.
             path = self._path(vehicle, stretch, env.now)
             vehicle.stretches.append((stretch, path))
             departures, station = stretch.departures(station)
@@ -168,20 +194,24 @@ class GeneratedVehicles:
         vehicle.left = env.now
 
     def _path(self, vehicle: Vehicle, stretch: Stretch, begin: float) -> Path:
-        """The vehicle's path along a stretch; where it ends at a signal, behind the one before it in its lane."""
+        """Return the path of a vehicle along a stretch, behind the last vehicle that entered the same lane."""
         speed, lane = stretch.speed_mps * vehicle.pace, stretch.lane
         if lane is None:
             return [(begin, 0.0), (begin + stretch.length / speed, stretch.length)]
         length, spacing = stretch.length, self._traffic.jam_spacing_m
+        # Newell's rule in `follow`: headway = reaction + spacing / speed. A queue discharges at the saturation headway.
         reaction = max(lane.plan.headway_s - spacing / stretch.speed_mps, 0.0)
         leader, shift = lane.leader, length - lane.leader_length
-        if leader is not None and shift:  # it came to the stop line from another side, on a longer or shorter way
+        # The leader may have come from another road, on a longer or shorter stretch. Only the distance to the common
+        # stop line counts.
+        if leader is not None and shift:
             leader = [(time, place + shift) for time, place in leader]
         path = follow(begin, speed, length, leader, reaction, spacing)
         crossing = lane.plan.crossing(path[-1][0], lane.last_s)
         if crossing > path[-1][0]:
             path.append((crossing, length))
         lane.last_s, lane.leader, lane.leader_length = crossing, path, length
+        # The vehicle joins the queue when it first stands.
         stands = None
         for before, after in pairwise(path):
             if after[1] == before[1]:
@@ -193,6 +223,7 @@ class GeneratedVehicles:
         return path
 
     def _cross(self, vehicle: Vehicle, number: int, departure: Departure) -> None:
+        """Report that a vehicle leaves the coverage of its station."""
         request = vehicle.tasks
         vehicle.tasks += 1
         at, station, x, y, ahead = departure
@@ -201,20 +232,23 @@ class GeneratedVehicles:
         self._on_crossing(vehicle.id, request, Crossing(self.env.now, station, x, y, ahead.covered, dwell, coverage))
 
     def _dwell(self, vehicle: Vehicle, number: int, departure: Departure) -> FloatArray:
-        """Expected seconds of coverage: the covered road ahead at free speed, and the plan's waits at stop lines.
+        """Return the expected time of coverage by each provider, s, shape (providers,).
 
-        It looks at geometry, route and signal plan only, never at the queue or at where the vehicle will really be.
+        It is the covered road ahead at free speed, plus the waits of a free-flow arrival at the signals. It looks at
+        geometry, route and signal plan, but never at queues or at the real future of the vehicle.
         """
         stretch, _ = vehicle.stretches[number]
         speed = stretch.speed_mps * vehicle.pace
         dwell = departure.ahead.metres / speed
         goes_on, some_go_on = departure.ahead.goes_on, departure.ahead.some_go_on
         now = self.env.now + (stretch.length - departure.at_m) / speed
+        # `goes_on` marks providers whose coverage has no gap up to here: a later part behind a gap does not count.
         while some_go_on:
             number += 1
             if number == len(vehicle.route):
                 return np.asarray(dwell + goes_on * stretch.beyond_m / vehicle.leaving_mps(stretch))
             wait = 0.0 if stretch.lane is None else stretch.lane.plan.crossing(now) - now
+            # The lanes ahead are not chosen yet. Lane 0 stands for them.
             stretch = self.network.stretch(vehicle.route[number - 1], 0, vehicle.route[number], 0)
             speed = stretch.speed_mps * vehicle.pace
             dwell = dwell + goes_on * (wait + stretch.from_begin.metres / speed)
@@ -224,7 +258,11 @@ class GeneratedVehicles:
         return dwell
 
     def vehicle_rows(self, duration: float) -> Columns:
-        """The columns of the table `vehicles`."""
+        """Return the columns of the table `vehicles`.
+
+        Args:
+            duration: end of the run, s.
+        """
         vehicles = self._all
         distance, exits = [], []
         for vehicle in vehicles:
@@ -247,7 +285,11 @@ class GeneratedVehicles:
         }
 
     def path_rows(self, duration: float) -> Columns:
-        """The columns of the table `paths`: a row per corner of a stretch and per change of speed."""
+        """Return the columns of the table `paths`, one row per corner of a stretch and per change of speed.
+
+        Args:
+            duration: end of the run, s.
+        """
         pieces = [(vehicle.id, *piece) for vehicle in self._all for piece in vehicle.stretches]
         if not pieces:
             return dict.fromkeys(("vehicle", "time", "x", "y", "speed", "lane"), ())
@@ -258,7 +300,8 @@ class GeneratedVehicles:
         flat = chain.from_iterable(chain.from_iterable(path for _, _, path in pieces))
         points = np.fromiter(flat, np.float64).reshape(-1, 2)
         owner = np.repeat(np.arange(len(pieces)), [len(path) for _, _, path in pieces])
-        # Apart by more than any length, the pieces are one increasing axis: the times at all corners in one go.
+        # One interpolation finds the times at all corners. For that, the pieces lie one after another on one axis. They
+        # are further apart than the longest stretch, so the axis increases.
         apart = 1.0 + max(stretch.length for stretch in stretches)
         corners = np.fromiter(chain.from_iterable(stretch.at[1:-1] for _, stretch, _ in pieces), np.float64)
         turning = np.repeat(np.arange(len(pieces)), [len(stretch.at) - 2 for _, stretch, _ in pieces])
@@ -267,12 +310,16 @@ class GeneratedVehicles:
         owner = np.append(owner, turning)
         order = np.lexsort((at, time, owner))
         owner, time, at = owner[order], time[order], at[order]
+        # A corner may fall on a point of the path: only one of the two rows stays.
         new = np.append(True, (np.diff(owner) != 0) | (np.diff(time) > 0.0))
         owner, time, at = owner[new], time[new], at[new]
         last = np.append(np.diff(owner) != 0, True)
+        # The speed of a row holds up to the next row of the piece. The last row repeats the speed before it. The step
+        # from one piece to the next has no speed: the divisor 1 only avoids a division by 0.
         speed = np.append(np.diff(at) / np.where(last[:-1], 1.0, np.diff(time)), 0.0)
         speed[last] = speed[np.flatnonzero(last) - 1]
-        # The end of a piece is the begin of the next, where there is one.
+        # The last row of a piece is the first row of the vehicle's next piece. Only one of the two stays. The maximum
+        # below removes speeds that rounding made negative.
         keep = ~last | np.append(vehicle[1:] != vehicle[:-1], True)[owner]
         owner, time, at, speed = owner[keep], time[keep], at[keep], np.maximum(speed[keep], 0.0)
         stretch_of, x, y = which[owner], np.empty(len(at)), np.empty(len(at))
@@ -284,13 +331,17 @@ class GeneratedVehicles:
         return until_the_end(columns, duration)
 
     def signal_rows(self, duration: float) -> Columns:
-        """The columns of the table `signals`: what each phase of each junction shows from a time on."""
+        """Return the columns of the table `signals`, one row per change of a signal group.
+
+        Args:
+            duration: end of the run, s.
+        """
         signals = self.network.signals
         rows = []
         for junction in self.network.junctions():
             for phase, group in enumerate(PHASES):
                 green = self.network.cycle_begin(junction) + phase * signals.cycle_s / 2
-                # The cycle that is under way at the start, and then each one that begins.
+                # Begin with the cycle that is under way at time 0.
                 green -= math.ceil(green / signals.cycle_s) * signals.cycle_s
                 while green < duration:
                     for state, time in enumerate(
@@ -300,6 +351,7 @@ class GeneratedVehicles:
                     green += signals.cycle_s
         shown: dict[tuple[str, str], tuple[float, str, str, int]] = {}
         for row in sorted(rows):
+            # The last state from before the run is the state at time 0.
             if row[0] <= 0.0:
                 shown[row[1], row[2]] = (0.0, *row[1:])
         kept = sorted([*shown.values(), *(row for row in rows if 0.0 < row[0] < duration)])
@@ -307,6 +359,14 @@ class GeneratedVehicles:
         return dict(zip(names, zip(*kept, strict=True), strict=True)) if kept else dict.fromkeys(names, ())
 
     def queue_events(self, duration: float) -> FloatArray:
-        """When vehicles came to stand before a stop line and when they crossed it: rows (time, vehicle, 0 or 1)."""
+        """Return when vehicles joined the queue at a stop line and when they crossed the line.
+
+        Args:
+            duration: end of the run, s.
+
+        Returns:
+            Rows (time, s; id of the vehicle; 0 to join the queue, 1 to cross), shape (events, 3).
+        """
+        # A path is recorded on entry, so it may reach beyond the end of the run.
         rows = np.array(self._queue_events, dtype=np.float64).reshape(-1, 3)
         return rows[rows[:, 0] < duration]

@@ -1,4 +1,4 @@
-"""Roads: a graph of junctions and lanes, who may go where, and the stretches that vehicles drive."""
+"""The road network: junctions, lanes, signals, turns, and the stretches that vehicles drive."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ KERB_M = 5.0
 """Distance from the outermost crossing lane to a stop line, m."""
 
 LEAST_ROADS_OF_A_JUNCTION = 3
-"""Where as many roads meet there is a signal."""
+"""Least number of neighbours of a node with a signal."""
 
 PHASES = ("1", "2")
+"""Names of the two signal groups of a junction: north-south and east-west."""
 
 
 class StopLine(NamedTuple):
-    """Where vehicles wait for a signal.
+    """The line at which vehicles wait for a signal.
 
     Attributes:
-        junction: the junction.
-        group: the signal group that it obeys.
-        left: its end at the middle of the road, m east and north.
-        right: its end at the kerb, m east and north.
+        junction: name of the junction.
+        group: name of the signal group.
+        left: end of the line at the middle of the road, m east and m north.
+        right: end of the line at the kerb, m east and m north.
     """
 
     junction: str
@@ -43,7 +44,14 @@ class StopLine(NamedTuple):
 
 
 def road_graph(roads: FourWay | TJunction | Grid | EdgeList) -> nx.DiGraph:
-    """The roads as a directed graph: nodes with ``x`` and ``y`` in m, edges with ``lanes`` and ``speed_mps``."""
+    """Return the roads as a directed graph.
+
+    Args:
+        roads: layout of the scenario.
+
+    Returns:
+        A graph whose nodes have ``x`` and ``y``, m, and whose edges have ``lanes`` and ``speed_mps``, m/s.
+    """
     graph: nx.DiGraph = nx.DiGraph()
     if isinstance(roads, EdgeList):
         for name, (x, y) in roads.nodes.items():
@@ -79,24 +87,30 @@ def road_graph(roads: FourWay | TJunction | Grid | EdgeList) -> nx.DiGraph:
 
 
 def _junction(row: int, column: int, single: bool) -> str:
+    """Return the name of a junction by its place in the grid."""
     return "junction" if single else f"junction-{row + 1}-{column + 1}"
 
 
 class Network:
-    """The roads of a scenario: entries, turns, lanes, signal plans and stretches; coverage is computed once a stretch.
+    """The roads of a scenario: entries, turns, lanes, signal plans and stretches.
 
     Args:
-        traffic: the scenario's traffic.
-        fleet: the providers.
+        traffic: traffic of the scenario.
+        fleet: providers.
 
     Attributes:
-        graph: the roads.
-        entries: the roads by which vehicles enter, by the name of their begin.
+        graph: roads as a directed graph.
+        signals: settings of the signals.
+        entries: roads by which vehicles enter, by the name of the node at their start.
+
+    Raises:
+        ScenarioError: vehicles cannot enter or leave, or a rate is given for an entry that does not exist.
     """
 
     def __init__(self, traffic: GeneratedTraffic, fleet: Fleet) -> None:
         self.graph = road_graph(traffic.roads)
         self._fleet, self._turning, self.signals = fleet, traffic.turning, traffic.signals
+        # A node with one neighbour is at the edge of the map. Its road may be one-way.
         self._ends = [node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) == 1]
         self.entries: dict[str, Road] = {
             node: (node, next(self.graph.successors(node))) for node in self._ends if self.graph.out_degree(node)
@@ -110,17 +124,23 @@ class Network:
         self._choices: dict[Road, list[tuple[float, Road]]] = {}
 
     def _check(self, traffic: GeneratedTraffic) -> None:
-        """Make sure that vehicles can enter, and that who enters can leave.
+        """Check that vehicles can enter, that they can leave, and that arrival rates name entries.
 
         Raises:
-            ScenarioError: they cannot, or a rate is given for an entry that does not exist.
+            ScenarioError: one of these does not hold.
         """
         exits = {node for node in self._ends if self.graph.in_degree(node)}
         if not self.entries:
-            raise ScenarioError("traffic.roads: no vehicle can enter: there is no node with one neighbour and a way in")
+            raise ScenarioError(
+                "traffic.roads: no vehicle can enter; a node with one neighbour needs a road that leads away from it"
+            )
         for entry in self.entries:
+            # No vehicle turns back, so the entry itself is not a way out.
             if not (nx.descendants(self.graph, entry) & exits) - {entry}:
-                raise ScenarioError(f"traffic.roads: from the entry '{entry}' no way leads out of the map")
+                raise ScenarioError(
+                    f"traffic.roads: a vehicle that enters at '{entry}' cannot leave the map; "
+                    "roads must lead from there to another node with one neighbour"
+                )
         rates = traffic.arrivals.rate_per_h
         for name in rates if isinstance(rates, dict) else ():
             if name not in self.entries:
@@ -128,16 +148,20 @@ class Network:
                 raise ScenarioError(f"traffic.arrivals.rate_per_h: there is no entry '{name}'; {offer}")
 
     def junctions(self) -> list[str]:
-        """The signalised junctions."""
+        """Return the names of the junctions with signals."""
         return [node for node in self.graph if node in self._signalised]
 
     def phase(self, road: Road) -> int:
-        """The phase of its junction in which a road has green: 0 for north-south, 1 for east-west."""
+        """Return the phase in which a road has green: 0 for north-south, 1 for east-west.
+
+        Args:
+            road: a road that ends at a junction with signals.
+        """
         ahead_x, ahead_y = self._heading(road)
         return 0 if abs(ahead_y) >= abs(ahead_x) else 1
 
     def stop_lines(self) -> list[StopLine]:
-        """The stop line of every road that ends at a signal, across its lanes."""
+        """Return the stop line of every road that ends at a signal."""
         found = []
         for begin, end, lanes in self.graph.edges(data="lanes"):
             if end not in self._signalised:
@@ -151,24 +175,46 @@ class Network:
         return found
 
     def cycle_begin(self, junction: str) -> float:
-        """When a junction's first cycle begins, s."""
+        """Return the time at which the first cycle of a junction begins, s.
+
+        Args:
+            junction: name of the junction.
+        """
+        # In a green wave a cycle begins later by the time that the wave needs from the westernmost junction.
         wave = self.signals.wave_mps
         west = min(self.graph.nodes[node]["x"] for node in self.junctions())
         return self.signals.offset_s + ((self.graph.nodes[junction]["x"] - west) / wave if wave is not None else 0.0)
 
     def next_road(self, road: Road, turn: float) -> Road | None:
-        """Where a vehicle goes at a road's end by a number drawn from 0 to 1; None where it leaves the map."""
+        """Return the road on which a vehicle continues at the end of a road.
+
+        Args:
+            road: current road.
+            turn: uniform random number from 0 to 1, which decides among the turns by their shares.
+
+        Returns:
+            The next road, or None where the vehicle leaves the map.
+        """
         if road not in self._choices:
+            # No vehicle turns back.
             onward = [(road[1], node) for node in self.graph.successors(road[1]) if node != road[0]]
             shares = np.array([self._turn_share(road, other) for other in onward])
+            # If all remaining turns have share 0, they are equally likely.
             if shares.sum() == 0.0:
                 shares = np.ones(len(onward))
             self._choices[road] = list(zip((np.cumsum(shares) / shares.sum()).tolist(), onward, strict=True))
+        # Rounding may leave the last cumulative share below 1. A turn above it takes the last road.
         choices = self._choices[road]
         return next((onward for share, onward in choices if turn < share), choices[-1][1] if choices else None)
 
     def shortest_lane(self, road: Road) -> int:
-        """The lane of a road whose last vehicle crosses first; the rightmost where vehicles leave the map."""
+        """Return the lane of a road whose last vehicle crosses the stop line first.
+
+        Without a stop line it is the rightmost lane.
+
+        Args:
+            road: the road.
+        """
         lanes = self._lanes_of(road)
         if not lanes:
             return int(self.graph.edges[road]["lanes"]) - 1
@@ -177,7 +223,17 @@ class Network:
         return min(range(len(lanes)), key=lambda lane: lanes[lane].last_s)
 
     def stretch(self, before: Road | None, lane_before: int, road: Road, lane: int) -> Stretch:
-        """The stretch along a road's lane, from the stop line of the lane before it."""
+        """Return the stretch along a lane of a road.
+
+        Args:
+            before: previous road of the vehicle; None if it has just entered.
+            lane_before: lane on the previous road.
+            road: the road.
+            lane: lane on the road.
+
+        Returns:
+            The stretch to the end of the lane. It begins at the stop line of the previous lane, if there is one.
+        """
         key = (before, lane_before, road, lane)
         if key not in self._stretches:
             corners = [*(self._line(before, lane_before)[1:] if before is not None else []), *self._line(road, lane)]
@@ -191,7 +247,7 @@ class Network:
         return self._stretches[key]
 
     def _lanes_of(self, road: Road) -> list[Lane]:
-        """The lanes of a road before a stop line; none where vehicles leave the map or drive on."""
+        """Return the lanes of a road before a stop line; none where vehicles do not stop."""
         if road not in self._lanes:
             count = int(self.graph.edges[road]["lanes"]) if road[1] in self._signalised else 0
             self._lanes[road] = [
@@ -200,17 +256,22 @@ class Network:
         return self._lanes[road]
 
     def _heading(self, road: Road) -> tuple[float, float]:
+        """Return the unit vector of the direction of a road."""
         begin, end = (self.graph.nodes[node] for node in road)
         length = math.hypot(end["x"] - begin["x"], end["y"] - begin["y"])
         return (end["x"] - begin["x"]) / length, (end["y"] - begin["y"]) / length
 
     def _line(self, road: Road, lane: int) -> list[tuple[float, float]]:
-        """Begin and end of a lane: to the right of the road's middle, and clear of the junctions at its ends."""
+        """Return the start and the end of a lane, m east and m north.
+
+        It lies to the right of the middle of the road. It keeps clear of the junctions at both ends.
+        """
         begin, end = (self.graph.nodes[node] for node in road)
         ahead_x, ahead_y = self._heading(road)
         right = (lane + 0.5) * LANE_M
         length = math.hypot(end["x"] - begin["x"], end["y"] - begin["y"])
         clear = [self._clearance(node) for node in road]
+        # On a road shorter than its junctions, a tenth of the length remains for driving.
         if sum(clear) > 0.9 * length:
             clear = [part * 0.9 * length / sum(clear) for part in clear]
         return [
@@ -219,12 +280,15 @@ class Network:
         ]
 
     def _clearance(self, node: str) -> float:
+        """Return the distance from a node to the stop lines around it, m; 0 at the edge of the map."""
         if len(set(nx.all_neighbors(self.graph, node))) == 1:
             return 0.0
         widest = max(int(lanes) for _, _, lanes in self.graph.in_edges(node, data="lanes"))
         return widest * LANE_M + KERB_M
 
     def _turn_share(self, road: Road, other: Road) -> float:
+        """Return the share of the vehicles that turn from one road into another, before normalisation."""
+        # The angle is positive to the left.
         (ahead_x, ahead_y), (onward_x, onward_y) = self._heading(road), self._heading(other)
         angle = math.degrees(
             math.atan2(ahead_x * onward_y - ahead_y * onward_x, ahead_x * onward_x + ahead_y * onward_y)
@@ -235,7 +299,13 @@ class Network:
 
 
 def effective_green(signals: Signals, cycle_begin_s: float, phase: int) -> EffectiveGreen:
-    """The effective green of a phase: without the start-up lost time, with the yellow that is still used."""
+    """Return the effective green of a phase: green minus start-up lost time plus used yellow.
+
+    Args:
+        signals: settings of the signals.
+        cycle_begin_s: start of the first cycle, s.
+        phase: 0 or 1. Phase 1 begins half a cycle later.
+    """
     return EffectiveGreen(
         signals.cycle_s,
         cycle_begin_s + phase * signals.cycle_s / 2 + signals.startup_lost_s,

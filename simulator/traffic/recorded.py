@@ -1,4 +1,4 @@
-"""Vehicles as processes: they enter, attach to stations, ask for a task when they leave a cell, and leave."""
+"""Recorded traffic: vehicles follow their trajectories, and request a task when they leave a cell."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ from simulator.traffic.contract import DEPARTING_MPS, Columns, Crossing, Crossin
 from simulator.traffic.recording import Recording
 
 VEHICLES_PER_BLOCK = 64
-"""Recorded vehicles whose coverage is computed in one go."""
+"""Recorded vehicles whose coverage is computed together."""
 
 
 class VehicleLog(NamedTuple):
-    """One vehicle's row: when it entered and left (NaN: still there), and how many tasks it asked for."""
+    """The log of one vehicle.
+
+    Attributes:
+        vehicle: id of the vehicle.
+        entered: time of entry, s.
+        left: time at which the vehicle left the map, s; NaN while it is there.
+        tasks: number of requested tasks.
+    """
 
     vehicle: int
     entered: float
@@ -35,10 +42,15 @@ class RecordedVehicles:
     """The vehicles of a recording.
 
     Args:
-        env: the SimPy environment.
-        recording: the trajectories.
-        fleet: the providers, by place and radius.
-        reference_speed_mps: a vehicle is expected to leave a coverage at least this fast, m/s.
+        env: SimPy environment. Each vehicle has a process of its own.
+        recording: trajectories.
+        fleet: providers.
+        reference_speed_mps: least speed at which a vehicle is expected to leave a coverage, m/s.
+
+    Attributes:
+        env: SimPy environment.
+        recording: trajectories.
+        log: logs of the vehicles that have entered, by id.
     """
 
     def __init__(
@@ -54,8 +66,10 @@ class RecordedVehicles:
         self._fleet = fleet
         self._reference_speed = reference_speed_mps
 
+        # Vehicles enter in the order of their ids, so only the latest blocks are needed.
         @lru_cache(maxsize=2)
         def spans(block: int) -> list[Spans]:
+            """Return the spans of a block of vehicles."""
             start = recording.start[block * VEHICLES_PER_BLOCK :][: VEHICLES_PER_BLOCK + 1]
             samples = slice(start[0], start[-1])
             path = recording.time[samples], recording.x[samples], recording.y[samples]
@@ -64,20 +78,22 @@ class RecordedVehicles:
         self._spans = spans
 
     def start(self, on_crossing: CrossingHook) -> None:
-        """Let the vehicles enter, each at its time.
+        """Start the vehicles, each at its time of entry.
 
         Args:
-            on_crossing: called when a vehicle leaves the coverage of its station.
+            on_crossing: function that is called when a vehicle leaves the coverage of its station.
         """
         self.env.process(self._enter_all(on_crossing))
 
     def _enter_all(self, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
+        """Start the process of each vehicle at its time of entry."""
         recording = self.recording
         for vehicle, entry in enumerate(recording.time[recording.start[:-1]].tolist()):
             yield until(self.env, entry)
             self.env.process(self._drive(vehicle, on_crossing))
 
     def _drive(self, vehicle: int, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
+        """Log a vehicle, and report where it leaves the coverage of a station."""
         entered = self.env.now
         self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, 0)
         crossings = self.crossings(vehicle)
@@ -89,19 +105,24 @@ class RecordedVehicles:
         self.log[vehicle] = VehicleLog(vehicle, entered, self.env.now, len(crossings))
 
     def crossings(self, vehicle: int) -> list[Crossing]:
-        """Every moment at which the vehicle leaves the coverage of the station it is attached to, in order."""
+        """Return every crossing of a vehicle, in the order of time.
+
+        Args:
+            vehicle: id of the vehicle.
+        """
         samples, fleet = self.recording.samples(vehicle), self._fleet
         time, x, y = self.recording.time[samples], self.recording.x[samples], self.recording.y[samples]
         spans = self._spans(vehicle // VEHICLES_PER_BLOCK)[vehicle % VEHICLES_PER_BLOCK]
         left = float(time[-1])
 
         def place(now: float) -> tuple[float, float]:
+            """Return the place of the vehicle at a time, m east and m north."""
             return float(np.interp(now, time, x)), float(np.interp(now, time, y))
 
         found, _ = departures(spans, fleet, place, float(time[0]), left)
         if not found:
             return []
-        # The edge of the recording is not the edge of coverage: the vehicle goes on as it left.
+        # The end of the trajectory is not the end of coverage: the vehicle continues straight on, at its last speed.
         heading, speed = _last_motion(time, x, y)
         beyond = chord_ahead(float(x[-1]), float(y[-1]), heading, fleet.x, fleet.y, fleet.radius_m)
         ahead = (left + beyond / max(speed, DEPARTING_MPS)).tolist()
@@ -111,6 +132,7 @@ class RecordedVehicles:
             here = place(now)
             dwell = self._dwell(now, here, time, x, y)
             covered = np.array(ends) > now
+            # A coverage that lasts up to the last sample continues beyond it.
             coverage = KnownCoverage([ahead[p] if end == left else end for p, end in enumerate(ends)])
             crossings.append(Crossing(now, station, *here, covered, np.where(covered, dwell, 0.0), coverage))
         return crossings
@@ -118,18 +140,27 @@ class RecordedVehicles:
     def _dwell(
         self, now: float, place: tuple[float, float], time: FloatArray, x: FloatArray, y: FloatArray
     ) -> FloatArray:
-        """Expected seconds of coverage: the chord along the heading, at the measured or the reference speed."""
+        """Return the expected time of coverage by each provider, s, shape (providers,).
+
+        It is the chord of the coverage along the heading, at the measured or the reference speed, whichever is higher.
+        """
         fleet = self._fleet
-        # The last segment that has ended, or the first, on which it entered: nobody sees ahead.
+        # Heading and speed come from the last finished segment, because nobody knows the next one. A vehicle that has
+        # just entered has only its first segment.
         segment = max(int(np.searchsorted(time, now, side="right")) - 1, 1)
         heading, speed = _motion(time, x, y, segment)
         chord = chord_ahead(*place, heading, fleet.x, fleet.y, fleet.radius_m)
         return np.asarray(chord / max(speed, self._reference_speed))
 
     def vehicle_rows(self, duration: float) -> Columns:
-        """The columns of the table `vehicles`."""
+        """Return the columns of the table `vehicles`.
+
+        Args:
+            duration: end of the run, s.
+        """
         recording, log = self.recording, list(self.log.values())
         samples = [recording.samples(row.vehicle) for row in log]
+        # Only differences within one vehicle are used, so the jumps from one vehicle to the next cancel.
         driven = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(recording.x), np.diff(recording.y)))])
         last = [
             piece.start + int(np.searchsorted(recording.time[piece], duration, side="right")) - 1 for piece in samples
@@ -147,7 +178,11 @@ class RecordedVehicles:
         }
 
     def path_rows(self, duration: float) -> Columns:
-        """The columns of the table `paths`: what stands still between two samples at the same place is left out."""
+        """Return the columns of the table `paths`, without samples of a vehicle that keeps standing.
+
+        Args:
+            duration: end of the run, s.
+        """
         recording = self.recording
         vehicle = np.repeat(np.arange(recording.vehicles), np.diff(recording.start))
         same = (
@@ -164,16 +199,24 @@ class RecordedVehicles:
         return until_the_end({name: column[~redundant] for name, column in columns.items()}, duration)
 
     def signal_rows(self, duration: float) -> Columns:
-        """The columns of the table `signals`: a recording has none."""
+        """Return the columns of the table `signals`, which is empty: a recording has no signals.
+
+        Args:
+            duration: end of the run, s.
+        """
         return {"time": (), "junction": (), "group": (), "state": ()}
 
     def queue_events(self, duration: float) -> FloatArray:
-        """None: a recording does not say who stands before a stop line."""
+        """Return no events: a recording does not tell who waits at a stop line.
+
+        Args:
+            duration: end of the run, s.
+        """
         return np.empty((0, 3))
 
 
 def _motion(time: FloatArray, x: FloatArray, y: FloatArray, segment: int) -> tuple[tuple[float, float], float]:
-    """Unit heading and speed, m/s, on the segment that ends at a sample."""
+    """Return the unit vector of the heading and the speed, m/s, on the segment that ends at a sample."""
     step_x, step_y = float(x[segment] - x[segment - 1]), float(y[segment] - y[segment - 1])
     length = math.hypot(step_x, step_y)
     if length == 0.0:
@@ -182,7 +225,7 @@ def _motion(time: FloatArray, x: FloatArray, y: FloatArray, segment: int) -> tup
 
 
 def _last_motion(time: FloatArray, x: FloatArray, y: FloatArray) -> tuple[tuple[float, float], float]:
-    """Unit heading and speed of the last segment on which the vehicle moved."""
+    """Return the unit vector of the heading and the speed, m/s, on the last segment on which the vehicle moved."""
     for segment in range(len(time) - 1, 0, -1):
         heading, speed = _motion(time, x, y, segment)
         if speed > 0.0:

@@ -1,4 +1,4 @@
-"""Recorded traffic: SUMO floating-car data from XML, CSV, Parquet or a DataFrame, by one path after reading."""
+"""Recordings: SUMO floating-car data from XML, CSV, Parquet or a DataFrame, as trajectories of vehicles."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ PEDESTRIAN_TYPES = ("ped_", "pedestrian", "person", "DEFAULT_PEDTYPE")
 
 @dataclass(frozen=True)
 class Recording:
-    """Trajectories of vehicles, one after the other, each in order of time.
+    """The trajectories of vehicles, one after another, each in the order of time.
 
     Attributes:
-        origin: time of the first step in the source's clock, s; all times here start from it.
-        names: the source's name of each vehicle; a vehicle that left and entered again stands twice.
-        start: where each vehicle's samples begin, shape (vehicles + 1,); the last entry is the number of samples.
-        time: sample times from the origin, s, shape (samples,).
+        origin: time of the first step in the clock of the source, s. All other times count from it.
+        names: name of each vehicle in the source. A vehicle that left and entered again appears twice.
+        start: index of the first sample of each vehicle, and the number of samples, shape (vehicles + 1,).
+        time: times of the samples, s, shape (samples,).
         x: positions, m east, shape (samples,).
         y: positions, m north, shape (samples,).
-        speed: m/s, shape (samples,).
-        lane: lane of each sample, shape (samples,), empty where the source has none.
-        left_out: counts of what was left out or mended, by a sentence that names it.
+        speed: speeds, m/s, shape (samples,).
+        lane: lanes, shape (samples,); empty text where the source has none.
+        left_out: numbers of rows that were left out or mended, by reason.
     """
 
     origin: float
@@ -51,17 +51,17 @@ class Recording:
 
     @classmethod
     def read(cls, path: Path, max_gap_s: float) -> Recording:
-        """Read a recording; the format follows from the ending: .xml, .csv (each also .gz) or .parquet.
+        """Read a recording from a file.
 
         Args:
-            path: the file.
-            max_gap_s: longest gap that is interpolated, s; after a longer one a vehicle has left and enters again.
+            path: file whose name ends in .xml, .csv, .xml.gz, .csv.gz or .parquet.
+            max_gap_s: longest gap that is interpolated, s. After a longer gap a vehicle leaves and enters again.
 
         Raises:
-            RecordingError: it cannot be read, or holds no vehicle.
+            RecordingError: the file cannot be read, or it has no vehicle.
 
         Warns:
-            RecordingWarning: something was left out or mended, with how often.
+            RecordingWarning: rows were left out or mended. The message counts them.
         """
         return cls.from_frame(*read_frame(path), max_gap_s=max_gap_s, source=str(path))
 
@@ -74,26 +74,27 @@ class Recording:
         max_gap_s: float = 5.0,
         source: str = "DataFrame",
     ) -> Recording:
-        """Build a recording from the columns of SUMO's floating-car data, with or without SUMO's prefixes.
+        """Make a recording from a DataFrame with the columns of SUMO's floating-car data.
 
         Args:
-            frame: a row per vehicle and step: time, id, x, y and, if there, speed, angle, lane, type; rows without an
-                id mark empty steps.
-            left_out: what reading has already left out.
-            max_gap_s: longest gap that is interpolated, s.
-            source: where the rows come from, for messages.
+            frame: one row per vehicle and step. The columns time, id, x and y are required; speed, angle, lane and type
+                are optional. Names may have SUMO's prefixes. A row without an id marks an empty step.
+            left_out: numbers of rows that the reader has already left out, by reason.
+            max_gap_s: longest gap that is interpolated, s. After a longer gap a vehicle leaves and enters again.
+            source: source of the rows, for messages.
 
         Raises:
-            RecordingError: a required column is missing or holds something that is no number, or no vehicle is left.
+            RecordingError: a required column is missing or does not hold numbers, or no vehicle is left.
 
         Warns:
-            RecordingWarning: something was left out or mended, with how often.
+            RecordingWarning: rows were left out or mended. The message counts them.
         """
         import pandas as pd
 
         counts = dict(left_out or {})
         frame = _clean(standard_frame(frame, source), counts, source)
         origin = float(frame.attrs["origin"])
+        # Rows are sorted by vehicle and time. They are cut at each new vehicle and at each gap that is too long.
         codes, names = pd.factorize(frame["id"].to_numpy(dtype=object))
         order = np.lexsort((frame["time"].to_numpy(), codes))
         time = frame["time"].to_numpy()[order] - origin
@@ -102,7 +103,7 @@ class Recording:
         gaps = len(breaks) + 1 - len(names)
         _count(counts, f"gap longer than {max_gap_s:g} s, after which the vehicle enters again", gaps)
         start = np.concatenate([[0], breaks])
-        # Vehicles are numbered by entry time, then by name.
+        # Vehicles are numbered by entry time, then by name: the order of the rows in the source does not count.
         labels = names[vehicle[start]]
         numbering = np.lexsort((labels.astype(str), time[start]))
         stop = np.concatenate([breaks, [len(time)]])
@@ -119,24 +120,32 @@ class Recording:
 
     @property
     def vehicles(self) -> int:
-        """How many vehicles there are, those that enter again counted again."""
+        """The number of vehicles. One that enters again counts again."""
         return len(self.names)
 
     @property
     def end(self) -> float:
-        """Time of the last sample, s."""
+        """The time of the last sample, s."""
         return float(self.time.max())
 
     def samples(self, vehicle: int) -> slice:
-        """Where the samples of a vehicle stand."""
+        """Return the slice of the samples of a vehicle.
+
+        Args:
+            vehicle: id of the vehicle.
+        """
         return slice(int(self.start[vehicle]), int(self.start[vehicle + 1]))
 
 
 def standard_frame(frame: pd.DataFrame, source: str = "DataFrame") -> pd.DataFrame:
-    """The columns that a recording is made of, by their short names: numbers as float64, names as text.
+    """Return the columns of a recording under their short names, numbers as float64 and names as text.
+
+    Args:
+        frame: rows of floating-car data.
+        source: source of the rows, for messages.
 
     Raises:
-        RecordingError: a required column is missing or twice, or holds something that is neither.
+        RecordingError: a required column is missing, a column appears twice, or a value has the wrong type.
     """
     import pandas as pd
 
@@ -168,15 +177,16 @@ def _named(frame: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataFrame:
-    """Rows of vehicles with whole positions, once a step; what is left out is counted."""
+    """Keep the rows of vehicles with finite positions, one per vehicle and step, and count all others."""
     import pandas as pd
 
     timed = frame["time"].notna() & np.isfinite(frame["time"])
     _count(counts, "row without a time, left out", int((~timed).sum()))
     frame = frame[timed]
+    # Empty steps at the start still set the clock, so the origin is taken before they go.
     origin = frame["time"].min()
     known = frame["id"].notna() & (frame["id"].astype(str) != "")
-    # A row with a position but no id is a damaged vehicle; without either it marks an empty step.
+    # A row with a position but no id is a damaged vehicle. A row with neither marks an empty step.
     _count(counts, "row without a vehicle id, left out", int((~known & frame["x"].notna()).sum()))
     frame = frame[known]
     for name in ("id", "lane", "type"):
@@ -235,7 +245,10 @@ def _is_number(value: object) -> bool:
 
 
 def _walking(frame: pd.DataFrame) -> pd.Series:
-    """Persons, which SUMO's tables mix with vehicles: they have an edge but no lane, or a pedestrian type."""
+    """Tell which rows are persons.
+
+    SUMO's tables mix them with vehicles. A person has an edge but no lane, or a pedestrian type.
+    """
     import pandas as pd
 
     walking = pd.Series(False, index=frame.index)
@@ -255,12 +268,16 @@ def _speeds(
     bounds: IntArray,
     counts: dict[str, int],
 ) -> FloatArray:
-    """Recorded speeds; where there is none, that of the way to the next sample (the last: from the one before)."""
+    """Return the recorded speeds, m/s.
+
+    A missing speed is that of the way to the next sample. At the last sample it is that of the way from the one before.
+    """
     speed = frame["speed"].to_numpy(dtype=np.float64)[rows] if "speed" in frame else np.full(len(rows), np.nan)
     absent = ~np.isfinite(speed)
     if not absent.any():
         return speed
     _count(counts, "sample without a speed, taken from its positions", int(absent.sum()))
+    # A vehicle with one sample has no way at all. Its speed is 0.
     derived = np.zeros(len(rows))
     if len(rows) > 1:
         derived[:-1] = np.hypot(np.diff(x), np.diff(y)) / np.where(np.diff(time) > 0, np.diff(time), np.inf)
@@ -276,7 +293,10 @@ def _count(counts: dict[str, int], sentence: str, number: int) -> None:
 
 
 def recording_of(traffic: RecordedTraffic) -> Recording:
-    """Read the recording that a scenario names.
+    """Read the recording of a scenario.
+
+    Args:
+        traffic: recorded traffic of the scenario.
 
     Raises:
         RecordingError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""Reading the three file formats of a recording into one DataFrame, with the line of what is wrong."""
+"""Reading of recordings from XML, CSV and Parquet into one DataFrame. Messages name the line of an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMNS = ("time", "id", "x", "y", "speed", "angle", "lane", "type")
-"""Columns of a recording: s, name, m, m, m/s, degrees clockwise from north, name, name."""
+"""Columns of a recording, with units s, name, m, m, m/s, degrees clockwise from north, name and name."""
 
 CHUNK_BYTES = 1 << 20
 
@@ -28,10 +28,13 @@ CUT_OFF = (expat.errors.XML_ERROR_NO_ELEMENTS, expat.errors.XML_ERROR_UNCLOSED_T
 
 
 def read_frame(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The rows of a recording and counts of what was left out.
+    """Return the rows of a recording, and the numbers of rows that were left out, by reason.
+
+    Args:
+        path: file whose name ends in .xml, .csv, .xml.gz, .csv.gz or .parquet.
 
     Raises:
-        RecordingError: there is no such file, or it is damaged or no recording.
+        RecordingError: the file does not exist, is damaged, or is not a recording.
     """
     try:
         is_there = path.is_file()
@@ -61,7 +64,12 @@ def _read_xml(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
 
 
 class _XmlReader:
-    """Collects the attributes of timesteps and vehicles chunk by chunk; expat tells the line of what is wrong."""
+    """The reader of an XML recording.
+
+    It parses the file chunk by chunk and turns the attributes of each chunk into columns.
+    """
+
+    # Columns of Arrow take less memory than an XML tree or a list of all rows.
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -85,7 +93,7 @@ class _XmlReader:
         frame = pa.concat_tables(self._parts).to_pandas() if self._parts else pd.DataFrame(columns=COLUMNS)
         lengths = np.diff([*self._step_starts, self._read])
         frame["time"] = np.repeat(np.array(self._step_times), lengths)
-        # A row without a vehicle: an empty first step still sets the clock.
+        # An extra row without a vehicle: an empty first step still sets the clock.
         frame.loc[len(frame), "time"] = min(self._step_times, default=np.nan)
         return frame
 
@@ -139,7 +147,7 @@ class _XmlReader:
         raise self._error(f"the entity '{name}' has no place in a recording")
 
     def _flush(self) -> None:
-        """Turn the rows at hand into columns."""
+        """Turn the rows of the last chunk into columns."""
         import pyarrow as pa
 
         rows, self._rows = self._rows, []
@@ -162,7 +170,8 @@ class _XmlReader:
         self._read += len(rows)
 
     def _line_of_row(self, row: int) -> int:
-        """The line of a vehicle, by reading up to it again: lines are wanted once, in a message."""
+        """Return the line of a vehicle in the file."""
+        # Only a message needs a line, so the file is read once more. Keeping the lines of all rows would take memory.
         lines: list[int] = []
 
         def start(tag: str, _: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Stretches: what vehicles drive in one go, from stop line to stop line, and who covers them where."""
+"""Stretches: the pieces of a route from one stop line to the next, with their coverage by each provider."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from simulator.providers.coverage import Spans, chord_ahead, circle_intervals
 from simulator.providers.fleet import Fleet
 
 Road = tuple[str, str]
-"""A road by the nodes at its begin and end."""
+"""A road as the names of the nodes at its start and at its end."""
 
 
 @dataclass
 class Lane:
-    """One lane before a stop line: who crossed last, and the path that the next vehicle follows.
+    """One lane before a stop line, with the vehicle that entered it last.
 
     Attributes:
-        plan: when it discharges.
-        last_s: when the last vehicle that has entered it crosses the stop line, s.
-        leader: that vehicle's path to the stop line.
-        leader_length: length of the stretch on which it came, m.
+        plan: effective green of the signal.
+        last_s: time at which the last vehicle crosses the stop line, s; -inf before the first vehicle.
+        leader: path of the last vehicle to the stop line; None before the first vehicle.
+        leader_length: length of the stretch of the last vehicle, m.
     """
 
     plan: EffectiveGreen
@@ -37,13 +37,13 @@ class Lane:
 
 
 class Ahead(NamedTuple):
-    """Who covers a place of a stretch, and for how much of the road ahead.
+    """The coverage of a place of a stretch and of the road ahead.
 
     Attributes:
-        covered: which providers cover it, shape (providers,).
-        metres: covered road ahead on the stretch, m, shape (providers,); 0 for who does not cover it.
-        goes_on: whose coverage reaches the end of the stretch, shape (providers,).
-        some_go_on: whether anybody's does.
+        covered: which providers cover the place, shape (providers,).
+        metres: covered road ahead on the stretch, m, shape (providers,); 0 where the place itself is not covered.
+        goes_on: which providers cover the road up to the end of the stretch, shape (providers,).
+        some_go_on: whether any provider covers the road up to the end of the stretch.
     """
 
     covered: BoolArray
@@ -53,14 +53,14 @@ class Ahead(NamedTuple):
 
 
 class Departure(NamedTuple):
-    """A place of a stretch at which a vehicle leaves the coverage of the station that its radio is attached to.
+    """The place of a stretch at which a vehicle leaves the coverage of its station.
 
     Attributes:
-        at_m: metres from the begin of the stretch.
-        station: id of the station that it leaves.
+        at_m: metres from the start of the stretch.
+        station: id of the station.
         x: place, m east.
         y: place, m north.
-        ahead: who covers the place.
+        ahead: coverage of the place and of the road ahead.
     """
 
     at_m: float
@@ -72,23 +72,25 @@ class Departure(NamedTuple):
 
 @dataclass
 class Stretch:
-    """Across a junction, unless the vehicle has just entered, and along a road; coverage is computed once.
+    """A piece of a route: across a junction, unless the vehicle has just entered the map, and along a road.
 
     Attributes:
         road: the road.
-        label: the lane's name.
+        label: name of the lane.
         x: corners, m east.
         y: corners, m north.
-        at: metres from the begin of each corner.
+        at: metres from the start to each corner.
         speed_mps: speed limit, m/s.
-        lane: the lane before the stop line at its end, None where vehicles leave the map.
-        fleet: the providers.
-        length: length, m.
-        spans: for each provider the intervals (in, out) that it covers, in metres from the begin.
-        from_begin: who covers its begin.
-        heading: unit vector of the direction in which it ends.
-        beyond_m: covered road ahead, m, if a vehicle drives straight on beyond its end, shape (providers,).
+        lane: lane before the stop line at the end; None without a stop line.
+        fleet: providers.
+        length: length of the stretch, m.
+        spans: for each provider, the intervals (in, out) that it covers, in metres from the start.
+        from_begin: coverage of the start and of the road ahead.
+        heading: unit vector of the direction at the end.
+        beyond_m: covered length of a straight road beyond the end, m, shape (providers,).
     """
+
+    # Coverage depends on the place only. All vehicles drive the same few stretches, so it is computed once for each.
 
     road: Road
     label: str
@@ -116,7 +118,11 @@ class Stretch:
         self._departures: dict[int, tuple[list[Departure], int]] = {}
 
     def place(self, metres: float) -> tuple[float, float]:
-        """The place that many metres from the begin, m."""
+        """Return the place at a distance from the start, m east and m north.
+
+        Args:
+            metres: distance from the start, m.
+        """
         for corner in range(1, len(self.at)):
             if metres <= self.at[corner] or corner == len(self.at) - 1:
                 share = (metres - self.at[corner - 1]) / (self.at[corner] - self.at[corner - 1])
@@ -128,10 +134,13 @@ class Stretch:
         raise AssertionError("a stretch has two corners or more")
 
     def departures(self, station: int) -> tuple[list[Departure], int]:
-        """Where a vehicle that comes attached to a station, or to none (-1), leaves coverage.
+        """Return where a vehicle on this stretch leaves the coverage of its station.
+
+        Args:
+            station: id of the station to which the radio is attached at the start; -1 for none.
 
         Returns:
-            The departures in order, and the station that it is attached to at the end.
+            The departures in order, and the id of the station at the end, -1 for none.
         """
         known = self._departures.get(station)
         if known is None:
@@ -141,6 +150,7 @@ class Stretch:
         return known
 
     def _ahead(self, at: float) -> Ahead:
+        """Return the coverage of a place and of the road ahead."""
         ends = np.array([end_of_span(spans, at) for spans in self.spans])
         covered = np.asarray(ends > at)
         goes_on = ends >= self.length

@@ -1,1 +1,1 @@
-"""The world: SimPy processes for vehicles, providers and reports, and the market between them."""
+"""The world: vehicles, providers and the market on one SimPy clock."""

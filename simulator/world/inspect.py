@@ -1,4 +1,4 @@
-"""What a scenario covers, found without a run: its recording, its roads, its mechanism."""
+"""A check of a scenario without a run: its recording, its roads and its mechanism."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from simulator.traffic.recording import recording_of
 
 
 class Inspection(NamedTuple):
-    """What was found in a scenario.
+    """The result of `inspect`.
 
     Attributes:
-        facts: what it covers, in a few words; empty if there is nothing to say.
-        problems: what is wrong, one sentence each; empty if nothing is.
+        facts: size of the recording, or signals and entries of the roads; empty for a scenario without places.
+        problems: one sentence for each problem; empty if there is none.
     """
 
     facts: str
@@ -25,7 +25,12 @@ class Inspection(NamedTuple):
 
 
 def inspect(scenario: Scenario) -> Inspection:
-    """Look at what a scenario names outside its own fields: recording, roads, mechanism."""
+    """Check what the fields of a scenario refer to: recording, roads and mechanism.
+
+    Args:
+        scenario: a scenario whose fields are valid.
+    """
+    # Both parts are tried, so that one command shows every problem.
     facts, problems = "", list[str]()
     if scenario.market.mechanism is not None:
         try:
@@ -40,6 +45,7 @@ def inspect(scenario: Scenario) -> Inspection:
 
 
 def _traffic(scenario: Scenario) -> str:
+    """Return the facts about the traffic of a scenario."""
     traffic = scenario.traffic
     if traffic.kind == "recorded":
         recording = recording_of(traffic)

@@ -1,4 +1,7 @@
-"""A junction: vehicles on the map meet providers at their places. Latencies come from queues, distance and sight."""
+"""The world with places: vehicles and providers on a map.
+
+Latencies follow from queues, distances and lines of sight.
+"""
 
 from __future__ import annotations
 
@@ -28,30 +31,45 @@ from simulator.traffic.recording import Recording, recording_of
 
 
 class JunctionLog(Protocol):
-    """Who is told what happens at a junction besides requests."""
+    """The receiver of the events of a world with places, other than requests."""
 
     def served(self, task: Task) -> None:
-        """Take in a task that has passed its last stage."""
+        """Receive a task that has passed its last stage.
+
+        Args:
+            task: the task.
+        """
         ...
 
     def reported(self, uav: int, bid: float) -> None:
-        """Take in the bid of a UAV as of its new report."""
+        """Receive a new report of a UAV.
+
+        Args:
+            uav: id of the UAV.
+            bid: its bid from this report on, before its bid factor.
+        """
         ...
 
     def went_out_or_came_back(self, provider: int, is_out: bool, dropped: list[Task]) -> None:
-        """Take in a change of a provider, and the tasks that it has dropped."""
+        """Receive the start or the end of an outage.
+
+        Args:
+            provider: id of the provider.
+            is_out: whether the provider is out from now on.
+            dropped: tasks that the provider has dropped.
+        """
         ...
 
 
 class JunctionSite:
-    """A world with places: queues at providers, a radio map, outages, and vehicles on the map.
+    """The world with places: queues at providers, a radio map, outages, and vehicles on a map.
 
     Args:
-        env: the SimPy environment.
-        scenario: a scenario whose traffic has places.
-        draws: the randomness of the run.
-        log: who is told what happens.
-        recording: the trajectories of recorded traffic; read from the scenario's file if None.
+        env: SimPy environment.
+        scenario: scenario with generated or recorded traffic.
+        draws: randomness of the run.
+        log: receiver of the events.
+        recording: trajectories of recorded traffic; None to read the file of the scenario.
     """
 
     def __init__(
@@ -64,6 +82,7 @@ class JunctionSite:
     ) -> None:
         self._env = env
         self.fleet = fleet = Fleet(scenario)
+        # One array for all: each provider writes its own column, and the auctioneer reads all of them at once.
         self.free_at = np.zeros((len(STAGES), fleet.size))
         providers = [Provider(env, number, self.free_at, log.served) for number in range(fleet.size)]
         self.providers: Sequence[Server] = providers
@@ -79,6 +98,7 @@ class JunctionSite:
         if scenario.traffic.kind == "generated":
             self._vehicles = GeneratedVehicles(env, scenario.traffic, fleet, draws)
         else:
+            # Rounds have no places, so they never come here.
             assert scenario.traffic.kind == "recorded"
             recording = recording_of(scenario.traffic) if recording is None else recording
             self._vehicles = RecordedVehicles(env, recording, fleet, scenario.traffic.reference_speed_mps)
@@ -87,16 +107,17 @@ class JunctionSite:
         self._tasks = 0
 
     def start(self, on_request: Callable[[Situation], None]) -> None:
-        """Let the vehicles drive.
+        """Start the vehicles.
 
         Args:
-            on_request: called with the situation of each request, at its time.
+            on_request: function that is called with the situation of each request, at the time of the request.
         """
         self._vehicles.start(lambda vehicle, request, crossing: on_request(self._situation(vehicle, request, crossing)))
 
     def _situation(self, vehicle: int, request: int, crossing: Crossing) -> Situation:
-        """Return the task of a vehicle that leaves its station's coverage, and what it meets at every provider."""
+        """Return the situation of a request: a vehicle has left the coverage of its station."""
         _, station, x, y, covered, dwell_s, coverage = crossing
+        # A provider that is out covers nothing: the market then treats it like one that is too far away.
         if not self._outages.all_work:
             covered = covered & self._outages.working
         requests, at, work = self._requests.of(vehicle, request)
@@ -108,15 +129,17 @@ class JunctionSite:
 
 
 def _public_times(scenario: Scenario, equipment: Equipment, radio: Radio) -> Callable[[float, float, int], FloatArray]:
-    """Return the function that predicts the public stage times at a place, s, for each kind of task.
+    """Return a function (x, y, kind of task) that predicts the public stage times, s, shape (4, providers).
 
-    They are those of a task of the reference size at the mean power of vehicles, without fading.
+    The prediction is for a task of 30 MB at the mean power of the vehicles, without fading.
     """
+    # Size, power and fading of the request are left out because they are not public.
     expected_power = 0.5 * sum(scenario.tasks.power_units)
     works = [stage_work(REFERENCE_MB, work, 0.0, expected_power, *equipment) for work in gpu_work(scenario)]
 
     @lru_cache(maxsize=PLACES_KEPT)
     def public_times(x: float, y: float, kind: int) -> FloatArray:
+        """Return the public stage times, s, shape (4, providers)."""
         return stage_times(works[kind], radio.unit_snr(x, y))
 
     return public_times

@@ -1,4 +1,7 @@
-"""The paper's section 6.1: round k at its own time with vehicle k, everything drawn afresh, nobody queues."""
+"""The world without places, section 6.1 of the paper.
+
+Round k has vehicle k. Each round draws all its random numbers independently of the other rounds, and no task waits.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,24 @@ from simulator.scenario.traffic import Rounds
 from simulator.traffic.contract import Traffic
 
 ROUNDS_PER_BLOCK = 256
-CALIBRATION_CELLS = 1_000_000
-"""Rounds times providers of a block of the calibration draw: what it holds in memory at once."""
+"""Rounds that are drawn with one set of generators."""
+
 CALIBRATION_BLOCK = 10_000
+"""Largest number of rounds in one block of the calibration draw."""
+
+# It bounds the memory of the calibration draw: with many stations a block has fewer rounds.
+CALIBRATION_CELLS = 1_000_000
+"""Largest product of rounds and providers in one block of the calibration draw."""
 
 
 @dataclass(frozen=True)
 class RoundBlock:
-    """Draws of a block of rounds.
+    """Random numbers of a block of rounds.
 
     Attributes:
-        requests: what the requests bring, fields of shape (rounds,) and (rounds, providers).
-        bare_times: stage times without the public factors, s, shape (4, rounds, providers).
-        factor: the public factors, shape (rounds, providers); every stage time is divided by them.
+        requests: random numbers of the requests, fields of shape (rounds,) and (rounds, providers).
+        bare_times: stage times before division by the public factor, s, shape (4, rounds, providers).
+        factor: public factors, by which every stage time is divided, shape (rounds, providers).
     """
 
     requests: Requests
@@ -47,12 +55,21 @@ class RoundBlock:
 
 
 def draw_rounds(scenario: Scenario, fleet: Fleet, draw: Stream, rounds: int) -> RoundBlock:
-    """Draw a block of rounds."""
+    """Draw a block of rounds.
+
+    Args:
+        scenario: a scenario of rounds.
+        fleet: providers.
+        draw: source of one generator per quantity.
+        rounds: number of rounds.
+    """
     traffic = _rounds(scenario)
     requests = draw_requests(scenario, fleet, draw, rounds)
     equipment = fleet.draw_equipment(draw, (rounds,))
     median = np.where(fleet.is_uav, _median_snr(scenario.uavs), _median_snr(scenario.stations))
     bare = stage_times(requests.work(equipment, requests.uplink_power_units), snr_ratio(median))
+    # The public factors stand for the queues of a junction: one per UAV, one common to all stations. They are
+    # log-normal with mean 1, hence the log-mean -sd^2 / 2.
     uav_sd, ground_sd = traffic.uav_factor_log_sd, traffic.ground_factor_log_sd
     factor = np.empty((rounds, fleet.size))
     factor[:, : fleet.uavs] = np.exp(
@@ -65,25 +82,29 @@ def draw_rounds(scenario: Scenario, fleet: Fleet, draw: Stream, rounds: int) -> 
 
 
 def _median_snr(providers: object) -> float:
+    """Return the median signal-to-noise ratio of a kind of provider, dB."""
     return float(providers.radio.snr_db)  # type: ignore[attr-defined]
 
 
 class RoundCalibration:
-    """The ledger of the `rounds` world: what is known of a round before it is drawn, from a draw of the seed.
+    """The ledger of the world without places.
+
+    It does not learn from the run. It knows the expected values of a separate draw with the same seed.
 
     Args:
         scenario: a scenario of rounds.
-        fleet: its providers.
-        draws: the randomness of the run.
+        fleet: providers.
+        draws: randomness of the run.
 
     Attributes:
-        ground_times: mean stage times of a station for 30 MB without the public factor, s, shape (4,).
+        ground_times: mean stage times of a station for 30 MB at a public factor of 1, s, shape (4,).
     """
 
     def __init__(self, scenario: Scenario, fleet: Fleet, draws: Draws) -> None:
         market, uavs = scenario.market, fleet.uavs
         rounds = market.contract_rounds
         uav_values, top_values = np.empty(rounds), np.empty(rounds)
+        # At least one element, so that the means exist in a scenario without UAVs.
         times, uav_common, uav_match = np.zeros(4), np.zeros(max(uavs, 1)), np.zeros(max(uavs, 1))
         ranked = np.zeros(2)
         step = min(CALIBRATION_BLOCK, CALIBRATION_CELLS // fleet.size)
@@ -97,8 +118,10 @@ class RoundCalibration:
             ground = np.sort(value[:, uavs:], axis=1)
             scale = REFERENCE_MB / requests.size_mb
             top_values[begin:end] = ground[:, -1]
-            # A bid is demand times 30 MB over D times the provider's own part; the factor is public.
+            # v_n = demand (30 MB / D) factor m_n omega_1 / T_n, with T_n the bare latency for 30 MB. The first three
+            # are common to all stations; only m_n omega_1 / T_n belongs to the station.
             common = requests.demand * scale * block.factor[:, -1]
+            # With a lone station the second-highest value is taken to be its own.
             ranked += [(ground[:, -1] / common).sum(), (ground[:, -min(2, ground.shape[1])] / common).sum()]
             times += (block.bare_times[:, :, uavs:] * scale[:, None]).mean(axis=2).sum(axis=1)
             if uavs:
@@ -110,39 +133,48 @@ class RoundCalibration:
         self.ground_times = times / rounds
         self._uav_match: list[float] = (uav_match / rounds).tolist()
         self._uav_bid: list[float] = (uav_common / rounds * uav_match / rounds).tolist()
-        # The public prediction is the same for all stations, so their order statistics go into the match values.
+        # Pricing rules divide a match value by a predicted latency. All stations have the same predicted latency here,
+        # so the match values must carry the order statistics of the values.
         self._best, self._second = (ranked / rounds / market.latency_weight * self.ground_times.sum()).tolist()
         self._contract = contract_bid(uav_values, top_values, market.uav_weight) if uavs else None
 
     def uav_bid(self, uav: int) -> float:
-        """Mean demand (1) times the UAV's own means over the calibration draw, which know of no public factor."""
+        """Return the bid of a UAV: E[demand] = 1, times its means of (9) and (10) at a public factor of 1."""
         return self._uav_bid[uav]
 
     def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float, float]:
-        """Expected match values: of the UAV, and of the two highest bids over what is public of them; no two stations
-        differ before a round is drawn, so what stands for all of them is what the price scales, the second.
+        """Return expected match values of the UAV, the best station, the second-best station and all stations.
+
+        The value of the k-th best station is E[m_n tau / T_n], where station n has the k-th highest value of a round.
+        T_n is the latency of station n for 30 MB at a public factor of 1. tau is the mean of T_n.
+
+        Args:
+            uav: id of the UAV.
+            best: not used, because stations do not differ before a round is drawn.
+            second: not used, because stations do not differ before a round is drawn.
         """
+        # The value for all stations is that of the second-best one: rho scales the second bid.
         return self._uav_match[max(uav, 0)], self._best, self._second, self._second
 
     def contract_bid(self) -> float | None:
-        """The contract bid of the calibration draw."""
+        """Return the contract bid of (13) over the calibration draw; None without a UAV."""
         return self._contract
 
     def settled(self, uav_value: float, top_value: float) -> None:
-        """Nothing: the calibration stands."""
+        """Ignore a settled round: the calibration does not change."""
 
     def served(self, task: Task, delivered: bool) -> None:
-        """Nothing: the calibration stands."""
+        """Ignore a served task: the calibration does not change."""
 
 
 class RoundsSite:
-    """A world without places: one task per round, drawn for itself, and providers where nobody queues.
+    """The world without places: one task per round, and providers without queues.
 
     Args:
-        env: the SimPy environment.
+        env: SimPy environment.
         scenario: a scenario of rounds.
-        draws: the randomness of the run.
-        on_served: called with each task that is done.
+        draws: randomness of the run.
+        on_served: function that is called with each task whose last stage is done.
     """
 
     def __init__(
@@ -152,6 +184,7 @@ class RoundsSite:
         self._every_s = _rounds(scenario).every_s
         self.fleet = fleet = Fleet(scenario)
         self.providers: Sequence[Server] = [UnqueuedProvider(env, on_served) for _ in range(fleet.size)]
+        # It stays 0: every stage is always free, so the latency is the sum (6) of the stage times.
         self.free_at = np.zeros((len(STAGES), fleet.size))
         calibration = RoundCalibration(scenario, fleet, draws)
         self.ledger: Ledger = calibration
@@ -163,31 +196,37 @@ class RoundsSite:
 
         @lru_cache(maxsize=4)
         def block(number: int) -> RoundBlock:
+            """Return a block of rounds by its number."""
             return draw_rounds(scenario, fleet, draws.stream("rounds", number), ROUNDS_PER_BLOCK)
 
         self._block = block
 
     def start(self, on_request: Callable[[Situation], None]) -> None:
-        """Start the process that asks for one task per round.
+        """Start the process that requests one task per round.
 
         Args:
-            on_request: called with the situation of each round, at its time.
+            on_request: function that is called with the situation of each round, at the time of the round.
         """
         self._env.process(self._ask(on_request))
 
     def _ask(self, on_request: Callable[[Situation], None]) -> Generator[simpy.Event, None, None]:
+        """Request the task of each round."""
         env, number = self._env, 0
         while True:
             on_request(self._situation(number, env.now))
             number += 1
+            # The time of a round is a product, so rounding errors do not accumulate over the rounds.
+            # The delay is at least 0: SimPy refuses the small negative number that rounding may leave.
             yield env.timeout(max(number * self._every_s - env.now, 0.0))
 
     def _situation(self, number: int, now: float) -> Situation:
+        """Return the situation of a round by its number."""
         block, row = self._block(number // ROUNDS_PER_BLOCK), number % ROUNDS_PER_BLOCK
         requests, uavs = block.requests, self.fleet.uavs
         task = requests.task(row, number, number, 0, now)
         times = np.empty((4, 2, self.fleet.size))
         times[:, 0] = block.bare_times[:, row] / block.factor[row]
+        # Public are the UAV's realised stage times, scaled to 30 MB, and the factor of the stations.
         times[:, 1, :uavs] = times[:, 0, :uavs] * (REFERENCE_MB / task.size_mb)
         times[:, 1, uavs:] = (self._ground_times / block.factor[row, -1])[:, None]
         return Situation(
@@ -196,5 +235,6 @@ class RoundsSite:
 
 
 def _rounds(scenario: Scenario) -> Rounds:
+    """Return the traffic of a scenario of rounds."""
     assert scenario.traffic.kind == "rounds"
     return scenario.traffic

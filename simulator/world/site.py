@@ -1,4 +1,4 @@
-"""What every kind of world builds for itself: providers, what the platform remembers, traffic, and requests."""
+"""The interface of a world without its market: providers, ledger, traffic and requests."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from simulator.traffic.contract import Traffic
 
 
 class Site(Protocol):
-    """A world without its market.
+    """A world without its market. Each kind of world builds itself.
 
     Attributes:
-        fleet: the providers by id.
-        providers: who serves tasks, by id.
-        free_at: when each stage of each provider is free, s, shape (4, providers).
-        ledger: what the platform remembers of past rounds.
-        traffic: the vehicles; None where nothing moves.
-        time_origin: the source's time at the start of the run, s.
-        left_out: number of rows of a recording that were left out, by reason.
+        fleet: providers by id.
+        providers: servers of the tasks, by provider id.
+        free_at: times at which each stage of each provider is free, s, shape (4, providers).
+        ledger: records of the platform about past rounds.
+        traffic: vehicles; None where nothing moves.
+        time_origin: time in the source's clock at the start of the run, s.
+        left_out: numbers of rows of a recording that were left out or mended, by reason.
     """
 
     fleet: Fleet
@@ -35,9 +35,9 @@ class Site(Protocol):
     left_out: dict[str, int]
 
     def start(self, on_request: Callable[[Situation], None]) -> None:
-        """Start everything that asks for tasks.
+        """Start everything that requests tasks.
 
         Args:
-            on_request: called with the situation of each request, at its time.
+            on_request: function that is called with the situation of each request, at the time of the request.
         """
         ...

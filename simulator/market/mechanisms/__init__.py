@@ -1,1 +1,1 @@
-"""The mechanisms, one file each."""
+"""The built-in mechanisms, one per file."""

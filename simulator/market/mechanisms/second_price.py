@@ -1,4 +1,4 @@
-"""The second-price auction with the UAV's bid in it."""
+"""The second-price auction among the stations and the UAV."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from simulator.model.mechanism import station_wins
 
 @dataclass
 class SecondPrice:
-    """The highest bid wins, the UAV's included, and pays the second-highest; rho plays no part.
+    """The second-price auction.
 
-    A tie with the UAV goes to the UAV; the first of two stations that tie has the task at its own bid.
+    The highest bid wins and pays the second-highest bid. The UAV's bid counts like a ground bid. rho plays no part.
+    If a station ties with the UAV, the UAV wins. If two stations tie, the first of them wins and pays its own bid.
 
     Attributes:
         uav_bid: which bid stands for the UAV.
@@ -22,5 +23,11 @@ class SecondPrice:
     uav_bid: UavBid = "reported"
 
     def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
-        """The winner's position in ``bids`` or `UAV`, and its payment."""
+        """Return the position of the winner in ``bids`` or `UAV`, and its payment.
+
+        Args:
+            bids: two or more ground bids in descending order.
+            uav_bid: bid of the UAV times zeta.
+            rho: price scaling factor, which is not used.
+        """
         return (0, max(bids[1], uav_bid)) if station_wins(bids[0], uav_bid) else (UAV, bids[0])
