@@ -132,7 +132,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         """
         simulation, decision = self._simulation, self._decision
         if simulation is None or decision is None:
-            raise RuntimeError("the episode is over or has not begun: call reset()")
+            raise RuntimeError("the episode is over or has not begun; call reset()")
         rho = self.grid[int(action)]
         simulation.answer(rho)
         (auction,) = decision.auctions

@@ -115,6 +115,7 @@ class Plan:
             RunError: the ``reset`` of the policy raised an exception.
         """
         policy: Policy = _own(self.policy, "policy")
+        # A generator of its own: the numbers that a policy draws do not change the world.
         reset_policy(policy, self.scenario, Draws(self.seed).generator("policy"))
         return policy
 
@@ -165,6 +166,7 @@ class Plan:
         result = Result(self.scenario, run, {name: getattr(tables, name) for name in TABLES}, self.frame)
         reason = result.why_no_auction()
         if reason is not None and simulation.has_seats:
+            # The warning points at the caller of `simulate`.
             warnings.warn(f"no auction asked for a price: {reason}", EmptyMarketWarning, stacklevel=3)
         return result
 
@@ -209,7 +211,7 @@ def plan(
     duration = scenario.duration_s if duration is None else duration
     check_times(seed, duration, warmup)
     if recording is not None and scenario.traffic.kind != "recorded":
-        raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded, so none can be given")
+        raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded; leave recording out")
     found = find_policy(default_policy(scenario, mechanism) if policy is None else policy)
     chosen = find_mechanism(mechanism_for(found, scenario, mechanism))
     reason = suits(found, chosen)

@@ -135,7 +135,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "policy file that is not there": ((*RUN, "--policy", "q.py:Low"), 2, r"there is no file q\.py"),
     "policy file without the class": ((*RUN, "--policy", "p.py:Lo"), 2, r"has no class 'Lo'; did you mean 'Low'\?"),
     "policy file, class not named": ((*RUN, "--policy", "p.py"), 2, r"name the class, as in p\.py:MyPolicy"),
-    "policy file that does not import": ((*RUN, "--policy", "broken.py:X"), 2, r"broken\.py does not import: SyntaxE"),
+    "policy file that does not import": ((*RUN, "--policy", "broken.py:X"), 2, r"broken\.py cannot be imported: Synt"),
     "policy without price": ((*RUN, "--policy", "p.py:NoPrice"), 2, r"has no method price\(observation\)"),
     "policy with a wrong declaration": ((*RUN, "--policy", "p.py:Nosy"), 2, r"declares information = 'everything'"),
     "policy argument not given": ((*RUN, "--policy", "p.py:Needs"), 2, r"missing 1 required .* 'level'"),

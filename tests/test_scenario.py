@@ -222,7 +222,7 @@ def test_the_schema_lists_every_field_with_its_meaning() -> None:
                 "nodes": {"in": [-90, 0], "a": [0, 0], "b": [90, 0], "c": [0, 90]},
                 "edges": [{"begin": x, "end": y, "one_way": True} for x, y in (("in", "a"), *("ab", "bc", "ca"))],
             },
-            r"traffic\.roads: from the entry 'in' no way leads out of the map",
+            r"traffic\.roads: a vehicle that enters at 'in' cannot leave the map",
         ),
     ],
 )

@@ -22,6 +22,7 @@ WINNER_KINDS: tuple[Literal["ground", "uav", "none"], ...] = ("ground", "uav", "
 """Kinds of winner, by code."""
 
 
+# eq=False: a generated comparison would compare arrays, which have no single truth value.
 @dataclass(slots=True, eq=False)
 class Auction:
     """The auction of one task.

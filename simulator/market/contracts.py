@@ -284,7 +284,7 @@ class Observation:
         market: public market conditions in the order of `MARKET_CONDITIONS`, read-only.
         bids: ground bids in descending order; without the highest under `masked`, empty under `public`.
         uav_bid: bid of the UAV as of its last report.
-        contract_bid: contract bid of (13), computed from past rounds.
+        contract_bid: contract bid of (13) from past rounds; the UAV's own bid while they are too few.
         truth: true values under `clairvoyant`; None otherwise.
         state: what the mechanism shows the seat besides, by name of the declared column.
         mask: which choices are allowed, one flag per choice; None where all are, and for a price.
@@ -325,7 +325,7 @@ class Observation:
 
         Missing bids are 0. The shape is (len(MARKET_CONDITIONS) + VECTOR_BIDS,).
         """
-        # A learner's network needs one fixed length, whatever the number of bidders and the `information`.
+        # A learner's network needs one fixed length for any number of bidders and any `information`.
         vector = np.zeros(len(MARKET_CONDITIONS) + VECTOR_BIDS)
         vector[: len(MARKET_CONDITIONS)] = self.market
         shown = self.bids[:VECTOR_BIDS]

@@ -71,8 +71,9 @@ def describe(error: BaseException) -> str:
 def policy_label(policy: object) -> str:
     """Return the name of a policy or mechanism in messages and tables.
 
-    It is the text by which the object was found, else the object's own ``repr``, else the name of its class.
+    It is the text that named the object. Without one it is the object's own ``repr``, else the name of its class.
     """
+    # The default repr contains a memory address, which differs from run to run.
     spec = getattr(policy, "spec", None) if not isinstance(policy, str) else policy
     if isinstance(spec, str):
         return spec

@@ -270,7 +270,7 @@ def _module(path: Path, what: str, spec: str) -> ModuleType:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever a user's file raises, sys.exit() included
-            raise PolicyError(f"{what} '{spec}': {path} does not import: {type(error).__name__}: {error}") from error
+            raise PolicyError(f"{what} '{spec}': {path} cannot be imported: {type(error).__name__}: {error}") from error
         _FILES[path.resolve(), digest] = module
     _HASHES[str(path)] = digest
     return module

@@ -1,6 +1,6 @@
 """Random numbers of requests: size, kind, demand, fading and accuracy.
 
-They are drawn for all providers, whoever is invited. Every policy therefore meets the same requests.
+They are drawn for all providers, invited or not. Every policy therefore meets the same requests.
 """
 
 from __future__ import annotations
@@ -167,6 +167,7 @@ class RequestDraws:
         @lru_cache(maxsize=512)
         def power(vehicles: int) -> FloatArray:
             """Return the transmit power p^u of each vehicle of a block, for all its requests and links."""
+            # The key has no index of a request: p^u is one draw per vehicle.
             rng = draws.generator("vehicle power", vehicles)
             return rng.uniform(*scenario.tasks.power_units, VEHICLES_PER_BLOCK)
 

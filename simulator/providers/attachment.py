@@ -80,10 +80,10 @@ def departures(
         place: function from a point of the axis to the place of the vehicle, m east and m north.
         begin: first point of the way.
         end: last known point of the way. A coverage that lasts up to this point does not count as left.
-        station: id of the station to which the radio is attached at the begin; -1 for none.
+        station: id of the station to which the radio is attached at the start; -1 for none.
 
     Returns:
-        The departures, each a point and the id of the station, and the id of the station at the end, -1 for none.
+        The departures, each a point and the id of the station. Then the id of the station at the end, -1 for none.
     """
     stations = range(fleet.uavs, fleet.size)
     found: list[tuple[float, int]] = []

@@ -7,7 +7,7 @@ import numpy as np
 from simulator.model import FloatArray, IntArray
 
 Spans = list[list[tuple[float, float]]]
-"""For each provider, the disjoint intervals (in, out) in which it covers a vehicle, as times or as metres of a path."""
+"""For each provider, the disjoint intervals (in, out) in which it covers a vehicle: times, or metres of a path."""
 
 
 def circle_intervals(
@@ -41,11 +41,12 @@ def circle_intervals(
     beyond = to_x**2 + to_y**2 - (radius**2)[:, None]
     inside = beyond <= 0.0
     step_x, step_y, step = np.diff(x), np.diff(y), np.diff(at)
-    # On a segment from p with 0 <= u <= 1, |p + u step - c|^2 = r^2 is a quadratic in u. With square u^2 + 2 half u +
-    # beyond = 0, its roots (-half -+ sqrt(half^2 - square beyond)) / square are the crossings of the rim.
+    # On the segment p + u step with 0 <= u <= 1, the rim is where |p + u step - c|^2 = r^2. That is the quadratic
+    # square u^2 + 2 half u + beyond = 0. Its roots are u = (-half -+ sqrt(half^2 - square beyond)) / square.
     square = step_x**2 + step_y**2
     half = to_x[:, :-1] * step_x + to_y[:, :-1] * step_y
     root = half**2 - square * beyond[:, :-1]
+    # Segments on which a vehicle stands divide by 0. Their results are replaced below.
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.sqrt(np.maximum(root, 0.0))
         first = np.clip((-half - spread) / square, 0.0, 1.0)

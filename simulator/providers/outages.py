@@ -29,7 +29,7 @@ class Outages:
         fleet: providers as arrays.
         providers: providers by id.
         draws: randomness of the run. Failures do not depend on prices.
-        on_change: function that is called at the begin and at the end of each outage.
+        on_change: function that is called at the start and at the end of each outage.
 
     Attributes:
         working: which providers work, shape (providers,).

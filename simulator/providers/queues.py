@@ -45,8 +45,8 @@ class Stage:
         queue: waiting tasks.
     """
 
-    # The stage is driven by one timeout per task. A process of its own would need a second event per task, to wake up
-    # whenever a task finds it idle.
+    # The stage is driven by one timeout per task. A process of its own would need two events per task: a task that
+    # finds it idle would have to wake it up.
 
     def __init__(self, env: simpy.Environment, number: int, on_done: ServedHook) -> None:
         self.env, self.number = env, number
@@ -187,7 +187,7 @@ class UnqueuedProvider:
         on_served: function that is called with each task whose last stage is done.
     """
 
-    # One timeout per task instead of four: without queues, all stage times are known at the begin.
+    # One timeout per task instead of four: without queues, all stage times are known at the start.
 
     def __init__(self, env: simpy.Environment, on_served: ServedHook) -> None:
         self.env = env

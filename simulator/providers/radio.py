@@ -70,6 +70,7 @@ class Radio:
             )
         ]
 
+        # The cache belongs to this object. A cache on the method would keep every object alive.
         @lru_cache(maxsize=PLACES_KEPT)
         def at(x: float, y: float) -> FloatArray:
             """Return the ratio of each provider at a place."""

@@ -74,7 +74,7 @@ class Task:
     def lost_at(self) -> float:
         """The time at which the task is lost if it is not done by then, s.
 
-        It is the earliest of the deadline, the end of coverage by the winner, and an outage that drops the task.
+        It is the earliest of three times: the deadline, the end of coverage by the winner, and `cut_at`.
         """
         limit = min(self.deadline, self.cut_at)
         if self.coverage is None or self.provider < 0:

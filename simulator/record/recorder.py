@@ -67,6 +67,7 @@ class Recorder:
             auction: the auction. Its task is recorded later, when it is done.
         """
         self._auctions.extend(_AUCTION_ROW(auction))
+        # Arrays of 8-byte numbers are appended as bytes, which takes less time than number by number.
         self._auctions.frombytes(auction.market.tobytes())
         self._auctions.extend(auction.extra or self._blank)
         (bidders,) = auction.invited.nonzero()
@@ -74,7 +75,7 @@ class Recorder:
         self._bidders_per_auction.append(len(bidders))
         self._bids.frombytes(auction.book.T[bidders].tobytes())
         task = auction.task
-        # Nobody works on an unserved task, so nothing will be heard of it later.
+        # No provider works on an unserved task, so no later call records it.
         if task.status == UNSERVED:
             self._write(task, math.inf)
         else:
@@ -114,7 +115,7 @@ class Recorder:
         self._reports.extend((time, uav, bid))
 
     def outage(self, time: float, provider: int, is_out: bool) -> None:
-        """Record the begin or the end of an outage.
+        """Record the start or the end of an outage.
 
         Args:
             time: time of the change, s.
@@ -173,7 +174,7 @@ class Recorder:
         return _columns(self._reports, _REPORT_FIELDS)
 
     def outages(self) -> dict[str, FloatArray]:
-        """Return the begin and the end of all outages, in the order of time."""
+        """Return the start and the end of all outages, in the order of time."""
         return _columns(self._outages, _OUTAGE_FIELDS)
 
 

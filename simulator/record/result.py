@@ -63,7 +63,7 @@ class Result:
         tasks: one row per task.
         vehicles: one row per vehicle.
         providers: one row per provider.
-        paths: one row per change of motion, and one at the end of the run for each vehicle that is still there.
+        paths: one row per change of motion, and one at the end of the run per vehicle that is still there.
         signals: one row per change of a signal.
     """
 
@@ -91,6 +91,7 @@ class Result:
         """Return a table, and keep it as an attribute."""
         if name not in TABLES:
             raise AttributeError(f"a result has no attribute '{name}'; its tables are {', '.join(TABLES)}")
+        # Python calls this method only for a missing attribute. From now on it finds the table itself.
         frame = self._sources[name]()
         setattr(self, name, frame)
         return frame

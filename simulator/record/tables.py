@@ -77,7 +77,7 @@ class Tables:
         columns["finished"] = before
         columns["latency"] = seconds = before - tasks["requested"]
         weight = surplus_weights(tasks["provider"] < uavs, market.uav_weight)
-        # Equation (11) at the latency and the match value of this task alone, not at the means of (9) and (10).
+        # Equation (11) at the terms of this task alone, not at the means of (9) and (10).
         worth = weight * valuation(common_term(seconds, market.latency_weight), tasks["match"], tasks["demand"])
         status = tasks["status"]
         columns["realised_surplus"] = np.select([status == COMPLETED, status == OPEN], [worth, np.nan], 0.0)
@@ -172,7 +172,7 @@ class Tables:
     def paths(self) -> pd.DataFrame:
         """Return the table `paths`.
 
-        It has one row per change of motion, and one at the end of the run for each vehicle that is still there.
+        It has one row per change of motion. Each vehicle that is still there has one more row at the end of the run.
         """
         traffic = self._traffic
         return table("paths", _empty("paths") if traffic is None else traffic.path_rows(self._duration))
@@ -214,15 +214,15 @@ class Tables:
             "mean_latency": np.divide(total_latency, count, out=np.full(fleet.size, np.nan), where=count > 0),
         }
         outages = self._recorder.outages()
-        # Time out is the sum of (duration - begin) minus the sum of (duration - end). An outage that is under way at
-        # the end of the run has no end, and so counts up to the end of the run.
+        # Time out is the sum of (duration - start) minus the sum of (duration - end). An outage without an end thus
+        # counts up to the end of the run.
         sign = np.where(outages["is_out"] == 1.0, 1.0, -1.0)
         columns["out_s"] = np.bincount(
             outages["provider"].astype(np.int64),
             weights=sign * (self._duration - outages["time"]),
             minlength=fleet.size,
         )
-        # A stage that has not ended was busy until an outage took its task, or until the end of the run.
+        # A stage without an end was busy until an outage took its task, or until the end of the run.
         cut = np.minimum(tasks["cut_at"], self._duration)
         for number, stage in enumerate(STAGES):
             started = tasks[f"started_{number}"]
@@ -242,7 +242,7 @@ def _empty(name: str) -> dict[str, object]:
 
 def _until(tasks: Columns, duration: float) -> Columns:
     """Return the tasks as they are at the end of the run."""
-    # In `rounds` a task gets the times of all its stages when it begins, also those after the end of the run.
+    # In `rounds` a task gets the times of all its stages when it begins. Some may be after the end of the run.
     for number in range(len(STAGES)):
         for part in ("started", "finished"):
             time = tasks[f"{part}_{number}"]

@@ -18,7 +18,7 @@ DRAWS_A_BLOCK = 256
 def arrival_times(arrivals: Arrivals, rate: float, rng: np.random.Generator) -> Generator[float, None, None]:
     """Yield the times at which vehicles enter, s, without end unless the rate stays 0.
 
-    With the rate r(t) = rate * profile(t), the n-th vehicle enters when the integral of r reaches g_1 + ... + g_n. The
+    The rate is r(t) = rate * profile(t). The n-th vehicle enters when the integral of r reaches g_1 + ... + g_n. The
     gaps g have mean 1.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 from simulator.model import BoolArray, FloatArray
 from simulator.providers.attachment import Coverage
 
-# A vehicle that stands at the edge of the map or at the end of a recording would otherwise stay covered for ever.
+# A vehicle whose trajectory ends at standstill would otherwise stay covered for ever.
 DEPARTING_MPS = 5.0
 """Least speed at which a vehicle continues beyond the edge of the map, m/s."""
 
@@ -104,9 +104,9 @@ def until_the_end(paths: dict[str, Any], duration: float) -> Columns:
         duration: end of the run, s.
 
     Returns:
-        The rows before the end of the run, and one row at the end for each vehicle that is still there.
+        The rows before the end of the run, and one row at the end per vehicle that is still there.
     """
-    # The first row of a vehicle after the end is moved back to the end, along the straight line from the row before.
+    # The first row of a vehicle after the end is moved back to the end, along the line from the row before.
     vehicle, time = paths["vehicle"], paths["time"]
     inside = time < duration
     closing = 1 + np.flatnonzero(inside[:-1] & ~inside[1:] & (vehicle[1:] == vehicle[:-1]))

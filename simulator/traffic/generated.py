@@ -73,10 +73,10 @@ class CoverageAhead(NamedTuple):
     Attributes:
         vehicle: the vehicle.
         number: index of the stretch of the place.
-        at_m: metres from the begin of that stretch.
+        at_m: metres from the start of that stretch.
     """
 
-    # It holds the vehicle and not times: how far the vehicle comes is known only later, when `end` is called.
+    # It holds the vehicle and not times: the path on later stretches is known only when the vehicle enters them.
 
     vehicle: Vehicle
     number: int
@@ -179,9 +179,9 @@ class GeneratedVehicles:
         before: Road | None = None
         lane, station = 0, -1
         for number, road in enumerate(vehicle.route):
-            # The path on a stretch is known on entry: it depends only on the signal plan and on the vehicle ahead.
             lane_before, lane = lane, network.shortest_lane(road)
             stretch = network.stretch(before, lane_before, road, lane)
+            # The path on a stretch is known on entry: it depends only on the signal plan and on the vehicle ahead.
             path = self._path(vehicle, stretch, env.now)
             vehicle.stretches.append((stretch, path))
             departures, station = stretch.departures(station)
@@ -199,7 +199,7 @@ class GeneratedVehicles:
         if lane is None:
             return [(begin, 0.0), (begin + stretch.length / speed, stretch.length)]
         length, spacing = stretch.length, self._traffic.jam_spacing_m
-        # Newell: headway = reaction + spacing / speed. A queue then discharges at the saturation headway.
+        # Newell's rule in `follow`: headway = reaction + spacing / speed. A queue discharges at the saturation headway.
         reaction = max(lane.plan.headway_s - spacing / stretch.speed_mps, 0.0)
         leader, shift = lane.leader, length - lane.leader_length
         # The leader may have come from another road, on a longer or shorter stretch. Only the distance to the common
@@ -300,8 +300,8 @@ class GeneratedVehicles:
         flat = chain.from_iterable(chain.from_iterable(path for _, _, path in pieces))
         points = np.fromiter(flat, np.float64).reshape(-1, 2)
         owner = np.repeat(np.arange(len(pieces)), [len(path) for _, _, path in pieces])
-        # One interpolation finds the times at all corners. For that, the pieces lie one after another on one axis, at
-        # distances above the length of any stretch, so that the axis increases.
+        # One interpolation finds the times at all corners. For that, the pieces lie one after another on one axis. They
+        # are further apart than the longest stretch, so the axis increases.
         apart = 1.0 + max(stretch.length for stretch in stretches)
         corners = np.fromiter(chain.from_iterable(stretch.at[1:-1] for _, stretch, _ in pieces), np.float64)
         turning = np.repeat(np.arange(len(pieces)), [len(stretch.at) - 2 for _, stretch, _ in pieces])
@@ -314,10 +314,12 @@ class GeneratedVehicles:
         new = np.append(True, (np.diff(owner) != 0) | (np.diff(time) > 0.0))
         owner, time, at = owner[new], time[new], at[new]
         last = np.append(np.diff(owner) != 0, True)
-        # The speed of a row holds up to the next row of the piece. The last row repeats the speed before it.
+        # The speed of a row holds up to the next row of the piece. The last row repeats the speed before it. The step
+        # from one piece to the next has no speed: the divisor 1 only avoids a division by 0.
         speed = np.append(np.diff(at) / np.where(last[:-1], 1.0, np.diff(time)), 0.0)
         speed[last] = speed[np.flatnonzero(last) - 1]
-        # The last row of a piece is the first row of the next piece of the vehicle, if there is one.
+        # The last row of a piece is the first row of the vehicle's next piece. Only one of the two stays. The maximum
+        # below removes speeds that rounding made negative.
         keep = ~last | np.append(vehicle[1:] != vehicle[:-1], True)[owner]
         owner, time, at, speed = owner[keep], time[keep], at[keep], np.maximum(speed[keep], 0.0)
         stretch_of, x, y = which[owner], np.empty(len(at)), np.empty(len(at))

@@ -101,7 +101,7 @@ class Network:
     Attributes:
         graph: roads as a directed graph.
         signals: settings of the signals.
-        entries: roads by which vehicles enter, by the name of the node at their begin.
+        entries: roads by which vehicles enter, by the name of the node at their start.
 
     Raises:
         ScenarioError: vehicles cannot enter or leave, or a rate is given for an entry that does not exist.
@@ -110,7 +110,7 @@ class Network:
     def __init__(self, traffic: GeneratedTraffic, fleet: Fleet) -> None:
         self.graph = road_graph(traffic.roads)
         self._fleet, self._turning, self.signals = fleet, traffic.turning, traffic.signals
-        # A node with one neighbour is at the edge of the map, whatever the directions of its road.
+        # A node with one neighbour is at the edge of the map. Its road may be one-way.
         self._ends = [node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) == 1]
         self.entries: dict[str, Road] = {
             node: (node, next(self.graph.successors(node))) for node in self._ends if self.graph.out_degree(node)
@@ -131,11 +131,16 @@ class Network:
         """
         exits = {node for node in self._ends if self.graph.in_degree(node)}
         if not self.entries:
-            raise ScenarioError("traffic.roads: no vehicle can enter: there is no node with one neighbour and a way in")
+            raise ScenarioError(
+                "traffic.roads: no vehicle can enter; a node with one neighbour needs a road that leads away from it"
+            )
         for entry in self.entries:
             # No vehicle turns back, so the entry itself is not a way out.
             if not (nx.descendants(self.graph, entry) & exits) - {entry}:
-                raise ScenarioError(f"traffic.roads: from the entry '{entry}' no way leads out of the map")
+                raise ScenarioError(
+                    f"traffic.roads: a vehicle that enters at '{entry}' cannot leave the map; "
+                    "roads must lead from there to another node with one neighbour"
+                )
         rates = traffic.arrivals.rate_per_h
         for name in rates if isinstance(rates, dict) else ():
             if name not in self.entries:
@@ -191,12 +196,14 @@ class Network:
             The next road, or None where the vehicle leaves the map.
         """
         if road not in self._choices:
+            # No vehicle turns back.
             onward = [(road[1], node) for node in self.graph.successors(road[1]) if node != road[0]]
             shares = np.array([self._turn_share(road, other) for other in onward])
             # If all remaining turns have share 0, they are equally likely.
             if shares.sum() == 0.0:
                 shares = np.ones(len(onward))
             self._choices[road] = list(zip((np.cumsum(shares) / shares.sum()).tolist(), onward, strict=True))
+        # Rounding may leave the last cumulative share below 1. A turn above it takes the last road.
         choices = self._choices[road]
         return next((onward for share, onward in choices if turn < share), choices[-1][1] if choices else None)
 
@@ -225,7 +232,7 @@ class Network:
             lane: lane on the road.
 
         Returns:
-            The stretch from the stop line of the previous lane, or from the begin of the road, to the end of the lane.
+            The stretch to the end of the lane. It begins at the stop line of the previous lane, if there is one.
         """
         key = (before, lane_before, road, lane)
         if key not in self._stretches:
@@ -255,9 +262,9 @@ class Network:
         return (end["x"] - begin["x"]) / length, (end["y"] - begin["y"]) / length
 
     def _line(self, road: Road, lane: int) -> list[tuple[float, float]]:
-        """Return the begin and the end of a lane, m east and m north.
+        """Return the start and the end of a lane, m east and m north.
 
-        It lies to the right of the middle of the road, and it keeps clear of the junctions at both ends.
+        It lies to the right of the middle of the road. It keeps clear of the junctions at both ends.
         """
         begin, end = (self.graph.nodes[node] for node in road)
         ahead_x, ahead_y = self._heading(road)
@@ -296,7 +303,7 @@ def effective_green(signals: Signals, cycle_begin_s: float, phase: int) -> Effec
 
     Args:
         signals: settings of the signals.
-        cycle_begin_s: begin of the first cycle, s.
+        cycle_begin_s: start of the first cycle, s.
         phase: 0 or 1. Phase 1 begins half a cycle later.
     """
     return EffectiveGreen(

@@ -132,6 +132,7 @@ class RecordedVehicles:
             here = place(now)
             dwell = self._dwell(now, here, time, x, y)
             covered = np.array(ends) > now
+            # A coverage that lasts up to the last sample continues beyond it.
             coverage = KnownCoverage([ahead[p] if end == left else end for p, end in enumerate(ends)])
             crossings.append(Crossing(now, station, *here, covered, np.where(covered, dwell, 0.0), coverage))
         return crossings
@@ -159,6 +160,7 @@ class RecordedVehicles:
         """
         recording, log = self.recording, list(self.log.values())
         samples = [recording.samples(row.vehicle) for row in log]
+        # Only differences within one vehicle are used, so the jumps from one vehicle to the next cancel.
         driven = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(recording.x), np.diff(recording.y)))])
         last = [
             piece.start + int(np.searchsorted(recording.time[piece], duration, side="right")) - 1 for piece in samples

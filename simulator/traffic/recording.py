@@ -94,7 +94,7 @@ class Recording:
         counts = dict(left_out or {})
         frame = _clean(standard_frame(frame, source), counts, source)
         origin = float(frame.attrs["origin"])
-        # Rows are sorted by vehicle and time, and cut at each new vehicle and at each gap that is too long.
+        # Rows are sorted by vehicle and time. They are cut at each new vehicle and at each gap that is too long.
         codes, names = pd.factorize(frame["id"].to_numpy(dtype=object))
         order = np.lexsort((frame["time"].to_numpy(), codes))
         time = frame["time"].to_numpy()[order] - origin
@@ -183,7 +183,7 @@ def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataF
     timed = frame["time"].notna() & np.isfinite(frame["time"])
     _count(counts, "row without a time, left out", int((~timed).sum()))
     frame = frame[timed]
-    # Empty steps at the begin still set the clock, so the origin is taken before they go.
+    # Empty steps at the start still set the clock, so the origin is taken before they go.
     origin = frame["time"].min()
     known = frame["id"].notna() & (frame["id"].astype(str) != "")
     # A row with a position but no id is a damaged vehicle. A row with neither marks an empty step.

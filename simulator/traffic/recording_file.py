@@ -34,7 +34,7 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
         path: file whose name ends in .xml, .csv, .xml.gz, .csv.gz or .parquet.
 
     Raises:
-        RecordingError: there is no such file, or it is damaged or no recording.
+        RecordingError: the file does not exist, is damaged, or is not a recording.
     """
     try:
         is_there = path.is_file()
@@ -171,7 +171,7 @@ class _XmlReader:
 
     def _line_of_row(self, row: int) -> int:
         """Return the line of a vehicle in the file."""
-        # Only a message needs a line, so the file is read once more instead of keeping the lines of all rows.
+        # Only a message needs a line, so the file is read once more. Keeping the lines of all rows would take memory.
         lines: list[int] = []
 
         def start(tag: str, _: dict[str, str]) -> None:

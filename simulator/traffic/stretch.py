@@ -16,7 +16,7 @@ from simulator.providers.coverage import Spans, chord_ahead, circle_intervals
 from simulator.providers.fleet import Fleet
 
 Road = tuple[str, str]
-"""A road as the names of the nodes at its begin and at its end."""
+"""A road as the names of the nodes at its start and at its end."""
 
 
 @dataclass
@@ -53,10 +53,10 @@ class Ahead(NamedTuple):
 
 
 class Departure(NamedTuple):
-    """The place of a stretch at which a vehicle leaves the coverage of the station to which its radio is attached.
+    """The place of a stretch at which a vehicle leaves the coverage of its station.
 
     Attributes:
-        at_m: metres from the begin of the stretch.
+        at_m: metres from the start of the stretch.
         station: id of the station.
         x: place, m east.
         y: place, m north.
@@ -79,13 +79,13 @@ class Stretch:
         label: name of the lane.
         x: corners, m east.
         y: corners, m north.
-        at: metres from the begin to each corner.
+        at: metres from the start to each corner.
         speed_mps: speed limit, m/s.
         lane: lane before the stop line at the end; None without a stop line.
         fleet: providers.
         length: length of the stretch, m.
-        spans: for each provider, the intervals (in, out) that it covers, in metres from the begin.
-        from_begin: coverage of the begin and of the road ahead.
+        spans: for each provider, the intervals (in, out) that it covers, in metres from the start.
+        from_begin: coverage of the start and of the road ahead.
         heading: unit vector of the direction at the end.
         beyond_m: covered length of a straight road beyond the end, m, shape (providers,).
     """
@@ -118,10 +118,10 @@ class Stretch:
         self._departures: dict[int, tuple[list[Departure], int]] = {}
 
     def place(self, metres: float) -> tuple[float, float]:
-        """Return the place at a distance from the begin, m east and m north.
+        """Return the place at a distance from the start, m east and m north.
 
         Args:
-            metres: distance from the begin, m.
+            metres: distance from the start, m.
         """
         for corner in range(1, len(self.at)):
             if metres <= self.at[corner] or corner == len(self.at) - 1:
@@ -137,7 +137,7 @@ class Stretch:
         """Return where a vehicle on this stretch leaves the coverage of its station.
 
         Args:
-            station: id of the station to which the radio is attached at the begin; -1 for none.
+            station: id of the station to which the radio is attached at the start; -1 for none.
 
         Returns:
             The departures in order, and the id of the station at the end, -1 for none.

@@ -51,7 +51,7 @@ class JunctionLog(Protocol):
         ...
 
     def went_out_or_came_back(self, provider: int, is_out: bool, dropped: list[Task]) -> None:
-        """Receive the begin or the end of an outage.
+        """Receive the start or the end of an outage.
 
         Args:
             provider: id of the provider.
@@ -98,6 +98,7 @@ class JunctionSite:
         if scenario.traffic.kind == "generated":
             self._vehicles = GeneratedVehicles(env, scenario.traffic, fleet, draws)
         else:
+            # Rounds have no places, so they never come here.
             assert scenario.traffic.kind == "recorded"
             recording = recording_of(scenario.traffic) if recording is None else recording
             self._vehicles = RecordedVehicles(env, recording, fleet, scenario.traffic.reference_speed_mps)

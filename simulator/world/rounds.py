@@ -133,8 +133,8 @@ class RoundCalibration:
         self.ground_times = times / rounds
         self._uav_match: list[float] = (uav_match / rounds).tolist()
         self._uav_bid: list[float] = (uav_common / rounds * uav_match / rounds).tolist()
-        # The public prediction is equal for all stations. A rule that divides a match value by predicted seconds
-        # finds the expected highest and second-highest value only if the match values carry the order statistics.
+        # Pricing rules divide a match value by a predicted latency. All stations have the same predicted latency here,
+        # so the match values must carry the order statistics of the values.
         self._best, self._second = (ranked / rounds / market.latency_weight * self.ground_times.sum()).tolist()
         self._contract = contract_bid(uav_values, top_values, market.uav_weight) if uavs else None
 
@@ -145,8 +145,8 @@ class RoundCalibration:
     def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float, float]:
         """Return expected match values of the UAV, the best station, the second-best station and all stations.
 
-        The value of the k-th best station is E[m_n tau / T_n] of the k-th highest value v_n of a round. tau is the
-        mean latency of stations and T_n that of station n, both for 30 MB at a public factor of 1.
+        The value of the k-th best station is E[m_n tau / T_n], where station n has the k-th highest value of a round.
+        T_n is the latency of station n for 30 MB at a public factor of 1. tau is the mean of T_n.
 
         Args:
             uav: id of the UAV.

@@ -206,7 +206,7 @@ class Simulation:
         self.recorder.report(self._env.now, uav, bid * self._bidders.factors[uav])
 
     def went_out_or_came_back(self, provider: int, is_out: bool, dropped: list[Task]) -> None:
-        """Record the begin or the end of an outage, and the dropped tasks as lost.
+        """Record the start or the end of an outage, and the dropped tasks as lost.
 
         Args:
             provider: id of the provider.
