@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.market.contracts import Observation, Space
+from simulator.market.contracts import Choice, Observation, Space
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Nearest:
 
     def act(self, observation: Observation, space: Space) -> int:
         """Return the index of the nearest provider."""
-        return _least(observation, "distance_m")
+        return _least(observation, space, "distance_m")
 
 
 @dataclass
@@ -30,14 +30,13 @@ class LeastLoaded:
 
     def act(self, observation: Observation, space: Space) -> int:
         """Return the index of the provider with the shortest backlog."""
-        return _least(observation, "backlog_s", "predicted_s")
+        return _least(observation, space, "backlog_s", "predicted_s")
 
 
-def _least(observation: Observation, *names: str) -> int:
+def _least(observation: Observation, space: Space, *names: str) -> int:
     """Return the allowed index with the least value of a column of state; ties go on to the next column."""
-    allowed = (
-        np.flatnonzero(observation.mask) if observation.mask is not None else np.arange(len(observation.mask or ()))
-    )
+    assert isinstance(space, Choice)
+    allowed = np.arange(space.n) if observation.mask is None else np.flatnonzero(observation.mask)
     columns = [np.nan_to_num(observation.state[name][allowed], nan=np.inf) for name in names]
     # lexsort takes its first key last.
     return int(allowed[np.lexsort(columns[::-1])[0]])

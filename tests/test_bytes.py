@@ -50,6 +50,9 @@ def test_every_table_keeps_its_bytes(scenario: str, policy: str) -> None:
         found = hashes(scenario, policy, seed)
         kept = known[f"{scenario} {policy} {seed}"]
         changed = {"auctions.oracle_surplus", "summary", "auctions.payment", "auctions.asked"}
+        if scenario == "grid":
+            # The bid of the best-bidding UAV, no longer that of the UAV with the best prediction.
+            changed.add("auctions.uav_bid")
         kept = {name: value for name, value in kept.items() if name not in changed}
         if policy == "spa":
             kept.pop("auctions.rho"), kept.pop("events.value"), found.pop("events.value")
@@ -63,7 +66,7 @@ def test_every_table_keeps_its_bytes(scenario: str, policy: str) -> None:
             "tasks.market_wait",
             "providers.owner",
         )
-        found = {name: value for name, value in found.items() if not name.startswith(new)}
+        found = {name: value for name, value in found.items() if not name.startswith(new) and name not in changed}
         assert {name: value for name, value in found.items() if kept.get(name) != value} == {}
         assert set(kept) == set(found)
 

@@ -84,9 +84,11 @@ class Wants:
     def price(self, observation):
         return 1.0
 
-class Generous:
-    def settle(self, bids, uav_bid, rho):
-        return 0, -1.0
+class Boundless:
+    def clear(self, lots):
+        from simulator.market.contracts import Ask, Award
+        yield Ask("bid", lots)
+        return [Award(lots[0], lots[0].invited[0], float("inf"))]
 """
 
 RUN = ("run", "paper", "--duration", "5")
@@ -147,8 +149,9 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "policy with a string argument": ((*RUN, "--policy", "p.py:Needs:level=x"), 1, r"price\(\) returned 'x'"),
     "policy whose reset fails": ((*RUN, "--policy", "p.py:BadReset"), 1, r"reset\(\) raised KeyError: 'weights'"),
     "policy whose feedback fails": ((*RUN, "--policy", "p.py:BadFeedback"), 1, r"task 0: feedback\(\) raised IndexE"),
-    "mechanism with a negative payment": (
-        (*RUN, "--set", "market.mechanism=p.py:Generous"), 1, r"settle\(\) returned \(0, -1\.0\); it must be"),
+    "mechanism with an infinite payment": (
+        (*RUN, "--set", "market.mechanism=p.py:Boundless"), 1,
+        r"p\.py:Boundless, auction of task 0: paid_by_provider is inf; it must be a finite number"),
     "output that exists": ((*RUN, "--out", "here"), 2, r"here exists already; force its replacement \(--force\)"),
     "output that is somebody's folder": (
         (*RUN, "--out", "here", "--force"), 2, r"here holds more than results \(thesis\.txt\), so it is not replaced"),

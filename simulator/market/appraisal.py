@@ -84,6 +84,11 @@ class Appraiser:
             invited: who is still invited, shape (providers,).
         """
         auction.invited = invited
+        # Who is no longer invited counts no more, and nobody has bid in this clearing yet.
+        auction.ground_bidders, auction.uav, auction.bids = 0, -1, []
+        auction.top_bid = auction.second_bid = auction.uav_bid = math.nan
+        auction.top_value = auction.uav_value = math.nan
+        auction.best_surplus = 0.0
         self._value(auction, tandem_finish(now, self._free_at, auction.situation.times), now)
 
     def finish_of(self, auction: Auction, provider: int, now: float) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from simulator.market.contracts import Lot
 from simulator.market.lots import Situation
@@ -45,6 +45,7 @@ class Auction:
             (providers,).
         ground_bidders: number of invited stations.
         asked: whether a policy has decided on the task.
+        decided: the last decision on the task and its answer; None without one.
         bids: ground bids in descending order, empty until bids are asked for.
         top_bid: highest ground bid; NaN without one.
         second_bid: second-highest ground bid; NaN without one.
@@ -76,6 +77,7 @@ class Auction:
     says: FloatArray = field(init=False)
     ground_bidders: int = 0
     asked: bool = False
+    decided: tuple[Any, Any] | None = None
     bids: list[float] = field(default_factory=list)
     top_bid: float = math.nan
     second_bid: float = math.nan

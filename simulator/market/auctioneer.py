@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import simpy
@@ -24,7 +24,7 @@ from simulator.market.contracts import (
     Seat,
     Truth,
 )
-from simulator.market.guard import check_ask, check_awards, check_decide, failed
+from simulator.market.guard import begin_clearing, check_ask, check_awards, check_column, check_decide, failed
 from simulator.market.ledger import Ledger
 from simulator.market.lots import Situation
 from simulator.model import BoolArray
@@ -42,7 +42,6 @@ class Decision:
         time: simulated time, s.
         auctions: the auctions of the lots that are decided on.
         observation: what the policy may see.
-        state: values of the columns of the seat's state that are plain numbers.
     """
 
     seat: str
@@ -65,13 +64,11 @@ class Clearance:
         auctions: the auctions that are cleared, by task.
         steps: the generator that `clear` returned.
         messages: number of messages so far.
-        decided: the last decision about each task and its answer, by task.
     """
 
     auctions: dict[int, Auction]
     steps: Generator[Ask | Decide, Any, Sequence[Award]]
     messages: int = 0
-    decided: dict[int, tuple[Decision, Any]] = field(default_factory=dict)
 
 
 class MarketLog(Protocol):
@@ -131,6 +128,7 @@ class Auctioneer:
         self._columns = tuple(column.name for column in getattr(mechanism, "columns", ()))
         self._patience_s, self._up_since = patience_s, up_since
         self._waiting: list[Auction] = []
+        self._window = 0
         self._clearance: Clearance | None = None
 
     def request(self, situation: Situation) -> None:
@@ -166,8 +164,7 @@ class Auctioneer:
         self.pending = None
         self._log.decision(decision, action)
         for auction in decision.auctions:
-            auction.asked = True
-            clearance.decided[auction.task.id] = decision, action
+            auction.asked, auction.decided = True, (decision, action)
         self._advance(clearance, action)
 
     @property
@@ -182,18 +179,21 @@ class Auctioneer:
             self._log.auction(auction)
         self._waiting = []
 
-    def observe(self, auction: Auction, ground: Sequence[float], uav_bid: float, step: Decide) -> Observation:
+    def observe(
+        self, auction: Auction, ground: Sequence[float], uav_bid: float, top_value: float, step: Decide
+    ) -> Observation:
         """Return what a policy may see of an auction.
 
         Args:
             auction: the auction.
             ground: ground bids in descending order, either those of the auction or hypothetical ones.
             uav_bid: bid of the invited UAV with the best public prediction; NaN without one.
+            top_value: true value of the station with the highest bid; NaN without one.
             step: what the mechanism wants to have decided.
         """
         truth = None
         if self._information == "clairvoyant":
-            truth = Truth(auction.uav_value, auction.value_of_top)
+            truth = Truth(auction.uav_value, top_value)
         contract = self._ledger.contract_bid()
         return Observation(
             auction.market,
@@ -214,8 +214,9 @@ class Auctioneer:
     def _open_window(self) -> None:
         """Let all lots that wait be cleared at the end of the window, the next multiple of its length."""
         now = self._env.now
-        end = (math.floor(now / self._every_s) + 1) * self._every_s
-        wake = self._env.timeout(max(end - now, 0.0))
+        # The clock may stand a last place before the end of the window that has just closed: no window comes twice.
+        self._window = max(math.floor(now / self._every_s), self._window) + 1
+        wake = self._env.timeout(max(self._window * self._every_s - now, 0.0))
         assert wake.callbacks is not None
         wake.callbacks.append(lambda _: self._close_window())
 
@@ -241,9 +242,7 @@ class Auctioneer:
     def _begin(self, auctions: list[Auction]) -> None:
         if self.before_clearing is not None:
             self.before_clearing(auctions)
-        lots = [auction.lot for auction in auctions]
-        # A generator does nothing before it is first driven, so nothing can fail here but a method that is none.
-        steps = self.mechanism.clear(lots)
+        steps = begin_clearing(self.mechanism, [auction.lot for auction in auctions])
         self._clearance = clearance = Clearance({auction.task.id: auction for auction in auctions}, steps)
         self._advance(clearance, None)
 
@@ -260,9 +259,9 @@ class Auctioneer:
                     return
         except StopIteration as done:
             awards = done.value
-        except Exception as error:
+        except BaseException:  # sys.exit() in a user's mechanism must not end this program
             with failed(self.mechanism, task):
-                raise error
+                raise
         self._clearance = None
         self._settle(clearance, awards)
 
@@ -271,22 +270,27 @@ class Auctioneer:
         check_ask(self.mechanism, step, clearance.auctions)
         bids: Bids = {}
         for lot in step.lots:
-            auction = clearance.auctions[lot.task]
-            book, task = self._bidders.bid(auction, lot.now).tolist(), lot.task
-            asked = lot.invited if step.to is None else [one for one in step.to if one in lot.invited]
+            auction, task = clearance.auctions[lot.task], lot.task
+            has_bid = asked = auction.lot.invited
+            if step.to is not None:
+                asked = tuple([one for one in has_bid if one in step.to])
+            book = self._bidders.bid(auction, lot.now, asked).tolist()
             for provider in asked:
                 bids[task, provider] = book[provider]
             # A broadcast to k participants is k messages, and each answer is one.
             clearance.messages += 2 * len(asked)
+            if len(asked) < len(has_bid):
+                # Who was asked before, in this clearing, has bid too.
+                has_bid = tuple([one for one in has_bid if not math.isnan(book[one])])
             uavs = auction.uavs
-            auction.bids = ground = [book[one] for one in asked if one >= uavs]
+            auction.bids = ground = [book[one] for one in has_bid if one >= uavs]
             ground.sort(reverse=True)
             if ground:
                 auction.top_bid = ground[0]
                 if len(ground) > 1:
                     auction.second_bid = ground[1]
-            if len(ground) < len(asked):
-                auction.uav_bid = max([book[one] for one in asked if one < uavs])
+            if len(ground) < len(has_bid):
+                auction.uav_bid = max([book[one] for one in has_bid if one < uavs])
         return bids
 
     def _decision(self, clearance: Clearance, step: Decide) -> Decision:
@@ -295,7 +299,7 @@ class Auctioneer:
         # A decision about several lots sees the conditions and the bids of the first of them.
         first = auctions[0]
         uav_bid = float(first.bid[first.uav]) if first.uav >= 0 else math.nan
-        seen = self.observe(first, first.bids, uav_bid, step)
+        seen = self.observe(first, first.bids, uav_bid, first.value_of_top, step)
         return Decision(step.seat, seat, self._env.now, auctions, seen)
 
     def _settle(self, clearance: Clearance, awards: Sequence[Award]) -> None:
@@ -314,7 +318,7 @@ class Auctioneer:
             auction = left.pop(award.lot.task)
             self._sold(auction, award, award.provider in won)
             won.add(award.provider)
-            self._tell(auction, clearance.decided.get(auction.task.id))
+            self._tell(auction)
         for auction in left.values():
             if self._every_s > 0.0:
                 if not self._waiting:
@@ -322,7 +326,6 @@ class Auctioneer:
                 self._waiting.append(auction)
             else:
                 self._unsold(auction)
-                self._tell(auction, clearance.decided.get(auction.task.id))
 
     def _sold(self, auction: Auction, award: Award, again: bool) -> None:
         """Hand a task to its winner.
@@ -332,8 +335,8 @@ class Auctioneer:
             award: its award.
             again: whether the winner has won another lot of this clearing, so that its queue is longer by now.
         """
-        task, winner, now = auction.task, award.provider, self._env.now
-        assert winner is not None
+        assert award.provider is not None
+        task, winner, now = auction.task, int(award.provider), self._env.now
         value, finish = float(auction.value[winner]), auction.finish[:, 0, winner]
         if again:
             finish = self.appraiser.finish_of(auction, winner, now)
@@ -357,15 +360,16 @@ class Auctioneer:
     def _unsold(self, auction: Auction) -> None:
         auction.task.status, auction.task.awarded = UNSERVED, self._env.now
         self._log.auction(auction)
+        self._tell(auction)
 
-    def _tell(self, auction: Auction, decided: tuple[Decision, Any] | None) -> None:
+    def _tell(self, auction: Auction) -> None:
         """Tell the platform, the bidders and the policy how an auction has settled."""
         if auction.ground_bidders >= 2 and auction.uav >= 0:
             # The contract bid (13) is about rounds in which stations and a UAV compete.
             self._ledger.settled(auction.uav_value, auction.top_value)
         self._bidders.learn(auction, self._env.now)
-        if decided is not None and self.feedback is not None:
-            decision, action = decided
+        if auction.decided is not None and self.feedback is not None:
+            decision, action = auction.decided
             by_uav = auction.winner_kind == UAV
             self.feedback(
                 Outcome(
@@ -381,4 +385,5 @@ class Auctioneer:
 
     def _extra(self, award: Award) -> tuple[float, ...]:
         """Return the values of the mechanism's own columns, NaN where the award has none."""
-        return tuple([float(award.columns.get(name, math.nan)) for name in self._columns])
+        columns, task = award.columns, award.lot.task
+        return tuple([check_column(self.mechanism, task, name, columns.get(name, math.nan)) for name in self._columns])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -164,21 +165,36 @@ class Bidders:
         self._others = [number for number, one in enumerate(strategies) if not isinstance(one, Truthful | Shade)]
         self._learners = [number for number in self._others if callable(getattr(strategies[number], "learn", None))]
 
-    def bid(self, auction: Auction, now: float) -> FloatArray:
-        """Return the bid of every provider for a task, shape (providers,)."""
-        bids: FloatArray = np.multiply(auction.says, self._factors, out=auction.bid)
+    def bid(self, auction: Auction, now: float, asked: Sequence[int]) -> FloatArray:
+        """Ask providers for their bids for a task, and return all bids for it so far.
+
+        Args:
+            auction: the auction of the task.
+            now: time, s.
+            asked: ids of the invited providers that are asked.
+
+        Returns:
+            The row of bids of the auction's book, shape (providers,).
+        """
+        bids = auction.bid
+        if len(asked) == len(auction.lot.invited):
+            np.multiply(auction.says, self._factors, out=bids)
+        else:
+            for provider in asked:
+                bids[provider] = auction.says[provider] * self._factors[provider]
         for provider in self._others:
-            if auction.invited[provider]:
+            if provider in asked:
                 bids[provider] = ask_bid(self._strategies[provider], self._view(auction, provider, now))
         return bids
 
     def learn(self, auction: Auction, now: float) -> None:
         """Tell every strategy that wants to learn how an auction in which it has bid has settled."""
         for provider in self._learners:
-            if auction.invited[provider] and auction.bids:
+            bid = float(auction.bid[provider])
+            if auction.invited[provider] and not math.isnan(bid):
                 won = auction.winner == provider
                 paid = auction.paid_by_provider if won else 0.0
-                value, bid = float(auction.says[provider]), float(auction.book[0, provider])
+                value = float(auction.says[provider])
                 told = Settlement(provider, auction.task.id, now, value, bid, won, paid)
                 with blamed(f"bidder {policy_label(self._strategies[provider])}: learn()", PolicyFailedError):
                     self._strategies[provider].learn(told)  # type: ignore[attr-defined]

@@ -195,6 +195,7 @@ class Mechanism(Protocol):
             platform: what the mechanism may know of providers and of the past.
             rng: the only source of random numbers of the mechanism.
         """
+        return
 
     def clear(self, lots: Sequence[Lot]) -> Clearing:
         """Clear the lots of one request or of one window.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import operator
 import traceback
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,8 +19,10 @@ from simulator.market.contracts import (
     Award,
     Bidder,
     Choice,
+    Clearing,
     Decide,
     Information,
+    Lot,
     Mechanism,
     Observation,
     Outcome,
@@ -216,8 +218,40 @@ def check_choice(action: object, space: Choice, mask: Sequence[bool] | None, pla
     return index
 
 
-def _mechanism(mechanism: object) -> str:
-    return f"mechanism {policy_label(mechanism)}"
+def _clearing(mechanism: object, task: object) -> str:
+    """Return the place of a fault of a mechanism."""
+    return f"mechanism {policy_label(mechanism)}, auction of task {task}"
+
+
+def begin_clearing(mechanism: Mechanism, lots: Sequence[Lot]) -> Clearing:
+    """Return the generator of a clearing.
+
+    Raises:
+        PolicyFailedError: the method raised an exception, or it is not a generator.
+    """
+    task = lots[0].task
+    try:
+        steps = mechanism.clear(lots)
+    except BaseException:
+        with failed(mechanism, task):
+            raise
+    if not isinstance(steps, Generator):
+        place = _clearing(mechanism, task)
+        raise PolicyFailedError(f"{place}: clear() returned {shown(steps)}; it must be a generator, with a yield")
+    return steps
+
+
+def check_column(mechanism: object, task: int, name: str, value: object) -> float:
+    """Return the value of a column that a mechanism declares.
+
+    Raises:
+        PolicyFailedError: it is not a number.
+    """
+    if type(value) is float:
+        return value
+    if not isinstance(value, Real):
+        raise PolicyFailedError(f"{_clearing(mechanism, task)}: column {name} is {shown(value)}; it must be a number")
+    return float(value)
 
 
 def check_ask(mechanism: object, step: Ask, tasks: Collection[int]) -> None:
@@ -227,12 +261,12 @@ def check_ask(mechanism: object, step: Ask, tasks: Collection[int]) -> None:
         PolicyFailedError: it asks something that nobody can answer, or about a lot of another clearing.
     """
     if step.what != "bid":
-        raise PolicyFailedError(f"{_mechanism(mechanism)}: clear() asked for {shown(step.what)}; it can ask for 'bid'")
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: clear() asked for {shown(step.what)}; it can ask for 'bid'")
     for lot in step.lots:
         if lot.task not in tasks:
-            raise PolicyFailedError(
-                f"{_mechanism(mechanism)}: clear() asked about task {lot.task}, which is not cleared now"
-            )
+            place = _clearing(mechanism, next(iter(tasks)))
+            raise PolicyFailedError(f"{place}: clear() asked about task {lot.task}, which is not cleared now")
 
 
 def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Seat:
@@ -242,23 +276,29 @@ def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Sea
         PolicyFailedError: it is not a decision, there is no such seat, or its state is not what the seat declares.
     """
     if not isinstance(step, Decide):
-        raise PolicyFailedError(f"{_mechanism(mechanism)}: clear() yielded {shown(step)}; it must yield Ask or Decide")
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: clear() yielded {shown(step)}; it must yield Ask or Decide")
     seats = getattr(mechanism, "seats", {})
     if step.seat not in seats:
-        raise PolicyFailedError(
-            f"{_mechanism(mechanism)}: there is no seat {shown(step.seat)}; {nearest(str(step.seat), seats)}"
-        )
+        place = _clearing(mechanism, next(iter(tasks)))
+        offer = nearest(str(step.seat), seats) if seats else "it declares none"
+        raise PolicyFailedError(f"{place}: there is no seat {shown(step.seat)}; {offer}")
     seat: Seat = seats[step.seat]
     if step.state:
         declared = {column.name for column in seat.state}
         for name in step.state:
             if name not in declared:
                 offer = nearest(name, declared) if declared else "it declares none"
-                raise PolicyFailedError(
-                    f"{_mechanism(mechanism)}: seat {step.seat} has not declared the state {shown(name)}; {offer}"
-                )
+                place = _clearing(mechanism, next(iter(tasks)))
+                raise PolicyFailedError(f"{place}: seat {step.seat} has not declared the state {shown(name)}; {offer}")
     if not step.lots or any([lot.task not in tasks for lot in step.lots]):
-        raise PolicyFailedError(f"{_mechanism(mechanism)}: a decision must be about lots that are cleared now")
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: a decision must be about lots that are cleared now")
+    if step.mask is not None and isinstance(seat.space, Choice) and len(step.mask) != seat.space.n:
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(
+            f"{place}: seat {step.seat}: the mask has {len(step.mask)} flags; it must have one per choice"
+        )
     return seat
 
 
@@ -270,26 +310,35 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
             with finite payments.
     """
     if not isinstance(awards, list | tuple) or not all([isinstance(award, Award) for award in awards]):
-        raise PolicyFailedError(f"{_mechanism(mechanism)}: clear() returned {shown(awards)}; it must return Awards")
+        place = _clearing(mechanism, next(iter(auctions)))
+        raise PolicyFailedError(f"{place}: clear() returned {shown(awards)}; it must return a list of Award")
     seen: set[int] = set()
     for award in awards:
+        if not isinstance(award.lot, Lot):
+            place = _clearing(mechanism, next(iter(auctions)))
+            raise PolicyFailedError(f"{place}: an Award is for {shown(award.lot)}; it must be for a lot")
         task, provider = award.lot.task, award.provider
         if task not in auctions or task in seen:
-            raise PolicyFailedError(f"{_mechanism(mechanism)}: task {task} was awarded twice, or is not cleared now")
+            why = "it has two awards" if task in seen else "it is not cleared now"
+            raise PolicyFailedError(f"{_clearing(mechanism, task)}: {why}; each lot can have one award")
         seen.add(task)
-        if provider is not None and (isinstance(provider, bool) or provider not in auctions[task].lot.invited):
+        # The exact type comes first: asking for Integral takes a microsecond.
+        if provider is not None and (
+            (type(provider) is not int and (isinstance(provider, bool) or not isinstance(provider, Integral)))
+            or provider not in auctions[task].lot.invited
+        ):
             invited = shown(list(auctions[task].lot.invited))
-            raise PolicyFailedError(f"{_mechanism(mechanism)}: task {task} went to {shown(provider)}, not to {invited}")
+            place = _clearing(mechanism, task)
+            raise PolicyFailedError(f"{place}: it went to {shown(provider)}; it must go to None or one of {invited}")
         for name, paid in (("provider", award.paid_by_provider), ("vehicle", award.paid_by_vehicle)):
             # The exact type comes first: asking for Real takes a microsecond.
             if type(paid) is not float and (not isinstance(paid, Real) or isinstance(paid, bool)):
                 valid = False
             else:
-                valid = math.isfinite(paid)
+                valid = -math.inf < float(paid) < math.inf
             if not valid:
-                raise PolicyFailedError(
-                    f"{_mechanism(mechanism)}: task {task}: paid_by_{name} is {shown(paid)}; it must be a finite number"
-                )
+                place = _clearing(mechanism, task)
+                raise PolicyFailedError(f"{place}: paid_by_{name} is {shown(paid)}; it must be a finite number")
 
 
 def give_feedback(policy: Policy, outcome: Outcome) -> None:

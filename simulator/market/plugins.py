@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 from collections.abc import Mapping
@@ -86,7 +87,7 @@ def find_mechanism(mechanism: str | Mechanism) -> Mechanism:
         mechanism: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or an object.
 
     Raises:
-        PolicyError: no mechanism has this name, its arguments do not fit, or it has no method ``settle``.
+        PolicyError: no mechanism has this name, its arguments do not fit, or it has no method ``clear``.
     """
     found = _build(mechanism, "mechanism", known_mechanisms()) if isinstance(mechanism, str) else mechanism
     if isinstance(found, type) or not callable(getattr(found, "clear", None)):
@@ -128,17 +129,17 @@ def strategies_of(fleet: Fleet, bidders: Mapping[str, str | Bidder] | None = Non
     for name in asked:
         if name != "stations" and name not in fleet.names:
             raise PolicyError(f"bidders: no provider is called '{name}'; {nearest(name, [*fleet.names, 'stations'])}")
-    shared: dict[tuple[str, str], Bidder] = {}
+    shared: dict[tuple[str, str | int], Bidder] = {}
     found = []
     for number, name in enumerate(fleet.names):
         everybody = asked.get("stations") if number >= fleet.uavs else None
         bidder = asked.get(name, fleet.bidders[number] if everybody is None else everybody)
-        if not isinstance(bidder, str):
-            found.append(find_bidder(bidder))
-            continue
-        key = fleet.owners[number], bidder
+        key = fleet.owners[number], bidder if isinstance(bidder, str) else id(bidder)
         if key not in shared:
-            shared[key] = find_bidder(bidder)
+            one = find_bidder(bidder)
+            # Owners do not share what they learn: each has its own copy of an object.
+            with blamed(f"bidder {policy_label(one)}: a deep copy", PolicyError):
+                shared[key] = copy.deepcopy(one)
         found.append(shared[key])
     return found
 

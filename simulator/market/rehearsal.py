@@ -12,7 +12,7 @@ import numpy as np
 from simulator.market.auction import Auction
 from simulator.market.auctioneer import Auctioneer
 from simulator.market.contracts import Ask, Award, Bids, Lot, Mechanism, Policy
-from simulator.market.guard import ask_action, check_awards, check_decide, failed
+from simulator.market.guard import ask_action, begin_clearing, check_awards, check_decide, failed
 from simulator.market.platform import Platform
 
 
@@ -86,7 +86,7 @@ class Rehearsal:
         by_task = {auction.task.id: auction for auction in self._auctions}
         mechanism, policy = self._copies(second_identity_of)
         actions = dict.fromkeys(by_task, math.nan)
-        steps = mechanism.clear(lots)
+        steps = begin_clearing(mechanism, lots)
         reply: Any = None
         try:
             while True:
@@ -102,19 +102,25 @@ class Rehearsal:
                 seat = check_decide(mechanism, step, by_task)
                 first = step.lots[0]
                 uavs = self._platform.uavs
-                ground = sorted([bids[first.task, one] for one in first.invited if one >= uavs], reverse=True)
+                # Descending bids; among equal bids the lower id goes first.
+                ranked = sorted([(-bids[first.task, one], one) for one in first.invited if one >= uavs])
+                ground = [-bid for bid, _ in ranked]
+                top = ranked[0][1] if ranked else None
+                if top == self.alias:
+                    top = second_identity_of
+                top_value = math.nan if top is None else float(by_task[first.task].value[top])
                 uav = by_task[first.task].uav
                 uav_bid = bids[first.task, uav] if uav >= 0 else math.nan
-                seen = self._auctioneer.observe(by_task[first.task], ground, uav_bid, step)
+                seen = self._auctioneer.observe(by_task[first.task], ground, uav_bid, top_value, step)
                 assert policy is not None
                 reply = ask_action(policy, seen, seat.space, first.task)
                 for lot in step.lots:
                     actions[lot.task] = float(reply)
         except StopIteration as done:
             awards: Sequence[Award] = done.value
-        except Exception as error:
+        except BaseException:  # sys.exit() in a user's mechanism must not end this program
             with failed(mechanism, self._auctions[0].task.id):
-                raise error
+                raise
         ends = {task: Played(None, 0.0, 0.0, action) for task, action in actions.items()}
         if second_identity_of is None:
             check_awards(mechanism, awards, by_task)

@@ -182,4 +182,4 @@ def _of_rounds(seen: Incentives, claims: frozenset[str]) -> list[Finding]:
 
 def _over(gain: float, truthful: float) -> float:
     """Return a gain divided by what the truth earns; infinity for a gain over nothing."""
-    return gain / truthful if truthful else math.inf if gain > 0.0 else 0.0
+    return gain / truthful if truthful > 0.0 else math.inf if gain > 0.0 else 0.0

@@ -9,22 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simulator import Observation, Scenario, Simulation, simulate
-from simulator.draws import Draws
+from simulator import Scenario, Simulation, simulate
 from simulator.market.auction import Auction
-from simulator.market.contracts import MARKET_CONDITIONS, UAV
-from simulator.market.guard import reset_policy
-from simulator.market.mechanisms.msb import ModifiedSecondBid
-from simulator.market.plugins import find_policy
+from simulator.market.contracts import MARKET_CONDITIONS
+from simulator.market.rehearsal import Rehearsal, changed
+from simulator.run import plan
 from tests.fields import fields
 
 
 def auctions(scenario: str, duration: float, **overrides: Any) -> list[Auction]:
     simulation = Simulation(Scenario.load(scenario, **overrides), duration=duration)
     found = []
-    for auction in simulation:
-        found.append(auction)
-        simulation.settle(1.4)
+    for decision in simulation:
+        found += decision.auctions
+        simulation.answer(1.4)
     return found
 
 
@@ -57,7 +55,7 @@ def test_public_conditions_say_nothing_of_size_demand_or_bids() -> None:
     """Whatever the stations bid, what a public price may look at is the same in every round of a run."""
     runs = [
         simulate("four_way", "always-uav", duration=1200, **fields({"stations.bidding": rule}))
-        for rule in ("truthful", "shade=0.5")
+        for rule in ("truthful", "shade:0.5")
     ]
     assert runs[0].auctions["contract_bid"].nunique() > 3
     public = ["contract_bid", "uav_bid", *(f"m_{name}" for name in MARKET_CONDITIONS)]
@@ -65,7 +63,7 @@ def test_public_conditions_say_nothing_of_size_demand_or_bids() -> None:
     assert not runs[0].auctions["top_bid"].equals(runs[1].auctions["top_bid"])
     # Neither are size and demand in it: up to the first settlement other ones change nothing.
     first = [
-        next(Simulation(Scenario.load("four_way", **fields(changed)), duration=600)).market.tolist()
+        next(Simulation(Scenario.load("four_way", **fields(changed)), duration=600)).observation.market.tolist()
         for changed in ({}, {"tasks.demand_log_sd": 2.0}, {"tasks.size_mb": [1, 90]})
     ]
     assert first[0] == first[1] == first[2]
@@ -101,9 +99,9 @@ def test_a_price_below_one_is_refused_wherever_it_comes_from() -> None:
     simulation = Simulation(Scenario.load("paper"), duration=5)
     next(simulation)
     for rho in (0.5, math.nan, -math.inf):
-        with pytest.raises(ValueError, match="rho must be a number >= 1"):
-            simulation.settle(rho)
-    simulation.settle(1.0)
+        with pytest.raises(ValueError, match="it must be a number >= 1"):
+            simulation.answer(rho)
+    simulation.answer(1.0)
 
 
 def test_a_vehicle_sends_at_one_power_to_everybody() -> None:
@@ -123,40 +121,37 @@ TRIALS = 400
 
 @pytest.mark.parametrize("policy", ["myopic", "conditional", "constant:1.4"])
 def test_no_misreport_pays_in_an_auction_as_it_is_held(policy: str) -> None:
-    """On rounds of `paper`, with the policy's own price asked anew for every misreport, and its own mechanism."""
-    found, scenario = find_policy(policy), Scenario.load("paper")
-    reset_policy(found, scenario, Draws(0).generator("policy"))
-    mechanism = getattr(found, "mechanism", None) or ModifiedSecondBid()
-    information = getattr(found, "information", "public")
-    simulation = Simulation(scenario, duration=TRIALS)
+    """On rounds of `paper`, cleared again with the policy's own price for every misreport, and its own mechanism."""
+    planned = plan("paper", policy, duration=TRIALS)
+    simulation, found = planned.simulation(), planned.new_policy()
     won = tried = 0
-    for auction in simulation:
 
-        def utility(offers: list[float], mine: set[int], own: float, auction: Auction = auction) -> float:
-            """What one who bids under these positions gets if the winner is one of them."""
-            ranking = sorted(range(len(offers)), key=lambda number: (-offers[number], number))
-            bids = [offers[number] for number in ranking]
-            shown = tuple(bids[1:] if information == "masked" else bids if information == "all-bids" else ())
-            seen = Observation(auction.market, shown, auction.uav_bid, auction.contract)
-            position, payment = mechanism.settle(bids, auction.contract, found.price(seen))
-            return own - payment if position != UAV and ranking[position] in mine else 0.0
+    def try_lies(auctions: list[Auction]) -> None:
+        nonlocal won, tried
+        (auction,) = auctions
+        task, rehearsal = auction.task.id, Rehearsal(simulation.auctioneer, auctions, simulation.platform, found)
+        truth = rehearsal.bids()
 
-        values = auction.value[1:].tolist()
-        for liar in range(len(values)):
-            own = values[liar]
-            truth = utility(values, {liar}, own)
-            won += truth > 0
-            for factor in (0.0, 0.5, 0.999, 1.001, 1.2, 3.0, math.inf):
+        def utility(bids: dict[tuple[int, int], float], mine: tuple[int, ...], own: float, again: int | None) -> float:
+            """What one who has these identities gets if the winner is one of them."""
+            end = rehearsal.clear(bids, second_identity_of=again)[task]
+            return own - end.paid if end.winner in mine else 0.0
+
+        for liar in auction.lot.invited[1:]:
+            own = float(auction.value[liar])
+            honest = utility(truth, (liar,), own, None)
+            won += honest > 0
+            for factor in (0.0, 0.5, 0.999, 1.001, 1.2, 3.0, 1e9):
                 tried += 1
-                lie = [own * factor if number == liar and factor < math.inf else value
-                       for number, value in enumerate(values)]  # fmt: skip
-                if factor == math.inf:
-                    lie[liar] = 1e9
-                assert utility(lie, {liar}, own) <= truth + 1e-12 * own
-            if information == "public":
+                assert utility(changed(truth, liar, factor), (liar,), own, None) <= honest + 1e-12 * own
+            if planned.information == "public":
                 for factor in (0.3, 0.99, 1.0, 1.5):
-                    assert utility([*values, factor * own], {liar, len(values)}, own) <= truth + 1e-12 * own
-        simulation.settle(1.4)
+                    both = {**truth, (task, rehearsal.alias): factor * own}
+                    assert utility(both, (liar, rehearsal.alias), own, liar) <= honest + 1e-12 * own
+
+    simulation.auctioneer.before_clearing = try_lies
+    for _ in simulation:
+        simulation.answer(1.4)
     assert won > TRIALS / 20
     assert tried == 7 * 5 * TRIALS
 
