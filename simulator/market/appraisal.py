@@ -73,6 +73,7 @@ class Appraiser:
         invited: BoolArray = situation.covered & (situation.dwell_s >= public)
         auction = Auction(task, situation, invited, len(self._uavs))
         self._value(auction, finish, task.requested)
+        self._recent.append(task.requested)
         return auction
 
     def renew(self, auction: Auction, now: float, invited: BoolArray) -> None:
@@ -163,8 +164,6 @@ class Appraiser:
         # At the start of a run the window is not yet full.
         elapsed = min(window, now)
         load = len(recent) / elapsed if elapsed > 0.0 else 0.0
-        if now == task.requested:
-            recent.append(now)
         auction.market = market = np.array(
             (
                 seconds[uav] if uav >= 0 else math.nan,

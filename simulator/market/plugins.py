@@ -120,7 +120,8 @@ def strategies_of(fleet: Fleet, bidders: Mapping[str, str | Bidder] | None = Non
 
     Args:
         fleet: the providers, with the bidders that the scenario names.
-        bidders: bidders by name of the provider, which take the place of the scenario's; ``stations`` is all of them.
+        bidders: bidders by name of the provider, which take the place of the scenario's; ``stations`` is all
+            stations that are not named.
 
     Raises:
         PolicyError: a bidder does not exist or does not fit, or no provider has such a name.
@@ -132,8 +133,8 @@ def strategies_of(fleet: Fleet, bidders: Mapping[str, str | Bidder] | None = Non
     shared: dict[tuple[str, str | int], Bidder] = {}
     found = []
     for number, name in enumerate(fleet.names):
-        everybody = asked.get("stations") if number >= fleet.uavs else None
-        bidder = asked.get(name, fleet.bidders[number] if everybody is None else everybody)
+        usual = asked.get("stations", fleet.bidders[number]) if number >= fleet.uavs else fleet.bidders[number]
+        bidder = asked.get(name, usual)
         key = fleet.owners[number], bidder if isinstance(bidder, str) else id(bidder)
         if key not in shared:
             one = find_bidder(bidder)

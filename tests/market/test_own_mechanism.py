@@ -219,7 +219,7 @@ WRONG: dict[str, tuple[Mechanism, str]] = {
     "a state that is not declared": (
         yields(lambda lots: Decide("chooser", lots, {"x": 1}), **SEATS), "seat chooser has not declared the state 'x'"),
     "a short mask": (
-        yields(lambda lots: Decide("chooser", lots, {}, [True]), **SEATS), "the mask has 1 flags; it must have one per choice"),
+        yields(lambda lots: Decide("chooser", lots, {}, [True]), **SEATS), "the mask has 1 flags; it must have"),
     "a decision about nothing": (
         yields(lambda lots: Decide("chooser", []), **SEATS), "a decision must be about lots that are cleared now"),
     "raises": (raises(ZeroDivisionError("on purpose")), r"clear\(\) raised ZeroDivisionError: on purpose"),
