@@ -13,6 +13,7 @@ from simulator.errors import InputError, nearest
 from simulator.model import FloatArray, IntArray
 
 from . import checkpoint
+from .layout import MOST
 
 LAST, DEPLOYED = "last", "deployed"
 """Folders in the folder of a training: the complete state for resuming, and the frozen weights of the policy."""
@@ -181,16 +182,7 @@ def train_policy(
     grid: list[float] = make_env(0).get_wrapper_attr("grid")
     learner: Learner = algorithm.learner(chosen, grid, seed, steps)
     if resume:
-        arrays, meta = checkpoint.load(out / LAST, kind, grid)
-        if meta["settings"] != dataclasses.asdict(chosen) or meta["total_steps"] != steps:
-            raise InputError(
-                f"{out / LAST}: was trained with {meta['settings']} for {meta['total_steps']} steps in all; "
-                "give the same to go on with it"
-            )
-        try:
-            learner.restore(arrays, meta)
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise InputError(f"{out / LAST}: does not fit its own description ({error})") from None
+        checkpoint.restore(out / LAST, learner)
     train(learner, make_env, chosen.worlds, steps, seed, out, report)
 
 
@@ -205,5 +197,5 @@ def _range(name: str, is_whole: bool) -> tuple[float, float]:
     if name in ("gamma", "gae_lambda"):
         return 0.0, 1.0
     if is_whole:
-        return (0.0 if name in ("warmup", "critics_alone") else 1.0), 1e9
+        return (0.0 if name in ("warmup", "critics_alone") else 1.0), MOST.get(name, 1e9)
     return 1e-12, (1.0 if name == "soft_update" else 1e3)
