@@ -389,9 +389,13 @@ def test_a_folder_whose_replacement_was_cut_short_comes_back(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("run.json", lambda text: "[]", "holds no whole run.json"),
-        ("run.json", lambda text: text.replace('"warmup"', '"wramup"'), "holds no whole run.json"),
-        ("run.json", lambda text: text.replace('"surplus_mean": 0', '"surplus_mean": "0"', 1), "no whole run.json"),
+        ("run.json", lambda text: "[]", "its run.json must hold a JSON object"),
+        ("run.json", lambda text: text.replace('"warmup"', '"wramup"'), "'warmup' must be .* not missing"),
+        (
+            "run.json",
+            lambda text: text.replace('"surplus_mean": 0', '"surplus_mean": "0"', 1),
+            "no whole run.json",
+        ),
         ("scenario.yaml", lambda text: text.replace("kind: rounds", "kind: ruonds"), "must be one of 'rounds'"),
     ],
 )
@@ -407,5 +411,5 @@ def test_an_edited_run_folder_is_one_clear_error(
 def test_a_table_without_a_column_is_one_clear_error(tmp_path: Path) -> None:
     folder = simulate("paper", "spa", duration=5).save(tmp_path / "run")
     pd.read_parquet(folder / "bids.parquet").drop(columns="bid").to_parquet(folder / "bids.parquet")
-    with pytest.raises(OutputError, match=r"bids\.parquet cannot be read \(there is no column 'bid'\)"):
+    with pytest.raises(OutputError, match=r"bids\.parquet: there is no column 'bid'"):
         _ = Result.load(folder).bids

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator.errors import OutputError
 from simulator.files import check_output, folder, whole_folder
-from simulator.record.schema import SUMMARY, TABLES, table
+from simulator.record.check import read_run, read_table
+from simulator.record.relations import check_summary, check_tables
+from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Result:
         scenario: complete scenario of the run.
         recording: trajectories that were given as a DataFrame; None otherwise.
         run: content of ``run.json``: seed, policy, mechanism, information, times, versions and hashes.
+        place: folder that the run was read from, for messages.
         events: one row per event.
         auctions: one row per auction.
         bids: one row per auction and invited provider.
@@ -66,6 +68,7 @@ class Result:
         signals: one row per change of a signal.
     """
 
+    place: str = "this run"
     events: pd.DataFrame
     auctions: pd.DataFrame
     bids: pd.DataFrame
@@ -100,12 +103,12 @@ class Result:
         import pandas as pd
 
         if "summary" not in self.run:
-            self.run["summary"] = self._summarise()
+            self.run["summary"] = self.summarise()
         figures = {name: math.nan if value is None else value for name, value in self.run["summary"].items()}
         return pd.Series(figures, name=self.run["policy"], dtype="float64")
 
-    def _summarise(self) -> dict[str, float | None]:
-        """Return the figures in the order of `SUMMARY`, None for NaN."""
+    def summarise(self) -> dict[str, float | None]:
+        """Return the figures that the tables give, in the order of `SUMMARY`, None for NaN."""
         warmup = self.run["warmup"]
         tasks = self.tasks[self.tasks["requested"] >= warmup]
         auctions = self.auctions[self.auctions["time"] >= warmup]
@@ -198,36 +201,36 @@ class Result:
             (part / RUN_FILE).write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
         return directory
 
+    def check(self) -> None:
+        """Make sure that the tables belong together, because a folder may have been edited.
+
+        Raises:
+            OutputError: they do not; the message names the folder, the table and the column.
+        """
+        check_tables({name: getattr(self, name) for name in TABLES}, float(self.run["duration"]), self.place)
+        check_summary({str(name): float(value) for name, value in self.summary.items()}, self.summarise(), self.place)
+
     @classmethod
     def load(cls, directory: str | Path) -> Result:
-        """Read a run folder.
+        """Read a run folder. Each table is read and checked when it is first used.
 
         Args:
             directory: the folder itself.
 
         Raises:
-            OutputError: the folder does not hold a run, or one of its tables cannot be read.
+            OutputError: it does not hold a run, or one that was edited; the message names the file and the field.
         """
         directory = folder(directory)
-        try:
-            run = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
-            figures = run["summary"]
-            whole = (
-                all(isinstance(run[name], str) for name in ("policy", "mechanism", "information", "scenario_sha256"))
-                and all(_is_number(run[name]) for name in ("seed", "duration", "warmup", "time_origin"))
-                and all(figures[name] is None or _is_number(figures[name]) for name in SUMMARY)
-            )
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            whole = False
-        if not whole:
-            raise OutputError(f"{directory}: this is no run folder; it holds no whole {RUN_FILE}")
+        run = read_run(directory, RUN_FILE)
         scenario = Scenario.load(directory / SCENARIO_FILE)
 
         def source(name: str) -> Callable[[], pd.DataFrame]:
             """Return a function that reads a table when it is first used."""
-            return lambda: _read_table(directory, name)
+            return lambda: read_table(directory / f"{name}.parquet", name)
 
-        return cls(scenario, run, {name: source(name) for name in TABLES})
+        result = cls(scenario, run, {name: source(name) for name in TABLES})
+        result.place = str(directory)
+        return result
 
 
 def frame_hash(frame: pd.DataFrame) -> str:
@@ -241,23 +244,6 @@ def frame_hash(frame: pd.DataFrame) -> str:
     return hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
 
 
-def _is_number(value: object) -> bool:
-    """Tell whether a value from JSON is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _json_number(value: float) -> float | None:
     """Return a number as JSON can hold it: None for NaN."""
     return None if math.isnan(value) else value
-
-
-def _read_table(directory: Path, name: str) -> pd.DataFrame:
-    """Read a table of a run folder and check its columns."""
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(directory / f"{name}.parquet", engine="pyarrow")
-        return table(name, {column: frame[column] for column in frame.columns})
-    except Exception as error:
-        reason = f"there is no column {error}" if isinstance(error, KeyError) else error
-        raise OutputError(f"{directory}: the table {name}.parquet cannot be read ({reason})") from None

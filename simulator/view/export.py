@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from simulator.model import FloatArray
 from simulator.model.latency import STAGES
 from simulator.record.result import Result
 from simulator.record.schema import TABLES
+from simulator.view.escape import without_formulas, xml_attribute
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,9 @@ STEP_S = 1.0
 # Centimetres: SUMO writes two decimal places by default too.
 DIGITS = 2
 """Decimal places of positions (m), speeds (m/s), angles (degrees) and times (s) in floating-car data."""
+
+MOST_PLACES = 20_000_000
+"""Largest number of rows of floating-car data, which take 3 GB of memory; an hour of a large city has 6 million."""
 
 MICROSECONDS = 1e6
 """Microseconds per second: the unit of time in Chrome trace events."""
@@ -41,12 +44,13 @@ def export(result: Result, to: str, path: Path) -> None:
 
     Raises:
         InputError: there is no such format, or the run has no data for it.
-        OutputError: the path exists, or cannot be written.
+        OutputError: the path exists or cannot be written, or the tables of the run do not belong together.
     """
     if to not in FORMATS:
         raise InputError(f"format: there is no format '{to}'; {nearest(to, FORMATS)}")
     if path.exists():
         raise OutputError(f"{path} exists already; name another with --out, or remove it")
+    result.check()
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,10 +67,10 @@ def beside(directory: Path, to: str) -> Path:
 
 
 def _csv(result: Result, folder: Path) -> None:
-    """Write one CSV file per table, and one of the summary."""
+    """Write one CSV file per table, and one of the summary. A text that a spreadsheet would run has a quote before it."""
     folder.mkdir()
     for name in TABLES:
-        getattr(result, name).to_csv(folder / f"{name}.csv", index=False)
+        without_formulas(getattr(result, name)).to_csv(folder / f"{name}.csv", index=False)
     result.summary.rename_axis("figure").rename("value").to_csv(folder / "summary.csv")
 
 
@@ -154,6 +158,10 @@ def _sumo_fcd(result: Result, path: Path) -> None:
     """
     if not len(result.paths):
         raise InputError(f"format: a run of '{result.scenario.name}' has no paths, because no vehicle drives in it")
+    spans = result.paths.groupby("vehicle")["time"].agg(["min", "max"])
+    count = len(spans) + float((spans["max"] - spans["min"]).sum()) / STEP_S
+    if count > MOST_PLACES:
+        raise InputError(f"format: sumo-fcd would have {count:,.0f} rows, and can have {MOST_PLACES:,}; run less time")
     names = _names(result.vehicles, "vehicle")
     steps, origin = _sampled(result.paths), float(result.run["time_origin"])
     with path.open("w", encoding="utf-8") as file:
@@ -163,8 +171,8 @@ def _sumo_fcd(result: Result, path: Path) -> None:
             for vehicle, lane, *numbers in places:
                 x, y, speed, angle = (f'"{number:.{DIGITS}f}"' for number in numbers)
                 file.write(
-                    f"<vehicle id={quoteattr(names[vehicle])} x={x} y={y} angle={angle} speed={speed} "
-                    f"lane={quoteattr(lane)}/>\n"
+                    f"<vehicle id={xml_attribute(names[vehicle])} x={x} y={y} angle={angle} speed={speed} "
+                    f"lane={xml_attribute(lane)}/>\n"
                 )
             file.write("</timestep>\n")
         file.write("</fcd-export>\n")

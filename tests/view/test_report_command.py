@@ -77,9 +77,9 @@ EDITED = {
     "a bidder below none": (edited("bids", lambda table: table.assign(provider=-1)), "must be from 0 to 6, not -1"),
     "bids in disorder": (edited("bids", lambda table: table[::-1]), "bids must be sorted by task"),
     "providers of another world": (
-        edited("providers", lambda table: table[::-1]), "the table providers is not that of the scenario"),
-    "no mechanism": (without("mechanism"), "this is no run folder; it holds no whole run.json"),
-    "no duration": (without("duration"), "this is no run folder; it holds no whole run.json"),
+        edited("providers", lambda table: table[::-1]), "row i of the table providers must be provider i"),
+    "no mechanism": (without("mechanism"), "run.json: 'mechanism' must be text, not missing"),
+    "no duration": (without("duration"), "run.json: 'duration' must be a number of seconds > 0, not missing"),
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from simulator.errors import OutputError
 from simulator.record.result import Result
+from simulator.view.escape import xml_text
 from simulator.view.report.payload import payload
 
 # The order matters: while it is loaded, map.js needs the class `Camera`.
@@ -55,7 +56,7 @@ def page(runs: Mapping[str, Result], note: str = "") -> str:
     """Return the HTML of a report about runs of one world, with an optional note for its header."""
     head, columns = payload(runs, note)
     parts = {
-        "title": html.escape(f"{head['scenario']}: {', '.join(runs)}"[:200]).encode("utf-8", "replace").decode(),
+        "title": html.escape(xml_text(f"{head['scenario']}: {', '.join(runs)}"[:200])),
         "style": _asset("style.css"),
         "script": '"use strict";\n' + "\n".join(_asset(name) for name in SCRIPTS),
         # "<" is escaped, because "</script>" or "<!--" in a name would end the JSON early or hide what follows.
