@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.clock import check_times
-from simulator.errors import InputError, OutputError, PolicyError, need
+from simulator.errors import InputError, PolicyError, need, shown
 from simulator.market.plugins import find_policy
 from simulator.run import simulate
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.traffic import Rounds
 from simulator.study.cells import Figures, figures_of
+from simulator.study.training_files import read_about, read_metrics, read_steps
 
 if TYPE_CHECKING:
     import gymnasium
@@ -102,6 +103,9 @@ def train(
     # At a junction the winner of today is the queue of tomorrow, so future rewards count. Rounds are independent.
     if not all(isinstance(scenario.traffic, Rounds) for scenario in loaded):
         chosen = {"gamma": 0.95, **chosen}
+    if resume and (out / "best").exists():
+        # Weights that were damaged since are refused before they count as the best.
+        type(found)(weights=str(out / "best"))  # type: ignore[call-arg]
     record = _Record(found, policy, loaded, seed, out, evaluate_every, held_out, tensorboard, progress)
     record.begin(resume, {"steps": steps, "hyper": chosen})
     try:
@@ -169,15 +173,14 @@ class _Record:
             **more,
         }
         if resume:
-            try:
-                known = json.loads((out / TRAINING).read_text(encoding="utf-8"))
-                steps = json.loads((out / "last" / "meta.json").read_text(encoding="utf-8"))["steps"]
-                rows = list(csv.DictReader((out / METRICS).read_text(encoding="utf-8").splitlines()))
-            except (OSError, ValueError, KeyError):
-                raise OutputError(f"{out}: holds no training to go on with") from None
+            known = read_about(out / TRAINING)
+            steps = read_steps(out / "last" / "meta.json")
+            rows = read_metrics(out / METRICS, COLUMNS)
             if known != about:
-                wrong = next(key for key in about if known.get(key) != about[key])
-                raise InputError(f"{out}: was begun with {wrong} = {known.get(wrong)}, not {about[wrong]}")
+                both = known.keys() & about.keys()
+                wrong = next(key for key in [*about, *known] if key not in both or known[key] != about[key])
+                was, given = shown(known.get(wrong)), shown(about.get(wrong))
+                raise InputError(f"{out}: was begun with {wrong} = {was}, not {given}")
             rows = [row for row in rows if int(row["steps"]) <= steps]
             ratios = [(int(row["steps"]), float(row["evaluation/ratio"])) for row in rows if row["evaluation/ratio"]]
             if ratios:
@@ -213,7 +216,7 @@ class _Record:
 
     def end(self) -> None:
         """Evaluate the last weights if that has not been done."""
-        steps = json.loads((self._out / "last" / "meta.json").read_text(encoding="utf-8"))["steps"]
+        steps = read_steps(self._out / "last" / "meta.json")
         if steps > self._evaluated:
             self._every = 0
             self.report({"steps": steps, "checkpoint": 1.0})

@@ -67,7 +67,7 @@ def beside(directory: Path, to: str) -> Path:
 
 
 def _csv(result: Result, folder: Path) -> None:
-    """Write one CSV file per table, and one of the summary. A text that a spreadsheet would run has a quote before it."""
+    """Write one CSV file per table, and one of the summary. No text in them is a formula of a spreadsheet."""
     folder.mkdir()
     for name in TABLES:
         without_formulas(getattr(result, name)).to_csv(folder / f"{name}.csv", index=False)

@@ -8,9 +8,10 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulator.errors import InputError, OutputError, nearest, need
+from simulator.reading import is_number, read_json
 from simulator.study.compare import MOST_JOBS
 from simulator.study.paper import figures
 from simulator.study.paper.claims import claims
@@ -115,14 +116,20 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 def _note(folder: Path, scale: str, name: str, seconds: float, jobs: int) -> None:
     """Write down the settings and the minutes that a figure took; work that was done before takes no time."""
     path = folder / "about.json"
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
-    settings = SCALES[scale]._asdict()
-    if known.get("scale") != scale or known.get("settings") != settings:
-        known = {"scale": scale, "settings": settings, "minutes": {}}
+    known = _noted(path, {"scale": scale, "settings": SCALES[scale]._asdict()})
     known["dmsb"] = importlib.metadata.version("dmsb")
     spent = known["minutes"].get(name, 0.0) + seconds / 60
     known["jobs"], known["minutes"][name] = jobs, round(spent, 1)
     path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
+def _noted(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what was noted with these settings; nothing where the file is not as it was written."""
+    try:
+        known = read_json(path)
+    except (OSError, ValueError):
+        known = None
+    minutes = known.get("minutes") if isinstance(known, dict) else None
+    right = isinstance(minutes, dict) and all(map(is_number, minutes.values()))
+    right = right and all(known.get(name) == value for name, value in settings.items())
+    return known if right else {**settings, "minutes": {}}

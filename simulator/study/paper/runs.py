@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import shutil
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from simulator.reading import file_hash, number
 from simulator.run import simulate
 from simulator.scenario.scenario import Scenario
 from simulator.study.cells import Figures, figures_of, run_cells
@@ -28,7 +28,8 @@ from simulator.study.paper.plan import (
     Point,
     Scale,
 )
-from simulator.study.train import HELD_OUT, METRICS, evaluated, train
+from simulator.study.train import COLUMNS, HELD_OUT, METRICS, evaluated, train
+from simulator.study.training_files import RATIO, read_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,16 +143,15 @@ class Workshop:
 
         rows = []
         for training in trainings:
-            with (self._folder / training.name / METRICS).open(encoding="utf-8") as file:
-                rows += [
-                    {
-                        "learner": training.learner, "place": training.place, "seed": training.seed,
-                        "steps": int(row["steps"]),
-                        **{name: float(row[f"evaluation/{KEPT[name]}"]) for name in ("total", "uav", "ground")},
-                    }
-                    for row in csv.DictReader(file)
-                    if row["evaluation/ratio"]
-                ]  # fmt: skip
+            rows += [
+                {
+                    "learner": training.learner, "place": training.place, "seed": training.seed,
+                    "steps": int(row["steps"]),
+                    **{name: number(row[f"evaluation/{KEPT[name]}"]) for name in ("total", "uav", "ground")},
+                }
+                for row in read_metrics(self._folder / training.name / METRICS, COLUMNS)
+                if row[RATIO]
+            ]  # fmt: skip
         return pd.DataFrame(rows)
 
     def trained(self, trainings: Iterable[Training], point: Point) -> list[Run]:
@@ -268,8 +268,7 @@ def _train(folder: Path, training: Training) -> Figures:
         resume=out.exists(), evaluate_every=max(training.steps // training.evaluations, 1),
         held_out=training.held_out, hyper=hyper,
     )  # fmt: skip
-    with (out / METRICS).open(encoding="utf-8") as file:
-        ratios = [float(row["evaluation/ratio"]) for row in csv.DictReader(file) if row["evaluation/ratio"]]
+    ratios = [number(row[RATIO]) for row in read_metrics(out / METRICS, COLUMNS) if row[RATIO]]
     # `last` holds the replay buffer, which only a training needs. A rename is atomic: a killed process leaves either
     # all of `last` or none, never half a checkpoint that looks complete.
     (out / "last").rename(out / ".done")
@@ -288,7 +287,8 @@ def _run(run: Run) -> Figures:
 
 def _weights_hash(folder: Path) -> str:
     """Return a short hash of the best weights of a training."""
-    return hashlib.sha256((folder / "best" / "arrays.safetensors").read_bytes()).hexdigest()[:12]
+    hashes = [file_hash(folder / "best" / name) for name in ("arrays.safetensors", "meta.json")]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:12]
 
 
 def _code() -> str:
