@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import warnings
@@ -24,8 +23,18 @@ from simulator.cli.options import (
     load,
     slug,
 )
+from simulator.cli.streams import GONE, Streams, has_working_directory
 from simulator.cli.studies import audit, compare, reproduce, train
-from simulator.cli.terminal import bar, note, print_rows, print_summary, show_warning
+from simulator.cli.terminal import (
+    bar,
+    note,
+    print_result,
+    print_rows,
+    print_summary,
+    printable,
+    show_warning,
+    where_it_is,
+)
 from simulator.errors import InputError, RunError
 
 app = typer.Typer(
@@ -75,7 +84,7 @@ def run(
         from simulator.view.report.write import write_report
 
         write_report({policy: result}, directory / REPORT_FILE)
-    print(directory / REPORT_FILE if report else directory)  # noqa: T201
+    print_result(directory / REPORT_FILE if report else directory)
 
 
 for study in (compare, train, audit, reproduce):
@@ -107,7 +116,7 @@ def report(
         raise OutputError(f"{path} exists already; name another with --out, or replace it with --force")
     result = Result.load(directory)
     write_report({str(result.run["policy"]): result}, path)
-    print(path)  # noqa: T201
+    print_result(path)
 
 
 @app.command()
@@ -121,12 +130,15 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write a run in the format of another tool.
+    r"""Write a run in the format of another tool.
 
     perfetto: Chrome trace events, for ui.perfetto.dev.
     csv: one CSV file per table.
     sumo-fcd: floating-car data, as SUMO writes it.
     jsonl: one JSON object per event.
+
+    In CSV, a text that a spreadsheet would take for a formula has a single quote before it. It begins with = + - @ or a
+    control character. In floating-car data, a character that XML cannot hold is written as its number, such as \x00.
     """
     from simulator.files import folder
     from simulator.record.result import Result
@@ -136,7 +148,7 @@ def export(
     directory = folder(run_dir)
     path = folder(out) if out is not None else beside(directory, to)
     export_run(Result.load(directory), to, path)
-    print(path)  # noqa: T201
+    print_result(path)
 
 
 @app.command()
@@ -201,7 +213,7 @@ def validate(
         note(f"error: {problem}")
     if found.problems:
         raise typer.Exit(2)
-    print(f"{loaded.name}: valid" + (f" ({found.facts})" if found.facts else ""))  # noqa: T201
+    print(printable(f"{loaded.name}: valid" + (f" ({found.facts})" if found.facts else "")))  # noqa: T201
 
 
 @app.command()
@@ -216,29 +228,44 @@ def schema() -> None:
 
 def main() -> None:
     """Run the command line: exit 0 if done, 1 if the run failed, 2 if the input was wrong."""
+    streams = Streams()
     warnings.showwarning = show_warning
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows no "±" still gets the table
+    code = _outcome()
+    problem = streams.error()
+    if problem is not None:
+        note(f"error: the output cannot be written ({problem}){where_it_is()}")
+        code = code or 1
+    sys.exit(code)
+
+
+def _outcome() -> int:
+    """Call the command, tell what went wrong, and return the exit code."""
     try:
-        sys.exit(app(standalone_mode=False))
+        return int(app(standalone_mode=False) or 0)
     except typer.Abort:
-        sys.exit(130)
+        return 130
     except (InputError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
         if message:  # empty where the help has been shown instead
-            note(f"error: {message}")
-        sys.exit(2)
+            gone = "" if has_working_directory() or message == GONE else f" ({GONE})"
+            note(f"error: {message}{gone}")
+        return 2
     except RunError as error:
         note(f"error: {error}")
-        sys.exit(1)
+        return 1
+    except MemoryError:
+        note("error: this needs more memory than there is")
+        return 1
     except Exception as error:
         if os.environ.get("DMSB_DEBUG"):
             raise
+        if isinstance(error, FileNotFoundError) and not has_working_directory():
+            note(f"error: {GONE}")
+            return 2
         from simulator.market.guard import describe
 
         note(f"error: unexpected {describe(error)}; with DMSB_DEBUG=1 the traceback is shown")
-        sys.exit(1)
+        return 1
 
 
 if __name__ == "__main__":

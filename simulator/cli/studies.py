@@ -24,7 +24,16 @@ from simulator.cli.options import (
     slug,
     whole,
 )
-from simulator.cli.terminal import bar, print_claims, print_comparison, print_rows, steps_bar, training_bar
+from simulator.cli.streams import need_working_directory
+from simulator.cli.terminal import (
+    bar,
+    print_claims,
+    print_comparison,
+    print_result,
+    print_rows,
+    steps_bar,
+    training_bar,
+)
 
 # The report of a comparison must open at once. With these limits it has about four megabytes for `four_way`.
 PAGE_POLICIES, PAGE_S = 6, 3600.0
@@ -66,6 +75,7 @@ def compare(
     from simulator.scenario.overrides import parse_grid
     from simulator.scenario.scenario import Scenario
     from simulator.study.compare import compare as compare_policies
+    from simulator.view.escape import without_formulas
     from simulator.view.figures import comparison
     from simulator.view.report.write import write_report
 
@@ -104,14 +114,14 @@ def compare(
     # The folder was free when the command began, which can be hours ago.
     check_result_folder(directory, force)
     with whole_folder(directory) as part:
-        table.to_csv(part / "comparison.csv")
-        runs.to_csv(part / "runs.csv")
+        without_formulas(table.reset_index()).to_csv(part / "comparison.csv", index=False)
+        without_formulas(runs.reset_index()).to_csv(part / "runs.csv", index=False)
         (part / "scenario.yaml").write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
         comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
         write_report(looked_at, part / REPORT_FILE, note)
     journal.unlink(missing_ok=True)
     print_comparison(table, f"{loaded.name}, {seeds} worlds")
-    print(directory)  # noqa: T201
+    print_result(directory)
 
 
 def train(
@@ -171,6 +181,7 @@ def train(
     from simulator.scenario.overrides import parse_assignment
     from simulator.study.train import train as train_policy
 
+    need_working_directory()
     names = [name.strip() for name in scenario.split(",") if name.strip()]
     loaded = [load(name, sets) for name in names]
     label = "+".join(one.name for one in loaded)
@@ -191,7 +202,7 @@ def train(
             tensorboard=tensorboard,
             progress=progress,
         )
-    print(best)  # noqa: T201
+    print_result(best)
 
 
 def audit(
@@ -246,6 +257,7 @@ def reproduce(
     from simulator.study.paper.reproduce import reproduce as reproduce_figures
     from simulator.view.paper import draw
 
+    need_working_directory()
     need("matplotlib", "study")
     where = folder(out) if out is not None else None
     # The study draws nothing itself, so that it does not depend on `view`: it is handed the function that draws.
@@ -253,4 +265,4 @@ def reproduce(
         directory = reproduce_figures(figures, scale, jobs, where, progress, draw)
     if "claims" in figures:
         print_claims(directory / "claims.csv")
-    print(directory)  # noqa: T201
+    print_result(directory)
