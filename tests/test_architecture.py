@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ALLOWED = {
-    "policies": ("policies", "simulator.market.contracts", "simulator.model", "simulator.errors"),
+    "policies": ("policies", "simulator.market.contracts", "simulator.model", "simulator.errors", "simulator.files"),
     "simulator/model": ("simulator.model",),
 }
 """What the files of a folder may import of this project when they run."""

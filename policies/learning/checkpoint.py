@@ -1,9 +1,8 @@
-"""Checkpoints: safetensors and JSON in a folder, whole or not at all; no pickle is ever loaded."""
+"""Checkpoints: safetensors and JSON in a folder, complete or absent; no pickle is ever loaded."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,36 +10,36 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError
+from simulator.files import recover, replacing
 
 from .features import NAMES
 
 FORMAT = "dmsb-checkpoint-1"
 ARRAYS, META = "arrays.safetensors", "meta.json"
 
+KIND = "checkpoint"
+"""Kind of a checkpoint's folder in its manifest."""
+
 
 def save(folder: Path, arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, Any]) -> None:
-    """Write a checkpoint beside and rename it when it is whole; one that is there is replaced.
+    """Write a checkpoint in the place of the one that is there. A kill leaves one of the two.
 
     Args:
         folder: the checkpoint's folder.
         arrays: numbers, by name.
         meta: what else there is to say, as JSON has it.
-    """
-    from safetensors.numpy import save_file
 
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part / ARRAYS)
-    (part / ARRAYS).chmod(0o644)  # the library keeps it to its owner
-    text = json.dumps({"format": FORMAT, "features": list(NAMES), **meta}, indent=1)
-    (part / META).write_text(text + "\n", encoding="utf-8")
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    Raises:
+        OutputError: it cannot be written, or the folder holds something else than a checkpoint.
+    """
+    from safetensors.numpy import save as packed
+
+    data = packed({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    text = json.dumps({"format": FORMAT, "features": list(NAMES), **meta}, indent=1, allow_nan=False)
+    with replacing(folder, force=True, kind=KIND) as new:
+        new.mkdir()
+        (new / ARRAYS).write_bytes(data)
+        (new / META).write_text(text + "\n", encoding="utf-8")
 
 
 def grid_fields(grid: Sequence[float]) -> str:
@@ -54,7 +53,7 @@ def load(
     """Read a checkpoint.
 
     Args:
-        folder: the checkpoint's folder; if a writer was killed between its two renames, the one before it is read.
+        folder: the checkpoint's folder.
         kind: which policy it must be of.
         grid: the prices that it must have, if they are known.
 
@@ -64,10 +63,8 @@ def load(
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    old = folder.with_name(f".{folder.name}.old")
-    if not folder.exists() and old.exists():
-        old.rename(folder)
     try:
+        recover(folder)
         meta = json.loads((folder / META).read_text(encoding="utf-8"))
         fits = isinstance(meta, dict) and meta.get("format") == FORMAT
     except (OSError, ValueError):

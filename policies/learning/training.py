@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -15,7 +16,7 @@ from simulator.model import FloatArray, IntArray
 from . import checkpoint
 
 LAST, DEPLOYED = "last", "deployed"
-"""Folders in a training's folder: the whole state, from which it goes on; and the frozen weights of a policy."""
+"""Folders in a training's folder: the complete state, from which it goes on; and the frozen weights of a policy."""
 
 Report = Callable[[dict[str, float]], None]
 """Called with metrics by name, `steps` among them, every few steps and at every checkpoint (`checkpoint` = 1)."""
@@ -65,8 +66,8 @@ def train(
 ) -> None:
     """Train until ``steps`` environment steps have been taken in all, and leave the checkpoint ``out/last``.
 
-    A checkpoint is written when every world has ended its episode, for a world cannot be saved half-way; a run that is
-    killed and resumed from there takes the same steps as one that was not.
+    A checkpoint is written when every world has ended its episode, for a world cannot be saved half-way. A run that is
+    killed and resumed from there takes the same steps, and reports the same, as one that was not.
 
     Args:
         learner: the algorithm, new or restored.
@@ -78,9 +79,10 @@ def train(
         report: takes metrics.
     """
     envs = [make_env(world) for world in range(worlds)]
-    told = learner.steps
-    earned = best = 0.0
     while learner.steps < steps:
+        # Nothing of a report reaches into the next cycle, for it would be missing after a resumption.
+        told = learner.steps
+        earned = best = 0.0
         seeds = np.random.SeedSequence([seed, learner.cycle]).generate_state(worlds)
         states = [env.reset(seed=int(own))[0] for env, own in zip(envs, seeds, strict=True)]
         running = list(range(worlds))
@@ -98,13 +100,13 @@ def train(
                     still.append(world)
             running = still
             metrics = learner.learn() or metrics
-            if learner.steps - told >= REPORT_EVERY:
+            if learner.steps - told >= REPORT_EVERY or not running or learner.steps == steps:
                 count, told = learner.steps - told, learner.steps
                 report(
                     {
                         "steps": learner.steps,
                         "train/surplus": earned / count,
-                        "train/oracle_share": earned / best,
+                        "train/oracle_share": earned / best if best > 0.0 else math.nan,
                         **metrics,
                     }
                 )
@@ -113,8 +115,9 @@ def train(
         arrays, meta = learner.state()
         meta["information"] = envs[0].information
         checkpoint.save(out / DEPLOYED, learner.weights(), {name: meta[name] for name in DEPLOYED_META})
-        checkpoint.save(out / LAST, arrays, meta)
         report({"steps": learner.steps, "checkpoint": 1.0})
+        # Last of all: once it is there, nothing that comes before it is missing. Until then the cycle is run again.
+        checkpoint.save(out / LAST, arrays, meta)
     for env in envs:
         env.close()
 

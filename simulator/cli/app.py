@@ -43,8 +43,8 @@ def run(
 ) -> None:
     """Run a scenario under a pricing policy: a summary, and a folder with every event."""
     from simulator.clock import check_times
-    from simulator.files import folder
-    from simulator.record.result import REPORT_FILE, check_result_folder
+    from simulator.files import PAGE, check, folder
+    from simulator.record.result import RUN_KIND
     from simulator.run import prepare, simulate
 
     loaded = load(scenario, sets)
@@ -52,17 +52,22 @@ def run(
     check_times(seed, length, warmup)
     prepare(loaded, policy, None)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{policy}-s{seed}")
-    check_result_folder(directory, force)
+    check(directory, force, RUN_KIND)
     with bar(f"{loaded.name}, {policy}", length) as progress:
         result = simulate(loaded, policy, seed=seed, duration=duration, warmup=warmup, progress=progress)
-    result.save(directory, force)
+    page = None
+    if report:
+        from simulator.view.report.write import signed_page
+
+        try:
+            page = signed_page({policy: result})
+        except Exception:
+            result.save(directory, force)  # a page that cannot be made does not cost the run
+            raise
+    result.save(directory, force, page)
     mechanism = "" if loaded.market.mechanism is None else f", mechanism {loaded.market.mechanism}"
     print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {length:g} s")
-    if report:
-        from simulator.view.report.write import write_report
-
-        write_report({policy: result}, directory / REPORT_FILE)
-    print(directory / REPORT_FILE if report else directory)  # noqa: T201
+    print(directory / PAGE if report else directory)  # noqa: T201
 
 
 for study in (compare, train, audit, reproduce):
@@ -78,17 +83,16 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """One HTML file to look at a run: a replay, charts, tables; it opens offline."""
-    from simulator.errors import OutputError
-    from simulator.files import folder
-    from simulator.record.result import REPORT_FILE, Result
+    from simulator.files import PAGE, check, folder, unsigned
+    from simulator.record.result import Result
     from simulator.view.report.write import write_report
 
     directory = folder(run_dir)
-    path = folder(out) if out is not None else directory / REPORT_FILE
-    if out is not None and path.exists() and not force:
-        raise OutputError(f"{path} exists already; name another with --out, or replace it with --force")
+    # The page in the run folder is made from that folder, so that nothing is lost if it is made again.
+    path, force = (directory / PAGE, True) if out is None else (folder(out), force)
     result = Result.load(directory)
-    write_report({str(result.run["policy"]): result}, path)
+    check(path, force, foreign=unsigned)
+    write_report({str(result.run["policy"]): result}, path, force=force)
     print(path)  # noqa: T201
 
 
@@ -108,8 +112,9 @@ def export(
     from simulator.view.export import export as export_run
 
     directory = folder(run_dir)
+    result = Result.load(directory)
     path = folder(out) if out is not None else beside(directory, to)
-    export_run(Result.load(directory), to, path)
+    export_run(result, to, path)
     print(path)  # noqa: T201
 
 

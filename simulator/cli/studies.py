@@ -24,6 +24,9 @@ from simulator.cli.options import (
 )
 from simulator.cli.terminal import bar, print_claims, print_comparison, print_rows, steps_bar, training_bar
 
+COMPARISON_KIND = "comparison"
+"""Kind of a comparison's folder in its manifest."""
+
 PAGE_POLICIES, PAGE_S = 6, 3600.0
 """What of a comparison goes into its report: it is to open at once, some four megabytes for `four_way`."""
 
@@ -51,20 +54,20 @@ def compare(
     Cut off and started again with the same arguments, it goes on where it was.
     """
     from simulator.errors import need
-    from simulator.files import folder, whole_folder
-    from simulator.record.result import REPORT_FILE, check_result_folder
+    from simulator.files import PAGE, check, folder, replacing
+    from simulator.record.result import SCENARIO_FILE
     from simulator.run import simulate
     from simulator.scenario.overrides import parse_grid
     from simulator.scenario.scenario import Scenario
     from simulator.study.compare import compare as compare_policies
     from simulator.view.figures import comparison
-    from simulator.view.report.write import write_report
+    from simulator.view.report.write import signed_page
 
     need("matplotlib", "study")
     loaded = load(scenario, sets)
     names = [name.strip() for name in policies.split(",") if name.strip()]
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-compare")
-    check_result_folder(directory, force)
+    check(directory, force, COMPARISON_KIND)
     points = dict(parse_grid(text) for text in grid or ())
     journal = directory.with_name(f".{directory.name}.runs")
     runs_in_all = len(names) * seeds * math.prod(map(len, points.values()))
@@ -89,13 +92,14 @@ def compare(
         for number, name in enumerate(names[:PAGE_POLICIES]):
             looked_at[name] = simulate(first, name, 0, length, warmup)
             step(float(runs_in_all + number + 1))
-    check_result_folder(directory, force)
-    with whole_folder(directory) as part:
-        table.to_csv(part / "comparison.csv")
-        runs.to_csv(part / "runs.csv")
-        (part / "scenario.yaml").write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
-        comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
-        write_report(looked_at, part / REPORT_FILE, note)
+    page = signed_page(looked_at, note)
+    with replacing(directory, force, COMPARISON_KIND) as new:
+        new.mkdir()
+        table.to_csv(new / "comparison.csv")
+        runs.to_csv(new / "runs.csv")
+        (new / SCENARIO_FILE).write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
+        comparison(table, new / "comparison.png", f"{loaded.name}, {seeds} worlds")
+        (new / PAGE).write_bytes(page)
     journal.unlink(missing_ok=True)
     print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
     print(directory)  # noqa: T201
@@ -123,7 +127,6 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
 ) -> None:
     """Train a policy: checkpoints, metrics.csv, and the best weights by held-out worlds."""
-    from simulator.errors import OutputError
     from simulator.files import folder
     from simulator.scenario.overrides import parse_assignment
     from simulator.study.train import train as train_policy
@@ -132,8 +135,6 @@ def train(
     loaded = [load(name, sets) for name in names]
     label = "+".join(one.name for one in loaded)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{policy}-training-s{seed}")
-    if directory.exists() and not resume:
-        raise OutputError(f"{directory} exists already; go on with it (--resume), or name another folder")
     with training_bar(f"{label}, {policy}", steps) as progress:
         best = train_policy(
             loaded,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import OutputError
-from simulator.files import check_output, folder, whole_folder
+from simulator.files import PAGE, folder, replacing
 from simulator.record.schema import SUMMARY, TABLES, table
 from simulator.scenario.scenario import Scenario
 
@@ -19,28 +19,8 @@ if TYPE_CHECKING:
 
 RUN_FILE, SCENARIO_FILE, RECORDING_FILE = "run.json", "scenario.yaml", "recording.parquet"
 
-REPORT_FILE = "report.html"
-
-COMPARISON_FILES = ("comparison.csv", "comparison.png", "runs.csv")
-
-WRITTEN = {
-    RUN_FILE,
-    SCENARIO_FILE,
-    RECORDING_FILE,
-    REPORT_FILE,
-    *COMPARISON_FILES,
-    *(f"{name}.parquet" for name in TABLES),
-}
-"""Every file that is ever written into a result's folder; a folder that holds another is never replaced."""
-
-
-def check_result_folder(directory: Path, force: bool) -> None:
-    """Refuse a folder that must not be written.
-
-    Raises:
-        OutputError: it exists and is not to be replaced, or holds something other than a result.
-    """
-    check_output(directory, force, WRITTEN, (RUN_FILE, COMPARISON_FILES[0]))
+RUN_KIND = "run"
+"""Kind of a run's folder in its manifest."""
 
 
 class Result:
@@ -123,8 +103,8 @@ class Result:
             "wall_s": self.run["wall_s"],
             "cpu_s": self.run["cpu_s"],
         }
-        # JSON has no NaN: what a run cannot say stands as null.
-        return {name: None if math.isnan(figures[name]) else figures[name] for name in SUMMARY}
+        # JSON has neither NaN nor infinity: what a run cannot say stands as null, and so does what overflows.
+        return {name: _json_number(figures[name]) for name in SUMMARY}
 
     @staticmethod
     def describe() -> pd.DataFrame:
@@ -160,32 +140,35 @@ class Result:
             "coverage radii may be too small, or backlogs exceed the time that vehicles stay"
         )
 
-    def save(self, directory: str | Path, force: bool = False) -> Path:
-        """Write the run folder: scenario.yaml, run.json and a Parquet file a table.
+    def save(self, directory: str | Path, force: bool = False, page: bytes | None = None) -> Path:
+        """Write the run folder: scenario.yaml, run.json, one Parquet file per table, and files.json with their hashes.
 
-        It is written beside and renamed when whole, so that a killed run leaves no half folder.
+        The folder is complete or absent, also if the process is killed.
 
         Args:
             directory: the folder itself.
-            force: replace a run folder that is there.
+            force: replace a run folder that is there, if nothing in it was changed or added.
+            page: a page to look at, which becomes ``report.html``.
 
         Raises:
             OutputError: the folder exists, or cannot be written.
         """
         directory = folder(directory)
-        check_result_folder(directory, force)
-        summary = self.summary
-        with whole_folder(directory) as part:
-            for name in TABLES:
-                getattr(self, name).to_parquet(part / f"{name}.parquet", engine="pyarrow", index=False)
+        tables, summary = {name: getattr(self, name) for name in TABLES}, self.summary
+        with replacing(directory, force, RUN_KIND) as new:
+            new.mkdir()
+            for name, frame in tables.items():
+                frame.to_parquet(new / f"{name}.parquet", engine="pyarrow", index=False)
             file = None
             if self.recording is not None:
                 file = RECORDING_FILE
-                self.recording.to_parquet(part / file, engine="pyarrow", index=False)
+                self.recording.to_parquet(new / file, engine="pyarrow", index=False)
             text = self.scenario.to_yaml(directory.resolve(), file)
-            (part / SCENARIO_FILE).write_text(text, encoding="utf-8")
+            (new / SCENARIO_FILE).write_text(text, encoding="utf-8")
             run = {**self.run, "summary": {name: _json_number(value) for name, value in summary.items()}}
-            (part / RUN_FILE).write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+            (new / RUN_FILE).write_text(json.dumps(run, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            if page is not None:
+                (new / PAGE).write_bytes(page)
         return directory
 
     @classmethod
@@ -228,7 +211,7 @@ def _is_number(value: object) -> bool:
 
 
 def _json_number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return value if math.isfinite(value) else None
 
 
 def _read_table(directory: Path, name: str) -> pd.DataFrame:

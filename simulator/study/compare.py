@@ -19,7 +19,8 @@ from simulator.model import FloatArray
 from simulator.record.schema import SUMMARY
 from simulator.run import prepare, simulate
 from simulator.scenario.scenario import Scenario
-from simulator.study.cells import Figures, figures_of, run_cells
+from simulator.study.cells import figures_of, run_cells
+from simulator.study.journal import Figures
 from simulator.study.statistics import corrected, half_width, half_widths, p_value, ratio_of_means
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def compare(
             code |= code_hashes(found, mechanism) | {policy: getattr(found, "weights_sha256", "")}
     cells = [Cell(*cell) for cell in product(points, policies, range(seeds))]
     worlds = {str(point): one.model_dump_json() for point, one in scenarios.items()}
-    depends = json.dumps([worlds, duration, warmup, code], sort_keys=True)
+    depends = json.dumps([worlds, duration, warmup, code], sort_keys=True, allow_nan=False)
     done = run_cells(
         partial(_run, scenarios, duration, warmup),
         cells,
@@ -142,7 +143,7 @@ def compare(
 
 def shown_value(value: Any) -> Any:
     """A value of the grid as it stands in a table: a number, else text."""
-    return value if isinstance(value, int | float | str) else json.dumps(value)
+    return value if isinstance(value, int | float | str) else json.dumps(value, allow_nan=False)
 
 
 def _points(grid: Mapping[str, Sequence[Any]]) -> list[tuple[tuple[str, Any], ...]]:

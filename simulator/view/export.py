@@ -11,7 +11,8 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from simulator.errors import InputError, OutputError, nearest
+from simulator.errors import InputError, nearest
+from simulator.files import replacing
 from simulator.model import FloatArray
 from simulator.model.latency import STAGES
 from simulator.record.result import Result
@@ -43,20 +44,15 @@ def export(result: Result, to: str, path: Path) -> None:
     """
     if to not in FORMATS:
         raise InputError(f"format: there is no '{to}'; {nearest(to, FORMATS)}")
-    if path.exists():
-        raise OutputError(f"{path} exists already; name another with --out, or remove it")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        FORMATS[to][0](result, part)
-        part.rename(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+    with replacing(path) as new:
+        FORMATS[to][0](result, new)
 
 
 def beside(directory: Path, to: str) -> Path:
-    """Where an export goes if nothing is said: beside the run folder, under its name."""
+    """Return where an export goes if nothing is said: next to the run folder, under its name."""
     ending = FORMATS[to][1] if to in FORMATS else ""
+    if directory.name in ("", ".."):  # the working directory, or the one above, has its name elsewhere
+        directory = directory.resolve()
     return directory.with_name(directory.name + ending)
 
 
@@ -83,7 +79,7 @@ def _jsonl(result: Result, path: Path) -> None:
             value = _plain(row["value"])
             if value is not None:
                 event["value"] = value
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
+            file.write(json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _perfetto(result: Result, path: Path) -> None:
@@ -131,9 +127,9 @@ def _named_track(kind: str, process: int, thread: int, name: str) -> dict[str, A
     return {"name": kind, "ph": "M", "pid": process, "tid": thread, "args": {"name": name}}
 
 
-def _plain(value: float) -> float | str | None:
-    """A number as JSON has it: none for NaN, text for infinity."""
-    return value if math.isfinite(value) else None if math.isnan(value) else "inf"
+def _plain(value: float) -> float | None:
+    """Return a number as JSON has it: null for NaN and for infinity, which JSON has not."""
+    return value if math.isfinite(value) else None
 
 
 def _sumo_fcd(result: Result, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import shutil
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from simulator.files import discard, not_ours
 from simulator.run import simulate
 from simulator.scenario.scenario import Scenario
-from simulator.study.cells import Figures, figures_of, run_cells
+from simulator.study.cells import figures_of, run_cells
+from simulator.study.journal import Figures
 from simulator.study.paper.plan import (
     AXES,
     BASE,
@@ -28,7 +30,8 @@ from simulator.study.paper.plan import (
     Point,
     Scale,
 )
-from simulator.study.train import HELD_OUT, METRICS, evaluated, train
+from simulator.study.train import HELD_OUT, evaluated, train
+from simulator.study.training_folder import BEST, LAST, METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,21 +217,28 @@ def _train(folder: Path, training: Training) -> Figures:
 
     torch.set_num_threads(1)
     out, learner = folder / training.name, LEARNERS[training.learner]
-    if out.exists() and not (out / "last").exists():
-        shutil.rmtree(out)  # cut off before its first checkpoint
     hyper: dict[str, Any] = dict(learner.hyper)
     if len(training.points) > 1:
         hyper["worlds"] = len(training.points)
-    train(
-        [scenario_at(point) for point in training.points], learner.policy, training.steps, training.seed, out,
-        resume=out.exists(), evaluate_every=max(training.steps // training.evaluations, 1),
-        held_out=training.held_out, hyper=hyper,
-    )  # fmt: skip
+    if _last_evaluation(out)[0] < training.steps:
+        train(
+            [scenario_at(point) for point in training.points], learner.policy, training.steps, training.seed, out,
+            resume=out.exists(), evaluate_every=max(training.steps // training.evaluations, 1),
+            held_out=training.held_out, hyper=hyper,
+        )  # fmt: skip
+    # Its last evaluation says from now on that the training is done: this may be killed and called again.
+    if (out / LAST).exists():
+        discard(out / LAST, not_ours)
+    return {"ratio": _last_evaluation(out)[1]}
+
+
+def _last_evaluation(out: Path) -> tuple[int, float]:
+    """Return the steps of a training's last evaluation and its ratio; 0 and NaN if there is none."""
+    if not (out / METRICS).is_file():
+        return 0, math.nan
     with (out / METRICS).open(encoding="utf-8") as file:
-        ratios = [float(row["evaluation/ratio"]) for row in csv.DictReader(file) if row["evaluation/ratio"]]
-    (out / "last").rename(out / ".done")  # at once, so that a kill leaves no half of it to go on from
-    shutil.rmtree(out / ".done")
-    return {"ratio": ratios[-1]}
+        rows = [row for row in csv.DictReader(file) if row["evaluation/ratio"]]
+    return (int(rows[-1]["steps"]), float(rows[-1]["evaluation/ratio"])) if rows else (0, math.nan)
 
 
 def _run(run: Run) -> Figures:
@@ -240,7 +250,7 @@ def _run(run: Run) -> Figures:
 
 
 def _weights_hash(folder: Path) -> str:
-    return hashlib.sha256((folder / "best" / "arrays.safetensors").read_bytes()).hexdigest()[:12]
+    return hashlib.sha256((folder / BEST / "arrays.safetensors").read_bytes()).hexdigest()[:12]
 
 
 def _code() -> str:
@@ -249,4 +259,4 @@ def _code() -> str:
     package = Path(__file__).parents[2]
     for folder in (package / "model", package / "world", package.parent / "policies"):
         about += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.py"))]
-    return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(about, allow_nan=False).encode()).hexdigest()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 import json
-import os
 import re
 from collections.abc import Mapping
-from importlib.resources import files
+from importlib.resources import files as resources
 from pathlib import Path
 
-from simulator.errors import OutputError
+from simulator.files import replacing, signed, unsigned
 from simulator.record.result import Result
 from simulator.view.report.payload import payload
 
@@ -22,36 +20,31 @@ SCRIPTS = (
 """In the order in which they build on each other."""
 
 
-def write_report(runs: Mapping[str, Result], path: Path, note: str = "") -> None:
-    """Write one self-contained HTML file about runs of one world; it is written beside and renamed when whole.
+def write_report(runs: Mapping[str, Result], path: Path, note: str = "", force: bool = False) -> None:
+    """Write one self-contained HTML file about runs of one world.
 
     Args:
         runs: by the name that each has in the page; of several, the first is the one that others are compared with.
-        path: the file; one that is there is replaced.
+        path: the file.
         note: what else a reader is to know of them.
+        force: replace a page that is there, if this program wrote it and nobody has changed it since.
 
     Raises:
         InputError: the runs are not of one world.
-        OutputError: the file cannot be written.
+        OutputError: the file exists, or cannot be written.
     """
-    text = page(runs, note)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file")
-    # Beside the folder and not in it: what a killed process leaves must not look like a part of the run.
-    part = path.parent.with_name(f".{path.parent.name}.{path.name}.part-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    data = signed_page(runs, note)
+    with replacing(path, force, foreign=unsigned) as new:
+        new.write_bytes(data)
+
+
+def signed_page(runs: Mapping[str, Result], note: str = "") -> bytes:
+    """Return the page as it is written, with a last line that says that this program made it."""
+    return signed(page(runs, note))
 
 
 def page(runs: Mapping[str, Result], note: str = "") -> str:
-    """The HTML of a report; see `write_report`."""
+    """Return the HTML of a report; see `write_report`."""
     head, columns = payload(runs, note)
     parts = {
         "title": html.escape(f"{head['scenario']}: {', '.join(runs)}"[:200]).encode("utf-8", "replace").decode(),
@@ -65,4 +58,4 @@ def page(runs: Mapping[str, Result], note: str = "") -> str:
 
 
 def _asset(name: str) -> str:
-    return files("simulator.view.report").joinpath("page", name).read_text(encoding="utf-8")
+    return resources("simulator.view.report").joinpath("page", name).read_text(encoding="utf-8")
