@@ -148,11 +148,13 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "policy whose feedback fails": ((*RUN, "--policy", "p.py:BadFeedback"), 1, r"task 0: feedback\(\) raised IndexE"),
     "mechanism with a negative payment": (
         (*RUN, "--set", "market.mechanism=p.py:Generous"), 1, r"settle\(\) returned \(0, -1\.0\); it must be"),
-    "output that exists": ((*RUN, "--out", "here"), 2, r"here exists already; name another, or replace it with --force"),
+    "output that exists": ((*RUN, "--out", "here"), 2, r"here exists already; name another, or replace it with --fo"),
     "output that is somebody's folder": (
-        (*RUN, "--out", "here", "--force"), 2, r"here is not replaced, because dmsb did not write thesis\.txt; name another"),
-    "output that mixes results and other things": ((*RUN, "--out", "mixed", "--force"), 2, r"dmsb did not write package\.json"),
-    "output that is a scenario of one's own": ((*RUN, "--out", "own", "--force"), 2, r"dmsb did not write scenario\.yaml"),
+        (*RUN, "--out", "here", "--force"), 2, r"here is not replaced, because dmsb did not write thesis\.txt"),
+    "output that mixes results and other things": (
+        (*RUN, "--out", "mixed", "--force"), 2, r"dmsb did not write package\.json"),
+    "output that is a scenario of one's own": (
+        (*RUN, "--out", "own", "--force"), 2, r"dmsb did not write scenario\.yaml"),
     "policy that exits": ((*RUN, "--policy", "p.py:Exits"), 1, r"price\(\) raised SystemExit"),
     "output without a name": ((*RUN, "--out", ".", "--force"), 2, r"\.: must name what to write"),
     "output below a file": ((*RUN, "--out", "p.py/run"), 2, r"p\.py/run: cannot be written"),

@@ -6,13 +6,14 @@
 
 from simulator.files.ours import MANIFEST, PAGE, Foreign, not_ours, signed, unsigned
 from simulator.files.output import check, discard, folder, replacing, writing
-from simulator.files.staging import recover
+from simulator.files.staging import clear, recover
 
 __all__ = [
     "MANIFEST",
     "PAGE",
     "Foreign",
     "check",
+    "clear",
     "discard",
     "folder",
     "not_ours",

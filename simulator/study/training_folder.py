@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import InputError, OutputError, PolicyError, need, shown
-from simulator.files import check, discard, not_ours, recover, replacing, writing
+from simulator.files import MANIFEST, check, clear, discard, not_ours, replacing, writing
 from simulator.study.journal import locked
 
 METRICS, TRAINING = "metrics.csv", "training.json"
@@ -162,8 +162,8 @@ class TrainingFolder:
         """Forget what was written after the last checkpoint; return its steps, None if there is no checkpoint."""
         out = self._out
         with writing(out):
-            for name in (LAST, DEPLOYED, BEST, METRICS):
-                recover(out / name)
+            clear(out.parent)
+            clear(out)
         steps, rows = self._steps(), _read_rows(out / METRICS)
         if steps is None:
             # A kill leaves one evaluation at most, so that nothing is lost if the training begins again.
@@ -199,7 +199,8 @@ class TrainingFolder:
         ratio = float(f"{found[RATIO]:.6g}")
         if ratio > self._best or not (self._out / BEST).exists():
             with replacing(self._out / BEST, force=True, kind="checkpoint") as new:
-                shutil.copytree(self._out / DEPLOYED, new)
+                # Without the manifest, which is written last, so that what a kill leaves does not look complete.
+                shutil.copytree(self._out / DEPLOYED, new, ignore=shutil.ignore_patterns(MANIFEST))
             self._best = ratio
         self._evaluated = steps
         return found

@@ -65,7 +65,10 @@ def _csv(result: Result, folder: Path) -> None:
 
 
 def _jsonl(result: Result, path: Path) -> None:
-    """A JSON object an event, what it does not have left out, providers and vehicles by name."""
+    """Write one JSON object per event, with providers and vehicles by name.
+
+    A key that the event has no value for is left out. A value that is infinite is null.
+    """
     providers, vehicles = _names(result.providers, "provider"), _names(result.vehicles, "vehicle")
     with path.open("w", encoding="utf-8") as file:
         for row in _rows(result.events):
@@ -76,9 +79,8 @@ def _jsonl(result: Result, path: Path) -> None:
                 event["task"] = row["task"]
             if row["provider"] >= 0:
                 event["provider"] = providers[row["provider"]]
-            value = _plain(row["value"])
-            if value is not None:
-                event["value"] = value
+            if not math.isnan(row["value"]):
+                event["value"] = _plain(row["value"])
             file.write(json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -128,7 +130,7 @@ def _named_track(kind: str, process: int, thread: int, name: str) -> dict[str, A
 
 
 def _plain(value: float) -> float | None:
-    """Return a number as JSON has it: null for NaN and for infinity, which JSON has not."""
+    """Return a number as JSON has it: null for NaN and for infinity."""
     return value if math.isfinite(value) else None
 
 

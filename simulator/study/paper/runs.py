@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from simulator.files import discard, not_ours
+from simulator.files import clear, discard, not_ours
 from simulator.run import simulate
 from simulator.scenario.scenario import Scenario
 from simulator.study.cells import figures_of, run_cells
@@ -217,6 +217,7 @@ def _train(folder: Path, training: Training) -> Figures:
 
     torch.set_num_threads(1)
     out, learner = folder / training.name, LEARNERS[training.learner]
+    clear(out)
     hyper: dict[str, Any] = dict(learner.hyper)
     if len(training.points) > 1:
         hyper["worlds"] = len(training.points)
