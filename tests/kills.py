@@ -6,7 +6,6 @@ operation before it happens. At the n-th the child kills itself with SIGKILL: no
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import signal
@@ -49,7 +48,6 @@ def forked(command: Command, folder: Path, on_operation: OnOperation | None = No
     reader, writer = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # from Python 3.12 on about threads, of which none matters
-        gc.freeze()  # so that the collector of a child does not go through, and copy, all that was there before
         child = os.fork()
     if child == 0:
         code = 1
@@ -72,7 +70,6 @@ def forked(command: Command, folder: Path, on_operation: OnOperation | None = No
     with os.fdopen(reader, "rb") as file:
         message = file.read().decode()
     _, status = os.waitpid(child, 0)
-    gc.unfreeze()
     killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
     return Ended(killed, os.waitstatus_to_exitcode(status), message)
 
