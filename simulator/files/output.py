@@ -80,7 +80,7 @@ def replacing(
     test = _test(kind, foreign)
     with writing(path):
         _check_place(path)
-        if not force and _exists(path):
+        if (test is None or not force) and _exists(path):
             _refuse(path, force, test)
         clear(path.parent)
         with staging(path) as place:

@@ -263,7 +263,7 @@ def test_a_report(template: Path, scratch: Path, out: str | None, force: bool) -
     hold(lambda: cli.report(Path("run"), Path(out) if out else None, force), template, scratch, target, at_least=8)
 
 
-TINY = f"{Path(__file__).with_name('tiny_policy.py')}:Tiny"
+TINY = f"{Path(__file__).parents[1] / 'tiny_policy.py'}:Tiny"
 
 
 @functools.cache
