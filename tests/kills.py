@@ -127,14 +127,14 @@ def kills(command: Command, template: Path, scratch: Path) -> Iterator[tuple[str
 
 
 def tree(folder: Path, volatile: Mapping[str, Callable[[bytes], bytes]] | None = None) -> dict[str, bytes | None]:
-    """Return what a folder holds by path: the bytes of files, None for folders.
+    """Return what a folder holds by path: the bytes of files, None for folders. A file holds itself.
 
     Args:
-        folder: the folder.
+        folder: the folder, or a file.
         volatile: for files by name, what takes out of their bytes what differs from run to run.
     """
     found: dict[str, bytes | None] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in [folder] if folder.is_file() else sorted(folder.rglob("*")):
         if path.is_file():
             data = path.read_bytes()
             found[str(path.relative_to(folder))] = (volatile or {}).get(path.name, bytes)(data)

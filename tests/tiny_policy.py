@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from policies.learning import checkpoint, training
+from simulator.errors import InputError
 from simulator.market.contracts import Observation
 from simulator.model import FloatArray, IntArray
 
@@ -80,6 +81,19 @@ class Wrong(Tiny):
     """Says that it was given something wrong."""
 
     def train(self, *_: object, **__: object) -> None:
-        from simulator.errors import InputError
-
         raise InputError("on purpose")
+
+
+class Puts(Tiny):
+    """Takes so long to say it that a person has put something into the folder."""
+
+    def train(self, make_env: object, steps: int, seed: int, out: Path, *_: object, **__: object) -> None:
+        (out / "thesis.txt").write_text("mine")
+        raise InputError("on purpose")
+
+
+class Idle(Tiny):
+    """Trains nothing."""
+
+    def train(self, *_: object, **__: object) -> None:
+        return

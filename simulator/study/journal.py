@@ -129,10 +129,11 @@ def _read(path: Path, number: int, fingerprint: str) -> dict[str, Figures]:
                 known[row["cell"]] = {
                     name: math.nan if value is None else float(value) for name, value in row["figures"].items()
                 }
-    if text and not text.endswith("\n"):
-        _append(number, "\n")
-    if current != fingerprint:
-        _append(number, f'{_BEGIN}{fingerprint}"}}\n')
+    head = f'{_BEGIN}{fingerprint}"}}\n'
+    if _BEGIN.startswith(text):  # it is empty, or its first line was cut off early
+        _append(number, head[len(text) :])
+    else:
+        _append(number, ("" if text.endswith("\n") else "\n") + ("" if current == fingerprint else head))
     return known
 
 

@@ -137,11 +137,7 @@ Left = dict[str, dict[str, bytes | None]]
 def part(folder: Path, targets: tuple[str, ...]) -> Left:
     """What has some names, without what differs from run to run."""
     volatile = {"metrics.csv": without_seconds, "about.json": without_minutes}
-    return {
-        name: {"": (folder / name).read_bytes()} if (folder / name).is_file() else tree(folder / name, volatile)
-        for name in targets
-        if (folder / name).exists()
-    }
+    return {name: tree(folder / name, volatile) for name in targets if (folder / name).exists()}
 
 
 def without_seconds(data: bytes) -> bytes:
