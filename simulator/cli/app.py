@@ -61,7 +61,7 @@ def run(
 
         try:
             page = signed_page({policy: result})
-        except Exception:
+        except BaseException:
             result.save(directory, force)  # a page that cannot be made does not cost the run
             raise
     result.save(directory, force, page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 from typing import Annotated
@@ -100,7 +101,8 @@ def compare(
         (new / SCENARIO_FILE).write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
         comparison(table, new / "comparison.png", f"{loaded.name}, {seeds} worlds")
         (new / PAGE).write_bytes(page)
-    journal.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the comparison is there; a journal that stays costs nothing
+        journal.unlink()
     print_comparison(table, f"{loaded.name}, {seeds} worlds; ± is half a 95 % interval")
     print(directory)  # noqa: T201
 

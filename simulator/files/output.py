@@ -12,7 +12,7 @@ from pathlib import Path
 from simulator.errors import OutputError, shown
 from simulator.files.ours import Foreign, not_ours, write_manifest
 from simulator.files.renames import exchange, put
-from simulator.files.staging import OLD, TRIES, clear, recover, staging
+from simulator.files.staging import OLD, TRIES, clear, delete, recover, staging
 
 
 def folder(directory: str | Path) -> Path:
@@ -45,7 +45,9 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def check(path: Path, force: bool = False, kind: str | None = None, foreign: Foreign | None = None) -> None:
-    """Refuse a name that must not be written. Nothing is deleted.
+    """Refuse a name that must not be written.
+
+    Nothing is deleted. What a killed process was replacing is put back, because it has the name.
 
     Args:
         path: the name.
@@ -163,14 +165,16 @@ def _swap(new: Path, path: Path, test: Foreign) -> bool:
             path.rename(old)
     except FileNotFoundError:
         return False
-    is_done, reason = False, None
+    replaced, is_done, reason = new if exchanged else old, False, None
     try:
         # Nobody else reaches what was replaced any more: is it still what was looked at before?
-        reason = test(new if exchanged else old)
+        reason = test(replaced)
         is_done = reason is None and (exchanged or put(new, path))
     finally:
         if not is_done:
             exchange(new, path) if exchanged else put(old, path)
     if not is_done:
         raise OutputError(f"{path} is not replaced, because {reason or 'another process replaces it'}; name another")
+    with contextlib.suppress(OSError):  # the staging folder goes anyway
+        delete(replaced)
     return True

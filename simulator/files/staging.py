@@ -84,22 +84,11 @@ def _restore(place: Path, owner: Owner) -> None:
         put(place / OLD, place.with_name(owner.target))
 
 
-def _remove(place: Path) -> None:
-    """Remove a staging folder as far as that can be done; a later command clears the rest."""
-    with contextlib.suppress(OSError):
-        removed = [_delete(entry) for entry in place.iterdir() if entry.name != OWNER]
-        if all(removed):
-            (place / OWNER).unlink(missing_ok=True)
-            place.rmdir()
-
-
-def _delete(entry: Path) -> bool:
-    """Delete an entry of a staging folder; keep a result that somebody has added to, and return False."""
+def delete(entry: Path) -> None:
+    """Delete what stands in a staging folder."""
     if entry.is_symlink() or not entry.is_dir():
         entry.unlink()
-        return True
-    if manifest_of(entry) is not None and not_ours(entry) is not None:
-        return False
+        return
     for one in entry.iterdir():
         if one.is_dir() and not one.is_symlink():
             shutil.rmtree(one)
@@ -107,4 +96,20 @@ def _delete(entry: Path) -> bool:
             one.unlink()
     (entry / MANIFEST).unlink(missing_ok=True)  # last, so that what is removed in part is still known
     entry.rmdir()
-    return True
+
+
+def _remove(place: Path) -> None:
+    """Remove a staging folder as far as that can be done; a later command clears the rest.
+
+    A result that was replaced, and to which somebody has added in the meantime, stays.
+    """
+    with contextlib.suppress(OSError):
+        kept = False
+        for entry in [entry for entry in place.iterdir() if entry.name != OWNER]:
+            if entry.is_dir() and manifest_of(entry) is not None and not_ours(entry) is not None:
+                kept = True
+            else:
+                delete(entry)
+        if not kept:
+            (place / OWNER).unlink(missing_ok=True)
+            place.rmdir()

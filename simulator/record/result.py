@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import OutputError
-from simulator.files import PAGE, folder, replacing
+from simulator.files import PAGE, folder, recover, replacing
 from simulator.record.schema import SUMMARY, TABLES, table
 from simulator.scenario.scenario import Scenario
 
@@ -180,6 +180,7 @@ class Result:
         """
         directory = folder(directory)
         try:
+            recover(directory)
             run = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
             figures = run["summary"]
             whole = (

@@ -83,6 +83,9 @@ def locked(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
         OutputError: another process keeps it.
         OSError: it cannot be opened.
     """
+    if sys.platform == "win32" and path.is_dir():
+        yield -1  # there, a folder cannot be opened
+        return
     for _ in range(_TRIES):
         number = os.open(path, flags, 0o666)
         try:
@@ -98,7 +101,7 @@ def locked(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
 
 
 def _lock(number: int) -> bool:
-    """Lock an open file until it is closed, or the process ends; return False if another process has done so."""
+    """Lock an open file until it is closed or the process ends; return False if another process has locked it."""
     if sys.platform == "win32":
         return True
     import fcntl

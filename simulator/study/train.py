@@ -48,7 +48,9 @@ def train(
 
     Args:
         scenarios: shipped names, paths, or scenarios.
-        policy: a policy by name that has ``train``.
+        policy: a policy by name that has ``train(make_env, steps, seed, out, resume, report, **hyper)``. At checkpoints
+            it writes its weights to ``out/deployed``, calls ``report({"steps": n, "checkpoint": 1})``, and then writes
+            what it goes on from to ``out/last``, with ``{"steps": n}`` in its ``meta.json``.
         steps: environment steps in all.
         seed: fixes everything.
         out: folder for metrics.csv, training.json and the checkpoints `last` (the complete state), `deployed` (the last
