@@ -12,12 +12,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("simulator", "policies", "scenarios")
 
-LOOSE = {"__init__", "errors", "draws", "clock", "files", "reading", "run", "environment"}
+LOOSE = {"__init__", "errors", "draws", "clock", "files", "run", "environment"}
 """Files of `simulator/` that stand in no folder; `multi_agent` is to come, and no other."""
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"draws", "clock", "files", "reading"}),
+    frozenset({"draws", "clock", "files"}),
     frozenset({"model"}),
     frozenset({"scenario"}),
     frozenset({"providers"}),
@@ -31,7 +31,7 @@ FLOORS: tuple[frozenset[str], ...] = (
 )
 """Rooms of `simulator/` from the ground up: each imports only what stands below it, none on its own floor."""
 
-FOR_POLICIES = ("market.contracts", "model", "errors", "files", "reading", "draws")
+FOR_POLICIES = ("market.contracts", "model", "errors", "files", "draws")
 """Parts of `simulator` that a policy may import."""
 
 

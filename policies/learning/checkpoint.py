@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError, shown
-from simulator.reading import GIB, read_bytes, read_json
+from simulator.files import recover, replacing
+from simulator.files.reading import GIB, read_bytes, read_json
 
 from .features import NAMES
 from .layout import check_deployed, check_meta, deployed_layout, size_of
@@ -29,27 +29,26 @@ HEADER_BYTES = 1 << 20
 MOST_STATE_BYTES = 16 * GIB
 """Largest file of a training's state; the default replay buffer of 200,000 transitions takes 33 MB."""
 
+KIND = "checkpoint"
+"""Kind of a checkpoint's folder in its manifest."""
+
 
 def save(folder: Path, arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, Any]) -> None:
-    """Write a checkpoint, and replace an earlier one.
+    """Write a checkpoint in the place of an earlier one. A killed process leaves one of the two.
 
     Args:
         folder: folder of the checkpoint.
         arrays: arrays by name.
         meta: all other values, as JSON allows them.
+
+    Raises:
+        OutputError: it cannot be written, or the folder holds something other than a checkpoint.
     """
     data, text = encode(arrays, meta)
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    (part / ARRAYS).write_bytes(data)
-    (part / META).write_text(text, encoding="utf-8")
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with replacing(folder, force=True, kind=KIND) as new:
+        new.mkdir()
+        (new / ARRAYS).write_bytes(data)
+        (new / META).write_text(text, encoding="utf-8")
 
 
 def encode(arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, Any]) -> tuple[bytes, str]:
@@ -98,15 +97,13 @@ def restore(folder: Path, learner: Any) -> None:
     """Give a learner the state of a training.
 
     Args:
-        folder: the folder of the state; if a writer was killed between its two renames, the one before is read.
+        folder: folder of the state.
         learner: a new learner with the settings and the grid that the state must have.
 
     Raises:
         InputError: there is none, or it is damaged, changed, or that of another learner.
     """
-    old = folder.with_name(f".{folder.name}.old")
-    if not folder.exists() and old.exists():
-        old.rename(folder)
+    recover(folder)
     meta, grid = _read_meta(folder, learner.kind), list(learner.grid)
     if meta["grid"] != grid:
         raise InputError(f"{folder}: was trained with {grid_fields(meta['grid'])}, not {grid_fields(grid)}")

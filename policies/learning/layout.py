@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError, shown
+from simulator.files.reading import is_number, is_whole
 from simulator.market.contracts import INFORMATION
-from simulator.reading import is_number, is_whole
 
 from .features import LEAST_SD, NAMES
 from .schedule import TIME_FEATURES

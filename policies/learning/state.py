@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError, shown
-from simulator.reading import is_whole
+from simulator.files.reading import is_whole
 
 from .layout import MOST_STEPS, Arrays, Layout, check_finite, check_layout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -93,9 +94,10 @@ def train(
     # of the next episodes depend on the cycle only. A resumed training therefore takes the same steps as one that was
     # never stopped.
     envs = [make_env(world) for world in range(worlds)]
-    told = learner.steps
-    earned = best = 0.0
     while learner.steps < steps:
+        # Nothing of a report reaches into the next cycle, for it would be missing after a resumption.
+        told = learner.steps
+        earned = best = 0.0
         seeds = np.random.SeedSequence([seed, learner.cycle]).generate_state(worlds)
         states = [env.reset(seed=int(own))[0] for env, own in zip(envs, seeds, strict=True)]
         running = list(range(worlds))
@@ -114,13 +116,13 @@ def train(
                     still.append(world)
             running = still
             metrics = learner.learn() or metrics
-            if learner.steps - told >= REPORT_EVERY:
+            if learner.steps - told >= REPORT_EVERY or not running or learner.steps == steps:
                 count, told = learner.steps - told, learner.steps
                 report(
                     {
                         "steps": learner.steps,
                         "train/surplus": earned / count,
-                        "train/best_share": earned / best,
+                        "train/best_share": earned / best if best > 0.0 else math.nan,
                         **metrics,
                     }
                 )
@@ -129,8 +131,9 @@ def train(
         arrays, meta = learner.state()
         meta["information"] = envs[0].information
         checkpoint.save(out / DEPLOYED, learner.weights(), {name: meta[name] for name in DEPLOYED_META})
-        checkpoint.save(out / LAST, arrays, meta)
         report({"steps": learner.steps, "checkpoint": 1.0})
+        # Last of all: once it is there, nothing that comes before it is missing. Until then the cycle is run again.
+        checkpoint.save(out / LAST, arrays, meta)
     for env in envs:
         env.close()
 

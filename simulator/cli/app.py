@@ -67,24 +67,30 @@ def run(
 
     Prints a summary, and writes a folder with the tables of the run.
     """
-    from simulator.files import folder
-    from simulator.record.result import REPORT_FILE, check_result_folder
+    from simulator.files import PAGE, check, folder
+    from simulator.record.result import RUN_KIND
     from simulator.run import plan
 
     loaded = load(scenario, sets)
     planned = plan(loaded, policy, seed, duration, warmup)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{policy}-s{seed}")
-    check_result_folder(directory, force)
+    check(directory, force, RUN_KIND)
     with bar(f"{loaded.name}, {policy}", planned.duration) as progress:
         result = planned.run(progress)
-    result.save(directory, force)
+    page = None
+    if report:
+        from simulator.view.report.write import signed_page
+
+        try:
+            page = signed_page({policy: result})
+        except BaseException:
+            # A page that cannot be made does not cost the run.
+            result.save(directory, force)
+            raise
+    result.save(directory, force, page)
     mechanism = "" if loaded.market.mechanism is None else f", mechanism {loaded.market.mechanism}"
     print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {planned.duration:g} s")
-    if report:
-        from simulator.view.report.write import write_report
-
-        write_report({policy: result}, directory / REPORT_FILE)
-    print_result(directory / REPORT_FILE if report else directory)
+    print_result(directory / PAGE if report else directory)
 
 
 for study in (compare, train, audit, reproduce):
@@ -105,17 +111,16 @@ def report(
     The report is one file with a replay, charts and tables.
     It opens without a network.
     """
-    from simulator.errors import OutputError
-    from simulator.files import folder
-    from simulator.record.result import REPORT_FILE, Result
+    from simulator.files import PAGE, check, folder, unsigned
+    from simulator.record.result import Result
     from simulator.view.report.write import write_report
 
     directory = folder(run_dir)
-    path = folder(out) if out is not None else directory / REPORT_FILE
-    if out is not None and path.exists() and not force:
-        raise OutputError(f"{path} exists already; name another with --out, or replace it with --force")
+    # The page in the run folder is made from that folder, so that nothing is lost if it is made again.
+    path, force = (directory / PAGE, True) if out is None else (folder(out), force)
     result = Result.load(directory)
-    write_report({str(result.run["policy"]): result}, path)
+    check(path, force, foreign=unsigned)
+    write_report({str(result.run["policy"]): result}, path, force=force)
     print_result(path)
 
 
@@ -146,8 +151,9 @@ def export(
     from simulator.view.export import export as export_run
 
     directory = folder(run_dir)
+    result = Result.load(directory)
     path = folder(out) if out is not None else beside(directory, to)
-    export_run(Result.load(directory), to, path)
+    export_run(result, to, path)
     print_result(path)
 
 

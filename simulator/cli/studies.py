@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,9 @@ from simulator.cli.terminal import (
     steps_bar,
     training_bar,
 )
+
+COMPARISON_KIND = "comparison"
+"""Kind of a comparison's folder in its manifest."""
 
 # The report of a comparison must open at once. With these limits it has about four megabytes for `four_way`.
 PAGE_POLICIES, PAGE_S = 6, 3600.0
@@ -69,22 +73,22 @@ def compare(
     An interrupted comparison continues if you repeat the command.
     """
     from simulator.errors import need
-    from simulator.files import folder, whole_folder
-    from simulator.record.result import REPORT_FILE, check_result_folder
+    from simulator.files import PAGE, check, folder, replacing
+    from simulator.record.result import SCENARIO_FILE
     from simulator.run import simulate
     from simulator.scenario.overrides import parse_grid
     from simulator.scenario.scenario import Scenario
     from simulator.study.compare import compare as compare_policies
     from simulator.view.escape import without_formulas
     from simulator.view.figures import comparison
-    from simulator.view.report.write import write_report
+    from simulator.view.report.write import signed_page
 
     # Before the runs, so that a missing package does not cost them.
     need("matplotlib", "study")
     loaded = load(scenario, sets)
     names = [name.strip() for name in policies.split(",") if name.strip()]
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-compare")
-    check_result_folder(directory, force)
+    check(directory, force, COMPARISON_KIND)
     points = dict(parse_grid(text) for text in grid or ())
     # Next to the folder and not in it: the folder appears only when the comparison is complete.
     journal = directory.with_name(f".{directory.name}.runs")
@@ -111,15 +115,17 @@ def compare(
         for number, name in enumerate(names[:PAGE_POLICIES]):
             looked_at[name] = simulate(first, name, 0, length, warmup)
             step(float(runs_in_all + number + 1))
-    # The folder was free when the command began, which can be hours ago.
-    check_result_folder(directory, force)
-    with whole_folder(directory) as part:
-        without_formulas(table.reset_index()).to_csv(part / "comparison.csv", index=False)
-        without_formulas(runs.reset_index()).to_csv(part / "runs.csv", index=False)
-        (part / "scenario.yaml").write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
-        comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
-        write_report(looked_at, part / REPORT_FILE, note)
-    journal.unlink(missing_ok=True)
+    page = signed_page(looked_at, note)
+    with replacing(directory, force, COMPARISON_KIND) as new:
+        new.mkdir()
+        without_formulas(table.reset_index()).to_csv(new / "comparison.csv", index=False)
+        without_formulas(runs.reset_index()).to_csv(new / "runs.csv", index=False)
+        (new / SCENARIO_FILE).write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
+        comparison(table, new / "comparison.png", f"{loaded.name}, {seeds} worlds")
+        (new / PAGE).write_bytes(page)
+    # The comparison is there. A journal that stays costs nothing.
+    with contextlib.suppress(OSError):
+        journal.unlink()
     print_comparison(table, f"{loaded.name}, {seeds} worlds")
     print_result(directory)
 
@@ -176,7 +182,6 @@ def train(
 
     Writes metrics.csv, checkpoints, and the weights that are best in held-out worlds.
     """
-    from simulator.errors import OutputError
     from simulator.files import folder
     from simulator.scenario.overrides import parse_assignment
     from simulator.study.train import train as train_policy
@@ -186,8 +191,6 @@ def train(
     loaded = [load(name, sets) for name in names]
     label = "+".join(one.name for one in loaded)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{policy}-training-s{seed}")
-    if directory.exists() and not resume:
-        raise OutputError(f"{directory} exists already; continue it (--resume), or name another folder (--out)")
     with training_bar(f"{label}, {policy}", steps) as progress:
         best = train_policy(
             loaded,

@@ -12,9 +12,9 @@ from typing import Any, cast, get_args, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from simulator.errors import PolicyError, ScenarioError, nearest, shown
+from simulator.files.reading import read_bytes
 from simulator.market.contracts import INFORMATION, Information, Mechanism, PricingPolicy
 from simulator.market.guard import blamed, information_of, policy_label
-from simulator.reading import read_bytes
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.yaml_text import read_value
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from simulator.clock import LARGEST_SEED, LONGEST_S
 from simulator.errors import OutputError, shown
+from simulator.files.reading import is_number, is_whole, read_json, read_parquet
 from simulator.market.contracts import INFORMATION, Column
-from simulator.reading import is_number, is_whole, read_json, read_parquet
 from simulator.record.schema import SUMMARY, TABLES, table
 
 if TYPE_CHECKING:

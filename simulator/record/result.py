@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator.files import check_output, folder, whole_folder
+from simulator.files import PAGE, folder, recover, replacing
 from simulator.record.check import read_run, read_table
 from simulator.record.relations import check_summary, check_tables
 from simulator.record.schema import SUMMARY, TABLES
@@ -20,32 +20,8 @@ if TYPE_CHECKING:
 
 RUN_FILE, SCENARIO_FILE, RECORDING_FILE = "run.json", "scenario.yaml", "recording.parquet"
 
-REPORT_FILE = "report.html"
-
-COMPARISON_FILES = ("comparison.csv", "comparison.png", "runs.csv")
-
-WRITTEN = {
-    RUN_FILE,
-    SCENARIO_FILE,
-    RECORDING_FILE,
-    REPORT_FILE,
-    *COMPARISON_FILES,
-    *(f"{name}.parquet" for name in TABLES),
-}
-"""Names of all files that this program writes into the folder of a result. No folder with another file is replaced."""
-
-
-def check_result_folder(directory: Path, force: bool) -> None:
-    """Check that a result may be written to a folder.
-
-    Args:
-        directory: the folder itself.
-        force: whether an existing result may be replaced.
-
-    Raises:
-        OutputError: the folder exists and must not be replaced, or it holds something other than a result.
-    """
-    check_output(directory, force, WRITTEN, (RUN_FILE, COMPARISON_FILES[0]))
+RUN_KIND = "run"
+"""Kind of a run's folder in its manifest."""
 
 
 class Result:
@@ -133,8 +109,8 @@ class Result:
             "wall_s": self.run["wall_s"],
             "cpu_s": self.run["cpu_s"],
         }
-        # JSON has no NaN: an undefined figure, such as a mean of nothing, becomes null.
-        return {name: None if math.isnan(figures[name]) else figures[name] for name in SUMMARY}
+        # JSON has neither NaN nor infinity: what a run cannot say stands as null, and so does what overflows.
+        return {name: _json_number(figures[name]) for name in SUMMARY}
 
     @staticmethod
     def describe() -> pd.DataFrame:
@@ -170,35 +146,35 @@ class Result:
             "coverage radii may be too small, or backlogs exceed the time that vehicles stay"
         )
 
-    def save(self, directory: str | Path, force: bool = False) -> Path:
-        """Write the run folder: scenario.yaml, run.json and one Parquet file per table.
+    def save(self, directory: str | Path, force: bool = False, page: bytes | None = None) -> Path:
+        """Write the run folder: scenario.yaml, run.json, one Parquet file per table, and files.json with their hashes.
 
-        The folder is written under a temporary name and renamed when it is complete.
+        The folder is complete or absent, also if the process is killed.
 
         Args:
             directory: the folder itself.
-            force: whether an existing run folder may be replaced.
-
-        Returns:
-            The folder.
+            force: whether an existing run folder may be replaced, if nothing in it was changed or added.
+            page: HTML report of the run, which becomes ``report.html``; None for no report.
 
         Raises:
             OutputError: the folder exists, or cannot be written.
         """
         directory = folder(directory)
-        check_result_folder(directory, force)
-        summary = self.summary
-        with whole_folder(directory) as part:
-            for name in TABLES:
-                getattr(self, name).to_parquet(part / f"{name}.parquet", engine="pyarrow", index=False)
+        tables, summary = {name: getattr(self, name) for name in TABLES}, self.summary
+        with replacing(directory, force, RUN_KIND) as new:
+            new.mkdir()
+            for name, frame in tables.items():
+                frame.to_parquet(new / f"{name}.parquet", engine="pyarrow", index=False)
             file = None
             if self.recording is not None:
                 file = RECORDING_FILE
-                self.recording.to_parquet(part / file, engine="pyarrow", index=False)
+                self.recording.to_parquet(new / file, engine="pyarrow", index=False)
             text = self.scenario.to_yaml(directory.resolve(), file)
-            (part / SCENARIO_FILE).write_text(text, encoding="utf-8")
+            (new / SCENARIO_FILE).write_text(text, encoding="utf-8")
             run = {**self.run, "summary": {name: _json_number(value) for name, value in summary.items()}}
-            (part / RUN_FILE).write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+            (new / RUN_FILE).write_text(json.dumps(run, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            if page is not None:
+                (new / PAGE).write_bytes(page)
         return directory
 
     def check(self) -> None:
@@ -221,6 +197,7 @@ class Result:
             OutputError: it does not hold a run, or one that was edited; the message names the file and the field.
         """
         directory = folder(directory)
+        recover(directory)
         run = read_run(directory, RUN_FILE)
         scenario = Scenario.load(directory / SCENARIO_FILE)
 
@@ -245,5 +222,4 @@ def frame_hash(frame: pd.DataFrame) -> str:
 
 
 def _json_number(value: float) -> float | None:
-    """Return a number as JSON can hold it: None for NaN."""
-    return None if math.isnan(value) else value
+    return value if math.isfinite(value) else None

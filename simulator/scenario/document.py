@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from simulator.errors import ScenarioError, nearest
-from simulator.reading import MOST_SCENARIO_BYTES, read_text
+from simulator.files.reading import MOST_SCENARIO_BYTES, read_text
 from simulator.scenario.overrides import DISCRIMINATORS, override
 from simulator.scenario.problems import sentences
 from simulator.scenario.shipped import SHIPPED, shipped_scenarios, shipped_text

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from simulator.errors import nearest
-from simulator.reading import file_hash
+from simulator.files.reading import file_hash
 from simulator.scenario import document
 from simulator.scenario.fields import Model, Positive, Problem, refuse
 from simulator.scenario.market import Market

@@ -17,7 +17,8 @@ from simulator.model import FloatArray
 from simulator.record.schema import SUMMARY
 from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
-from simulator.study.cells import Figures, figures_of, run_cells
+from simulator.study.cells import figures_of, run_cells
+from simulator.study.journal import Figures
 from simulator.study.statistics import corrected, half_width, half_widths, p_value, ratio_of_means
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def compare(
         jobs,
         progress,
         journal,
-        hashlib.sha256(json.dumps([depends, duration, warmup], sort_keys=True).encode()).hexdigest(),
+        hashlib.sha256(json.dumps([depends, duration, warmup], sort_keys=True, allow_nan=False).encode()).hexdigest(),
     )
     import pandas as pd
 
@@ -158,7 +159,7 @@ def compare(
 
 def shown_value(value: Any) -> Any:
     """Return a value of the grid as a table holds it: numbers and text as they are, anything else as JSON."""
-    return value if isinstance(value, int | float | str) else json.dumps(value)
+    return value if isinstance(value, int | float | str) else json.dumps(value, allow_nan=False)
 
 
 def _points(grid: Mapping[str, Sequence[Any]]) -> list[Point]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import OutputError, shown
-from simulator.reading import MOST_LOG_BYTES, is_whole, number, read_json, read_text
+from simulator.files.reading import MOST_LOG_BYTES, is_whole, number, read_json, read_text
 
 RATIO = "evaluation/ratio"
 """Column of the figure by which weights are the best."""

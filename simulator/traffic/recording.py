@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.errors import RecordingError, RecordingWarning, shown
+from simulator.files.reading import BadNumberError, number, numbers
 from simulator.model import FloatArray, IntArray
-from simulator.reading import BadNumberError, number, numbers
 from simulator.scenario.shipped import data_path
 from simulator.scenario.traffic import RecordedTraffic
 from simulator.traffic.recording_file import NUMBERS, SHORT, read_frame, require

@@ -18,7 +18,7 @@ from xml.parsers import expat
 import numpy as np
 
 from simulator.errors import RecordingError
-from simulator.reading import (
+from simulator.files.reading import (
     MOST_RECORDING_BYTES,
     BadNumberError,
     number,

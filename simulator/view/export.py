@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.errors import InputError, OutputError, nearest
+from simulator.errors import InputError, nearest
+from simulator.files import replacing
 from simulator.model import FloatArray
 from simulator.model.latency import STAGES
 from simulator.record.result import Result
@@ -48,21 +49,16 @@ def export(result: Result, to: str, path: Path) -> None:
     """
     if to not in FORMATS:
         raise InputError(f"format: there is no format '{to}'; {nearest(to, FORMATS)}")
-    if path.exists():
-        raise OutputError(f"{path} exists already; name another with --out, or remove it")
     result.check()
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        FORMATS[to][0](result, part)
-        part.rename(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+    with replacing(path) as new:
+        FORMATS[to][0](result, new)
 
 
 def beside(directory: Path, to: str) -> Path:
     """Return the default path of an export: next to the run folder, with its name and the ending of the format."""
     ending = FORMATS[to][1] if to in FORMATS else ""
+    if directory.name in ("", ".."):  # the working directory, or the one above, has its name elsewhere
+        directory = directory.resolve()
     return directory.with_name(directory.name + ending)
 
 
@@ -75,7 +71,10 @@ def _csv(result: Result, folder: Path) -> None:
 
 
 def _jsonl(result: Result, path: Path) -> None:
-    """Write one JSON object per event, with the names of providers and vehicles."""
+    """Write one JSON object per event, with the names of providers and vehicles.
+
+    A value that is infinite is null.
+    """
     # A key that an event does not have (no task, no provider, value NaN) is left out, because JSON has no NaN.
     providers, vehicles = _names(result.providers, "provider"), _names(result.vehicles, "vehicle")
     with path.open("w", encoding="utf-8") as file:
@@ -87,10 +86,9 @@ def _jsonl(result: Result, path: Path) -> None:
                 event["task"] = row["task"]
             if row["provider"] >= 0:
                 event["provider"] = providers[row["provider"]]
-            value = _plain(row["value"])
-            if value is not None:
-                event["value"] = value
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
+            if not math.isnan(row["value"]):
+                event["value"] = _plain(row["value"])
+            file.write(json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _perfetto(result: Result, path: Path) -> None:
@@ -146,9 +144,9 @@ def _named_track(kind: str, process: int, thread: int, name: str) -> dict[str, A
     return {"name": kind, "ph": "M", "pid": process, "tid": thread, "args": {"name": name}}
 
 
-def _plain(value: float) -> float | str | None:
-    """Return a number as JSON can hold it: None for NaN, the text "inf" for infinity."""
-    return value if math.isfinite(value) else None if math.isnan(value) else "inf"
+def _plain(value: float) -> float | None:
+    """Return a number as JSON has it: null for NaN and for infinity."""
+    return value if math.isfinite(value) else None
 
 
 def _sumo_fcd(result: Result, path: Path) -> None:

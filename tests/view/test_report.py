@@ -95,10 +95,20 @@ def test_two_pages_of_one_run_are_the_same_bytes(run: Result) -> None:
 def test_a_report_is_replaced_when_whole(run: Result, tmp_path: Path) -> None:
     path = tmp_path / "sub" / "report.html"
     path.parent.mkdir()
-    path.write_text("old")
-    write_report({"conditional": run}, path)
+    path.write_text("mine")
+    for force in (False, True):
+        with pytest.raises(OutputError, match=r"report\.html (exists already|is not replaced, because dmsb did not)"):
+            write_report({"conditional": run}, path, force=force)
+    assert path.read_text() == "mine"
+    path.unlink()
+    for force in (False, True):
+        write_report({"conditional": run}, path, force=force)
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+    with path.open("a") as file:
+        file.write("<!-- my own remark -->")
+    with pytest.raises(OutputError, match="is not replaced, because dmsb did not write it"):
+        write_report({"conditional": run}, path, force=True)
     with pytest.raises(OutputError, match="cannot be written"):
         write_report({"conditional": run}, path / "below" / "report.html")
 

@@ -44,10 +44,10 @@ def test_a_report_of_a_run_that_is_there(folder: Path, capsys: pytest.CaptureFix
     other = folder.parent / "sub" / "page.html"
     cli.report(folder, out=other)
     assert other.read_bytes() == first
-    with pytest.raises(OutputError, match=r"page\.html exists already; name another with --out, or replace it"):
+    with pytest.raises(OutputError, match=r"page\.html exists already; name another, or replace it with --force"):
         cli.report(folder, out=other)
     cli.report(folder, out=other, force=True)
-    with pytest.raises(OutputError, match="sub is a folder; name a file"):
+    with pytest.raises(OutputError, match="sub is not replaced, because it is not a file"):
         cli.report(folder, out=other.parent, force=True)
     assert sorted(file.name for file in folder.parent.iterdir()) == ["run", "sub"]
 
