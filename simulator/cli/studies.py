@@ -32,6 +32,7 @@ from simulator.cli.terminal import (
     print_comparison,
     print_result,
     print_rows,
+    printable,
     steps_bar,
     training_bar,
 )
@@ -234,7 +235,7 @@ def audit(
     )
     # One round can be the example of two properties: it is printed once.
     for example in dict.fromkeys(row.example for row in found.findings if row.example):
-        print(f"- {example}")  # noqa: T201
+        print(printable(f"- {example}"))  # noqa: T201
 
 
 def reproduce(

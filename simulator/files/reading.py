@@ -256,7 +256,7 @@ def read_parquet(path: Path, columns: Collection[str]) -> pa.Table:
 
 
 def _decoded_bytes(column: pa.Array) -> int:
-    """Bytes of a column with its text written out."""
+    """Return the bytes of a column with its text written out."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -116,18 +116,21 @@ def read_table(file: Path, name: str) -> pd.DataFrame:
 
 
 class _WrongError(Exception):
-    """What a column must be, and what it is not, with the row: the end of a sentence."""
+    """What a column must be, and what it is not: the end of a sentence."""
 
-    def __init__(self, wanted: str, values: Any, bad: Any) -> None:
-        row = int(np.flatnonzero(bad)[0])
-        value = values[row].as_py() if hasattr(values[row], "as_py") else values[row]
-        super().__init__(f"{wanted}, not {shown(value.item() if hasattr(value, 'item') else value)} (row {row})")
+
+def _cell_error(wanted: str, values: Any, bad: Any) -> _WrongError:
+    """Return the error about the first bad cell of a column."""
+    row = int(np.flatnonzero(bad)[0])
+    value = values[row]
+    for plain in ("as_py", "item"):  # of pyarrow and of numpy
+        value = getattr(value, plain)() if hasattr(value, plain) else value
+    return _WrongError(f"{wanted}, not {shown(value)} (row {row})")
 
 
 def _type_error(wanted: str, values: pa.ChunkedArray) -> _WrongError:
-    error = _WrongError.__new__(_WrongError)
-    Exception.__init__(error, f"{wanted}, not of the type {values.type}")
-    return error
+    """Return the error about the type of a column."""
+    return _WrongError(f"{wanted}, not of the type {values.type}")
 
 
 def _floats(values: pa.ChunkedArray, column: Column) -> Any:
@@ -139,13 +142,13 @@ def _floats(values: pa.ChunkedArray, column: Column) -> Any:
     numbers = values.cast(pa.float64(), safe=False).to_numpy()
     finite = np.isfinite(numbers)
     if column.unit in FINITE_UNITS and not finite.all():
-        raise _WrongError("finite numbers", numbers, ~finite)
-    if column.unit == "s":
-        if column.name in ALWAYS and not finite.all():
-            raise _WrongError("finite numbers of seconds", numbers, ~finite)
-        bad = (numbers < -ROUNDING_S) | (numbers > LONGEST_S)
+        raise _cell_error("finite numbers", numbers, ~finite)
+    if column.name in ALWAYS:
+        bad = ~((numbers >= -ROUNDING_S) & (numbers <= LONGEST_S))
         if bad.any():
-            raise _WrongError(f"seconds from 0 to {LONGEST_S:g}", numbers, bad)
+            raise _cell_error(f"seconds from 0 to {LONGEST_S:g}", numbers, bad)
+    if column.unit == "s" and (numbers < -ROUNDING_S).any():
+        raise _cell_error("seconds >= 0", numbers, numbers < -ROUNDING_S)
     return numbers
 
 
@@ -160,7 +163,7 @@ def _ints(values: pa.ChunkedArray, column: Column) -> Any:
     numbers = values.cast(pa.float64(), safe=False).to_numpy()
     bad = ~((numbers >= least) & (numbers < 2.0**53) & (numbers == np.floor(numbers)))
     if bad.any():
-        raise _WrongError(wanted, values, bad)
+        raise _cell_error(wanted, values, bad)
     return numbers.astype(np.int64)
 
 
@@ -170,7 +173,7 @@ def _bools(values: pa.ChunkedArray, column: Column) -> Any:
     if not pa.types.is_boolean(values.type):
         raise _type_error("true or false", values)
     if values.null_count:
-        raise _WrongError("true or false", values, values.is_null().to_numpy())
+        raise _cell_error("true or false", values, values.is_null().to_numpy())
     return values.to_numpy()
 
 
@@ -182,7 +185,7 @@ def _texts(values: pa.ChunkedArray, column: Column) -> Any:
             raise _type_error("text", values)
         values = values.cast(pa.string())
     if values.null_count:
-        raise _WrongError("text", values, values.is_null().to_numpy())
+        raise _cell_error("text", values, values.is_null().to_numpy())
     return values.to_pandas()
 
 
@@ -192,7 +195,7 @@ def _categories(values: pa.ChunkedArray, column: Column) -> Any:
     texts = _texts(values, column)
     codes = pd.Index(column.categories).get_indexer(texts)
     if (codes < 0).any():
-        raise _WrongError(f"one of {', '.join(column.categories)}", texts.to_numpy(), codes < 0)
+        raise _cell_error(f"one of {', '.join(column.categories)}", texts.to_numpy(), codes < 0)
     return codes
 
 

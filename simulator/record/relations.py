@@ -109,7 +109,7 @@ class _Tables:
         bids, paths = self._column("bids", "task"), self._column("paths", "vehicle")
         self._hold(
             bool((np.diff(bids) >= 0).all() and (np.diff(paths) >= 0).all()),
-            "bids must be in the order of their tasks, and paths in that of their vehicles",
+            "bids must be sorted by task, and paths by vehicle",
         )
         same = np.diff(paths) == 0
         self._hold(

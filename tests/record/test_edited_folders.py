@@ -110,7 +110,7 @@ def column_damages(name: str, column: Column) -> Iterator[tuple[str, Callable[[l
         yield "dates", lambda values: pa.array([0] * len(values), pa.timestamp("s"))
     if column.type == "float":
         if column.unit == "s":
-            for number in (-5.0, 1e12, np.inf, -np.inf):
+            for number in (-5.0, -np.inf, *((1e12, np.inf) if column.name in ALWAYS else ())):
                 yield str(number), one(number)
         if column.unit in FINITE_UNITS or column.name in ALWAYS:
             for missing in (np.nan, np.inf, -np.inf, None):
@@ -326,7 +326,7 @@ APART: dict[str, tuple[Damage, str]] = {
     "no vehicles": (frame("vehicles", lambda t: t.head(0)), r"paths.vehicle must be from 0 to -1, not"),
     "a provider less": (frame("providers", lambda t: t.head(-1)), "must be from|not that of the scenario"),
     "no bids of anybody": (frame("bids", lambda t: t.assign(provider=-1)), "bids.provider must be from 0 to"),
-    "paths in disorder": (frame("paths", lambda t: t[::-1]), "paths in that of their vehicles"),
+    "paths in disorder": (frame("paths", lambda t: t[::-1]), "and paths by vehicle"),
     "a vehicle back in time": (
         frame("paths", lambda t: t.sort_values(["vehicle", "time"], ascending=[True, False])),
         "must be in the order of time"),
