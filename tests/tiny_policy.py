@@ -6,14 +6,17 @@ weights are not the last.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from safetensors.numpy import load_file
 
 from policies.learning import checkpoint, training
 from simulator.errors import InputError
+from simulator.files import recover
 from simulator.market.contracts import Observation
 from simulator.model import FloatArray, IntArray
 
@@ -49,6 +52,13 @@ class TinyLearner:
         return {"level": np.array([LEVELS[self.cycle % len(LEVELS)]])}
 
 
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a checkpoint; the project's own function holds it to the layout of its own networks."""
+    recover(folder)
+    meta: dict[str, Any] = json.loads((folder / checkpoint.META).read_text(encoding="utf-8"))
+    return load_file(folder / checkpoint.ARRAYS), meta
+
+
 class Tiny:
     """Asks for one price of the grid."""
 
@@ -56,7 +66,7 @@ class Tiny:
         self.rho = 1.0
         if weights is not None:
             folder = Path(weights)
-            arrays, meta = checkpoint.load(folder / "best" if (folder / "best").exists() else folder, "tiny")
+            arrays, meta = read(folder / "best" if (folder / "best").exists() else folder)
             self.rho = float(meta["grid"][arrays["level"][0]])
 
     @property
@@ -73,7 +83,7 @@ class Tiny:
     ) -> None:  # fmt: skip
         learner = TinyLearner(make_env(0).get_wrapper_attr("grid"))
         if resume:
-            learner.restore(*checkpoint.load(out / training.LAST, "tiny"))
+            learner.restore(*read(out / training.LAST))
         training.train(learner, make_env, 1, steps, seed, out, report)
 
 

@@ -63,7 +63,7 @@ def encode(arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, Any]) -> tup
 def seal(meta: dict[str, Any], data: bytes) -> str:
     """Return the SHA-256 of a checkpoint: of its JSON with sorted keys and without the hash, and of its arrays."""
     said = {name: value for name, value in meta.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode() + b"\0" + data).hexdigest()
+    return hashlib.sha256(json.dumps(said, sort_keys=True, allow_nan=False).encode() + b"\0" + data).hexdigest()
 
 
 def grid_fields(grid: Sequence[float]) -> str:

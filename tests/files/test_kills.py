@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 import simulator.run as run_module
-from simulator import Result, Scenario, simulate
+from simulator import Result, Scenario
 from simulator.cli import app as cli
 from simulator.cli import studies
 from simulator.errors import OutputError
@@ -259,7 +259,7 @@ def comparison(policies: str, force: bool = False) -> Command:
 @pytest.mark.parametrize("to", ["perfetto", "csv", "jsonl", "sumo-fcd"])
 def test_an_export(template: Path, scratch: Path, to: str) -> None:
     if to == "sumo-fcd":
-        simulate("four_way", "conditional", duration=60).save(template / "run")
+        real_plan("four_way", "conditional", duration=60).run().save(template / "run")
     else:
         result("conditional").save(template / "run")
     target = {"perfetto": "run.perfetto.json", "csv": "run-csv", "jsonl": "run.events.jsonl", "sumo-fcd": "run.fcd.xml"}
