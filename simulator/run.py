@@ -68,8 +68,9 @@ def simulate(
         RunError: the policy or mechanism failed while it ran.
 
     Example:
-        >>> simulate("paper", policy="conditional", duration=5).auctions["winner_kind"].notna().all()
-        True
+        >>> auctions = simulate("paper", policy="conditional", duration=5).auctions
+        >>> auctions["task"].tolist()
+        [0, 1, 2, 3, 4]
     """
     scenario = Scenario.load(scenario, **overrides)
     duration = scenario.duration_s if duration is None else duration

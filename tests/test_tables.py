@@ -69,7 +69,7 @@ def random_world(rng: np.random.Generator) -> dict[str, Any]:
 def test_the_laws_hold_on_random_scenarios() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=80, deadline=None, derandomize=True)
+    @settings(max_examples=80)
     @given(st.sampled_from(POLICIES), st.integers(0, 2**32))
     def laws_hold(policy: str, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ def test_the_laws_hold_on_random_scenarios() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(
     st.integers(1, 9), st.integers(0, 2), st.sampled_from(POLICIES), st.sampled_from([0.5, 1.0, 2.0]), st.integers(1, 5)
 )
