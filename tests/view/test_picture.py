@@ -220,6 +220,32 @@ def test_charts_show_what_the_tables_say(opened: Browser, run: Result, report: P
     look.page.close()
 
 
+def test_an_infinite_price_stands_above_every_finite_one(opened: Browser, tmp_path: Path) -> None:
+    """`optimal` explores at infinity and then has finite prices: the first ones have a band of their own, with a sign."""
+    run = simulate("four_way", "optimal:explore=40", duration=300)
+    path = tmp_path / "report.html"
+    write_report({"optimal": run}, path)
+    look = Look(opened, path)
+    endless, highest, texts = look.ask(
+        """() => {
+            const chart = dmsb.charts[0], texts = [], write = CanvasRenderingContext2D.prototype.fillText;
+            CanvasRenderingContext2D.prototype.fillText = function (...given) { texts.push(given[0]); };
+            chart.draw();
+            CanvasRenderingContext2D.prototype.fillText = write;
+            return [chart.py(Infinity), chart.py(chart.high), texts];
+        }"""
+    )
+    assert np.isinf(run.auctions["rho"]).sum() == 40
+    assert endless < highest - 5, "pixels from the top"
+    assert "∞" in texts
+    plain = tmp_path / "plain.html"
+    write_report({"constant": simulate("four_way", "constant:1.3", duration=300)}, plain)
+    look.page.goto(plain.resolve().as_uri())
+    look.page.wait_for_selector("main:not([hidden])")
+    assert look.ask("() => dmsb.charts[0].endless") is False
+    look.page.close()
+
+
 def test_a_frame_costs_what_is_on_the_map_and_no_more(opened: Browser, tmp_path: Path) -> None:
     """A second of playback, frame by frame, in a city: what stands still is not drawn again, and cards not every time.
 

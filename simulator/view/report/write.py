@@ -16,8 +16,8 @@ from simulator.record.result import Result
 from simulator.view.report.payload import payload
 
 SCRIPTS = (
-    "words.js", "data.js", "signs.js", "camera.js", "map.js", "charts.js", "figures.js", "panels.js", "pane.js",
-    "keys.js", "player.js",
+    "words.js", "data.js", "signs.js", "camera.js", "ground.js", "map.js", "axes.js", "charts.js", "figures.js",
+    "comparison.js", "cards.js", "tables.js", "pane.js", "keys.js", "player.js", "open.js",
 )  # fmt: skip
 """In the order in which they build on each other."""
 
