@@ -221,7 +221,7 @@ def test_charts_show_what_the_tables_say(opened: Browser, run: Result, report: P
 
 
 def test_an_infinite_price_stands_above_every_finite_one(opened: Browser, tmp_path: Path) -> None:
-    """`optimal` explores at infinity and then has finite prices: the first ones have a band of their own, with a sign."""
+    """`optimal` explores at infinity and is finite later: what is infinite has a band of its own, with a sign."""
     run = simulate("four_way", "optimal:explore=40", duration=300)
     path = tmp_path / "report.html"
     write_report({"optimal": run}, path)
