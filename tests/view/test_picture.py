@@ -43,7 +43,7 @@ def test_play_puts_vehicles_where_paths_has_them(opened: Browser, run: Result, r
     for _ in range(3):
         before = look.ask("() => dmsb.time")
         look.page.click("#play")
-        look.page.wait_for_timeout(700)
+        look.play_until(before + 20.0)
         look.page.click("#play")
         look.settle()
         time, drawn = look.ask(
@@ -52,7 +52,6 @@ def test_play_puts_vehicles_where_paths_has_them(opened: Browser, run: Result, r
                 return [dmsb.time, view.vehicles.map(({ vehicle, x, y }) => ({ vehicle, ...view.toWorld({ x, y }) }))];
             }"""
         )
-        assert time > before + 5.0
         there = {int(one["vehicle"]): one for one in drawn}
         expected = {}
         for vehicle, own in run.paths.groupby("vehicle"):
