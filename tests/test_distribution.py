@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+SOURCE, WHEEL = f"dmsb-{VERSION}.tar.gz", f"dmsb-{VERSION}-py3-none-any.whl"
 
 
 def test_the_version_is_the_same_everywhere() -> None:
@@ -27,17 +28,16 @@ def test_the_version_is_the_same_everywhere() -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both distributions, the wheel made from the source distribution, and that one unpacked."""
+    """The folder of both distributions; the wheel is made from the source distribution."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
-    with tarfile.open(folder / f"dmsb-{VERSION}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
     return folder
 
 
-def files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+def source_files(built: Path) -> set[str]:
+    with tarfile.open(built / SOURCE) as archive:
+        return {file.name.removeprefix(f"dmsb-{VERSION}/") for file in archive if file.isfile()}
 
 
 @pytest.mark.slow
@@ -46,14 +46,15 @@ def test_the_source_distribution_is_the_repository(built: Path) -> None:
     listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("not in a repository: this is itself a source distribution")
-    assert files(built / f"dmsb-{VERSION}") == {*listed.stdout.splitlines(), "PKG-INFO"}
+    assert source_files(built) == {*listed.stdout.splitlines(), "PKG-INFO"}
 
 
 @pytest.mark.slow
 def test_the_wheel_holds_what_a_run_needs_and_nothing_else(built: Path) -> None:
-    source = files(built / f"dmsb-{VERSION}")
-    expected = {name for name in source if name.split("/")[0] in ("dmsb.py", "simulator", "policies", "scenarios")}
-    with zipfile.ZipFile(built / f"dmsb-{VERSION}-py3-none-any.whl") as wheel:
+    expected = {
+        name for name in source_files(built) if name.split("/")[0] in ("dmsb.py", "simulator", "policies", "scenarios")
+    }
+    with zipfile.ZipFile(built / WHEEL) as wheel:
         names = {name for name in wheel.namelist() if not name.startswith(f"dmsb-{VERSION}.dist-info/")}
     assert names == expected
     assert {"dmsb.py", "simulator/py.typed", "policies/py.typed", "simulator/view/report/page/page.html",
@@ -64,9 +65,9 @@ def test_the_wheel_holds_what_a_run_needs_and_nothing_else(built: Path) -> None:
 @pytest.mark.slow
 def test_the_wheel_runs_on_its_own(built: Path, tmp_path: Path) -> None:
     """Recorded traffic, shipped weights and the page, from nowhere near the repository."""
-    site, wheel = tmp_path / "site", built / f"dmsb-{VERSION}-py3-none-any.whl"
+    site = tmp_path / "site"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
-    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
+    subprocess.run([*pip, str(built / WHEEL)], check=True, capture_output=True)
     environment = {**os.environ, "PYTHONPATH": str(site)}
     for command in (
         [sys.executable, "-c", "import dmsb, simulator, policies; print(simulator.__file__, policies.__file__)"],
@@ -79,9 +80,11 @@ def test_the_wheel_runs_on_its_own(built: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_source_distribution_passes_its_own_tests(built: Path) -> None:
-    """A part of them that is fast, in its own folder, where nothing stands beside it."""
-    folder = built / f"dmsb-{VERSION}"
+def test_the_source_distribution_passes_its_own_tests(built: Path, tmp_path: Path) -> None:
+    """A part of them that is fast, unpacked where nothing stands beside it."""
+    with tarfile.open(built / SOURCE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / f"dmsb-{VERSION}"
     some = ["tests/model", "tests/test_scenario.py", "tests/test_architecture.py", "tests/test_examples.py",
             "tests/test_readme.py", "tests/test_distribution.py"]  # fmt: skip
     command = [sys.executable, "-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider", *some]
