@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -268,9 +269,23 @@ def test_the_lists_and_the_validator(tmp_path: Path) -> None:
     assert valid.stderr == ""
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_the_version_is_that_of_the_project(tmp_path: Path) -> None:
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    done = dmsb("--version", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"dmsb {project['version']}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"]])
+def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys, simulator.cli.app\n"
+        "import sys\n"
+        f"sys.argv = ['dmsb', *{arguments}]\n"
+        "from simulator.cli.app import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        "    assert end.code in (0, 2)\n"
         "heavy = {'numpy', 'pandas', 'pyarrow', 'pydantic', 'simpy', 'matplotlib', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

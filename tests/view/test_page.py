@@ -34,7 +34,7 @@ def test_opens_from_a_file_without_a_word_or_a_request(opened: Browser, tmp_path
         look.press("g")
         look.press("f")
         look.press("Space")
-        look.page.wait_for_timeout(300)
+        look.play_until(look.ask("() => dmsb.time") + 1.0)
         look.press("Space")
         assert look.complaints == []
         wide, across = look.ask("() => [document.documentElement.scrollWidth, window.innerWidth]")
@@ -133,7 +133,7 @@ def test_a_vehicle_that_is_clicked_is_followed(opened: Browser, run: Result, rep
     name = run.vehicles["name"].iloc[int(alone["vehicle"])]
     assert name in look.page.locator("[data-vehicle]").inner_text()
     look.page.click("#play")
-    look.page.wait_for_timeout(400)
+    look.play_until(102.0)
     look.page.click("#play")
     look.settle()
     here, middle = look.ask(
@@ -292,8 +292,7 @@ def test_a_link_leads_to_its_moment_again_and_focus_stays(opened: Browser, run: 
     look.page.keyboard.press("Escape")
     look.page.select_option("#speed", "60")
     look.page.click("#play")
-    look.page.wait_for_timeout(300)
-    assert look.ask("() => dmsb.time") > moment
+    look.play_until(moment + 10.0)
     link.click()
     look.settle()
     assert look.ask("() => [dmsb.time, dmsb.playing]") == [moment, False]

@@ -16,8 +16,8 @@ from simulator.view.report.payload import payload
 
 # The order matters: while it is loaded, map.js needs the class `Camera`.
 SCRIPTS = (
-    "words.js", "data.js", "signs.js", "camera.js", "map.js", "charts.js", "figures.js", "panels.js", "pane.js",
-    "keys.js", "player.js",
+    "words.js", "data.js", "signs.js", "camera.js", "ground.js", "map.js", "axes.js", "charts.js", "figures.js",
+    "comparison.js", "cards.js", "tables.js", "pane.js", "keys.js", "player.js", "open.js",
 )  # fmt: skip
 """Scripts of the page, in the order in which they are loaded."""
 
