@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from simulator.errors import InputError
+from simulator.files import folder as folder_at
 from simulator.market.contracts import Information, Observation
 
 from .learning import checkpoint
@@ -42,7 +42,7 @@ class Learned:
 
     Attributes:
         weights: folder of a training or of deployed weights, or None for the shipped weights.
-        weights_sha256: SHA-256 hash of the weights, which a run records.
+        weights_sha256: SHA-256 hash of both files of the weights, which a run records.
         information: the information for which the weights were trained; ``public`` for the shipped weights.
     """
 
@@ -51,17 +51,19 @@ class Learned:
 
     def __post_init__(self) -> None:
         self.information: Information = "public"
-        folder = SHIPPED / self.kind if self.weights is None else Path(self.weights)
+        folder = SHIPPED / self.kind if self.weights is None else folder_at(self.weights)
         # A policy without weights can still be trained; `reset` refuses to run it.
         if self.weights is None and not folder.exists():
             self._arrays = None
             return
-        # In the folder of a training, the weights with the best evaluation are in `best`.
-        if (folder / "best").exists():
-            folder = folder / "best"
+        try:
+            # In the folder of a training, the weights with the best evaluation are in `best`.
+            folder = folder / "best" if (folder / "best").exists() else folder
+        except OSError as error:
+            raise InputError(f"{folder}: the weights cannot be read ({error.strerror})") from None
         self._arrays, self._meta = checkpoint.load(folder, self.kind)
-        self.information = self._meta.get("information", "public")
-        self.weights_sha256 = hashlib.sha256((folder / checkpoint.ARRAYS).read_bytes()).hexdigest()
+        self.information = self._meta["information"]
+        self.weights_sha256: str = self._meta["sha256"]
         self._ready()
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
@@ -78,9 +80,17 @@ class Learned:
             raise InputError(f"policy {self.kind}: its weights have {own}, not {wanted}")
 
     def price(self, observation: Observation) -> float:
-        """Return the price scaling factor of the most likely action."""
+        """Return the price scaling factor of the most likely action.
+
+        Raises:
+            FloatingPointError: the network overflows, so that no action has a probability.
+        """
         state = (log_features(observation.vector()) - self._mean) / self._sd
-        return self._grid[int(self.probabilities(state.astype(np.float32)).argmax())]
+        probabilities = self.probabilities(state.astype(np.float32))
+        best = int(probabilities.argmax())
+        if not probabilities[best] > 0.0:  # argmax takes the first NaN
+            raise FloatingPointError("its weights give no probability at this observation")
+        return self._grid[best]
 
     def probabilities(self, state: Array) -> Array:
         """Return the probabilities of the actions.

@@ -290,8 +290,9 @@ def simulate(
         RunError: the policy or the mechanism failed during the run.
 
     Example:
-        >>> bool(simulate("paper", policy="conditional", duration=5).auctions["winner_kind"].notna().all())
-        True
+        >>> auctions = simulate("paper", policy="conditional", duration=5).auctions
+        >>> auctions["task"].tolist()
+        [0, 1, 2, 3, 4]
     """
     planned = plan(scenario, policy, seed, duration, warmup, mechanism, recording, bidders, **overrides)
     return planned.run(progress)

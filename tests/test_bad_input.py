@@ -24,10 +24,9 @@ from simulator.errors import (
     RecordingError,
     ScenarioError,
 )
-from simulator.files import whole_folder
+from simulator.files import check, replacing
 from simulator.market.contracts import Ask, Clearing, Lot, Mechanism, PriceScale, Seat
 from simulator.market.plugins import find_mechanism, find_policy
-from simulator.record.result import check_result_folder
 from simulator.scenario.overrides import parse_assignment
 from simulator.scenario.yaml_text import DEEPEST, read_value
 from simulator.study.compare import FIGURES, compare, tabulate
@@ -317,12 +316,12 @@ def test_a_home_folder_is_resolved_and_an_impossible_one_refused(tmp_path: Path,
 
 def test_a_folder_that_cannot_be_made_is_refused_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="file is no folder"):
-        check_result_folder(tmp_path / "file" / "below", force=False)
+    with pytest.raises(OutputError, match="file is not a folder"):
+        check(tmp_path / "file" / "below")
 
 
 def test_folders_that_were_made_for_a_result_go_with_it(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), whole_folder(tmp_path / "a" / "b" / "mine"):
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a" / "b" / "mine"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
 
@@ -331,7 +330,7 @@ def test_a_run_file_that_is_deep_or_odd_is_no_run(tmp_path: Path) -> None:
     simulate("paper", duration=3).save(tmp_path / "mine")
     for text in ("[" * 100_000, json.dumps({"policy": 1, "seed": 0, "duration": 1, "warmup": 0, "summary": True})):
         (tmp_path / "mine" / "run.json").write_text(text)
-        with pytest.raises(OutputError, match="this is no run folder"):
+        with pytest.raises(OutputError, match=r"this is no run folder|run\.json: 'scenario' must be text, not missing"):
             Result.load(tmp_path / "mine")
 
 

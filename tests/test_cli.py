@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,13 +153,15 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "mechanism with an infinite payment": (
         (*RUN, "--set", "market.mechanism=p.py:Boundless"), 1,
         r"p\.py:Boundless, auction of task 0: paid_by_provider is inf; it must be a finite number"),
-    "output that exists": ((*RUN, "--out", "here"), 2, r"here exists already; force its replacement \(--force\)"),
+    "output that exists": ((*RUN, "--out", "here"), 2, r"here exists already; name another, or replace it with --fo"),
     "output that is somebody's folder": (
-        (*RUN, "--out", "here", "--force"), 2, r"here holds more than results \(thesis\.txt\), so it is not replaced"),
-    "output that mixes results and other things": ((*RUN, "--out", "mixed", "--force"), 2, r"mixed holds more than"),
-    "output that is a scenario of one's own": ((*RUN, "--out", "own", "--force"), 2, r"own holds more than results"),
+        (*RUN, "--out", "here", "--force"), 2, r"here is not replaced, because dmsb did not write thesis\.txt"),
+    "output that mixes results and other things": (
+        (*RUN, "--out", "mixed", "--force"), 2, r"dmsb did not write package\.json"),
+    "output that is a scenario of one's own": (
+        (*RUN, "--out", "own", "--force"), 2, r"dmsb did not write scenario\.yaml"),
     "policy that exits": ((*RUN, "--policy", "p.py:Exits"), 1, r"price\(\) raised SystemExit"),
-    "output without a name": ((*RUN, "--out", ".", "--force"), 2, r"\.: must name the folder to write"),
+    "output without a name": ((*RUN, "--out", ".", "--force"), 2, r"\.: must name what to write"),
     "output below a file": ((*RUN, "--out", "p.py/run"), 2, r"p\.py/run: cannot be written"),
     "one world only": (("compare", "paper", "--policies", "spa,random", "--seeds", "1"), 2, r"two or more worlds"),
     "a policy twice": (("compare", "paper", "--policies", "spa,spa"), 2, r"more different policies, not spa, spa"),
@@ -269,9 +272,23 @@ def test_the_lists_and_the_validator(tmp_path: Path) -> None:
     assert valid.stderr == ""
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_the_version_is_that_of_the_project(tmp_path: Path) -> None:
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    done = dmsb("--version", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"dmsb {project['version']}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"]])
+def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys, simulator.cli.app\n"
+        "import sys\n"
+        f"sys.argv = ['dmsb', *{arguments}]\n"
+        "from simulator.cli.app import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        "    assert end.code in (0, 2)\n"
         "heavy = {'numpy', 'pandas', 'pyarrow', 'pydantic', 'simpy', 'matplotlib', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
@@ -353,6 +370,7 @@ def test_a_killed_run_leaves_no_half_folder(how: signal.Signals, tmp_path: Path)
     assert dmsb("run", "paper", "--duration", "20", "--out", "run", cwd=tmp_path).returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {"run"}, "what a killed writer left is cleared away"
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "files.json",
         "run.json",
         "scenario.yaml",
         *(f"{name}.parquet" for name in TABLES),
@@ -377,24 +395,16 @@ def test_folder_names_keep_to_safe_characters() -> None:
     assert slug("mine/../<x>-p.py:Class:k=v-s0") == "mine-..-x--p.py-Class-k=v-s0"
 
 
-def test_a_folder_whose_replacement_was_cut_short_comes_back(tmp_path: Path) -> None:
-    """A writer that is killed between its two renames leaves the old run under another name only."""
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    run = simulate("paper", "spa", duration=5).save(tmp_path / "run")
-    run.rename(tmp_path / f".run.old-{dead.stdout.strip()}")
-    (tmp_path / f".run.part-{dead.stdout.strip()}").mkdir()
-    with pytest.raises(OutputError, match="exists already"):
-        simulate("paper", "spa", duration=5).save(run)
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    assert Result.load(run).summary["tasks"] == 5
-
-
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("run.json", lambda text: "[]", "holds no whole run.json"),
-        ("run.json", lambda text: text.replace('"warmup"', '"wramup"'), "holds no whole run.json"),
-        ("run.json", lambda text: text.replace('"surplus_mean": 0', '"surplus_mean": "0"', 1), "no whole run.json"),
+        ("run.json", lambda text: "[]", "its run.json must hold a JSON object"),
+        ("run.json", lambda text: text.replace('"warmup"', '"wramup"'), "'warmup' must be .* not missing"),
+        (
+            "run.json",
+            lambda text: text.replace('"surplus_mean": 0', '"surplus_mean": "0"', 1),
+            "no whole run.json",
+        ),
         ("scenario.yaml", lambda text: text.replace("kind: rounds", "kind: ruonds"), "must be one of 'rounds'"),
     ],
 )
@@ -410,5 +420,5 @@ def test_an_edited_run_folder_is_one_clear_error(
 def test_a_table_without_a_column_is_one_clear_error(tmp_path: Path) -> None:
     folder = simulate("paper", "spa", duration=5).save(tmp_path / "run")
     pd.read_parquet(folder / "bids.parquet").drop(columns="bid").to_parquet(folder / "bids.parquet")
-    with pytest.raises(OutputError, match=r"bids\.parquet cannot be read \(there is no column 'bid'\)"):
+    with pytest.raises(OutputError, match=r"bids\.parquet: there is no column 'bid'"):
         _ = Result.load(folder).bids

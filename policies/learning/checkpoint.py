@@ -2,47 +2,68 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from simulator.errors import InputError
+from simulator.errors import InputError, shown
+from simulator.files import recover, replacing
+from simulator.files.reading import GIB, read_bytes, read_json
 
 from .features import NAMES
+from .layout import check_deployed, check_meta, deployed_layout, size_of
+from .state import check_counters, check_state
 
 # Neither format can run code when it is loaded, as a pickle could.
-FORMAT = "dmsb-checkpoint-1"
+FORMAT = "dmsb-checkpoint-2"
 ARRAYS, META = "arrays.safetensors", "meta.json"
+
+HEADER_BYTES = 1 << 20
+"""What a file of arrays may have besides their numbers; two kilobytes are used."""
+
+MOST_STATE_BYTES = 16 * GIB
+"""Largest file of a training's state; the default replay buffer of 200,000 transitions takes 33 MB."""
+
+KIND = "checkpoint"
+"""Kind of a checkpoint's folder in its manifest."""
 
 
 def save(folder: Path, arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, Any]) -> None:
-    """Write a checkpoint, and replace an earlier one.
+    """Write a checkpoint in the place of an earlier one. A killed process leaves one of the two.
 
     Args:
         folder: folder of the checkpoint.
         arrays: arrays by name.
         meta: all other values, as JSON allows them.
-    """
-    from safetensors.numpy import save_file
 
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part / ARRAYS)
-    # The library makes the file readable for its owner only.
-    (part / ARRAYS).chmod(0o644)
-    text = json.dumps({"format": FORMAT, "features": list(NAMES), **meta}, indent=1)
-    (part / META).write_text(text + "\n", encoding="utf-8")
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    Raises:
+        OutputError: it cannot be written, or the folder holds something other than a checkpoint.
+    """
+    data, text = encode(arrays, meta)
+    with replacing(folder, force=True, kind=KIND) as new:
+        new.mkdir()
+        (new / ARRAYS).write_bytes(data)
+        (new / META).write_text(text, encoding="utf-8")
+
+
+def encode(arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, Any]) -> tuple[bytes, str]:
+    """Return the two files of a checkpoint: the arrays, and JSON with the hash of both."""
+    from safetensors.numpy import save as to_bytes
+
+    data: bytes = to_bytes({name: np.asarray(array, order="C") for name, array in arrays.items()})
+    meta = {"format": FORMAT, "features": list(NAMES), **meta}
+    return data, json.dumps({**meta, "sha256": seal(meta, data)}, indent=1, allow_nan=False) + "\n"
+
+
+def seal(meta: dict[str, Any], data: bytes) -> str:
+    """Return the SHA-256 of a checkpoint: of its JSON with sorted keys and without the hash, and of its arrays."""
+    said = {name: value for name, value in meta.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, allow_nan=False).encode() + b"\0" + data).hexdigest()
 
 
 def grid_fields(grid: Sequence[float]) -> str:
@@ -50,45 +71,92 @@ def grid_fields(grid: Sequence[float]) -> str:
     return f"market.actions = {len(grid)} and market.first_action = {int(grid[0] > 1.0)}"
 
 
-def load(
-    folder: Path, kind: str, grid: Sequence[float] | None = None
-) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
-    """Read a checkpoint.
+def load(folder: Path, kind: str) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:
+    """Read deployed weights.
 
     Args:
-        folder: folder of the checkpoint.
-        kind: kind of policy that the checkpoint must have.
-        grid: price grid that the checkpoint must have, or None for any.
+        folder: their folder.
+        kind: which policy they must be of.
 
     Returns:
-        The arrays by name, and the other values.
+        The arrays by name, and what the JSON says; its ``sha256`` is that of both files.
 
     Raises:
-        InputError: the checkpoint does not exist, is damaged, or does not fit. The message says which.
+        InputError: there are none, or they are damaged, changed, or not those of such a network; the message says
+            which file and what would be right.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    meta = _read_meta(folder, kind)
+    layout = deployed_layout(meta)
+    data, arrays = _read_arrays(folder, size_of(layout) + HEADER_BYTES)
+    check_deployed(folder / ARRAYS, arrays, layout)
+    _check_seal(folder, meta, data)
+    return arrays, meta
 
-    old = folder.with_name(f".{folder.name}.old")
-    if not folder.exists() and old.exists():
-        old.rename(folder)
+
+def restore(folder: Path, learner: Any) -> None:
+    """Give a learner the state of a training.
+
+    Args:
+        folder: folder of the state.
+        learner: a new learner with the settings and the grid that the state must have.
+
+    Raises:
+        InputError: there is none, or it is damaged, changed, or that of another learner.
+    """
+    recover(folder)
+    meta, grid = _read_meta(folder, learner.kind), list(learner.grid)
+    if meta["grid"] != grid:
+        raise InputError(f"{folder}: was trained with {grid_fields(meta['grid'])}, not {grid_fields(grid)}")
+    check_counters(folder / META, meta)
+    if meta["settings"] != dataclasses.asdict(learner.settings) or meta["total_steps"] != learner.total_steps:
+        raise InputError(
+            f"{folder}: was trained with {meta['settings']} for {meta['total_steps']} steps in all; "
+            "give the same to go on with it"
+        )
+    data, arrays = _read_arrays(folder, MOST_STATE_BYTES)
+    check_state(folder / ARRAYS, arrays, learner)
+    _check_seal(folder, meta, data)
     try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        fits = isinstance(meta, dict) and meta.get("format") == FORMAT
-    except (OSError, ValueError):
-        raise InputError(f"{folder}: holds no checkpoint (no readable {META})") from None
-    if not fits:
-        raise InputError(f"{folder}: is no checkpoint of this project (its format is not {FORMAT})")
+        learner.restore(arrays, meta)
+    except Exception as error:  # generators of torch and numpy refuse a state in ways of their own
+        raise InputError(f"{folder}: does not fit its own description ({type(error).__name__}: {error})") from None
+
+
+def _read_meta(folder: Path, kind: str) -> dict[str, Any]:
+    try:
+        meta = read_json(folder / META)
+    except OSError as error:
+        raise InputError(f"{folder}: holds no checkpoint ({META}: {error.strerror})") from None
+    except ValueError as error:
+        raise InputError(f"{folder}: holds no checkpoint ({META} is not JSON: {error})") from None
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        raise InputError(f"{folder}: is not a checkpoint of this program ({META} must say format = {FORMAT})")
     if meta.get("kind") != kind:
-        raise InputError(f"{folder}: is a checkpoint of the policy '{meta.get('kind')}', not of '{kind}'")
+        raise InputError(f"{folder}: is a checkpoint of the policy {shown(meta.get('kind'))}, not of '{kind}'")
     if meta.get("features") != list(NAMES):
-        raise InputError(f"{folder}: was trained on other features; train anew")
-    own = meta.get("grid")
-    if not isinstance(own, list) or not own or not all(isinstance(price, float) for price in own):
-        raise InputError(f"{folder}: {META} has no price grid")
-    if grid is not None and own != list(grid):
-        raise InputError(f"{folder}: was trained with {grid_fields(own)}, not {grid_fields(grid)}")
+        raise InputError(f"{folder}: was trained on other features than {', '.join(NAMES)}; train again")
+    check_meta(folder / META, meta)
+    return meta
+
+
+def _read_arrays(folder: Path, most: int) -> tuple[bytes, dict[str, np.ndarray[Any, Any]]]:
+    from safetensors.numpy import load as from_bytes
+
+    file = folder / ARRAYS
     try:
-        return load_file(folder / ARRAYS), meta
-    except (OSError, SafetensorError, ValueError) as error:
-        raise InputError(f"{folder}: {ARRAYS} is damaged or cut off ({error})") from None
+        data = read_bytes(file, most)
+    except OSError as error:
+        raise InputError(f"{file}: the weights cannot be read ({error.strerror})") from None
+    try:
+        return data, dict(from_bytes(data))
+    except Exception as error:  # the library lets pass what its own parser does not know, such as types
+        raise InputError(f"{file}: is damaged or cut off ({type(error).__name__}: {error})") from None
+
+
+def _check_seal(folder: Path, meta: dict[str, Any], data: bytes) -> None:
+    expected = seal(meta, data)
+    if meta.get("sha256") != expected:
+        found = shown(meta["sha256"]) if "sha256" in meta else "missing"
+        raise InputError(
+            f"{folder}: {META} or {ARRAYS} was changed after it was written ('sha256' must be {expected}, not {found})"
+        )

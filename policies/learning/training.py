@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -13,6 +14,7 @@ from simulator.errors import InputError, nearest
 from simulator.model import FloatArray, IntArray
 
 from . import checkpoint
+from .layout import MOST
 
 LAST, DEPLOYED = "last", "deployed"
 """Folders in the folder of a training: the complete state for resuming, and the frozen weights of the policy."""
@@ -92,9 +94,10 @@ def train(
     # of the next episodes depend on the cycle only. A resumed training therefore takes the same steps as one that was
     # never stopped.
     envs = [make_env(world) for world in range(worlds)]
-    told = learner.steps
-    earned = best = 0.0
     while learner.steps < steps:
+        # Nothing of a report reaches into the next cycle, for it would be missing after a resumption.
+        told = learner.steps
+        earned = best = 0.0
         seeds = np.random.SeedSequence([seed, learner.cycle]).generate_state(worlds)
         states = [env.reset(seed=int(own))[0] for env, own in zip(envs, seeds, strict=True)]
         running = list(range(worlds))
@@ -113,13 +116,13 @@ def train(
                     still.append(world)
             running = still
             metrics = learner.learn() or metrics
-            if learner.steps - told >= REPORT_EVERY:
+            if learner.steps - told >= REPORT_EVERY or not running or learner.steps == steps:
                 count, told = learner.steps - told, learner.steps
                 report(
                     {
                         "steps": learner.steps,
                         "train/surplus": earned / count,
-                        "train/best_share": earned / best,
+                        "train/best_share": earned / best if best > 0.0 else math.nan,
                         **metrics,
                     }
                 )
@@ -128,8 +131,9 @@ def train(
         arrays, meta = learner.state()
         meta["information"] = envs[0].information
         checkpoint.save(out / DEPLOYED, learner.weights(), {name: meta[name] for name in DEPLOYED_META})
-        checkpoint.save(out / LAST, arrays, meta)
         report({"steps": learner.steps, "checkpoint": 1.0})
+        # Last of all: once it is there, nothing that comes before it is missing. Until then the cycle is run again.
+        checkpoint.save(out / LAST, arrays, meta)
     for env in envs:
         env.close()
 
@@ -181,16 +185,7 @@ def train_policy(
     grid: list[float] = make_env(0).get_wrapper_attr("grid")
     learner: Learner = algorithm.learner(chosen, grid, seed, steps)
     if resume:
-        arrays, meta = checkpoint.load(out / LAST, kind, grid)
-        if meta["settings"] != dataclasses.asdict(chosen) or meta["total_steps"] != steps:
-            raise InputError(
-                f"{out / LAST}: was trained with {meta['settings']} for {meta['total_steps']} steps in all; "
-                "give the same to go on with it"
-            )
-        try:
-            learner.restore(arrays, meta)
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise InputError(f"{out / LAST}: does not fit its own description ({error})") from None
+        checkpoint.restore(out / LAST, learner)
     train(learner, make_env, chosen.worlds, steps, seed, out, report)
 
 
@@ -205,5 +200,5 @@ def _range(name: str, is_whole: bool) -> tuple[float, float]:
     if name in ("gamma", "gae_lambda"):
         return 0.0, 1.0
     if is_whole:
-        return (0.0 if name in ("warmup", "critics_alone") else 1.0), 1e9
+        return (0.0 if name in ("warmup", "critics_alone") else 1.0), MOST.get(name, 1e9)
     return 1e-12, (1.0 if name == "soft_update" else 1e3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import warnings
@@ -28,8 +27,18 @@ from simulator.cli.options import (
     load,
     slug,
 )
+from simulator.cli.streams import GONE, Streams, has_working_directory
 from simulator.cli.studies import audit, compare, reproduce, train
-from simulator.cli.terminal import bar, note, print_rows, print_summary, show_warning
+from simulator.cli.terminal import (
+    bar,
+    note,
+    print_result,
+    print_rows,
+    print_summary,
+    printable,
+    show_warning,
+    where_it_is,
+)
 from simulator.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -43,6 +52,26 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"dmsb {version('dmsb')}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar=SWITCH, callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 # Commands import what they need inside: `dmsb --help` must not wait for pandas.
@@ -67,27 +96,33 @@ def run(
 
     Prints a summary, and writes a folder with the tables of the run.
     """
-    from simulator.files import folder
+    from simulator.files import PAGE, check, folder
     from simulator.market.guard import policy_label
-    from simulator.record.result import REPORT_FILE, check_result_folder
+    from simulator.record.result import RUN_KIND
     from simulator.run import plan
 
     loaded = load(scenario, sets)
     planned = plan(loaded, policy, seed, duration, warmup, mechanism, bidders=bidders_of(bidders))
     label = policy_label(planned.policy) if planned.policy_decides else policy_label(planned.mechanism)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{label}-s{seed}")
-    check_result_folder(directory, force)
+    check(directory, force, RUN_KIND)
     with bar(f"{loaded.name}, {label}", planned.duration) as progress:
         result = planned.run(progress)
-    result.save(directory, force)
+    page = None
+    if report:
+        from simulator.view.report.write import signed_page
+
+        try:
+            page = signed_page({label: result})
+        except BaseException:
+            # A page that cannot be made does not cost the run.
+            result.save(directory, force)
+            raise
+    result.save(directory, force, page)
     who = f"policy {label}, " if planned.policy_decides else ""
     what = policy_label(planned.mechanism)
     print_summary(result.summary, f"{loaded.name}, {who}mechanism {what}, seed {seed}, {planned.duration:g} s")
-    if report:
-        from simulator.view.report.write import write_report
-
-        write_report({label: result}, directory / REPORT_FILE)
-    print(directory / REPORT_FILE if report else directory)  # noqa: T201
+    print_result(directory / PAGE if report else directory)
 
 
 for study in (compare, train, audit, reproduce):
@@ -108,18 +143,17 @@ def report(
     The report is one file with a replay, charts and tables.
     It opens without a network.
     """
-    from simulator.errors import OutputError
-    from simulator.files import folder
-    from simulator.record.result import REPORT_FILE, Result
+    from simulator.files import PAGE, check, folder, unsigned
+    from simulator.record.result import Result
     from simulator.view.report.write import write_report
 
     directory = folder(run_dir)
-    path = folder(out) if out is not None else directory / REPORT_FILE
-    if out is not None and path.exists() and not force:
-        raise OutputError(f"{path} exists already; name another with --out, or replace it with --force")
+    # The page in the run folder is made from that folder, so that nothing is lost if it is made again.
+    path, force = (directory / PAGE, True) if out is None else (folder(out), force)
     result = Result.load(directory)
-    write_report({str(result.run["policy"]): result}, path)
-    print(path)  # noqa: T201
+    check(path, force, foreign=unsigned)
+    write_report({str(result.run["policy"]): result}, path, force=force)
+    print_result(path)
 
 
 @app.command()
@@ -133,12 +167,15 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write a run in the format of another tool.
+    r"""Write a run in the format of another tool.
 
     perfetto: Chrome trace events, for ui.perfetto.dev.
     csv: one CSV file per table.
     sumo-fcd: floating-car data, as SUMO writes it.
     jsonl: one JSON object per event.
+
+    In CSV, a text that a spreadsheet would take for a formula has a single quote before it. It begins with = + - @ or a
+    control character. In floating-car data, a character that XML cannot hold is written as its number, such as \x00.
     """
     from simulator.files import folder
     from simulator.record.result import Result
@@ -146,9 +183,10 @@ def export(
     from simulator.view.export import export as export_run
 
     directory = folder(run_dir)
+    result = Result.load(directory)
     path = folder(out) if out is not None else beside(directory, to)
-    export_run(Result.load(directory), to, path)
-    print(path)  # noqa: T201
+    export_run(result, to, path)
+    print_result(path)
 
 
 @app.command()
@@ -233,7 +271,7 @@ def validate(
         note(f"error: {problem}")
     if found.problems:
         raise typer.Exit(2)
-    print(f"{loaded.name}: valid" + (f" ({found.facts})" if found.facts else ""))  # noqa: T201
+    print(printable(f"{loaded.name}: valid" + (f" ({found.facts})" if found.facts else "")))  # noqa: T201
 
 
 @app.command()
@@ -248,29 +286,44 @@ def schema() -> None:
 
 def main() -> None:
     """Run the command line: exit 0 if done, 1 if the run failed, 2 if the input was wrong."""
+    streams = Streams()
     warnings.showwarning = show_warning
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows no "±" still gets the table
+    code = _outcome()
+    problem = streams.error()
+    if problem is not None:
+        note(f"error: the output cannot be written ({problem}){where_it_is()}")
+        code = code or 1
+    sys.exit(code)
+
+
+def _outcome() -> int:
+    """Call the command, tell what went wrong, and return the exit code."""
     try:
-        sys.exit(app(standalone_mode=False))
+        return int(app(standalone_mode=False) or 0)
     except typer.Abort:
-        sys.exit(130)
+        return 130
     except (InputError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
         if message:  # empty where the help has been shown instead
-            note(f"error: {message}")
-        sys.exit(2)
+            gone = "" if has_working_directory() or message == GONE else f" ({GONE})"
+            note(f"error: {message}{gone}")
+        return 2
     except RunError as error:
         note(f"error: {error}")
-        sys.exit(1)
+        return 1
+    except MemoryError:
+        note("error: this needs more memory than there is")
+        return 1
     except Exception as error:
         if os.environ.get("DMSB_DEBUG"):
             raise
+        if isinstance(error, FileNotFoundError) and not has_working_directory():
+            note(f"error: {GONE}")
+            return 2
         from simulator.market.guard import describe
 
         note(f"error: unexpected {describe(error)}; with DMSB_DEBUG=1 the traceback is shown")
-        sys.exit(1)
+        return 1
 
 
 if __name__ == "__main__":

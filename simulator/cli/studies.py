@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from pathlib import Path
@@ -28,7 +29,20 @@ from simulator.cli.options import (
     slug,
     whole,
 )
-from simulator.cli.terminal import bar, print_claims, print_comparison, print_rows, steps_bar, training_bar
+from simulator.cli.streams import need_working_directory
+from simulator.cli.terminal import (
+    bar,
+    print_claims,
+    print_comparison,
+    print_result,
+    print_rows,
+    printable,
+    steps_bar,
+    training_bar,
+)
+
+COMPARISON_KIND = "comparison"
+"""Kind of a comparison's folder in its manifest."""
 
 # The report of a comparison must open at once. With these limits it has about four megabytes for `four_way`.
 PAGE_POLICIES, PAGE_S = 6, 3600.0
@@ -71,15 +85,16 @@ def compare(
     An interrupted comparison continues if you repeat the command.
     """
     from simulator.errors import SkippedWarning, need
-    from simulator.files import folder, whole_folder
-    from simulator.record.result import REPORT_FILE, check_result_folder
+    from simulator.files import PAGE, check, folder, replacing
+    from simulator.record.result import SCENARIO_FILE
     from simulator.run import simulate
     from simulator.scenario.overrides import parse_grid
     from simulator.scenario.scenario import Scenario
     from simulator.study.compare import compare as compare_policies
     from simulator.study.contenders import contenders
+    from simulator.view.escape import without_formulas
     from simulator.view.figures import comparison
-    from simulator.view.report.write import write_report
+    from simulator.view.report.write import signed_page
 
     # Before the runs, so that a missing package does not cost them.
     need("matplotlib", "study")
@@ -92,7 +107,7 @@ def compare(
         warnings.simplefilter("ignore", SkippedWarning)
         compared = contenders(names, rules)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-compare")
-    check_result_folder(directory, force)
+    check(directory, force, COMPARISON_KIND)
     points = dict(parse_grid(text) for text in grid or ())
     # Next to the folder and not in it: the folder appears only when the comparison is complete.
     journal = directory.with_name(f".{directory.name}.runs")
@@ -123,17 +138,19 @@ def compare(
                 first, one.policy, 0, length, warmup, mechanism=one.mechanism, bidders=answers
             )
             step(float(runs_in_all + number + 1))
-    # The folder was free when the command began, which can be hours ago.
-    check_result_folder(directory, force)
-    with whole_folder(directory) as part:
-        table.to_csv(part / "comparison.csv")
-        runs.to_csv(part / "runs.csv")
-        (part / "scenario.yaml").write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
-        comparison(table, part / "comparison.png", f"{loaded.name}, {seeds} worlds")
-        write_report(looked_at, part / REPORT_FILE, note)
-    journal.unlink(missing_ok=True)
+    page = signed_page(looked_at, note)
+    with replacing(directory, force, COMPARISON_KIND) as new:
+        new.mkdir()
+        without_formulas(table.reset_index()).to_csv(new / "comparison.csv", index=False)
+        without_formulas(runs.reset_index()).to_csv(new / "runs.csv", index=False)
+        (new / SCENARIO_FILE).write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
+        comparison(table, new / "comparison.png", f"{loaded.name}, {seeds} worlds")
+        (new / PAGE).write_bytes(page)
+    # The comparison is there. A journal that stays costs nothing.
+    with contextlib.suppress(OSError):
+        journal.unlink()
     print_comparison(table, f"{loaded.name}, {seeds} worlds")
-    print(directory)  # noqa: T201
+    print_result(directory)
 
 
 def train(
@@ -188,17 +205,15 @@ def train(
 
     Writes metrics.csv, checkpoints, and the weights that are best in held-out worlds.
     """
-    from simulator.errors import OutputError
     from simulator.files import folder
     from simulator.scenario.overrides import parse_assignment
     from simulator.study.train import train as train_policy
 
+    need_working_directory()
     names = [name.strip() for name in scenario.split(",") if name.strip()]
     loaded = [load(name, sets) for name in names]
     label = "+".join(one.name for one in loaded)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{policy}-training-s{seed}")
-    if directory.exists() and not resume:
-        raise OutputError(f"{directory} exists already; continue it (--resume), or name another folder (--out)")
     with training_bar(f"{label}, {policy}", steps) as progress:
         best = train_policy(
             loaded,
@@ -213,7 +228,7 @@ def train(
             tensorboard=tensorboard,
             progress=progress,
         )
-    print(best)  # noqa: T201
+    print_result(best)
 
 
 def audit(
@@ -270,7 +285,7 @@ def audit(
     )
     # One round can be the example of two properties: it is printed once.
     for example in dict.fromkeys(row.example for row in found.findings if row.example):
-        print(f"- {example}")  # noqa: T201
+        print(printable(f"- {example}"))  # noqa: T201
 
 
 def reproduce(
@@ -296,6 +311,7 @@ def reproduce(
     from simulator.study.paper.reproduce import reproduce as reproduce_figures
     from simulator.view.paper import draw
 
+    need_working_directory()
     need("matplotlib", "study")
     where = folder(out) if out is not None else None
     # The study draws nothing itself, so that it does not depend on `view`: it is handed the function that draws.
@@ -303,4 +319,4 @@ def reproduce(
         directory = reproduce_figures(figures, scale, jobs, where, progress, draw)
     if "claims" in figures:
         print_claims(directory / "claims.csv")
-    print(directory)  # noqa: T201
+    print_result(directory)

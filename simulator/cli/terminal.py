@@ -44,6 +44,21 @@ def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     note(f"warning: {message}")
 
 
+_RESULTS: list[Path] = []
+"""Paths of what the command has written."""
+
+
+def print_result(path: Path) -> None:
+    """Print the path of what was written, which is the last line of the command."""
+    _RESULTS.append(path)
+    print(path)  # noqa: T201
+
+
+def where_it_is() -> str:
+    """Return a clause that names what was written; empty if nothing was."""
+    return f"; the result is in {_RESULTS[-1]}" if _RESULTS else ""
+
+
 @contextmanager
 def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
     """Show a progress bar at a terminal after two seconds; show nothing if stderr is not a terminal."""
@@ -182,7 +197,7 @@ def print_rows(
         if number:
             console.print()
             title = None
-        table = Table(title=escape(title) if title else None, title_justify="left", box=None, pad_edge=False)
+        table = Table(title=escape(printable(title)) if title else None, title_justify="left", box=None, pad_edge=False)
         for position in part:
             widest = max(len(row[position]) for row in (heads, *rows))
             # Names in the first column stay on one line, unless they would take the room of the other columns.
@@ -193,7 +208,7 @@ def print_rows(
                 overflow="fold",
             )
         for row in rows:
-            table.add_row(*(escape(row[position]) for position in part))
+            table.add_row(*(escape(printable(row[position])) for position in part))
         console.print(table)
 
 
@@ -213,6 +228,11 @@ def _parts(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: int, 
             part = []
         part += figure
     yield [*keys, *part]
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal would take for a command, such as an escape sequence in a name."""
+    return "".join(mark if mark.isprintable() else " " for mark in text)
 
 
 def print_summary(summary: pd.Series, title: str) -> None:

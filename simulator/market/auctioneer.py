@@ -175,7 +175,6 @@ class Auctioneer:
     def finish(self) -> None:
         """End the run: what still waits for a clearing stays open."""
         for auction in self._waiting:
-            auction.task.awarded = math.nan
             self._log.auction(auction)
         self._waiting = []
 

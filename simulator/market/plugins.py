@@ -15,6 +15,7 @@ from typing import Any, cast, get_args, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from simulator.errors import PolicyError, ScenarioError, nearest, shown
+from simulator.files.reading import read_bytes
 from simulator.market.contracts import (
     INFORMATION,
     Bidder,
@@ -232,6 +233,9 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
     return found
 
 
+MOST_CODE_BYTES = 16 << 20
+"""Largest file of a policy or mechanism."""
+
 _FILES: dict[tuple[Path, str], ModuleType] = {}
 """Modules of executed files, by path and SHA-256. A file is executed once per process."""
 
@@ -255,11 +259,11 @@ def _class_from_file(path: Path, class_name: str, what: str, spec: str) -> Any:
 def _module(path: Path, what: str, spec: str) -> ModuleType:
     """Return the module of a file. Execute the file unless this content has been executed already."""
     try:
-        source = path.read_bytes() if path.is_file() else None
+        source = read_bytes(path, MOST_CODE_BYTES)
+    except FileNotFoundError:
+        raise PolicyError(f"{what} '{spec}': there is no file {path}") from None
     except OSError as error:
         raise PolicyError(f"{what} '{spec}': {path} cannot be read ({error.strerror})") from None
-    if source is None:
-        raise PolicyError(f"{what} '{spec}': there is no file {path}")
     digest = hashlib.sha256(source).hexdigest()
     module = _FILES.get((path.resolve(), digest))
     if module is None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator.errors import OutputError
-from simulator.files import check_output, folder, whole_folder
-from simulator.market.contracts import Column
-from simulator.record.schema import SUMMARY, TABLES, table
+from simulator.files import PAGE, folder, recover, replacing
+from simulator.record.check import own_columns, read_run, read_table
+from simulator.record.relations import check_summary, check_tables
+from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -20,32 +20,8 @@ if TYPE_CHECKING:
 
 RUN_FILE, SCENARIO_FILE, RECORDING_FILE = "run.json", "scenario.yaml", "recording.parquet"
 
-REPORT_FILE = "report.html"
-
-COMPARISON_FILES = ("comparison.csv", "comparison.png", "runs.csv")
-
-WRITTEN = {
-    RUN_FILE,
-    SCENARIO_FILE,
-    RECORDING_FILE,
-    REPORT_FILE,
-    *COMPARISON_FILES,
-    *(f"{name}.parquet" for name in TABLES),
-}
-"""Names of all files that this program writes into the folder of a result. No folder with another file is replaced."""
-
-
-def check_result_folder(directory: Path, force: bool) -> None:
-    """Check that a result may be written to a folder.
-
-    Args:
-        directory: the folder itself.
-        force: whether an existing result may be replaced.
-
-    Raises:
-        OutputError: the folder exists and must not be replaced, or it holds something other than a result.
-    """
-    check_output(directory, force, WRITTEN, (RUN_FILE, COMPARISON_FILES[0]))
+RUN_KIND = "run"
+"""Kind of a run's folder in its manifest."""
 
 
 class Result:
@@ -57,6 +33,7 @@ class Result:
         scenario: complete scenario of the run.
         recording: trajectories that were given as a DataFrame; None otherwise.
         run: content of ``run.json``: seed, policy, mechanism, information, times, versions and hashes.
+        place: folder that the run was read from, for messages.
         events: one row per event.
         auctions: one row per auction.
         bids: one row per auction and invited provider.
@@ -67,6 +44,7 @@ class Result:
         signals: one row per change of a signal.
     """
 
+    place: str = "this run"
     events: pd.DataFrame
     auctions: pd.DataFrame
     decisions: pd.DataFrame
@@ -102,12 +80,12 @@ class Result:
         import pandas as pd
 
         if "summary" not in self.run:
-            self.run["summary"] = self._summarise()
+            self.run["summary"] = self.summarise()
         figures = {name: math.nan if value is None else value for name, value in self.run["summary"].items()}
         return pd.Series(figures, name=self.run["policy"], dtype="float64")
 
-    def _summarise(self) -> dict[str, float | None]:
-        """Return the figures in the order of `SUMMARY`, None for NaN."""
+    def summarise(self) -> dict[str, float | None]:
+        """Return the figures that the tables give, in the order of `SUMMARY`, None for NaN."""
         import pandas as pd
 
         warmup = self.run["warmup"]
@@ -136,8 +114,8 @@ class Result:
             "wall_s": self.run["wall_s"],
             "cpu_s": self.run["cpu_s"],
         }
-        # JSON has no NaN: an undefined figure, such as a mean of nothing, becomes null.
-        return {name: None if math.isnan(figures[name]) else figures[name] for name in SUMMARY}
+        # JSON has neither NaN nor infinity: what a run cannot say stands as null, and so does what overflows.
+        return {name: _json_number(figures[name]) for name in SUMMARY}
 
     @staticmethod
     def describe() -> pd.DataFrame:
@@ -173,68 +151,69 @@ class Result:
             "coverage radii may be too small, or backlogs exceed the time that vehicles stay"
         )
 
-    def save(self, directory: str | Path, force: bool = False) -> Path:
-        """Write the run folder: scenario.yaml, run.json and one Parquet file per table.
+    def save(self, directory: str | Path, force: bool = False, page: bytes | None = None) -> Path:
+        """Write the run folder: scenario.yaml, run.json, one Parquet file per table, and files.json with their hashes.
 
-        The folder is written under a temporary name and renamed when it is complete.
+        The folder is complete or absent, also if the process is killed.
 
         Args:
             directory: the folder itself.
-            force: whether an existing run folder may be replaced.
-
-        Returns:
-            The folder.
+            force: whether an existing run folder may be replaced, if nothing in it was changed or added.
+            page: HTML report of the run, which becomes ``report.html``; None for no report.
 
         Raises:
             OutputError: the folder exists, or cannot be written.
         """
         directory = folder(directory)
-        check_result_folder(directory, force)
-        summary = self.summary
-        with whole_folder(directory) as part:
-            for name in TABLES:
-                getattr(self, name).to_parquet(part / f"{name}.parquet", engine="pyarrow", index=False)
+        tables, summary = {name: getattr(self, name) for name in TABLES}, self.summary
+        with replacing(directory, force, RUN_KIND) as new:
+            new.mkdir()
+            for name, frame in tables.items():
+                frame.to_parquet(new / f"{name}.parquet", engine="pyarrow", index=False)
             file = None
             if self.recording is not None:
                 file = RECORDING_FILE
-                self.recording.to_parquet(part / file, engine="pyarrow", index=False)
+                self.recording.to_parquet(new / file, engine="pyarrow", index=False)
             text = self.scenario.to_yaml(directory.resolve(), file)
-            (part / SCENARIO_FILE).write_text(text, encoding="utf-8")
+            (new / SCENARIO_FILE).write_text(text, encoding="utf-8")
             run = {**self.run, "summary": {name: _json_number(value) for name, value in summary.items()}}
-            (part / RUN_FILE).write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+            (new / RUN_FILE).write_text(json.dumps(run, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            if page is not None:
+                (new / PAGE).write_bytes(page)
         return directory
+
+    def check(self) -> None:
+        """Make sure that the tables belong together, because a folder may have been edited.
+
+        Raises:
+            OutputError: they do not; the message names the folder, the table and the column.
+        """
+        check_tables({name: getattr(self, name) for name in TABLES}, float(self.run["duration"]), self.place)
+        check_summary({str(name): float(value) for name, value in self.summary.items()}, self.summarise(), self.place)
 
     @classmethod
     def load(cls, directory: str | Path) -> Result:
-        """Read a run folder.
+        """Read a run folder. Each table is read and checked when it is first used.
 
         Args:
             directory: the folder itself.
 
         Raises:
-            OutputError: the folder does not hold a run, or one of its tables cannot be read.
+            OutputError: it does not hold a run, or one that was edited; the message names the file and the field.
         """
         directory = folder(directory)
-        try:
-            run = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
-            figures = run["summary"]
-            whole = (
-                all(isinstance(run[name], str) for name in ("policy", "mechanism", "information", "scenario_sha256"))
-                and all(_is_number(run[name]) for name in ("seed", "duration", "warmup", "time_origin"))
-                and all(figures[name] is None or _is_number(figures[name]) for name in SUMMARY)
-            )
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            whole = False
-        if not whole:
-            raise OutputError(f"{directory}: this is no run folder; it holds no whole {RUN_FILE}")
+        recover(directory)
+        run = read_run(directory, RUN_FILE)
         scenario = Scenario.load(directory / SCENARIO_FILE)
 
         def source(name: str) -> Callable[[], pd.DataFrame]:
             """Return a function that reads a table when it is first used."""
-            extra = [Column(*declared) for declared in run.get("columns", {}).get(name, ())]
-            return lambda: _read_table(directory, name, extra)
+            extra = own_columns(directory, run, name)
+            return lambda: read_table(directory / f"{name}.parquet", name, extra)
 
-        return cls(scenario, run, {name: source(name) for name in TABLES})
+        result = cls(scenario, run, {name: source(name) for name in TABLES})
+        result.place = str(directory)
+        return result
 
 
 def frame_hash(frame: pd.DataFrame) -> str:
@@ -248,23 +227,5 @@ def frame_hash(frame: pd.DataFrame) -> str:
     return hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
 
 
-def _is_number(value: object) -> bool:
-    """Tell whether a value from JSON is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _json_number(value: float) -> float | None:
-    """Return a number as JSON can hold it: None for NaN."""
-    return None if math.isnan(value) else value
-
-
-def _read_table(directory: Path, name: str, extra: Sequence[Column]) -> pd.DataFrame:
-    """Read a table of a run folder and check its columns."""
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(directory / f"{name}.parquet", engine="pyarrow")
-        return table(name, {column: frame[column] for column in frame.columns}, extra)
-    except Exception as error:
-        reason = f"there is no column {error}" if isinstance(error, KeyError) else error
-        raise OutputError(f"{directory}: the table {name}.parquet cannot be read ({reason})") from None
+    return value if math.isfinite(value) else None

@@ -66,7 +66,9 @@ def _time(source: str = "") -> Column:
 
 AUCTIONS = (
     _task("task.id"),
-    _float("time", "s", "time of the settlement since the start of the run; NaN if still open", "task.awarded"),
+    _float(
+        "time", "s", "time of the settlement since the start of the run; of the request if still open", "task.awarded"
+    ),
     _vehicle("task.vehicle"),
     _int(
         "station_left",
@@ -145,7 +147,9 @@ TASKS = (
     _float("demand", "", "factor common to all values of the task, with mean 1 over tasks", "demand", "f4"),
     _float("requested", "s", "time of the request", "requested", "f8"),
     _provider("provider", "i4"),
-    _float("market_wait", "s", "time from the request to the award, or to when the task was given up"),
+    _float(
+        "market_wait", "s", "time from the request to the award, or to when the task was given up; NaN if still open"
+    ),
     Column("status", "category", "", "status of the task at the end of the run", STATUSES, "status", "u1"),
     *(
         _float(f"{stage}_{part}", "s", meaning)
@@ -299,6 +303,7 @@ def table(name: str, columns: dict[str, Any], extra: Sequence[Column] = ()) -> p
     Args:
         name: name of the table.
         columns: one array per column. A categorical column holds codes, or categories as read from a file.
+        extra: columns that the mechanism of the run adds.
     """
     import pandas as pd
 

@@ -68,7 +68,8 @@ class Tables:
         columns: dict[str, object] = dict(tasks)
         # A task waits for a stage from the end of the stage before it, or from its award.
         before = tasks["awarded"]
-        columns["market_wait"] = before - tasks["requested"]
+        waiting = (tasks["status"] == OPEN) & (tasks["provider"] < 0)
+        columns["market_wait"] = np.where(waiting, np.nan, before - tasks["requested"])
         for number, stage in enumerate(STAGES):
             started, finished = tasks[f"started_{number}"], tasks[f"finished_{number}"]
             columns[f"{stage}_wait"] = started - before

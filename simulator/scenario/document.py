@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from simulator.errors import ScenarioError, nearest
+from simulator.files.reading import MOST_SCENARIO_BYTES, read_text
 from simulator.scenario.overrides import DISCRIMINATORS, override
 from simulator.scenario.problems import sentences
 from simulator.scenario.shipped import SHIPPED, shipped_scenarios, shipped_text
@@ -96,14 +97,14 @@ def _validated(
         source, tree = _read(scenario)
     data = plain(tree, source)
     if not isinstance(scenario, BaseModel):
-        _resolve_file(data, _base_directory(scenario))
+        _resolve_file(data, Path(scenario))
         _refuse_code(data, source)
     # The model or kind of a part decides which fields the part has, so it is overridden first.
     for key, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(DISCRIMINATORS)):
         override(model, data, key, plain(value, f"--set {key}"))
     # A path in a file is relative to that file. A path on the command line is relative to the working directory.
     if "traffic.file" in overrides:
-        _resolve_file(data, Path.cwd())
+        _resolve_file(data, Path("override"))
     try:
         return model.model_validate(data), []
     except ValidationError as error:
@@ -147,14 +148,11 @@ def _refuse_code(data: dict[str, Any], source: str) -> None:
 
 
 def _text(path: Path, source: str) -> str:
-    reason = "not a file"
     try:
-        # Reading a pipe or a device could wait for ever.
-        if path.is_file() or not path.exists():
-            return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = str(error.strerror) if isinstance(error, OSError) else "not UTF-8 text"
-    raise ScenarioError(f"{source[:200]}: cannot be read ({reason}); give a scenario file in YAML")
+        return read_text(path, MOST_SCENARIO_BYTES)
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror}); give a scenario file in YAML"
+        raise ScenarioError(f"{source[:200]}: {reason}") from None
 
 
 def _is_file(path: Path) -> bool:
@@ -165,12 +163,9 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _base_directory(scenario: str | Path) -> Path:
-    return Path(scenario).resolve().parent
-
-
-def _resolve_file(data: dict[str, Any], base: Path) -> None:
+def _resolve_file(data: dict[str, Any], source: Path) -> None:
+    """Name the recording by its path from the root; a relative path starts from the folder of ``source``."""
     traffic = data.get("traffic")
     file = traffic.get("file") if isinstance(traffic, dict) else None
     if isinstance(file, str) and not file.startswith(SHIPPED):
-        data["traffic"]["file"] = str(base / file)
+        data["traffic"]["file"] = str(source.resolve().parent / file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from simulator.errors import nearest
+from simulator.files.reading import file_hash
 from simulator.scenario import document
 from simulator.scenario.fields import Model, Positive, Problem, refuse
 from simulator.scenario.market import Market
@@ -159,9 +159,8 @@ class Scenario(Model):
         if file is None:
             return {}
         try:
-            with data_path(file).open("rb") as stream:
-                return {file: hashlib.file_digest(stream, "sha256").hexdigest()}
-        except (OSError, ValueError):
+            return {file: file_hash(data_path(file))}
+        except OSError:
             # Whoever reads the file says what is wrong with it.
             return {}
 

@@ -25,6 +25,9 @@ from simulator.errors import ScenarioError
 DEEPEST = 30
 """Deepest nesting that is read. A scenario needs six levels."""
 
+MOST_TOKENS = 500_000
+"""Words and marks of a scenario file. They take 15 s; 30,000 placed stations have so many."""
+
 _OPENING = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken)
 _CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
 
@@ -107,11 +110,13 @@ def _refuse_tricks(text: str, source: str) -> None:
     """Refuse anchors, aliases and deep nesting before the tree is built."""
     # Aliases of aliases can make a huge tree of a small file. Deep nesting can exhaust the stack of Python.
     depth = 0
-    for token in YAML(typ="rt", pure=True).scan(text):
+    for count, token in enumerate(YAML(typ="rt", pure=True).scan(text)):
         depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
         line = token.start_mark.line + 1
         if depth > DEEPEST:
             raise ScenarioError(f"{source}:{line}: nested more than {DEEPEST} levels deep; a scenario needs six")
+        if count > MOST_TOKENS:
+            raise ScenarioError(f"{source}:{line}: has more than {MOST_TOKENS:,} words and marks up to here")
         if isinstance(token, AliasToken | AnchorToken):
             raise ScenarioError(
                 f"{source}:{line}: anchors and aliases are not allowed in a scenario; write the value at each place"

@@ -176,7 +176,8 @@ def _of_rounds(seen: Incentives, claims: frozenset[str]) -> list[Finding]:
         finding("no UAV misreport pays", not seen.uav_misreported, uav,
                 "share of a UAV's rounds in which it gains by saying something else", "uav"),
         Finding("a ring of two", "measured" if not math.isnan(ring) else "untested", False, ring,
-                f"gain of the two best stations that act as one, of what they have alone; the surplus falls by {lost:.1%}"),
+                "gain of the two best stations that act as one, divided by what they have alone; "
+                f"the surplus falls by {lost:.1%}"),
     ]  # fmt: skip
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
+import os
+import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from simulator.errors import InputError, OutputError, RunError
+from simulator.study.journal import Figures, open_journal
 
 if TYPE_CHECKING:
     from simulator.record.result import Result
 
 CellT = TypeVar("CellT", bound=Hashable)
-
-Figures = dict[str, float]
-"""Results of a cell, by name."""
 
 
 def figures_of(result: Result, warmup: float = 0.0) -> Figures:
@@ -59,17 +56,17 @@ def run_cells(
         fingerprint: hash of all that results depend on apart from the cell. Another fingerprint empties the journal.
 
     Returns:
-        The results by cell.
+        The results by cell. What is not finite is NaN, as it is in a journal.
 
     Raises:
-        OutputError: the journal cannot be written.
+        OutputError: the journal cannot be written, or another process uses it.
     """
-    with _journal(journal, fingerprint) as (known, note):
+    with open_journal(journal, fingerprint) as (known, note):
         done = {cell: known[repr(cell)] for cell in cells if repr(cell) in known}
         left = [cell for cell in cells if cell not in done]
         for cell, figures in _work(work, left, jobs):
-            done[cell] = figures
-            note(repr(cell), figures)
+            done[cell] = {name: float(value) if math.isfinite(value) else math.nan for name, value in figures.items()}
+            note(repr(cell), done[cell])
             if progress is not None:
                 progress(len(done), len(cells))
     return done
@@ -82,7 +79,8 @@ def _work(work: Callable[[CellT], Figures], cells: list[CellT], jobs: int) -> It
             yield cell, work(cell)
         return
     # "spawn" and not "fork": a forked child can hang on the lock of a thread that it did not inherit.
-    with ProcessPoolExecutor(min(jobs, len(cells)), mp_context=get_context("spawn")) as pool:
+    processes = min(jobs, len(cells))
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent) as pool:
         futures = {pool.submit(work, cell): cell for cell in cells}
         try:
             for future in as_completed(futures):
@@ -93,67 +91,13 @@ def _work(work: Callable[[CellT], Figures], cells: list[CellT], jobs: int) -> It
             raise
 
 
-@contextlib.contextmanager
-def _journal(
-    path: Path | None, fingerprint: str
-) -> Iterator[tuple[dict[str, Figures], Callable[[str, Figures], None]]]:
-    """Give the results that a journal holds, and a function that adds one to it."""
-    if path is None:
-        yield {}, lambda cell, figures: None
-        return
-    known = _known(path, fingerprint)
-    made = [parent for parent in path.parents if not parent.exists()]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
-    with file:
-        noted: list[str] = []
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it does, however that ends."""
+    parent = parent_process()
 
-        def note(cell: str, figures: Figures) -> None:
-            noted.append(cell)
-            _write(file, {"cell": cell, "figures": {name: _number(value) for name, value in figures.items()}})
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
 
-        _write(file, {"fingerprint": fingerprint})
-        for cell, figures in known.items():
-            note(cell, figures)
-        try:
-            yield known, note
-        except (InputError, RunError):
-            if not known and not noted:
-                _forget(path, made)  # it would fail again: nothing is left behind
-            raise
-
-
-def _forget(path: Path, made: list[Path]) -> None:
-    path.unlink(missing_ok=True)
-    for parent in made:
-        with contextlib.suppress(OSError):
-            parent.rmdir()
-
-
-def _known(path: Path, fingerprint: str) -> dict[str, Figures]:
-    """Return the results by cell of a journal with this fingerprint, up to the first line that is damaged."""
-    found: dict[str, Figures] = {}
-    try:
-        first, *lines = path.read_text(encoding="utf-8").splitlines()
-        if json.loads(first)["fingerprint"] != fingerprint:
-            return {}
-        for line in lines:
-            row = json.loads(line)
-            found[row["cell"]] = {
-                name: math.nan if value is None else float(value) for name, value in row["figures"].items()
-            }
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # what could be read up to here is known
-    return found
-
-
-def _write(file: IO[str], row: object) -> None:
-    file.write(json.dumps(row) + "\n")
-    file.flush()
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+    threading.Thread(target=watch, daemon=True).start()

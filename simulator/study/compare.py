@@ -18,8 +18,9 @@ from simulator.model import FloatArray
 from simulator.record.schema import SUMMARY
 from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
-from simulator.study.cells import Figures, figures_of, run_cells
+from simulator.study.cells import figures_of, run_cells
 from simulator.study.contenders import Contender, contenders, try_out
+from simulator.study.journal import Figures
 from simulator.study.statistics import corrected, half_width, half_widths, p_value, ratio_of_means
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def compare(
         jobs,
         progress,
         journal,
-        hashlib.sha256(json.dumps([depends, duration, warmup], sort_keys=True).encode()).hexdigest(),
+        hashlib.sha256(json.dumps([depends, duration, warmup], sort_keys=True, allow_nan=False).encode()).hexdigest(),
     )
     import pandas as pd
 
@@ -173,7 +174,7 @@ def compare(
 
 def shown_value(value: Any) -> Any:
     """Return a value of the grid as a table holds it: numbers and text as they are, anything else as JSON."""
-    return value if isinstance(value, int | float | str) else json.dumps(value)
+    return value if isinstance(value, int | float | str) else json.dumps(value, allow_nan=False)
 
 
 def _points(grid: Mapping[str, Sequence[Any]]) -> list[Point]:
@@ -201,7 +202,8 @@ class _Work:
     """What is done for each cell: the run of its plan in the world of its seed.
 
     A plan is made once per process. This process makes all plans before the study begins. A worker process makes a plan
-    for its first cell of a point and a contender. Workers are not sent plans: a class from a user's file does not pickle.
+    for its first cell of a point and a contender. Workers are not sent plans: a class from a user's file cannot be
+    pickled.
     """
 
     def __init__(

@@ -117,8 +117,8 @@ class Incentives:
             utility = _utility(both, rehearsal.clear(bids, second_identity_of=one), (one, alias), one)
             if utility - base > max(best, GAIN * worth):
                 best = utility - base
-                said = f"{self._who(auctions, one, worth)} has {base:.4g} if truthful; with a second bid of {share:g} times"
-                self._example("shill", best / worth, f"{said} its value it has {utility:.4g}")
+                said = f"{self._who(auctions, one, worth)} has {base:.4g} if truthful; with a second bid of {share:g}"
+                self._example("shill", best / worth, f"{said} times its value it has {utility:.4g}")
         return best > 0.0
 
     def _names_exchanged(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,37 +11,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.clock import check_times
-from simulator.errors import InputError, OutputError, PolicyError, need
+from simulator.errors import InputError, PolicyError, need, shown
 from simulator.market.plugins import find_policy
 from simulator.run import simulate
 from simulator.scenario.scenario import Scenario
-from simulator.scenario.traffic import Rounds
-from simulator.study.cells import Figures, figures_of
+from simulator.study.cells import figures_of
+from simulator.study.journal import Figures
+from simulator.study.training_folder import BEST, Progress, TrainingFolder
 
 if TYPE_CHECKING:
     import gymnasium
-
-METRICS, TRAINING = "metrics.csv", "training.json"
 
 # Training worlds are drawn from all 32-bit seeds, so a training hardly ever meets one of the few held-out worlds.
 HELD_OUT = 1_000_000_000
 """Seed of the first held-out world; the others have the seeds that follow."""
 
-ROUNDS_AN_EPISODE = 1_250.0
+ROUNDS_PER_EPISODE = 1_250.0
 """Number of rounds of an episode in a scenario of rounds."""
 
 # A run draws 100,000 calibration rounds by default. In a training that would take longer than the episode.
 CALIBRATION_ROUNDS = 10_000
 """Largest number of calibration rounds of a training world in a scenario of rounds."""
-
-COLUMNS = (
-    "steps", "seconds", "train/surplus", "train/best_share", "evaluation/ratio", "evaluation/ratio_worst",
-    "evaluation/surplus_mean", "evaluation/surplus_ground", "evaluation/surplus_uav",
-    "loss/actor", "loss/critic", "policy/entropy", "policy/clipped",
-)  # fmt: skip
-"""Columns of metrics.csv. A figure that a row does not have is an empty cell."""
-
-Progress = Callable[[dict[str, float]], None]
 
 
 def train(
@@ -67,12 +54,15 @@ def train(
 
     Args:
         scenarios: names of shipped scenarios, paths of scenario files, or `Scenario` objects.
-        policy: name of a policy that has a method ``train``.
+        policy: name of a policy that has a method ``train``. At a checkpoint it writes its weights to ``out/deployed``,
+            calls ``report({"steps": n, "checkpoint": 1})``, and then writes its state to ``out/last``, with
+            ``{"steps": n}`` in its ``meta.json``.
         steps: number of environment steps, those of an interrupted training included.
         seed: seed of all random numbers of the training.
         out: folder for metrics.csv, training.json and three checkpoints. `last` holds the complete state, `deployed`
             the latest weights, and `best` the weights with the best evaluation.
-        resume: continue from `last`; the result is that of a training without interruption.
+        resume: continue from `last`, or begin again if the training was killed before there was one. The files become
+            those of a training without interruption, except for the column ``seconds`` of metrics.csv.
         evaluate_every: number of steps between two evaluations.
         held_out: number of held-out worlds per scenario.
         hyper: hyperparameters that differ from their defaults. If a scenario has traffic, the default of gamma is 0.95.
@@ -84,6 +74,7 @@ def train(
 
     Raises:
         InputError: an argument is wrong, or torch is not installed.
+        OutputError: the folder exists, holds another training, or cannot be written.
     """
     need("torch", "learn")
     loaded = [Scenario.load(scenario) for scenario in scenarios]
@@ -100,18 +91,53 @@ def train(
     check_times(seed, loaded[0].duration_s, 0.0)
     chosen = dict(hyper or {})
     # At a junction the winner of today is the queue of tomorrow, so future rewards count. Rounds are independent.
-    if not all(isinstance(scenario.traffic, Rounds) for scenario in loaded):
+    if any(scenario.traffic.has_places for scenario in loaded):
         chosen = {"gamma": 0.95, **chosen}
-    record = _Record(found, policy, loaded, seed, out, evaluate_every, held_out, tensorboard, progress)
-    record.begin(resume, {"steps": steps, "hyper": chosen})
+    if resume and (out / BEST).exists():
+        # Weights that were damaged since are refused before they count as the best.
+        type(found)(weights=str(out / BEST))  # type: ignore[call-arg]
     try:
-        found.train(_maker(loaded), steps, seed, out, resume, record.report, **chosen)
-    except InputError:
-        if not (out / "last").exists():
-            shutil.rmtree(out)  # nothing has been trained: wrong input leaves nothing behind
-        raise
-    record.end()
-    return out / "best"
+        json.dumps(chosen, allow_nan=False)
+    except (TypeError, ValueError):
+        raise InputError(f"hyper: must be finite numbers and text by name, not {shown(chosen)}") from None
+    about = {
+        "policy": policy,
+        "seed": seed,
+        "scenarios": {one.name: hashlib.sha256(one.model_dump_json().encode()).hexdigest() for one in loaded},
+        "evaluate_every": evaluate_every,
+        "held_out": held_out,
+        "steps": steps,
+        "hyper": chosen,
+    }
+    evaluate = _evaluator(found, loaded, held_out)
+    record = TrainingFolder(out, about, evaluate, evaluate_every, tensorboard, progress)
+    with record.opened(resume) as goes_on:
+        found.train(_maker(loaded), steps, seed, out, goes_on, record.report, **chosen)
+        record.end()
+    return out / BEST
+
+
+def _evaluator(policy: Any, scenarios: list[Scenario], held_out: int) -> Callable[[Path], dict[str, float]]:
+    """Return what evaluates weights: their surplus divided by that of `conditional`, by mean and worst scenario."""
+    cells = [(scenario, HELD_OUT + world) for scenario in scenarios for world in range(held_out)]
+    reference: list[float] = []
+
+    def evaluate(weights: Path) -> dict[str, float]:
+        if not reference:
+            reference.extend(evaluated(scenario, "conditional", seed)["surplus_total"] for scenario, seed in cells)
+        trained = type(policy)(weights=str(weights))
+        found = [evaluated(scenario, trained, seed) for scenario, seed in cells]
+        shape = (len(scenarios), held_out)
+        earned = np.reshape([figures["surplus_total"] for figures in found], shape).sum(axis=1)
+        ratios = earned / np.reshape(reference, shape).sum(axis=1)
+        parts = ("surplus_mean", "surplus_ground", "surplus_uav")
+        return {
+            "evaluation/ratio": float(ratios.mean()),
+            "evaluation/ratio_worst": float(ratios.min()),
+            **{f"evaluation/{part}": float(np.mean([figures[part] for figures in found])) for part in parts},
+        }
+
+    return evaluate
 
 
 def _maker(scenarios: list[Scenario]) -> Callable[[int], gymnasium.Env[Any, Any]]:
@@ -122,140 +148,13 @@ def _maker(scenarios: list[Scenario]) -> Callable[[int], gymnasium.Env[Any, Any]
 
         # The scenarios take turns, so that a learner with several worlds sees all of them at the same time.
         scenario = scenarios[world % len(scenarios)]
-        if not isinstance(scenario.traffic, Rounds):
+        duration = scenario.traffic.rounds_to_seconds(ROUNDS_PER_EPISODE)
+        if duration is None:
             return Intersection(scenario)
-        duration = ROUNDS_AN_EPISODE * scenario.traffic.every_s
         rounds = min(scenario.market.contract_rounds, CALIBRATION_ROUNDS)
         return Intersection(scenario, duration, overrides={"market.contract_rounds": rounds})
 
     return make
-
-
-class _Record:
-    """Record of a training: its metrics, and its best weights."""
-
-    def __init__(
-        self,
-        policy: Any,
-        name: str,
-        scenarios: list[Scenario],
-        seed: int,
-        out: Path,
-        every: int,
-        held_out: int,
-        tensorboard: bool,
-        progress: Progress | None,
-    ) -> None:
-        self._policy, self._name, self._scenarios, self._seed = policy, name, scenarios, seed
-        self._out, self._every, self._held_out, self._progress = out, every, held_out, progress
-        self._tensorboard = tensorboard
-        self._writer: Any = None
-        self._best, self._evaluated = -np.inf, 0
-        self._reference: list[float] = []
-        self._begin = time.monotonic()
-
-    def begin(self, resume: bool, more: dict[str, Any]) -> None:
-        """Open the folder; when resuming, forget what was written after the last checkpoint."""
-        out = self._out
-        about = {
-            "policy": self._name,
-            "seed": self._seed,
-            "scenarios": {
-                scenario.name: hashlib.sha256(scenario.model_dump_json().encode()).hexdigest()
-                for scenario in self._scenarios
-            },
-            "evaluate_every": self._every,
-            "held_out": self._held_out,
-            **more,
-        }
-        if resume:
-            try:
-                known = json.loads((out / TRAINING).read_text(encoding="utf-8"))
-                steps = json.loads((out / "last" / "meta.json").read_text(encoding="utf-8"))["steps"]
-                rows = list(csv.DictReader((out / METRICS).read_text(encoding="utf-8").splitlines()))
-            except (OSError, ValueError, KeyError):
-                raise OutputError(f"{out}: holds no training to go on with") from None
-            if known != about:
-                wrong = next(key for key in about if known.get(key) != about[key])
-                raise InputError(f"{out}: was begun with {wrong} = {known.get(wrong)}, not {about[wrong]}")
-            rows = [row for row in rows if int(row["steps"]) <= steps]
-            ratios = [(int(row["steps"]), float(row["evaluation/ratio"])) for row in rows if row["evaluation/ratio"]]
-            if ratios:
-                self._best, self._evaluated = max(ratio for _, ratio in ratios), ratios[-1][0]
-            self._begin -= float(rows[-1]["seconds"]) if rows else 0.0
-        else:
-            out.mkdir(parents=True)
-            (out / TRAINING).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-            rows = []
-        self._write("w", [dict(zip(COLUMNS, COLUMNS, strict=True)), *rows])
-        if self._tensorboard:
-            need("tensorboard", "learn")
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(out / "tensorboard"))
-        if resume:
-            self.report({"steps": steps, "checkpoint": 1.0})  # it may have been killed before it was evaluated
-
-    def report(self, metrics: dict[str, float]) -> None:
-        """Take metrics; at a checkpoint that is due, evaluate the deployed weights."""
-        steps = int(metrics["steps"])
-        if metrics.get("checkpoint"):
-            if steps - self._evaluated < self._every:
-                return
-            metrics = metrics | self._evaluate(steps)
-        row = metrics | {"seconds": round(time.monotonic() - self._begin, 1)}
-        self._write("a", [{name: f"{value:.6g}" if name != "steps" else str(steps) for name, value in row.items()}])
-        if self._writer is not None:
-            for name, value in row.items():
-                self._writer.add_scalar(name, value, steps)
-        if self._progress is not None:
-            self._progress(row)
-
-    def end(self) -> None:
-        """Evaluate the last weights if that has not been done."""
-        steps = json.loads((self._out / "last" / "meta.json").read_text(encoding="utf-8"))["steps"]
-        if steps > self._evaluated:
-            self._every = 0
-            self.report({"steps": steps, "checkpoint": 1.0})
-        if self._writer is not None:
-            self._writer.close()
-
-    def _write(self, mode: str, rows: list[dict[str, str]]) -> None:
-        with (self._out / METRICS).open(mode, encoding="utf-8", newline="") as file:
-            csv.DictWriter(file, COLUMNS, restval="", extrasaction="ignore").writerows(rows)
-
-    def _evaluate(self, steps: int) -> dict[str, float]:
-        """Evaluate the deployed weights in held-out worlds.
-
-        The ratio of a scenario is the policy's surplus divided by the surplus of `conditional` in the same worlds.
-
-        Returns:
-            Metrics: the mean ratio and the least ratio of the scenarios, and the mean surplus per task.
-        """
-        cells = [(scenario, HELD_OUT + world) for scenario in self._scenarios for world in range(self._held_out)]
-        # The surplus of `conditional` does not change during a training.
-        if not self._reference:
-            self._reference = [evaluated(scenario, "conditional", seed)["surplus_total"] for scenario, seed in cells]
-        policy = type(self._policy)(weights=str(self._out / "deployed"))
-        found = [evaluated(scenario, policy, seed) for scenario, seed in cells]
-        earned = np.array([figures["surplus_total"] for figures in found])
-        # A ratio of sums over worlds, like the ratio of means in `compare`: a mean of ratios would be biased.
-        shape = (len(self._scenarios), self._held_out)
-        ratios = earned.reshape(shape).sum(axis=1) / np.reshape(self._reference, shape).sum(axis=1)
-        self._evaluated = steps
-        if ratios.mean() > self._best:
-            self._best = float(ratios.mean())
-            part = self._out / ".best.part"
-            shutil.rmtree(part, ignore_errors=True)
-            shutil.copytree(self._out / "deployed", part)
-            shutil.rmtree(self._out / "best", ignore_errors=True)
-            part.rename(self._out / "best")
-        parts = ("surplus_mean", "surplus_ground", "surplus_uav")
-        return {
-            "evaluation/ratio": float(ratios.mean()),
-            "evaluation/ratio_worst": float(ratios.min()),
-            **{f"evaluation/{part}": float(np.mean([figures[part] for figures in found])) for part in parts},
-        }
 
 
 def evaluated(scenario: Scenario, policy: Any, seed: int) -> Figures:

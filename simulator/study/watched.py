@@ -43,7 +43,8 @@ class Watched:
             if auction.winner < 0 or auction.ground_bidders < 2 or auction.uav < 0:
                 continue
             task = auction.task
-            # The common value: demand / size without queues, but demand alone with queues: waits do not scale with size.
+            # The common value is demand / size without queues, and demand alone with queues: waits do not scale with
+            # the size.
             scale = 1.0 if self.reference_mb is None else self.reference_mb / task.size_mb
             self.common.append(task.demand * scale)
             self.markets.append(auction.market)

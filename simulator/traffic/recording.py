@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.errors import RecordingError, RecordingWarning, shown
+from simulator.files.reading import BadNumberError, number, numbers
 from simulator.model import FloatArray, IntArray
 from simulator.scenario.shipped import data_path
 from simulator.scenario.traffic import RecordedTraffic
-from simulator.traffic.recording_file import COLUMNS, read_frame
+from simulator.traffic.recording_file import NUMBERS, SHORT, read_frame, require
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REQUIRED = ("time", "id", "x", "y")
-NUMBERS = ("time", "x", "y", "speed", "angle")
+FARTHEST_M = 1e9
+"""Largest coordinate, m: those of maps are below 1e8, and squares of what is far beyond leave float64."""
+
 PEDESTRIAN_TYPES = ("ped_", "pedestrian", "person", "DEFAULT_PEDTYPE")
 
 
@@ -161,19 +163,9 @@ def standard_frame(frame: pd.DataFrame, source: str = "DataFrame") -> pd.DataFra
 
 
 def _named(frame: pd.DataFrame, source: str) -> pd.DataFrame:
-    short = {f"{prefix}_{name}": name for prefix in ("timestep", "vehicle") for name in COLUMNS}
-    frame = frame.rename(columns=short)
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise RecordingError(f"{source}: there are two columns '{twice[0]}'; leave one of them out")
-    missing = [name for name in REQUIRED if name not in frame.columns]
-    if missing:
-        raise RecordingError(
-            f"{source}: there is no column '{missing[0]}' "
-            f"(or SUMO's '{'timestep' if missing[0] == 'time' else 'vehicle'}_{missing[0]}'); "
-            f"a recording needs {', '.join(REQUIRED)}, and has {', '.join(map(str, frame.columns)) or 'nothing'}"
-        )
-    return frame[[name for name in (*COLUMNS, "edge") if name in frame.columns]]
+    require(frame.columns, source)
+    frame = frame.rename(columns=SHORT)
+    return frame[[name for name in dict.fromkeys(SHORT.values()) if name in frame.columns]]
 
 
 def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataFrame:
@@ -198,6 +190,10 @@ def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataF
     whole = np.isfinite(frame["x"].to_numpy()) & np.isfinite(frame["y"].to_numpy())
     _count(counts, "row without a finite position, left out", int((~whole).sum()))
     frame = frame[whole]
+    for name in ("x", "y"):
+        farthest = float(frame[name].abs().max()) if len(frame) else 0.0
+        if farthest > FARTHEST_M:
+            raise RecordingError(f"{source}: {name} must be from -{FARTHEST_M:g} to {FARTHEST_M:g} m, not {farthest:g}")
     twice = frame.duplicated(["time", "id"])
     _count(counts, "second row of a vehicle in one step, left out", int(twice.sum()))
     frame = frame[~twice]
@@ -212,17 +208,24 @@ def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataF
 
 def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
     import pandas as pd
+    import pyarrow as pa
 
     if column.dtype == np.float64:
         return column
-    if column.dtype.kind in "mMb":
+    if column.dtype.kind in "mMbc":
         raise RecordingError(f"{source}: {name} must be numbers, not {column.dtype}")
     try:
-        return pd.to_numeric(column).astype(np.float64)
+        if isinstance(column.dtype, pd.StringDtype):
+            found = numbers(pa.array(column, pa.string(), from_pandas=True)).to_numpy(zero_copy_only=False)
+            return pd.Series(found, index=column.index)
+        if column.dtype.kind in "iuf":
+            return pd.Series(column.to_numpy(np.float64, na_value=np.nan), index=column.index)
+        return column.map(_number_of, na_action="ignore").astype(np.float64)
+    except BadNumberError as error:
+        raise RecordingError(f"{source}, row {column.index[error.row]}: {name} {error}") from None
     except (ValueError, TypeError, OverflowError):
-        bad = column[~column.map(_is_number) & column.notna()]
-        line = f":{int(bad.index[0]) + 2}" if source.endswith((".csv", ".csv.gz")) else f", row {bad.index[0]}"
-        raise RecordingError(f"{source}{line}: {name} must be a number, not {shown(bad.iloc[0])}") from None
+        row, value = next((row, value) for row, value in column.items() if not _is_number(value))
+        raise RecordingError(f"{source}, row {row}: {name} must be a number, not {shown(value)}") from None
 
 
 def _texts(column: pd.Series, name: str, source: str) -> pd.Series:
@@ -233,14 +236,22 @@ def _texts(column: pd.Series, name: str, source: str) -> pd.Series:
     bad = column[column.map(lambda value: isinstance(value, bytes))]
     if len(bad):
         raise RecordingError(f"{source}, row {bad.index[0]}: {name} must be text, not {shown(bad.iloc[0])}; decode it")
-    return column.map(str, na_action="ignore").astype("str")
+    try:
+        return column.map(str, na_action="ignore").astype("str")
+    except UnicodeEncodeError:
+        raise RecordingError(f"{source}: {name} must be text, but half a character stands in it") from None
+
+
+def _number_of(value: object) -> float:
+    """Return a cell of a DataFrame as a number: text by the rule for CSV, all else as Python does."""
+    return number(value) if isinstance(value, str) else float(value)  # type: ignore[arg-type]
 
 
 def _is_number(value: object) -> bool:
     try:
-        float(value)  # type: ignore[arg-type]
+        _number_of(value)
     except (ValueError, TypeError, OverflowError):
-        return False
+        return value is None
     return True
 
 

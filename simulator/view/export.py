@@ -7,15 +7,16 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from simulator.errors import InputError, OutputError, nearest
+from simulator.errors import InputError, nearest
+from simulator.files import replacing
 from simulator.model import FloatArray
 from simulator.model.latency import STAGES
 from simulator.record.result import Result
 from simulator.record.schema import TABLES
+from simulator.view.escape import without_formulas, xml_attribute
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,9 @@ STEP_S = 1.0
 # Centimetres: SUMO writes two decimal places by default too.
 DIGITS = 2
 """Decimal places of positions (m), speeds (m/s), angles (degrees) and times (s) in floating-car data."""
+
+MOST_PLACES = 20_000_000
+"""Largest number of rows of floating-car data, which take 3 GB of memory; an hour of a large city has 6 million."""
 
 MICROSECONDS = 1e6
 """Microseconds per second: the unit of time in Chrome trace events."""
@@ -41,37 +45,36 @@ def export(result: Result, to: str, path: Path) -> None:
 
     Raises:
         InputError: there is no such format, or the run has no data for it.
-        OutputError: the path exists, or cannot be written.
+        OutputError: the path exists or cannot be written, or the tables of the run do not belong together.
     """
     if to not in FORMATS:
         raise InputError(f"format: there is no format '{to}'; {nearest(to, FORMATS)}")
-    if path.exists():
-        raise OutputError(f"{path} exists already; name another with --out, or remove it")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        FORMATS[to][0](result, part)
-        part.rename(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+    result.check()
+    with replacing(path) as new:
+        FORMATS[to][0](result, new)
 
 
 def beside(directory: Path, to: str) -> Path:
     """Return the default path of an export: next to the run folder, with its name and the ending of the format."""
     ending = FORMATS[to][1] if to in FORMATS else ""
+    if directory.name in ("", ".."):  # the working directory, or the one above, has its name elsewhere
+        directory = directory.resolve()
     return directory.with_name(directory.name + ending)
 
 
 def _csv(result: Result, folder: Path) -> None:
-    """Write one CSV file per table, and one of the summary."""
+    """Write one CSV file per table, and one of the summary. No text in them is a formula of a spreadsheet."""
     folder.mkdir()
     for name in TABLES:
-        getattr(result, name).to_csv(folder / f"{name}.csv", index=False)
+        without_formulas(getattr(result, name)).to_csv(folder / f"{name}.csv", index=False)
     result.summary.rename_axis("figure").rename("value").to_csv(folder / "summary.csv")
 
 
 def _jsonl(result: Result, path: Path) -> None:
-    """Write one JSON object per event, with the names of providers and vehicles."""
+    """Write one JSON object per event, with the names of providers and vehicles.
+
+    A value that is infinite is null.
+    """
     # A key that an event does not have (no task, no provider, value NaN) is left out, because JSON has no NaN.
     providers, vehicles = _names(result.providers, "provider"), _names(result.vehicles, "vehicle")
     with path.open("w", encoding="utf-8") as file:
@@ -83,10 +86,9 @@ def _jsonl(result: Result, path: Path) -> None:
                 event["task"] = row["task"]
             if row["provider"] >= 0:
                 event["provider"] = providers[row["provider"]]
-            value = _plain(row["value"])
-            if value is not None:
-                event["value"] = value
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
+            if not math.isnan(row["value"]):
+                event["value"] = _plain(row["value"])
+            file.write(json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _perfetto(result: Result, path: Path) -> None:
@@ -104,6 +106,9 @@ def _perfetto(result: Result, path: Path) -> None:
 PHASES = ("s", *("t" for _ in STAGES[1:-1]), "f")
 """Phase of the flow event in each stage: "s" starts a flow, "t" continues it, "f" finishes it."""
 
+AUCTION_NUMBERS = ("rho", "top_bid", "second_bid", "uav_bid", "paid_by_provider", "paid_by_vehicle")
+"""Numbers of an auction in a trace. Only some mechanisms have ``rho``."""
+
 AUCTIONEER = 0
 """Process id of the auctions in a trace. Provider i has the process id i + 1."""
 
@@ -116,7 +121,7 @@ def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
         for number, stage_name in enumerate(STAGES):
             yield _named_track("thread_name", provider + 1, number, stage_name)
     for row in _rows(result.auctions):
-        told = {name: _plain(row[name]) for name in ("rho", "top_bid", "second_bid", "uav_bid", "payment")}
+        told = {name: _plain(row[name]) for name in AUCTION_NUMBERS if name in row}
         yield {"name": f"task {row['task']}: {row['winner_kind']}", "cat": "auction", "ph": "i", "s": "p",
                "ts": row["time"] * MICROSECONDS, "pid": AUCTIONEER, "tid": 0, "args": told}  # fmt: skip
     # From the events and not from the table of tasks: an event says when a stage really began and ended.
@@ -142,9 +147,9 @@ def _named_track(kind: str, process: int, thread: int, name: str) -> dict[str, A
     return {"name": kind, "ph": "M", "pid": process, "tid": thread, "args": {"name": name}}
 
 
-def _plain(value: float) -> float | str | None:
-    """Return a number as JSON can hold it: None for NaN, the text "inf" for infinity."""
-    return value if math.isfinite(value) else None if math.isnan(value) else "inf"
+def _plain(value: float) -> float | None:
+    """Return a number as JSON has it: null for NaN and for infinity."""
+    return value if math.isfinite(value) else None
 
 
 def _sumo_fcd(result: Result, path: Path) -> None:
@@ -154,6 +159,10 @@ def _sumo_fcd(result: Result, path: Path) -> None:
     """
     if not len(result.paths):
         raise InputError(f"format: a run of '{result.scenario.name}' has no paths, because no vehicle drives in it")
+    spans = result.paths.groupby("vehicle")["time"].agg(["min", "max"])
+    count = len(spans) + float((spans["max"] - spans["min"]).sum()) / STEP_S
+    if count > MOST_PLACES:
+        raise InputError(f"format: sumo-fcd would have {count:,.0f} rows, and can have {MOST_PLACES:,}; run less time")
     names = _names(result.vehicles, "vehicle")
     steps, origin = _sampled(result.paths), float(result.run["time_origin"])
     with path.open("w", encoding="utf-8") as file:
@@ -163,8 +172,8 @@ def _sumo_fcd(result: Result, path: Path) -> None:
             for vehicle, lane, *numbers in places:
                 x, y, speed, angle = (f'"{number:.{DIGITS}f}"' for number in numbers)
                 file.write(
-                    f"<vehicle id={quoteattr(names[vehicle])} x={x} y={y} angle={angle} speed={speed} "
-                    f"lane={quoteattr(lane)}/>\n"
+                    f"<vehicle id={xml_attribute(names[vehicle])} x={x} y={y} angle={angle} speed={speed} "
+                    f"lane={xml_attribute(lane)}/>\n"
                 )
             file.write("</timestep>\n")
         file.write("</fcd-export>\n")

@@ -26,9 +26,9 @@ def test_means_take_in_the_newest_entry() -> None:
     assert mean_with_newest(np.array([0.0]), np.array([3.0]), np.array([1.0])) == 3.0
 
 
-@given(st.floats(0.1, 10), st.floats(0.1, 10), st.floats(0.1, 10))
-def test_value_is_demand_times_common_times_match(demand: float, common: float, match: float) -> None:
-    assert valuation(np.array([common]), np.array([match]), demand) == demand * common * match
+def test_a_value_in_round_numbers() -> None:
+    """(11): demand 4, a common value of 1/2 and of 2, a match value of 3 and of 5."""
+    assert valuation(np.array([0.5, 2.0]), np.array([3.0, 5.0]), 4.0).tolist() == [6.0, 40.0]
 
 
 def test_common_value_is_the_inverse_latency() -> None:

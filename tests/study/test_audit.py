@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulator import InputError, RunError, Scenario
+from simulator import InputError, RunError, Scenario, simulate
 from simulator.market.contracts import Information, Observation
 from simulator.study.audit import Audit, audit
 from simulator.study.statistics import chi_square
@@ -104,6 +104,21 @@ def test_other_mechanisms_fail_where_they_must() -> None:
         verdicts(audit("paper", "constant:1.3", rounds=50, mechanism=Overcharging()))["individually rational"]
         == "fails"
     )
+
+
+def test_what_misreports_gain_at_ones_own_price_is_the_figure_by_hand() -> None:
+    """First price: a winner gains where .95 of its value, the next multiplier below 1, beats rho times the second bid.
+
+    Nobody else gains: who wins by bidding more than its value pays that, and less wins nothing.
+    """
+    rho, rounds = 1.3, 300
+    found = audit("paper", f"constant:{rho}", rounds=rounds, mechanism=FirstPrice())
+    auctions = simulate("paper", f"constant:{rho}", duration=rounds).auctions  # the same world
+    top, threshold = auctions["top_value"].to_numpy(), rho * auctions["second_bid"].to_numpy()
+    share = found.table.loc["no misreport pays"]["number"]
+    assert share == pytest.approx((0.95 * top > threshold).mean())
+    assert 0.1 < share < 0.9
+    assert found.table.loc["individually rational"]["number"] == 0.0
 
 
 class Noisy:

@@ -171,7 +171,13 @@ def test_figure_3_from_end_to_end_and_not_twice(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(figures, "RULES", {"SPA": "spa", "conditional": "conditional"})
     told: list[tuple[str, int, int]] = []
     folder = reproduce.reproduce(["fig3"], out=tmp_path / "paper", progress=lambda *done: told.append(done), draw=draw)
-    assert sorted(path.name for path in folder.iterdir()) == ["about.json", "fig3.csv", "fig3.png", "fig3.svg"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "about.json",
+        "fig3.csv",
+        "fig3.png",
+        "fig3.svg",
+        "files.json",
+    ]
     table = pd.read_csv(folder / "fig3.csv")
     assert table["policy"].tolist() == ["SAC", "SPA", "conditional"]
     assert np.allclose(table["total"], table["uav"] + table["ground"], atol=3e-5)  # written with five places
@@ -208,7 +214,7 @@ def test_what_reproduce_is_not_given_right() -> None:
     with pytest.raises(InputError, match="scale: must be quick or paper, not 'huge'"):
         reproduce.reproduce(["fig3"], scale="huge")
     for out in (Path(), Path("/"), Path("..")):
-        with pytest.raises(InputError, match="out: must name the folder to write"):
+        with pytest.raises(InputError, match="must name what to write"):
             reproduce.reproduce(["fig3"], out=out)
     with pytest.raises(InputError, match="jobs: must be a whole number from 1 to 1,000, not 0"):
         reproduce.reproduce(["fig3"], jobs=0)

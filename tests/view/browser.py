@@ -87,6 +87,10 @@ class Look:
         self.page.keyboard.press(key)
         self.settle()
 
+    def play_until(self, time: float) -> None:
+        """Wait until the replay, which is playing, has come to a time; however slow the machine."""
+        self.page.wait_for_function("(time) => dmsb.time >= time", arg=time)
+
     def card(self) -> str:
         """What the card of the auction says."""
         return self.page.locator("[data-task]").first.inner_text()

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,26 @@ def test_what_is_packed_is_what_the_tables_hold(scenario: str) -> None:
             # One number in 2^23 is the last place of four bytes.
             tolerance = 2.0**-23 if kind == "f4" else 0.0
             np.testing.assert_allclose(found[name], values, rtol=tolerance, atol=0.0)
+
+
+ARRAYS = {"f8": "Float64Array", "f4": "Float32Array", "i4": "Int32Array", "u2": "Uint16Array", "u1": "Uint8Array"}
+
+
+def test_the_page_is_checked_against_the_columns_that_it_gets() -> None:
+    """`types.d.ts` declares what is packed: each column with its type, and nothing else."""
+    text = files("simulator.view.report").joinpath("page", "types.d.ts").read_text(encoding="utf-8")
+    for table, columns in (SHARED | OWN).items():
+        own = {"tasks": "TaskTable", "auctions": "AuctionTable", "bids": "BidTable", "paths": "Paths"}.get(table)
+        body = re.search(rf"type {own} = {{(.*?)}};" if own else rf"{table}: {{(.*?)}};", text, flags=re.DOTALL)
+        assert body is not None
+        declared = dict(re.findall(r"(\w+): (\w+Array)", body[1]))
+        # Columns of stages and of market conditions are declared by their patterns.
+        packed = {
+            name: ARRAYS[kind]
+            for name, kind in columns.items()
+            if not name.endswith(("_started", "_finished")) and not name.startswith("m_")
+        }
+        assert declared == packed, table
 
 
 def test_stages_are_told_from_the_events(run: Result) -> None:
@@ -95,10 +116,20 @@ def test_two_pages_of_one_run_are_the_same_bytes(run: Result) -> None:
 def test_a_report_is_replaced_when_whole(run: Result, tmp_path: Path) -> None:
     path = tmp_path / "sub" / "report.html"
     path.parent.mkdir()
-    path.write_text("old")
-    write_report({"conditional": run}, path)
+    path.write_text("mine")
+    for force in (False, True):
+        with pytest.raises(OutputError, match=r"report\.html (exists already|is not replaced, because dmsb did not)"):
+            write_report({"conditional": run}, path, force=force)
+    assert path.read_text() == "mine"
+    path.unlink()
+    for force in (False, True):
+        write_report({"conditional": run}, path, force=force)
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+    with path.open("a") as file:
+        file.write("<!-- my own remark -->")
+    with pytest.raises(OutputError, match="is not replaced, because dmsb did not write it"):
+        write_report({"conditional": run}, path, force=True)
     with pytest.raises(OutputError, match="cannot be written"):
         write_report({"conditional": run}, path / "below" / "report.html")
 

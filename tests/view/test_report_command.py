@@ -44,10 +44,10 @@ def test_a_report_of_a_run_that_is_there(folder: Path, capsys: pytest.CaptureFix
     other = folder.parent / "sub" / "page.html"
     cli.report(folder, out=other)
     assert other.read_bytes() == first
-    with pytest.raises(OutputError, match=r"page\.html exists already; name another with --out, or replace it"):
+    with pytest.raises(OutputError, match=r"page\.html exists already; name another, or replace it with --force"):
         cli.report(folder, out=other)
     cli.report(folder, out=other, force=True)
-    with pytest.raises(OutputError, match="sub is a folder; name a file"):
+    with pytest.raises(OutputError, match="sub is not replaced, because it is not a file"):
         cli.report(folder, out=other.parent, force=True)
     assert sorted(file.name for file in folder.parent.iterdir()) == ["run", "sub"]
 
@@ -77,9 +77,9 @@ EDITED = {
     "a bidder below none": (edited("bids", lambda table: table.assign(provider=-1)), "must be from 0 to 6, not -1"),
     "bids in disorder": (edited("bids", lambda table: table[::-1]), "bids must be sorted by task"),
     "providers of another world": (
-        edited("providers", lambda table: table[::-1]), "the table providers is not that of the scenario"),
-    "no mechanism": (without("mechanism"), "this is no run folder; it holds no whole run.json"),
-    "no duration": (without("duration"), "this is no run folder; it holds no whole run.json"),
+        edited("providers", lambda table: table[::-1]), "row i of the table providers must be provider i"),
+    "no mechanism": (without("mechanism"), "run.json: 'mechanism' must be text, not missing"),
+    "no duration": (without("duration"), "run.json: 'duration' must be a number of seconds > 0, not missing"),
 }  # fmt: skip
 
 

@@ -119,6 +119,11 @@ def test_a_vehicle_sends_at_one_power_to_everybody() -> None:
 TRIALS = 400
 
 
+def net(auctions: pd.DataFrame, worth: pd.Series, provider: int) -> Any:
+    """What a station has of each round: its value less its payment where it wins."""
+    return np.where(auctions["winner"] == provider, worth - auctions["payment"], 0.0)
+
+
 @pytest.mark.parametrize("policy", ["myopic", "conditional", "constant:1.4"])
 def test_no_misreport_pays_in_an_auction_as_it_is_held(policy: str) -> None:
     """On rounds of `paper`, cleared again with the policy's own price for every misreport, and its own mechanism."""
@@ -159,3 +164,27 @@ def test_no_misreport_pays_in_an_auction_as_it_is_held(policy: str) -> None:
 def test_the_summary_counts_the_market_conditions_once() -> None:
     columns = simulate("paper", "spa", duration=3).auctions.columns
     assert [name for name in columns if name.startswith("m_")] == [f"m_{name}" for name in MARKET_CONDITIONS]
+
+
+@pytest.mark.parametrize("policy", ["conditional", "constant:1.4", "myopic"])
+def test_a_run_in_which_one_station_lies_earns_it_no_more_in_any_round(policy: str) -> None:
+    """The shipped auction, held twice: in `paper` a round leaves nothing behind, so the same rounds come again."""
+    small = {"market.contract_rounds": 2_000}
+    honest = simulate("paper", policy, duration=400, **fields(small))
+    names = honest.providers.set_index("name")["provider"]
+    worth = honest.bids.pivot_table(index="task", columns="provider", values="value")
+    won = less = others = 0
+    for name in ("s1", "s4"):
+        own = worth[names[name]]
+        truth = net(honest.auctions, own, names[name])
+        won += int((truth > 0.0).sum())
+        for factor in (0.0, 0.7, 0.99, 1.01, 1.4, 1000.0):
+            lie = fields(small | {f"stations.bidding.{name}": f"shade:{factor}"})
+            lied = simulate("paper", policy, duration=400, **lie).auctions
+            utility = net(lied, own, names[name])
+            assert (utility <= truth + 1e-12 * own).all(), factor
+            less += int((utility < truth - 1e-12 * own).sum())
+            others += int((lied["winner"] != honest.auctions["winner"]).sum())
+    assert won > 5
+    assert less > 50, "some lies cost"
+    assert others > 50, "some lies moved a task"

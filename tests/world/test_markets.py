@@ -23,21 +23,6 @@ def test_the_hour_is_a_market(scenario: str, seed: int) -> None:
         assert simulate(scenario, alone, seed=seed).summary["surplus_total"] <= 0.9 * oracle
 
 
-def test_backlog_and_public_predictions() -> None:
-    """What is public of a provider's queue is the queue: it can be told from the tasks that it already has."""
-    result = simulate("braunschweig", "conditional", duration=900)
-    tasks, auctions = result.tasks, result.auctions
-    done = tasks[tasks["finished"].notna()]
-    for row in auctions.sample(60, random_state=1).itertuples():
-        # Every task that the winner had before is finished with its uplink before this one's uplink starts.
-        mine = done[done["task"] == row.task]
-        before = done[(done["provider"] == row.winner) & (done["task"] < row.task)]
-        if len(mine) and len(before):
-            start = float(mine["requested"].iloc[0] + mine["uplink_wait"].iloc[0])
-            ends = before["requested"] + before["uplink_wait"] + before["uplink_time"]
-            assert start == pytest.approx(max(float(ends.max()), float(mine["requested"].iloc[0])))
-
-
 def test_predictions_are_no_better_than_public_knowledge_allows() -> None:
     """The public prediction is of 30 MB at mean power without fading: near the winner's own, but not the same."""
     result = simulate("braunschweig", "always-uav", duration=1800)

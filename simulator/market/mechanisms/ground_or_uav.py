@@ -55,9 +55,10 @@ class GroundOrUav(Mechanism):
 
     def clear(self, lots: Sequence[Lot]) -> Clearing:
         """Clear each lot by itself."""
-        awards = []
+        awards: list[Award] = []
         for lot in lots:
-            awards.append((yield from self._clear(lot)))
+            award = yield from self._clear(lot)
+            awards.append(award)
         return awards
 
     def contest(self, contest: Contest) -> Generator[Ask | Decide, Any, Award]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from simulator.errors import InputError, OutputError, nearest, need
+from simulator.errors import InputError, nearest, need
+from simulator.files import MANIFEST, check, replacing, writing
+from simulator.files.reading import is_number, read_json
 from simulator.study.compare import MOST_JOBS
+from simulator.study.journal import locked
 from simulator.study.paper import figures
 from simulator.study.paper.claims import claims
 from simulator.study.paper.plan import FIGURES, SCALES
@@ -19,6 +23,9 @@ from simulator.study.paper.runs import Progress, Workshop
 
 if TYPE_CHECKING:
     import pandas as pd
+
+KIND = "reproduction"
+"""Kind of the folder of figures in its manifest."""
 
 Draw = Callable[[str, "pd.DataFrame", Path], None]
 """Function that draws the figure of a name from its table into a folder."""
@@ -44,6 +51,7 @@ def reproduce(
 
     Trainings and runs are kept in a folder next to the results. An interrupted call continues from it, and another
     figure uses its trainings and runs.
+    The folder keeps its other figures.
 
     Args:
         wanted: names of figures: `fig3`, `fig4`, `fig5`, `fig6`, or `claims`.
@@ -59,8 +67,8 @@ def reproduce(
         ``claims`` adds ``claims.csv`` and ``sensitivity.csv``.
 
     Raises:
-        InputError: there is no such figure or scale, or a package is not installed.
-        OutputError: the folder cannot be written.
+        InputError: a figure or scale does not exist, or a package is missing.
+        OutputError: the folder cannot be written, holds something else, or another process makes it.
     """
     for name in wanted:
         if name not in FIGURES:
@@ -72,57 +80,59 @@ def reproduce(
     need("scipy", "study")
     need("torch", "learn")
     folder = Path(f"outputs/reproduce-{scale}") if out is None else out
-    if folder.name in ("", ".."):
-        raise InputError(f"out: must name the folder to write, such as outputs/mine, not {folder}")
+    check(folder, force=True, kind=KIND)
     begin = time.monotonic()
     os.environ["OMP_NUM_THREADS"] = "1"  # the processes share the cores already
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        work = folder.with_name(f".{folder.name}.work-{scale}")
+    work = folder.with_name(f".{folder.name}.work-{scale}")
+    with writing(work):
         workshop = Workshop(work, SCALES[scale], jobs, progress or (lambda what, done, total: None))
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from None
-    try:
-        for name in dict.fromkeys(wanted):
-            if name == "claims":
-                _claims(workshop, folder)
-            else:
-                table = TABLES[name](workshop)
-                _write(table, folder / f"{name}.csv")
-                if draw is not None:
-                    draw(name, table, folder)
-            _note(folder, scale, name, time.monotonic() - begin, jobs)
-            begin = time.monotonic()
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from None
+        with locked(work):
+            for name in dict.fromkeys(wanted):
+                tables = _claims(workshop) if name == "claims" else {name: TABLES[name](workshop)}
+                with replacing(folder, force=True, kind=KIND) as new:
+                    _copy(folder, new)
+                    for stem, table in tables.items():
+                        table.round(5).to_csv(new / f"{stem}.csv", index=False)
+                        if draw is not None and name != "claims":
+                            draw(stem, table, new)
+                    _note(new, scale, name, time.monotonic() - begin, jobs)
+                begin = time.monotonic()
     return folder
 
 
-def _claims(workshop: Workshop, folder: Path) -> None:
-    """Write the sensitivity table and the table of claims, which needs all figures."""
+def _copy(folder: Path, new: Path) -> None:
+    """Copy the figures that are there already."""
+    if folder.exists():
+        shutil.copytree(folder, new, ignore=shutil.ignore_patterns(MANIFEST))
+    else:
+        new.mkdir()
+
+
+def _claims(workshop: Workshop) -> dict[str, pd.DataFrame]:
     variants = figures.sensitivity(workshop)
     rules = dict.fromkeys((*figures.FIG_5_RULES, *figures.FIG_6_RULES))
     sweeps = figures.sweep_runs(workshop, ["dmsb", "ppo"], rules)
     found = claims(figures.base_runs(workshop), figures.fig3(workshop), figures.fig4(workshop), sweeps, variants)
-    _write(variants, folder / "sensitivity.csv")
-    _write(found, folder / "claims.csv")
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    table.round(5).to_csv(path, index=False)
+    return {"sensitivity": variants, "claims": found}
 
 
 def _note(folder: Path, scale: str, name: str, seconds: float, jobs: int) -> None:
     """Write down the settings and the minutes that a figure took; work that was done before takes no time."""
     path = folder / "about.json"
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
-    settings = SCALES[scale]._asdict()
-    if known.get("scale") != scale or known.get("settings") != settings:
-        known = {"scale": scale, "settings": settings, "minutes": {}}
+    known = _noted(path, {"scale": scale, "settings": SCALES[scale]._asdict()})
     known["dmsb"] = importlib.metadata.version("dmsb")
     spent = known["minutes"].get(name, 0.0) + seconds / 60
     known["jobs"], known["minutes"][name] = jobs, round(spent, 1)
-    path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(known, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _noted(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what was noted with these settings; nothing where the file is not as it was written."""
+    try:
+        known = read_json(path)
+    except (OSError, ValueError):
+        known = None
+    minutes = known.get("minutes") if isinstance(known, dict) else None
+    right = isinstance(minutes, dict) and all(map(is_number, minutes.values()))
+    right = right and all(known.get(name) == value for name, value in settings.items())
+    return known if right else {**settings, "minutes": {}}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import shutil
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,9 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from simulator.files import clear, discard, not_ours
+from simulator.files.reading import file_hash, number
 from simulator.run import simulate
 from simulator.scenario.scenario import Scenario
-from simulator.study.cells import Figures, figures_of, run_cells
+from simulator.study.cells import figures_of, run_cells
+from simulator.study.journal import Figures
 from simulator.study.paper.plan import (
     AXES,
     BASE,
@@ -28,7 +30,9 @@ from simulator.study.paper.plan import (
     Point,
     Scale,
 )
-from simulator.study.train import HELD_OUT, METRICS, evaluated, train
+from simulator.study.train import HELD_OUT, evaluated, train
+from simulator.study.training_files import RATIO, read_metrics
+from simulator.study.training_folder import BEST, COLUMNS, LAST, METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,16 +146,15 @@ class Workshop:
 
         rows = []
         for training in trainings:
-            with (self._folder / training.name / METRICS).open(encoding="utf-8") as file:
-                rows += [
-                    {
-                        "learner": training.learner, "place": training.place, "seed": training.seed,
-                        "steps": int(row["steps"]),
-                        **{name: float(row[f"evaluation/{KEPT[name]}"]) for name in ("total", "uav", "ground")},
-                    }
-                    for row in csv.DictReader(file)
-                    if row["evaluation/ratio"]
-                ]  # fmt: skip
+            rows += [
+                {
+                    "learner": training.learner, "place": training.place, "seed": training.seed,
+                    "steps": int(row["steps"]),
+                    **{name: number(row[f"evaluation/{KEPT[name]}"]) for name in ("total", "uav", "ground")},
+                }
+                for row in read_metrics(self._folder / training.name / METRICS, COLUMNS)
+                if row[RATIO]
+            ]  # fmt: skip
         return pd.DataFrame(rows)
 
     def trained(self, trainings: Iterable[Training], point: Point) -> list[Run]:
@@ -257,24 +260,30 @@ def _train(folder: Path, training: Training) -> Figures:
     # The parallel processes share the cores. More threads per process would only compete.
     torch.set_num_threads(1)
     out, learner = folder / training.name, LEARNERS[training.learner]
-    if out.exists() and not (out / "last").exists():
-        shutil.rmtree(out)  # interrupted before its first checkpoint: there is nothing to continue from
+    clear(out)
     hyper: dict[str, Any] = dict(learner.hyper)
     if len(training.points) > 1:
         # One world per point, so that each update sees every scenario.
         hyper["worlds"] = len(training.points)
-    train(
-        [scenario_at(point) for point in training.points], learner.policy, training.steps, training.seed, out,
-        resume=out.exists(), evaluate_every=max(training.steps // training.evaluations, 1),
-        held_out=training.held_out, hyper=hyper,
-    )  # fmt: skip
-    with (out / METRICS).open(encoding="utf-8") as file:
-        ratios = [float(row["evaluation/ratio"]) for row in csv.DictReader(file) if row["evaluation/ratio"]]
-    # `last` holds the replay buffer, which only a training needs. A rename is atomic: a killed process leaves either
-    # all of `last` or none, never half a checkpoint that looks complete.
-    (out / "last").rename(out / ".done")
-    shutil.rmtree(out / ".done")
-    return {"ratio": ratios[-1]}
+    if _last_evaluation(out)[0] < training.steps:
+        train(
+            [scenario_at(point) for point in training.points], learner.policy, training.steps, training.seed, out,
+            resume=out.exists(), evaluate_every=max(training.steps // training.evaluations, 1),
+            held_out=training.held_out, hyper=hyper,
+        )  # fmt: skip
+    # From now on its last evaluation says that the training is done. `last` holds the replay buffer, which only a
+    # training needs.
+    if (out / LAST).exists():
+        discard(out / LAST, not_ours)
+    return {"ratio": _last_evaluation(out)[1]}
+
+
+def _last_evaluation(out: Path) -> tuple[int, float]:
+    """Return the steps of a training's last evaluation and its ratio; 0 and NaN if there is none."""
+    if not (out / METRICS).is_file():
+        return 0, math.nan
+    rows = [row for row in read_metrics(out / METRICS, COLUMNS) if row[RATIO]]
+    return (int(rows[-1]["steps"]), number(rows[-1][RATIO])) if rows else (0, math.nan)
 
 
 def _run(run: Run) -> Figures:
@@ -288,7 +297,8 @@ def _run(run: Run) -> Figures:
 
 def _weights_hash(folder: Path) -> str:
     """Return a short hash of the best weights of a training."""
-    return hashlib.sha256((folder / "best" / "arrays.safetensors").read_bytes()).hexdigest()[:12]
+    hashes = [file_hash(folder / BEST / name) for name in ("arrays.safetensors", "meta.json")]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:12]
 
 
 def _code() -> str:
@@ -298,4 +308,4 @@ def _code() -> str:
     package = Path(__file__).parents[2]
     for folder in (package / "model", package / "world", package.parent / "policies"):
         about += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.py"))]
-    return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(about, allow_nan=False).encode()).hexdigest()

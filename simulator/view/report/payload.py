@@ -75,7 +75,7 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
         apart = [key for key in WORLD if result.run.get(key) != first.run.get(key)]
         if apart:
             raise InputError(f"report: '{other}' is not of the same world as '{name}': they differ in {apart[0]}")
-        _check(result)
+        result.check()
     packer = _Packer()
     # A signal group is a junction and a name. The page knows it by its number.
     by_group = first.signals.groupby(["junction", "group"], sort=False, observed=True)
@@ -107,32 +107,6 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
         "runs": [_run(label, result, packer) for label, result in runs.items()],
     }
     return Payload(head, packer.text())
-
-
-def _check(result: Result) -> None:
-    """Check that the tables of a run fit together.
-
-    Raises:
-        InputError: they do not.
-    """
-    # A run folder can have been edited. The page reads tables by row numbers, and would show wrong auctions.
-    tasks, providers = len(result.tasks), len(result.providers)
-    for table in ("tasks", "auctions"):
-        if not np.array_equal(getattr(result, table)["task"], np.arange(tasks)):
-            raise InputError(f"report: row i of the table {table} must be task i, for all {tasks} tasks")
-    # An id of -1 means none. It is allowed where a task can have no provider, no winner or no station that it leaves.
-    least = {("bids", "task"): 0, ("bids", "provider"): 0, ("tasks", "provider"): -1, ("auctions", "winner"): -1,
-             ("auctions", "station_left"): -1}  # fmt: skip
-    for (table, column), low in least.items():
-        ids, count = getattr(result, table)[column], tasks if column == "task" else providers
-        if len(ids) and not (low <= ids.min() and ids.max() < count):
-            raise InputError(
-                f"report: {table}.{column} must be from {low} to {count - 1}, not {ids.min()} to {ids.max()}"
-            )
-    if not result.bids["task"].is_monotonic_increasing or not result.paths["vehicle"].is_monotonic_increasing:
-        raise InputError("report: bids must be sorted by task, and paths by vehicle")
-    if len(result.paths) and not 0 <= result.paths["vehicle"].max() < len(result.vehicles):
-        raise InputError("report: the table paths has a vehicle that is not in the table vehicles")
 
 
 def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:

@@ -2,60 +2,54 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 import json
-import os
 import re
 from collections.abc import Mapping
-from importlib.resources import files
+from importlib.resources import files as resources
 from pathlib import Path
 
-from simulator.errors import OutputError
+from simulator.files import replacing, signed, unsigned
 from simulator.record.result import Result
+from simulator.view.escape import xml_text
 from simulator.view.report.payload import payload
 
 # The order matters: while it is loaded, map.js needs the class `Camera`.
 SCRIPTS = (
-    "words.js", "data.js", "signs.js", "camera.js", "map.js", "charts.js", "figures.js", "panels.js", "pane.js",
-    "keys.js", "player.js",
+    "words.js", "data.js", "signs.js", "camera.js", "ground.js", "map.js", "axes.js", "charts.js", "figures.js",
+    "comparison.js", "cards.js", "tables.js", "pane.js", "keys.js", "player.js", "open.js",
 )  # fmt: skip
 """Scripts of the page, in the order in which they are loaded."""
 
 
-def write_report(runs: Mapping[str, Result], path: Path, note: str = "") -> None:
+def write_report(runs: Mapping[str, Result], path: Path, note: str = "", force: bool = False) -> None:
     """Write one HTML file about runs of one world. The file needs no other file and no network.
 
     Args:
         runs: the runs, by the name that each has in the page. The first is the one with which others are compared.
-        path: file to write; a file of that name is replaced.
+        path: file to write.
         note: further information for the header of the page.
+        force: whether a page may be replaced, if this program wrote it and nobody has changed it since.
 
     Raises:
         InputError: there is no run, the runs are not of one world, or the tables of a run do not fit together.
-        OutputError: the file cannot be written.
+        OutputError: the file exists, or cannot be written.
     """
-    text = page(runs, note)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file")
-    # Beside the folder and not in it: what a killed process leaves must not look like a part of the run.
-    part = path.parent.with_name(f".{path.parent.name}.{path.name}.part-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    data = signed_page(runs, note)
+    with replacing(path, force, foreign=unsigned) as new:
+        new.write_bytes(data)
+
+
+def signed_page(runs: Mapping[str, Result], note: str = "") -> bytes:
+    """Return the page as it is written, with a last line that says that this program made it."""
+    return signed(page(runs, note))
 
 
 def page(runs: Mapping[str, Result], note: str = "") -> str:
     """Return the HTML of a report about runs of one world, with an optional note for its header."""
     head, columns = payload(runs, note)
     parts = {
-        "title": html.escape(f"{head['scenario']}: {', '.join(runs)}"[:200]).encode("utf-8", "replace").decode(),
+        "title": html.escape(xml_text(f"{head['scenario']}: {', '.join(runs)}"[:200])),
         "style": _asset("style.css"),
         "script": '"use strict";\n' + "\n".join(_asset(name) for name in SCRIPTS),
         # "<" is escaped, because "</script>" or "<!--" in a name would end the JSON early or hide what follows.
@@ -69,4 +63,4 @@ def page(runs: Mapping[str, Result], note: str = "") -> str:
 
 def _asset(name: str) -> str:
     """Return the text of a file of the page."""
-    return files("simulator.view.report").joinpath("page", name).read_text(encoding="utf-8")
+    return resources("simulator.view.report").joinpath("page", name).read_text(encoding="utf-8")

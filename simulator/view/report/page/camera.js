@@ -1,13 +1,29 @@
 /** Camera: which part of the map a canvas shows, from metres to pixels. */
 
 class Camera {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {Ground} ground
+   * @param {Paths} paths
+   */
   constructor(canvas, ground, paths) {
-    Object.assign(this, { canvas, ground, paths });
+    this.canvas = canvas;
+    this.ground = ground;
+    this.paths = paths;
+    this.box = this.whole();
+    this.center = { x: 0, y: 0 };
+    this.closer = 1;
     this.fit();
   }
 
   /** Show the entire map. */
   fit() {
+    this.center = { x: this.box.x, y: this.box.y };
+    this.closer = 1;
+  }
+
+  /** The whole map: its middle and its size, m. */
+  whole() {
     const { roads, providers, kind } = this.ground;
     const x = providers.map((one) => one.x),
       y = providers.map((one) => one.y);
@@ -21,12 +37,13 @@ class Camera {
     }
     const [west, east] = [Math.min(...x), Math.max(...x)],
       [south, north] = [Math.min(...y), Math.max(...y)];
-    this.box = { x: (west + east) / 2, y: (south + north) / 2, width: east - west + 40, height: north - south + 40 };
-    this.center = { x: this.box.x, y: this.box.y };
-    this.closer = 1;
+    return { x: (west + east) / 2, y: (south + north) / 2, width: east - west + 40, height: north - south + 40 };
   }
 
-  /** Zoom in (factor above 1) or out at a place of the screen, by default its middle. */
+  /**
+   * Zoom in (factor above 1) or out at a place of the screen, by default its middle.
+   * @type {(factor: number, at?: Point) => void}
+   */
   zoom(factor, at = { x: this.canvas.clientWidth / 2, y: this.canvas.clientHeight / 2 }) {
     const before = this.toWorld(at);
     this.closer = Math.min(Math.max(this.closer * factor, 0.5), 40);
@@ -45,11 +62,13 @@ class Camera {
     return { x: this.center.x, y: this.center.y, width: this.canvas.clientWidth, height: this.canvas.clientHeight };
   }
 
+  /** Pixels of a place, in this frame or in another. @type {(place: Point, frame?: Frame) => Point} */
   toScreen(place, { x, y, width, height } = this.frame) {
     const { scale } = this;
     return { x: width / 2 + (place.x - x) * scale, y: height / 2 - (place.y - y) * scale };
   }
 
+  /** The place of pixels. @type {(place: Point) => Point} */
   toWorld(place) {
     const { clientWidth: width, clientHeight: height } = this.canvas,
       scale = this.scale;
@@ -57,7 +76,10 @@ class Camera {
   }
 }
 
-/** Return the span of nearly all values: one stray vehicle must not shrink the map. */
+/**
+ * Return the span of nearly all values: one stray vehicle must not shrink the map.
+ * @type {(values: Float64Array) => Pair}
+ */
 function quantiles(values) {
   if (!values.length) return [-50, 50];
   const sorted = Float64Array.from(values).sort();

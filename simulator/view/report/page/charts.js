@@ -1,45 +1,12 @@
 /** Charts: marks over the common time axis, or over two values. A vertical line shows the present time. */
 
 const EDGE = { left: 46, right: 18, top: 8, bottom: 22 },
-  ENDLESS_PX = 14;
+  ENDLESS_PX = 14,
+  NEAR_POINT_PX = 8;
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [4, 2, 1, 2]];
 const SIGNS = ["circle", "diamond", "square", "triangle", "cross"];
 
-/** Return a round number of about this size: 1, 2 or 5 times a power of ten. */
-function niceStep(size) {
-  const power = 10 ** Math.floor(Math.log10(size || 1));
-  return [1, 2, 5, 10].map((times) => times * power).find((step) => step >= size * 0.999) ?? power * 10;
-}
-
-/** Return round numbers within a span. */
-function ticks(low, high, count) {
-  const step = niceStep((high - low) / count),
-    found = [];
-  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + 1e-9 * step; at += 1)
-    found.push(Number((at * step).toPrecision(12)));
-  return found;
-}
-
-/** Return round numbers for a logarithmic axis; a longer axis has fewer per power of ten. */
-function logTicks(low, high) {
-  const spans = Math.log10(high / low),
-    digits = spans > 3 ? [1] : spans > 1.2 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
-  const found = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
-    for (const digit of digits) found.push(Number((digit * 10 ** power).toPrecision(6)));
-  }
-  return found.filter((value) => value >= low && value <= high);
-}
-
-const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
-
-function timeTicks(low, high, count) {
-  const step = TIME_STEPS.find((one) => one >= (high - low) / count) ?? 86400 * Math.ceil((high - low) / count / 86400),
-    found = [];
-  for (let at = Math.ceil(low / step); at * step <= high; at += 1) found.push(at * step);
-  return found;
-}
-
+/** The path of a point's sign. @type {(pen: Pen, x: number, y: number, kind: string, size: number) => void} */
 function sign(pen, x, y, kind, size) {
   pen.beginPath();
   if (kind === "circle") pen.arc(x, y, size, 0, 2 * Math.PI);
@@ -63,7 +30,7 @@ function sign(pen, x, y, kind, size) {
   }
 }
 
-/** Set the pen for the line or the points of a mark. */
+/** Set the pen for the line or the points of a mark. @type {(pen: Pen, ink: Ink, mark: Mark) => void} */
 function dress(pen, ink, mark) {
   pen.strokeStyle = pen.fillStyle = ink[mark.colour];
   pen.lineWidth = mark.width ?? 1.8;
@@ -71,7 +38,10 @@ function dress(pen, ink, mark) {
   pen.globalAlpha = mark.alpha ?? 1;
 }
 
-/** Draw slanted lines over a bar, which mean waiting. */
+/**
+ * Draw slanted lines over a bar, which mean waiting.
+ * @type {(pen: Pen, x: number, y: number, width: number, height: number, colour: string) => void}
+ */
 function hatch(pen, x, y, width, height, colour) {
   pen.save();
   pen.beginPath();
@@ -88,17 +58,12 @@ function hatch(pen, x, y, width, height, colour) {
   pen.restore();
 }
 
-/**
- * One chart. Its spec has a title, a unit, about (a sentence) and marks. Optional: low and high (limits of the y axis),
- * log (logarithmic y axis), x (title of an x axis other than time), diagonal. A mark has kind, name, colour and these
- * numbers:
- *   line    x, y; dash, sign
- *   points  x, y, task; sign
- *   bars    edges, values, from (lower end of each bar), hatched
- *   cells   edges, rows: [{ name, values }] with values from 0 to 1
- */
+/** One chart, of a `Spec`. */
 class Chart {
-  /** `pick` is called with what a click hits; `warmup` is the time, s, before which nothing counts. */
+  /**
+   * @param {(picked: PickedInChart) => void} pick is told of clicks
+   * @param {number} warmup before this time, in s, nothing counts
+   */
   constructor(pick, warmup) {
     this.warmup = warmup;
     this.caption = make("figcaption");
@@ -107,9 +72,19 @@ class Chart {
     this.names = make("ul", { class: "names" });
     const plot = make("div", { class: "plot" }, this.canvas, this.head);
     this.figure = make("figure", {}, this.caption, plot, this.names);
+    /** @type {Spec} */
+    this.spec = { title: "", unit: "", about: "", marks: [] };
+    /** @type {Pair | null} */
+    this.window = null;
+    this.inside = { left: 0, top: 0, width: 0, height: 0 };
+    this.x0 = this.low = 0;
+    this.x1 = this.high = 1;
+    // Whether there are infinite values: they stand in a band of their own above the finite ones.
+    this.endless = false;
     this.canvas.addEventListener("click", (event) => pick(this.at(event.offsetX, event.offsetY)));
   }
 
+  /** Show what a spec says, in a window of time. @type {(spec: Spec, window: Pair) => void} */
   show(spec, window) {
     this.spec = spec;
     this.window = spec.x ? null : window;
@@ -131,13 +106,10 @@ class Chart {
       width: width - EDGE.left - EDGE.right,
       height: height - EDGE.top - EDGE.bottom,
     };
-    [this.x0, this.x1] =
-      this.window ??
-      spanOf(
-        spec.marks.map((mark) => mark.x),
-        0,
-      );
-    [this.low, this.high] = spec.cells ? [0, spec.marks[0].rows.length] : this.yspan();
+    const cells = spec.marks.find((mark) => mark.kind === "cells");
+    this.endless = spec.marks.some((mark) => "y" in mark && mark.y.includes(Infinity));
+    [this.x0, this.x1] = this.window ?? this.xspan();
+    [this.low, this.high] = cells ? [0, cells.rows.length] : this.yspan();
     pen.font = "11px sans-serif";
     this.axes(pen, ink);
     pen.save();
@@ -146,28 +118,38 @@ class Chart {
     pen.clip();
     for (const mark of spec.marks) {
       dress(pen, ink, mark);
-      this[mark.kind](pen, ink, mark);
+      if (mark.kind === "cells") this.cells(pen, mark);
+      else if (mark.kind === "bars") this.bars(pen, ink, mark);
+      else if (mark.kind === "line") this.line(pen, mark);
+      else this.points(pen, mark);
       pen.globalAlpha = 1;
       pen.setLineDash([]);
     }
     pen.restore();
-    if (spec.cells) this.rows(pen, ink, spec.marks[0]);
+    if (cells) this.rows(pen, ink, cells);
     this.letters(pen, ink);
-    const empty =
-      !spec.cells && spec.marks.every((mark) => !(mark.y ?? mark.values).some((value) => value > -Infinity));
-    if (empty) this.nothing(pen, ink);
+    if (spec.marks.every(isEmpty)) this.nothing(pen, ink);
   }
 
+  /** Say that there is nothing. @type {(pen: Pen, ink: Ink) => void} */
   nothing(pen, ink) {
     Object.assign(pen, { fillStyle: ink.soft, textAlign: "center" });
     pen.fillText("nothing to show", this.inside.left + this.inside.width / 2, this.inside.top + this.inside.height / 2);
   }
 
+  /** What the x axis spans where it is not time. */
+  xspan() {
+    const values = this.spec.marks.map((mark) => ("x" in mark ? mark.x : []));
+    return spanOf(values, 0);
+  }
+
+  /** What the y axis spans. @type {() => Pair} */
   yspan() {
     const { spec } = this,
-      values = spec.marks.flatMap((mark) =>
-        mark.kind === "bars" ? [mark.values.map((value, at) => value + mark.from[at])] : [mark.y],
-      );
+      values = spec.marks.map((mark) => {
+        if (mark.kind === "bars") return mark.values.map((value, at) => value + mark.from[at]);
+        return "y" in mark ? mark.y : [];
+      });
     let [low, high] = spanOf(values, spec.low ?? Infinity);
     if (spec.low !== undefined) low = spec.low;
     if (spec.high !== undefined) high = spec.high;
@@ -177,10 +159,12 @@ class Chart {
       : [low < 0 ? low - 0.05 * (high - low) : low, high + 0.05 * (high - low)];
   }
 
+  /** Pixels from the left. @type {(x: number) => number} */
   px(x) {
     return this.inside.left + ((x - this.x0) / (this.x1 - this.x0)) * this.inside.width;
   }
 
+  /** Pixels from the top. @type {(y: number) => number} */
   py(y) {
     const { low, high } = this,
       { top, height } = this.inside;
@@ -190,6 +174,7 @@ class Chart {
     return top + band + (1 - share) * (height - band);
   }
 
+  /** Both axes. @type {(pen: Pen, ink: Ink) => void} */
   axes(pen, ink) {
     const { left, top, width, height } = this.inside,
       { spec } = this;
@@ -202,7 +187,8 @@ class Chart {
     pen.lineWidth = 1;
     pen.textAlign = "right";
     pen.textBaseline = "middle";
-    const across = spec.cells ? [] : spec.log ? logTicks(this.low, this.high) : ticks(this.low, this.high, 4);
+    const cells = spec.marks.some((mark) => mark.kind === "cells");
+    const across = cells ? [] : spec.log ? logTicks(this.low, this.high) : ticks(this.low, this.high, 4);
     for (const value of across) {
       const y = this.py(value);
       pen.strokeRect(left, y, width, 0);
@@ -228,7 +214,8 @@ class Chart {
     }
   }
 
-  line(pen, ink, mark) {
+  /** A line, broken where there is no number. @type {(pen: Pen, mark: XY) => void} */
+  line(pen, mark) {
     pen.beginPath();
     let broken = true;
     for (let at = 0; at < mark.x.length; at += 1) {
@@ -253,17 +240,19 @@ class Chart {
     }
   }
 
-  points(pen, ink, mark) {
+  /** Points. @type {(pen: Pen, mark: XY) => void} */
+  points(pen, mark) {
     const size = mark.x.length > 3000 ? 1.3 : mark.x.length > 600 ? 1.9 : 2.8;
     pen.lineWidth = 1.2;
     for (let at = 0; at < mark.x.length; at += 1) {
       if (Number.isNaN(mark.y[at])) continue;
-      sign(pen, this.px(mark.x[at]), this.py(mark.y[at]), mark.sign, size);
+      sign(pen, this.px(mark.x[at]), this.py(mark.y[at]), mark.sign ?? "circle", size);
       if (mark.hollow) pen.stroke();
       else pen.fill();
     }
   }
 
+  /** Bars. @type {(pen: Pen, ink: Ink, mark: Bars) => void} */
   bars(pen, ink, mark) {
     mark.values.forEach((value, at) => {
       if (!(value > 0)) return;
@@ -277,7 +266,8 @@ class Chart {
     });
   }
 
-  cells(pen, ink, mark) {
+  /** Rows of cells, fuller for more. @type {(pen: Pen, mark: Cells) => void} */
+  cells(pen, mark) {
     const high = this.inside.height / mark.rows.length;
     mark.rows.forEach((row, number) => {
       const y = this.inside.top + number * high;
@@ -291,7 +281,7 @@ class Chart {
     });
   }
 
-  /** Write the names of the rows of cells at the left. */
+  /** Write the names of the rows of cells at the left. @type {(pen: Pen, ink: Ink, mark: Cells) => void} */
   rows(pen, ink, { rows }) {
     const high = this.inside.height / rows.length,
       every = Math.ceil(11 / high);
@@ -303,25 +293,30 @@ class Chart {
     });
   }
 
-  /** Write letters at the right end of bars that have one: colours alone would not tell them apart. */
+  /**
+   * Write letters at the right end of bars that have one: colours alone would not tell them apart.
+   * @type {(pen: Pen, ink: Ink) => void}
+   */
   letters(pen, ink) {
     pen.fillStyle = ink.soft;
     pen.textAlign = "left";
-    for (const { letter, values, from } of this.spec.marks) {
-      const at = letter ? values.findLastIndex((value) => value > 0) : -1;
+    for (const mark of this.spec.marks) {
+      if (mark.kind !== "bars" || !mark.letter) continue;
+      const { letter, values, from } = mark,
+        at = values.findLastIndex((value) => value > 0);
       if (at < 0) continue;
       const middle = (this.py(from[at]) + this.py(from[at] + values[at])) / 2;
       pen.fillText(letter, this.inside.left + this.inside.width + 5, middle + 4);
     }
   }
 
-  /** Return an entry of the legend: a sample of the mark, and its name. */
+  /** Return an entry of the legend: a sample of the mark, and its name. @type {(mark: Mark) => HTMLLIElement} */
   name(mark) {
     const sample = make("canvas", { "aria-hidden": "true" }),
       scale = window.devicePixelRatio || 1;
     const entry = make("li", {}, sample, `${mark.letter ? `${mark.letter}: ` : ""}${mark.name}`);
     Object.assign(sample, { width: 26 * scale, height: 12 * scale });
-    const pen = sample.getContext("2d"),
+    const pen = penOf(sample),
       ink = inkOf(this.canvas);
     pen.scale(scale, scale);
     dress(pen, ink, mark);
@@ -344,39 +339,35 @@ class Chart {
     return entry;
   }
 
-  /** Move the line of the present time. */
+  /** Move the line of the present time. @type {(time: number) => void} */
   moment(time) {
     const inside = this.window && time >= this.x0 && time <= this.x1;
     this.head.hidden = !inside;
     if (inside) this.head.style.transform = `translateX(${this.px(time) - 1}px)`;
   }
 
-  /** Return what is at a place of the canvas: the auction of the nearest point, else the time. */
+  /**
+   * Return what is at a place of the canvas: the auction of the nearest point, else the time.
+   * @type {(x: number, y: number) => PickedInChart}
+   */
   at(x, y) {
-    let best = { away: 8 };
+    let nearest = NEAR_POINT_PX,
+      task = -1;
     for (const mark of this.spec.marks) {
-      if (mark.kind !== "points") continue;
+      if (mark.kind !== "points" || !mark.task) continue;
       for (let at = 0; at < mark.x.length; at += 1) {
         const away = Math.hypot(this.px(mark.x[at]) - x, this.py(mark.y[at]) - y);
-        if (away < best.away) best = { away, task: mark.task[at] };
+        if (away < nearest) [nearest, task] = [away, mark.task[at]];
       }
     }
-    if (best.task !== undefined) return { task: best.task };
+    if (task >= 0) return { task };
     if (!this.window) return {};
     return { time: this.x0 + ((x - this.inside.left) / this.inside.width) * (this.x1 - this.x0) };
   }
 }
 
-/** Return the least and the greatest finite number of several arrays and of `known`. */
-function spanOf(arrays, known) {
-  let low = Number.isFinite(known) ? known : Infinity,
-    high = Number.isFinite(known) ? known : -Infinity;
-  for (const array of arrays) {
-    for (const value of array ?? []) {
-      if (!Number.isFinite(value)) continue;
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-  }
-  return low <= high ? [low, high] : [0, 1];
+/** Whether a mark has nothing to show; cells always have. @type {(mark: Mark) => boolean} */
+function isEmpty(mark) {
+  if (mark.kind === "cells") return false;
+  return !(mark.kind === "bars" ? mark.values : mark.y).some((value) => value > -Infinity);
 }

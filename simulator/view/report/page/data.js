@@ -4,25 +4,31 @@ const TRACE_M = 3;
 
 const ARRAYS = { f8: Float64Array, f4: Float32Array, i4: Int32Array, u2: Uint16Array, u1: Uint8Array };
 
-/** Return the packed columns as one buffer. */
+/** Return the packed columns as one buffer. @type {(text: string) => Promise<ArrayBuffer>} */
 async function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(plain).arrayBuffer();
 }
 
-/** Return the columns of each table by name, as views of the buffer. */
+/**
+ * Return the columns of each table by name, as views of the buffer. `payload.py` declares them and their types.
+ * @type {(tables: StoredTables, buffer: ArrayBuffer) => any}
+ */
 function columnsOf(tables, buffer) {
-  const found = {};
-  for (const [table, columns] of Object.entries(tables)) {
-    found[table] = {};
-    for (const [name, [kind, at, rows]] of Object.entries(columns))
-      found[table][name] = new ARRAYS[kind](buffer, at, rows);
-  }
-  return found;
+  const view = (/** @type {Stored} */ [kind, at, rows]) => new ARRAYS[kind](buffer, at, rows);
+  const columns = (/** @type {Record<string, Stored>} */ stored) =>
+    Object.fromEntries(Object.entries(stored).map(([name, place]) => [name, view(place)]));
+  return Object.fromEntries(Object.entries(tables).map(([table, stored]) => [table, columns(stored)]));
 }
 
-/** Return how many of the sorted values are at most `value`. */
+/**
+
+ * Return how many of the sorted values are at most `value`.
+
+ * @type {(sorted: ArrayLike<number>, value: number) => number}
+
+ */
 function countUpTo(sorted, value) {
   let low = 0,
     high = sorted.length;
@@ -34,7 +40,10 @@ function countUpTo(sorted, value) {
   return low;
 }
 
-/** Return the first row of each id in a table sorted by id: rows of id i are begins[i] to begins[i + 1] - 1. */
+/**
+ * Return the first row of each id in a table sorted by id: rows of id i are begins[i] to begins[i + 1] - 1.
+ * @type {(ids: Iterable<number>, count: number) => Int32Array}
+ */
 function beginsOf(ids, count) {
   const begins = new Int32Array(count + 1);
   for (const id of ids) begins[id + 1] += 1;
@@ -44,6 +53,10 @@ function beginsOf(ids, count) {
 
 /** What all runs share: places of vehicles, states of signals, outages. */
 class World {
+  /**
+   * @param {Head} head
+   * @param {WorldTables} tables
+   */
   constructor(head, tables) {
     this.head = head;
     this.ground = head.ground;
@@ -51,30 +64,38 @@ class World {
     this.names = head.vehicles;
     this.begins = beginsOf(tables.paths.vehicle, this.names.length);
     const there = [...this.names.keys()].filter((vehicle) => this.begins[vehicle] < this.begins[vehicle + 1]);
-    const first = (vehicle) => this.paths.time[this.begins[vehicle]];
-    const last = (vehicle) => this.paths.time[this.begins[vehicle + 1] - 1];
+    const first = (/** @type {number} */ vehicle) => this.paths.time[this.begins[vehicle]];
+    const last = (/** @type {number} */ vehicle) => this.paths.time[this.begins[vehicle + 1] - 1];
     this.order = there.sort((one, other) => first(one) - first(other));
     this.firsts = this.order.map(first);
     this.lasts = this.order.map(last);
     this.longest = this.order.reduce((most, _, at) => Math.max(most, this.lasts[at] - this.firsts[at]), 0);
     this.entered = tables.vehicles.entered;
     this.left = tables.vehicles.left;
+    /** @type {{ time: number[], state: SignalState[] }[]} */
     this.signals = [];
+    /** @type {[Point, Point][] | null} */
+    this.pieces = null;
     tables.signals.time.forEach((time, row) => {
-      const signal = (this.signals[tables.signals.group[row]] ??= { time: [], state: [] });
+      const group = tables.signals.group[row];
+      this.signals[group] ??= { time: [], state: [] };
+      const signal = this.signals[group];
       signal.time.push(time);
       signal.state.push(head.categories.state[tables.signals.state[row]]);
     });
   }
 
-  /** Call visit(vehicle, place) for each vehicle on the map. */
+  /**
+   * Call visit(vehicle, place) for each vehicle on the map.
+   * @type {(time: number, visit: (vehicle: number, place: Where) => void) => void}
+   */
   forEachAt(time, visit) {
     for (let at = countUpTo(this.firsts, time) - 1; at >= 0 && this.firsts[at] >= time - this.longest; at -= 1) {
       if (this.lasts[at] >= time) visit(this.order[at], this.place(this.order[at], time));
     }
   }
 
-  /** Return a vehicle's place, heading in rad from east, and speed; before and after its path, the nearer end of it. */
+  /** Where a vehicle is; off its way at the nearer end of it. @type {(vehicle: number, time: number) => Where} */
   place(vehicle, time) {
     const { time: times, x, y } = this.paths;
     const begin = this.begins[vehicle],
@@ -102,7 +123,7 @@ class World {
     return place;
   }
 
-  /** Return whether a vehicle is on the map; -1 is no vehicle. */
+  /** Return whether a vehicle is on the map; -1 is no vehicle. @type {(vehicle: number, time: number) => boolean} */
   isThere(vehicle, time) {
     const begin = this.begins[vehicle],
       end = this.begins[vehicle + 1];
@@ -112,9 +133,11 @@ class World {
   /** Return the ways of all vehicles, as pieces between points of a grid of TRACE_M. Each piece is drawn only once. */
   traces() {
     if (this.pieces) return this.pieces;
-    const { x, y } = this.paths,
-      found = new Map();
-    const snap = (row) => ({ x: Math.round(x[row] / TRACE_M) * TRACE_M, y: Math.round(y[row] / TRACE_M) * TRACE_M });
+    const { x, y } = this.paths;
+    /** @type {Map<string, [Point, Point]>} */
+    const found = new Map();
+    const grid = (/** @type {number} */ metres) => Math.round(metres / TRACE_M) * TRACE_M;
+    const snap = (/** @type {number} */ row) => ({ x: grid(x[row]), y: grid(y[row]) });
     for (let vehicle = 0; vehicle + 1 < this.begins.length; vehicle += 1) {
       for (let row = this.begins[vehicle] + 1; row < this.begins[vehicle + 1]; row += 1) {
         const from = snap(row - 1),
@@ -126,14 +149,14 @@ class World {
     return this.pieces;
   }
 
-  /** Return the state of a signal group, or null before the first known state. */
+  /** What a signal group shows, null if unknown. @type {(group: number, time: number) => SignalState | null} */
   signal(group, time) {
     const { time: times, state } = this.signals[group],
       row = countUpTo(times, time) - 1;
     return row < 0 ? null : state[row];
   }
 
-  /** Return whether a provider is out of service at a time. */
+  /** Whether a provider is out at a moment. @type {(provider: number, time: number) => boolean} */
   isOut(provider, time) {
     return this.head.outages.some(
       ([who, begin, end]) => who === provider && begin <= time && (end === null || time < end),
@@ -143,18 +166,31 @@ class World {
 
 /** One run: its tasks, auctions and bids, by the number of the task. */
 class Run {
+  /**
+   * @param {World} world
+   * @param {About} about
+   * @param {RunTables} tables
+   */
   constructor(world, about, tables) {
-    Object.assign(this, { world, about, name: about.name, ...tables });
     const { tasks } = tables;
+    this.world = world;
+    this.about = about;
+    this.name = about.name;
+    this.tasks = tasks;
+    this.auctions = tables.auctions;
+    this.bids = tables.bids;
+    /** @type {Moment | null} */
+    this.moment = null;
     this.count = tasks.requested.length;
     let before = tasks.requested;
+    /** @type {Stage[]} */
     this.stages = world.head.stages.map((name) => {
       const starts = tasks[`${name}_started`],
         ends = tasks[`${name}_finished`],
         came = before;
       before = ends;
       const wait = starts.map((start, task) => start - came[task]);
-      return { name, starts, ends, wait, time: ends.map((end, task) => end - starts[task]) };
+      return { name, starts, ends, until: ends, wait, time: ends.map((end, task) => end - starts[task]) };
     });
     // A stage that an outage or the end of the run has cut off lasts until then.
     this.ends = tasks.requested.map((requested, task) => {
@@ -166,44 +202,67 @@ class Run {
       return Math.max(known, going, tasks.ended[task] || 0);
     });
     for (const stage of this.stages) {
-      const cut = (task) => (Number.isFinite(stage.starts[task]) ? this.ends[task] : NaN);
+      const cut = (/** @type {number} */ task) => (Number.isFinite(stage.starts[task]) ? this.ends[task] : NaN);
       stage.until = stage.ends.map((end, task) => (Number.isFinite(end) ? end : cut(task)));
     }
     this.longest = this.ends.reduce((most, end, task) => Math.max(most, end - tasks.requested[task]), 0);
     this.bidsAt = beginsOf(tables.bids.task, this.count);
   }
 
+  /** What became of a task. @type {(task: number) => Head["categories"]["status"][number]} */
   status(task) {
     return this.world.head.categories.status[this.tasks.status[task]];
   }
+
+  /** The kind of a task, in words. @type {(task: number) => string} */
   kindName(task) {
     return this.world.head.categories.kind[this.tasks.kind[task]].replaceAll("_", " ");
   }
+
+  /** The name of a provider; -1 is nobody. @type {(id: number) => string} */
   providerName(id) {
     return id < 0 ? "nobody" : this.world.ground.providers[id].name;
   }
+
+  /** The name of a task's vehicle, empty where nobody drives. @type {(task: number) => string} */
   vehicleName(task) {
     return this.world.names[this.tasks.vehicle[task]] ?? "";
   }
+
+  /** Whether a provider is a UAV; -1 is none. @type {(id: number) => boolean} */
   isUav(id) {
     return id >= 0 && this.world.ground.providers[id].uav;
   }
+
+  /** Return the regret: the best surplus of the round minus that of the winner. @type {(task: number) => number} */
   regret(task) {
     return this.auctions.best_surplus[task] - this.auctions.surplus[task];
   }
 
-  /** Return whether ρ decides an auction: a price was asked for, and the mechanism uses it. */
+  /**
+
+   * Return whether ρ decides an auction: a price was asked for, and the mechanism uses it.
+
+   * @type {(task: number) => boolean}
+
+   */
   isPriced(task) {
     return Boolean(this.auctions.asked[task]) && !this.about.mechanism.startsWith("second-price");
   }
 
-  /** Return whether a bid is of a UAV that cannot win: only the UAV with the shortest public prediction can. */
+  /**
+   * Return whether a bid is of a UAV that cannot win: only the UAV with the shortest public prediction can.
+   * @type {(task: number, row: number) => boolean}
+   */
   standsBack(task, row) {
     if (!this.isUav(this.bids.provider[row])) return false;
     return Math.abs(this.bids.bid[row] - this.auctions.uav_bid[task]) > 1e-6 * this.auctions.uav_bid[task];
   }
 
-  /** Call visit(task) for each task between its request and its result, the latest first. */
+  /**
+   * Calls visit(task) for each task between its request and its result, or up to some seconds after, the latest first.
+   * @type {(time: number, visit: (task: number) => void, after?: number) => void}
+   */
   forEachActive(time, visit, after = 0) {
     const { requested } = this.tasks;
     for (
@@ -215,7 +274,7 @@ class Run {
     }
   }
 
-  /** Return the stage of a task, whether it waits, and the share of the stage that is done; null if in no stage. */
+  /** Which stage a task is in, null if in none. @type {(task: number, time: number) => Phase | null} */
   phase(task, time) {
     if (time < this.tasks.requested[task] || time >= this.ends[task]) return null;
     for (let number = 0; number < this.stages.length; number += 1) {
@@ -227,10 +286,13 @@ class Run {
     return null;
   }
 
-  /** Return the tasks in progress at a time with their phase, and the queues of each provider by stage. */
+  /** What is under way at a moment. @type {(time: number) => Moment} */
   at(time) {
     if (this.moment?.time === time) return this.moment;
-    const queues = this.world.ground.providers.map(() => this.stages.map(() => ({ served: [], waiting: [] })));
+    const nobody = () => ({ served: [], waiting: [] });
+    /** @type {Queue[][]} */
+    const queues = this.world.ground.providers.map(() => this.stages.map(nobody));
+    /** @type {Moment["active"]} */
     const active = [];
     this.forEachActive(time, (task) => {
       const id = this.tasks.provider[task],
@@ -243,8 +305,9 @@ class Run {
     return this.moment;
   }
 
-  /** Return the rows of the bids of an auction, the highest bid first. */
+  /** Return the rows of the bids of an auction, the highest bid first. @type {(task: number) => number[]} */
   bidsOf(task) {
+    /** @type {number[]} */
     const rows = [];
     for (let row = this.bidsAt[task]; row < this.bidsAt[task + 1]; row += 1) rows.push(row);
     return rows.sort((one, other) => this.bids.bid[other] - this.bids.bid[one]);

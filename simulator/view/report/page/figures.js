@@ -1,15 +1,22 @@
-/** Numbers of the charts, of one run or of several, in a window of time. */
+/** What the charts show of a run in a window of time. */
 
 const BINS = 48;
 
-/** Return the edges and the middles of the bins of a window. */
+/**
+
+ * Return the edges and the middles of the bins of a window.
+
+ * @type {(window: Pair) => { edges: number[], middles: number[] }}
+
+ */
 function binsOf([begin, end]) {
   const edges = Array.from({ length: BINS + 1 }, (_, at) => begin + ((end - begin) * at) / BINS);
   return { edges, middles: edges.slice(1).map((edge, at) => (edge + edges[at]) / 2) };
 }
 
-/** Return the tasks that were requested in a window. */
+/** Return the tasks that were requested in a window. @type {(run: Run, window: Pair) => number[]} */
 function tasksIn(run, [begin, end]) {
+  /** @type {number[]} */
   const found = [];
   for (
     let task = countUpTo(run.tasks.requested, begin - 1e-9);
@@ -20,7 +27,13 @@ function tasksIn(run, [begin, end]) {
   return found;
 }
 
-/** Return sum and mean per bin of the finite values of tasks, and the mean over all of them. */
+/**
+ * Sum and mean of the finite values of tasks in each bin, and their mean over all.
+ * @param {Run} run
+ * @param {number[]} tasks
+ * @param {Pair} window
+ * @param {(task: number) => number} value
+ */
 function binned(run, tasks, [begin, end], value) {
   const sums = new Float64Array(BINS),
     counts = new Float64Array(BINS);
@@ -31,7 +44,7 @@ function binned(run, tasks, [begin, end], value) {
     sums[at] += one;
     counts[at] += 1;
   }
-  const total = (values) => values.reduce((sum, one) => sum + one, 0);
+  const total = (/** @type {Float64Array} */ values) => values.reduce((sum, one) => sum + one, 0);
   return {
     sums: [...sums],
     means: [...sums].map((sum, at) => (counts[at] ? sum / counts[at] : NaN)),
@@ -39,25 +52,30 @@ function binned(run, tasks, [begin, end], value) {
   };
 }
 
+/** Mean of the finite ones. @type {(values: number[]) => number} */
 function meanOf(values) {
   const finite = values.filter((value) => Number.isFinite(value));
   return finite.length ? finite.reduce((sum, value) => sum + value, 0) / finite.length : NaN;
 }
 
-/** Return the value below which a share of the values lies. */
+/** Return the value below which a share of the values lies. @type {(values: number[], share: number) => number} */
 function quantile(values, share) {
   return Float64Array.from(values).sort()[Math.floor(share * (values.length - 1))];
 }
 
-/** Return the share of each bin in which a stage of a provider was busy. */
+/**
+ * Return the share of each bin in which a stage of a provider was busy.
+ * @type {(run: Run, provider: number, stage: number, edges: number[]) => Float64Array}
+ */
 function busy(run, provider, stage, edges) {
   const found = new Float64Array(edges.length - 1),
     begin = edges[0],
+    end = edges[edges.length - 1],
     length = edges[1] - edges[0];
   const { starts, until } = run.stages[stage];
   for (
     let task = countUpTo(run.tasks.requested, begin - run.longest - 1e-9);
-    task < run.count && run.tasks.requested[task] <= edges.at(-1);
+    task < run.count && run.tasks.requested[task] <= end;
     task += 1
   ) {
     if (run.tasks.provider[task] !== provider || !(until[task] > begin)) continue;
@@ -72,17 +90,17 @@ function busy(run, provider, stage, edges) {
   return found;
 }
 
-/** Return the charts of one run. */
+/** Return the charts of one run. @type {(run: Run, window: Pair) => Spec[]} */
 function chartsOfRun(run, window) {
   const { auctions, tasks } = run,
     asked = tasksIn(run, window),
     { edges, middles } = binsOf(window);
-  const bin = (value) => binned(run, asked, window, value);
-  const pick = (kind) =>
+  const bin = (/** @type {(task: number) => number} */ value) => binned(run, asked, window, value);
+  const pick = (/** @type {WinnerKind} */ kind) =>
     asked.filter(
       (task) => auctions.asked[task] && run.world.head.categories.winner_kind[auctions.winner_kind[task]] === kind,
     );
-  const points = (list, column) => ({
+  const points = (/** @type {number[]} */ list, /** @type {Float32Array} */ column) => ({
     x: list.map((task) => tasks.requested[task]),
     y: list.map((task) => column[task]),
     task: list,
@@ -99,7 +117,9 @@ function chartsOfRun(run, window) {
   });
   const worth = asked.map((task) => auctions.uav_value[task]).filter(Number.isFinite);
   const uavs = run.world.ground.providers.filter((one) => one.uav).length;
-  const isLost = (task) => run.status(task) === "lost";
+  const isLost = (/** @type {number} */ task) => run.status(task) === "lost";
+  const aMinute = (/** @type {(task: number) => boolean} */ counts) =>
+    bin((task) => Number(counts(task))).sums.map((sum) => (60 * sum) / (edges[1] - edges[0]));
   return [
     {
       title: "Price scaling factor ρ",
@@ -127,10 +147,9 @@ function chartsOfRun(run, window) {
       title: "Surplus per task",
       unit: "mean of the tasks requested at this time",
       low: 0,
-      about: [
-        `Mean ${figure(surplus.mean)},`,
-        `with the best provider of each round ${figure(oracle.mean)}.`,
-      ].join(" "),
+      about: [`Mean ${figure(surplus.mean)},`, `with the best provider of each round ${figure(oracle.mean)}.`].join(
+        " ",
+      ),
       marks: [
         { kind: "line", name: "best of each round", colour: "oracle", dash: DASHES[1], x: middles, y: oracle.means },
         { kind: "line", name: "winner", colour: "ink", x: middles, y: surplus.means },
@@ -149,7 +168,6 @@ function chartsOfRun(run, window) {
     {
       title: "Utilisation",
       unit: "busy share of each provider's busiest stage",
-      cells: true,
       about: `One row per provider, from 0 (pale) to 1 (full). Over the entire run ${busiest.join(", ")}.`,
       marks: [
         {
@@ -204,29 +222,23 @@ function chartsOfRun(run, window) {
       low: 0,
       about: `${asked.length} tasks requested, of which ${asked.filter(isLost).length} were lost.`,
       marks: [
-        ["requested", "ink", [], () => true],
-        ["lost", "bad", DASHES[2], isLost],
-      ].map(([name, colour, dash, counts]) => ({
-        kind: "line",
-        name,
-        colour,
-        dash,
-        x: middles,
-        y: bin((task) => Number(counts(task))).sums.map((sum) => (60 * sum) / (edges[1] - edges[0])),
-      })),
+        { kind: "line", name: "requested", colour: "ink", x: middles, y: aMinute(() => true) },
+        { kind: "line", name: "lost", colour: "bad", dash: DASHES[2], x: middles, y: aMinute(isLost) },
+      ],
     },
   ];
 }
 
+/** Where latency comes from. @type {(run: Run, asked: number[], window: Pair, edges: number[]) => Spec} */
 function latencyChart(run, asked, window, edges) {
-  const from = new Array(BINS).fill(0),
-    marks = [],
-    told = [];
+  const from = new Array(BINS).fill(0);
+  /** @type {Bars[]} */
+  const marks = [];
+  /** @type {string[]} */
+  const told = [];
   run.stages.forEach((stage, number) => {
-    for (const [part, column, hatched] of [
-      ["service", stage.time, false],
-      ["wait", stage.wait, true],
-    ]) {
+    for (const [part, column] of Object.entries({ service: stage.time, wait: stage.wait })) {
+      const hatched = part === "wait";
       const { means, mean: all } = binned(run, asked, window, (task) => column[task]);
       const values = means.map((mean) => mean || 0);
       const letter = hatched ? null : stage.name[0].toUpperCase(),
@@ -247,10 +259,13 @@ function latencyChart(run, asked, window, edges) {
   };
 }
 
+/** Who wins. @type {(run: Run, asked: number[], window: Pair, edges: number[]) => Spec} */
 function shareChart(run, asked, window, edges) {
-  const from = new Array(BINS).fill(0),
-    marks = [],
-    told = [];
+  const from = new Array(BINS).fill(0);
+  /** @type {Bars[]} */
+  const marks = [];
+  /** @type {string[]} */
+  const told = [];
   const colours = { ground: "ground", uav: "uav", none: "none" },
     said = { ground: "stations", uav: "UAV", none: "nobody" };
   run.world.head.categories.winner_kind.forEach((kind, code) => {
@@ -266,12 +281,20 @@ function shareChart(run, asked, window, edges) {
   return { title: "Who gets the tasks", unit: "share", low: 0, high: 1, about: `Shares: ${told.join(", ")}.`, marks };
 }
 
-/** Return the chart of the numbers of tasks that wait and that are in service, over time. */
+/**
+
+ * Return the chart of the numbers of tasks that wait and that are in service, over time.
+
+ * @type {(run: Run, window: Pair) => Spec}
+
+ */
 function underWayChart(run, window) {
   const steps = 4 * BINS,
     x = Array.from({ length: steps + 1 }, (_, at) => window[0] + ((window[1] - window[0]) * at) / steps);
-  const waiting = [],
-    served = [];
+  /** @type {number[]} */
+  const waiting = [];
+  /** @type {number[]} */
+  const served = [];
   for (const time of x) {
     const counts = [0, 0];
     run.forEachActive(time, (task) => {
@@ -293,16 +316,15 @@ function underWayChart(run, window) {
   };
 }
 
-/** Return the chart of bids over values, of at most 1,500 auctions: of more it shows every n-th. */
+/**
+ * Return the chart of bids over values, of at most 1,500 auctions: of more it shows every n-th.
+ * @type {(run: Run, asked: number[]) => Spec}
+ */
 function bidsChart(run, asked) {
   const every = Math.ceil(asked.length / 1500),
-    rows = { ground: [], uav: [] };
-  asked
-    .filter((_, at) => at % every === 0)
-    .forEach((task) => {
-      for (const row of run.bidsOf(task)) rows[run.isUav(run.bids.provider[row]) ? "uav" : "ground"].push(row);
-    });
-  const points = (list) => ({
+    rows = asked.filter((_, at) => at % every === 0).flatMap((task) => run.bidsOf(task));
+  const byUav = (/** @type {number} */ row) => run.isUav(run.bids.provider[row]);
+  const points = (/** @type {number[]} */ list) => ({
     x: list.map((row) => run.bids.value[row]),
     y: list.map((row) => run.bids.bid[row]),
     task: list.map((row) => run.bids.task[row]),
@@ -322,71 +344,9 @@ function bidsChart(run, asked) {
         sign: "circle",
         hollow: true,
         alpha: 0.6,
-        ...points(rows.ground),
+        ...points(rows.filter((row) => !byUav(row))),
       },
-      { kind: "points", name: "UAV", colour: "uav", sign: "diamond", alpha: 0.6, ...points(rows.uav) },
+      { kind: "points", name: "UAV", colour: "uav", sign: "diamond", alpha: 0.6, ...points(rows.filter(byUav)) },
     ],
   };
-}
-
-const COLOURS = ["ink", "uav", "ground", "stage-2", "stage-1", "stage-3", "bad"];
-
-/** Return the charts of several runs of one world, with one line per policy. */
-function chartsOfRuns(runs, window) {
-  const { middles } = binsOf(window),
-    tasks = runs.map((run) => tasksIn(run, window));
-  const lines = (value) =>
-    runs.map((run, number) => ({
-      kind: "line",
-      name: run.name,
-      colour: COLOURS[number % COLOURS.length],
-      dash: DASHES[number % DASHES.length],
-      sign: SIGNS[Math.floor(number / DASHES.length) % SIGNS.length],
-      x: middles,
-      y: value(run, number),
-    }));
-  const chart = (title, unit, value, more = {}) => {
-    const found = runs.map((run, number) => binned(run, tasks[number], window, (task) => value(run, task)));
-    const about = runs.map((run, number) => `${clip(run.name, 40)}: mean ${figure(found[number].mean)}`).join("; ");
-    return { title, unit, about, marks: lines((run, number) => found[number].means), ...more };
-  };
-  const { duration: end, categories } = runs[0].world.head,
-    uav = categories.winner_kind.indexOf("uav");
-  return [
-    chart("Surplus per task", "mean", (run, task) => run.auctions.surplus[task], { low: 0 }),
-    {
-      title: `Surplus minus that of ${clip(runs[0].name, 30)}`,
-      unit: "sum since the beginning",
-      about: runs.map((run) => `${clip(run.name, 40)} ${figure(ahead(run, runs[0], [end])[0])} at the end`).join("; "),
-      marks: lines((run) => ahead(run, runs[0], middles)),
-    },
-    chart(
-      "Price scaling factor ρ",
-      "mean of the finite values, where ρ decides",
-      (run, task) => (run.isPriced(task) ? run.auctions.rho[task] : NaN),
-      { low: 1 },
-    ),
-    chart("The UAV's share of the tasks", "", (run, task) => Number(run.auctions.winner_kind[task] === uav), {
-      low: 0,
-      high: 1,
-    }),
-    chart(
-      "Latency",
-      "mean of completed tasks, s",
-      (run, task) => (run.status(task) === "completed" ? run.tasks.latency[task] : NaN),
-      { low: 0 },
-    ),
-    chart("Payments", "mean per task", (run, task) => run.auctions.payment[task], { low: 0 }),
-  ];
-}
-
-/** Return the surplus of a run since its beginning minus that of another run, at some times. */
-function ahead(run, other, times) {
-  let task = 0,
-    sum = 0;
-  return times.map((time) => {
-    for (; task < run.count && run.tasks.requested[task] <= time; task += 1)
-      sum += run.auctions.surplus[task] - other.auctions.surplus[task];
-    return sum;
-  });
 }

@@ -3,9 +3,11 @@
 const JUMP_S = 5,
   PAN_PX = 60;
 
-/** Return the actions of a player: keys, their names, a description, and the id of the button with the same action. */
+/** What can be done to a player. @type {(player: Player) => Binding[]} */
 function bindingsOf(player) {
+  /** @type {Record<string, Pair>} */
   const arrows = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+  /** @type {(shown: string[], keys: string[], what: string, act: Binding["act"], button?: string | null) => Binding} */
   const bind = (shown, keys, what, act, button = null) => ({ shown, keys, what, act, button });
   return [
     bind(["Space"], [" "], "play or pause", () => player.play(!player.playing), "play"),
@@ -29,7 +31,10 @@ function bindingsOf(player) {
       ["Shift+arrow"],
       Object.keys(arrows).map((key) => `Shift+${key}`),
       "move the map",
-      (key) => player.pan(...arrows[key.slice("Shift+".length)].map((step) => step * PAN_PX)),
+      (key) => {
+        const [east, south] = arrows[key.slice("Shift+".length)];
+        player.pan(east * PAN_PX, south * PAN_PX);
+      },
     ),
     bind(["W"], ["w"], "change the time span of the charts", () => player.nextSpan()),
     bind(["D"], ["d"], "light or dark colours", () => player.otherTheme(), "theme"),
@@ -38,21 +43,23 @@ function bindingsOf(player) {
   ];
 }
 
-/** Listen to keys and buttons. */
+/** Listen to keys and buttons. @type {(bindings: Binding[]) => void} */
 function listen(bindings) {
-  for (const { shown, what, act, button } of bindings.filter((binding) => binding.button)) {
+  for (const { shown, what, act, button } of bindings) {
+    if (!button) continue;
     const element = byId(button);
     element.addEventListener("click", (event) => {
-      act();
+      act("");
       // After a click the space bar must play, not press the button again. Focus by the Tab key stays.
       if (event.detail > 0) element.blur();
     });
     element.title = `${what[0].toUpperCase()}${what.slice(1)} (${shown.join(", ")})`;
     element.setAttribute("aria-keyshortcuts", shown.join(" "));
-    if (!/[a-z]{3}/.test(element.textContent)) element.setAttribute("aria-label", what);
+    if (!/[a-z]{3}/.test(element.textContent ?? "")) element.setAttribute("aria-label", what);
   }
   document.addEventListener("keydown", (event) => {
     const { target, key } = event;
+    if (!(target instanceof Element)) return;
     if (!key || event.ctrlKey || event.metaKey || event.altKey || byId("legend").open) return;
     const own = target.matches("select") || (target.matches("button, a, summary") && [" ", "Enter"].includes(key));
     if (own || (target.matches("input") && ["Home", "End"].includes(key))) return;
@@ -81,7 +88,7 @@ const WORDS = {
   "realised surplus": "surplus at the actual latency and accuracy; 0 if the task was lost",
 };
 
-/** Open the help dialog. */
+/** Open the help dialog. @type {(player: Player) => void} */
 function explain({ bindings, world }) {
   byId("keys").replaceChildren(
     ...bindings.map(({ shown, what }) =>
@@ -102,11 +109,15 @@ function explain({ bindings, world }) {
   list.replaceChildren(
     ...signs.flatMap(([text]) => [make("canvas", { "aria-hidden": "true" }), make("span", {}, text)]),
   );
-  list.querySelectorAll("canvas").forEach((canvas, at) => signs[at][1](context(canvas), inkOf(canvas)));
+  for (const [at, canvas] of list.querySelectorAll("canvas").entries()) signs[at][1](context(canvas), inkOf(canvas));
 }
 
-/** Return the signs of the map: a description, and the function that draws the sign, which the map uses too. */
+/**
+ * Return the signs of the map: a description, and the function that draws the sign, which the map uses too.
+ * @type {(world: World) => [text: string, draw: (pen: Pen, ink: Ink) => void][]}
+ */
 function signsOf(world) {
+  /** @type {ReturnType<typeof signsOf>} */
   const signs = [
     ["a ground station; the thin circle is its coverage", (pen, ink) => providerSign(pen, ink, 32, 17, false, false)],
     ["a UAV; the broken circle is its coverage", (pen, ink) => providerSign(pen, ink, 32, 17, true, false)],
@@ -143,22 +154,25 @@ function signsOf(world) {
       },
     ],
   ];
-  const lines = [
-    "stop lines: red is thick, yellow is broken, green is thin with an arrow",
-    (pen, ink) => {
-      ["red", "yellow", "green"].forEach((state, at) => {
-        signalSign(pen, ink, [12 + 20 * at, 8], [12 + 20 * at, 28], state);
-      });
-    },
-  ];
-  return world.ground.stop_lines.length ? [...signs, lines] : signs;
+  if (world.ground.stop_lines.length) {
+    signs.push([
+      "stop lines: red is thick, yellow is broken, green is thin with an arrow",
+      (pen, ink) => {
+        signalSign(pen, ink, [12, 8], [12, 28], "red");
+        signalSign(pen, ink, [32, 8], [32, 28], "yellow");
+        signalSign(pen, ink, [52, 8], [52, 28], "green");
+      },
+    ]);
+  }
+  return signs;
 }
 
+/** Lines to three bidders. @type {(pen: Pen, ink: Ink) => void} */
 function auctionSign(pen, ink) {
-  for (const [y, width, dash] of [
-    [8, 3.4, []],
-    [18, 2.6, [4, 5]],
-    [27, 1, [4, 5]],
+  for (const { y, width, dash } of [
+    { y: 8, width: 3.4, dash: [] },
+    { y: 18, width: 2.6, dash: [4, 5] },
+    { y: 27, width: 1, dash: [4, 5] },
   ]) {
     Object.assign(pen, { strokeStyle: ink.ground, lineWidth: width });
     pen.setLineDash(dash);
@@ -169,6 +183,7 @@ function auctionSign(pen, ink) {
   }
 }
 
+/** Dots on a line. @type {(pen: Pen, ink: Ink) => void} */
 function taskSign(pen, ink) {
   Object.assign(pen, { strokeStyle: ink.ground, fillStyle: ink.ground, lineWidth: 1 });
   pen.strokeRect(6, 17, 52, 0);

@@ -1,4 +1,4 @@
-/** The map of one run on a canvas. Fixed parts are drawn once per view, moving parts once per frame. */
+/** The map of one run on a canvas: what moves, once a frame, over what stands still. */
 
 const CAR_M = { length: 4.6, width: 1.9 },
   CAR_PX = { length: 9, width: 4.5 };
@@ -8,28 +8,37 @@ const NEAR_PX = 16,
 const AUCTIONS_SHOWN = 6,
   SIGNAL_PX = 11;
 
-class MapView extends Camera {
+class MapView extends GroundView {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {Run} run
+   */
   constructor(canvas, run) {
-    super(canvas, run.world.ground, run.world.paths);
+    super(canvas, run.world);
     this.run = run;
-    this.base = document.createElement("canvas");
+    // What is where on the screen.
+    /** @type {(Point & { id: number })[]} */
+    this.icons = [];
+    /** @type {(Point & { vehicle: number, place: Where })[]} */
+    this.vehicles = [];
+    /** @type {(Point & { task: number })[]} */
     this.dots = [];
   }
 
-  get world() {
-    return this.run.world;
-  }
   get rounds() {
     return this.world.ground.kind === "rounds";
   }
 
-  /** Return the place of a task's request: its vehicle, or the middle of a map without vehicles. */
+  /**
+   * Return the place of a task's request: its vehicle, or the middle of a map without vehicles.
+   * @type {(task: number, time: number) => Where}
+   */
   placeOf(task, time) {
     if (this.rounds) return { x: 0, y: 0, heading: 0, speed: 0 };
     return this.world.place(this.run.tasks.vehicle[task], time);
   }
 
-  /** Draw the map at a time. `follow` is a vehicle, `auction` a task, `provider` a provider; -1 is none. */
+  /** Draw a moment. @type {(shown: Shown) => void} */
   draw({ time, follow, auction, provider, speed }) {
     this.ink = inkOf(this.canvas);
     if (this.world.isThere(follow, time)) {
@@ -47,111 +56,20 @@ class MapView extends Camera {
     this.drawScale(pen);
   }
 
-  /** Draw the fixed parts. They are kept as a picture twice the size of the view, drawn again if the view leaves it. */
-  drawBase(pen) {
-    const { frame, scale, ink } = this,
-      { width, height } = frame;
-    const look = [width, height, scale, ink.road, window.devicePixelRatio].join();
-    const away = (axis, size) => Math.abs(frame[axis] - this.still[axis]) * scale > size / 2;
-    if (look !== this.drawn || away("x", width) || away("y", height)) {
-      this.drawn = look;
-      this.still = { x: frame.x, y: frame.y, width: 2 * width, height: 2 * height };
-      Object.assign(this.base, { width: 2 * this.canvas.width, height: 2 * this.canvas.height });
-      const still = this.base.getContext("2d");
-      still.setTransform(pen.getTransform());
-      const to = (place) => this.toScreen(place, this.still);
-      this.drawCoverage(still, to);
-      if (this.world.ground.kind === "recorded") this.drawTraces(still, to);
-      else this.drawRoads(still, to);
-    }
-    const { x, y } = this.toScreen(this.still);
-    // At whole pixels, because lines between pixels are blurred.
-    const whole = (offset) => Math.round(offset * window.devicePixelRatio) / window.devicePixelRatio;
-    pen.drawImage(this.base, whole(x - width), whole(y - height), 2 * width, 2 * height);
-  }
-
-  drawCoverage(pen, to) {
-    const { ink } = this;
-    for (const one of this.world.ground.providers) {
-      if (one.radius === null) continue;
-      const { x, y } = to(one);
-      circle(pen, x, y, one.radius * this.scale);
-      pen.globalAlpha = 0.045;
-      pen.fillStyle = one.uav ? ink.uav : ink.cover;
-      pen.fill();
-      pen.globalAlpha = one.uav ? 0.8 : 0.3;
-      pen.setLineDash(one.uav ? [9, 5] : []);
-      pen.lineWidth = one.uav ? 1.6 : 1;
-      pen.strokeStyle = one.uav ? ink.uav : ink.cover;
-      pen.stroke();
-    }
-    pen.globalAlpha = 1;
-    pen.setLineDash([]);
-  }
-
-  drawRoads(pen, to) {
-    const { ink, scale } = this,
-      { roads, lane_m: lane } = this.world.ground;
-    pen.lineCap = "square";
-    pen.strokeStyle = ink.road;
-    const lines = roads.map(([x0, y0, x1, y1, lanes]) => {
-      const length = Math.hypot(x1 - x0, y1 - y0),
-        east = (x1 - x0) / length,
-        north = (y1 - y0) / length;
-      const at = (right) => [
-        to({ x: x0 + right * north, y: y0 - right * east }),
-        to({ x: x1 + right * north, y: y1 - right * east }),
-      ];
-      return { lanes, at };
-    });
-    const stroke = ([begin, end]) => {
-      pen.beginPath();
-      pen.moveTo(begin.x, begin.y);
-      pen.lineTo(end.x, end.y);
-      pen.stroke();
-    };
-    for (const { lanes, at } of lines) {
-      pen.lineWidth = Math.max(lanes * lane * scale + 1, 3);
-      stroke(at((lanes * lane) / 2));
-    }
-    pen.lineCap = "butt";
-    pen.strokeStyle = ink.mark;
-    for (const { lanes, at } of lines) {
-      pen.lineWidth = Math.max(0.25 * scale, 1);
-      pen.setLineDash([]);
-      stroke(at(0));
-      pen.setLineDash([3 * scale, 3 * scale]);
-      for (let line = 1; line < lanes; line += 1) stroke(at(line * lane));
-    }
-    pen.setLineDash([]);
-  }
-
-  /** Draw the ways of all vehicles in place of roads, which a recording does not have. */
-  drawTraces(pen, to) {
-    pen.strokeStyle = this.ink.road;
-    pen.lineWidth = Math.max(this.world.ground.lane_m * this.scale, 2);
-    pen.lineCap = "round";
-    pen.beginPath();
-    for (const [from, on] of this.world.traces()) {
-      const begin = to(from),
-        end = to(on);
-      pen.moveTo(begin.x, begin.y);
-      pen.lineTo(end.x, end.y);
-    }
-    pen.stroke();
-  }
-
+  /** Stop lines. @type {(pen: Pen, time: number) => void} */
   drawSignals(pen, time) {
     for (const line of this.world.ground.stop_lines) {
       const state = this.world.signal(line.group, time);
       if (!state) continue;
       const [left, right] = [line.left, line.right].map(([x, y]) => this.toScreen({ x, y }));
       const longer = Math.max(SIGNAL_PX / Math.hypot(right.x - left.x, right.y - left.y), 1);
+      /** @type {Pair} */
       const kerb = [left.x + longer * (right.x - left.x), left.y + longer * (right.y - left.y)];
       signalSign(pen, this.ink, [left.x, left.y], kerb, state);
     }
   }
 
+  /** Vehicles, those with a task under way in a ring. @type {(pen: Pen, time: number, follow: number) => void} */
   drawVehicles(pen, time, follow) {
     const { ink, scale } = this,
       length = Math.max(CAR_M.length * scale, CAR_PX.length),
@@ -202,11 +120,15 @@ class MapView extends Camera {
     }
   }
 
-  /** Draw the lines of recent auctions to their bidders: thicker for higher bids, solid for the winner, else broken. */
+  /**
+   * Draw the lines of recent auctions to their bidders: thicker for higher bids, solid for the winner, else broken.
+   * @type {(pen: Pen, time: number, chosen: number, speed: number) => void}
+   */
   drawAuctions(pen, time, chosen, speed) {
     const { run } = this,
-      lasts = AUCTION_S * speed,
-      shown = [];
+      lasts = AUCTION_S * speed;
+    /** @type {number[]} */
+    const shown = [];
     for (
       let task = countUpTo(run.tasks.requested, time) - 1;
       task >= 0 && run.tasks.requested[task] >= time - lasts;
@@ -215,11 +137,12 @@ class MapView extends Camera {
       if (task !== chosen) shown.push(task);
     }
     for (const task of shown.slice(0, AUCTIONS_SHOWN))
-      this.drawAuction(pen, task, time, 0.75 * (1 - (time - run.tasks.requested[task]) / lasts), false);
-    if (chosen >= 0) this.drawAuction(pen, chosen, run.tasks.requested[chosen], 1, true);
+      this.drawAuction(pen, task, 0.75 * (1 - (time - run.tasks.requested[task]) / lasts), false);
+    if (chosen >= 0) this.drawAuction(pen, chosen, 1, true);
   }
 
-  drawAuction(pen, task, time, alpha, labels) {
+  /** One auction. @type {(pen: Pen, task: number, alpha: number, labels: boolean) => void} */
+  drawAuction(pen, task, alpha, labels) {
     const { run, ink } = this,
       from = this.toScreen(this.placeOf(task, run.tasks.requested[task])),
       rows = run.bidsOf(task);
@@ -256,7 +179,10 @@ class MapView extends Camera {
     pen.globalAlpha = 1;
   }
 
-  /** Draw each task in progress: a dot to the provider, a ring that fills while it computes, a dot back, the result. */
+  /**
+   * Draw each task in progress: a dot to the provider, a ring that fills while it computes, a dot back, the result.
+   * @type {(pen: Pen, time: number, chosen: number, speed: number) => void}
+   */
   drawTasks(pen, time, chosen, speed) {
     const { run, ink } = this;
     run.forEachActive(
@@ -311,6 +237,7 @@ class MapView extends Camera {
     );
   }
 
+  /** What became of a task, fading away. @type {(pen: Pen, task: number, at: Point, share: number) => void} */
   drawResult(pen, task, at, share) {
     const { ink } = this,
       lost = this.run.status(task) !== "completed";
@@ -324,6 +251,7 @@ class MapView extends Camera {
     pen.globalAlpha = 1;
   }
 
+  /** Providers with their queues. @type {(pen: Pen, time: number, chosen: number) => void} */
   drawProviders(pen, time, chosen) {
     const { ink } = this,
       { queues } = this.run.at(time);
@@ -343,6 +271,7 @@ class MapView extends Camera {
     }
   }
 
+  /** How long a round number of metres is. @type {(pen: Pen) => void} */
   drawScale(pen) {
     if (this.rounds) return;
     const meters = niceStep(90 / this.scale),
@@ -354,7 +283,10 @@ class MapView extends Camera {
     this.write(pen, `${meters} m`, 14 + width / 2, y - 6, this.ink.soft);
   }
 
-  /** Write text with a halo, so that it can be read on lines. */
+  /**
+   * Write text with a halo, so that it can be read on lines.
+   * @type {(pen: Pen, text: string, x: number, y: number, colour: string, font?: string) => void}
+   */
   write(pen, text, x, y, colour, font = "12px sans-serif") {
     Object.assign(pen, { font, textAlign: "center", lineWidth: 3, strokeStyle: this.ink.card, lineJoin: "round" });
     pen.strokeText(text, x, y);
@@ -362,18 +294,27 @@ class MapView extends Camera {
     pen.fillText(text, x, y);
   }
 
-  /** Return what is at a place of the screen: { provider }, else { auction }, else { vehicle }, else nothing. */
+  /** The nearest of what is at a place of the screen. @type {(at: Point) => PickedOnMap} */
   hit(at) {
-    const nearest = (list) =>
-      list
-        .map((one) => ({ one, away: Math.hypot(one.x - at.x, one.y - at.y) }))
-        .filter(({ away }) => away <= NEAR_PX)
-        .sort((one, other) => one.away - other.away)[0]?.one;
-    const provider = nearest(this.icons ?? []),
-      dot = nearest(this.dots),
-      vehicle = nearest(this.vehicles ?? []);
+    const provider = nearest(this.icons, at),
+      dot = nearest(this.dots, at),
+      vehicle = nearest(this.vehicles, at);
     if (provider) return { provider: provider.id };
     if (dot) return { auction: dot.task };
     return vehicle ? { vehicle: vehicle.vehicle } : {};
   }
+}
+
+/**
+ * What of a list is nearest to a place, if it is near.
+ * @template {Point} T
+ * @param {T[]} list
+ * @param {Point} at
+ * @returns {T | undefined}
+ */
+function nearest(list, at) {
+  return list
+    .map((one) => ({ one, away: Math.hypot(one.x - at.x, one.y - at.y) }))
+    .filter(({ away }) => away <= NEAR_PX)
+    .sort((one, other) => one.away - other.away)[0]?.one;
 }

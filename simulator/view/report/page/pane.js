@@ -4,6 +4,10 @@ const CLICK_PX = 5,
   WHEEL = 1.2;
 
 class Pane {
+  /**
+   * @param {Player} player
+   * @param {number} number
+   */
   constructor(player, number) {
     this.player = player;
     this.canvas = make("canvas", { tabindex: 0, role: "img" });
@@ -19,26 +23,29 @@ class Pane {
     this.listen();
   }
 
-  /** Return the list from which a person chooses the policy of this pane. */
+  /** Return the list from which a person chooses the policy of this pane. @type {(number: number) => HTMLElement} */
   choice(number) {
     const { runs } = this.player;
     const list = make("select", {}, ...runs.map((run, at) => make("option", { value: at }, clip(run.name, 80))));
     list.value = String(number);
     list.addEventListener("change", () => {
-      this.run = this.view.run = runs[list.value];
+      this.run = this.view.run = runs[Number(list.value)];
       this.player.changed();
     });
     return make("label", {}, "Policy ", list);
   }
 
+  /** Listen to clicks, drags, fingers and the wheel. */
   listen() {
+    /** @type {Point & { moved: boolean } | null} */
     let from = null;
+    /** @type {Map<number, Point>} */
     const touches = new Map();
     const span = () => {
       const [one, other] = [...touches.values()];
       return Math.hypot(one.x - other.x, one.y - other.y);
     };
-    const place = (event) => ({ x: event.offsetX, y: event.offsetY });
+    const place = (/** @type {MouseEvent} */ event) => ({ x: event.offsetX, y: event.offsetY });
     this.canvas.addEventListener("pointerdown", (event) => {
       touches.set(event.pointerId, place(event));
       from = touches.size === 1 ? { ...place(event), moved: false } : null;
@@ -60,11 +67,11 @@ class Pane {
       if (from && !from.moved) this.player.picked(this.view.hit(place(event)));
       from = null;
     });
-    for (const end of ["pointerup", "pointercancel"]) {
-      this.canvas.addEventListener(end, (event) => touches.delete(event.pointerId));
-    }
-    // The wheel scrolls the page, unless the map has the focus after a click or the Tab key. Otherwise a page that is
-    // scrolled would stop at the map.
+    const lift = (/** @type {PointerEvent} */ event) => touches.delete(event.pointerId);
+    this.canvas.addEventListener("pointerup", lift);
+    this.canvas.addEventListener("pointercancel", lift);
+    // The wheel scrolls the page, unless the map has the focus after a click or the Tab key. Otherwise a page that
+    // is scrolled would stop at the map.
     this.canvas.addEventListener(
       "wheel",
       (event) => {
@@ -82,13 +89,15 @@ class Pane {
       { run } = this;
     const latest = countUpTo(run.tasks.requested, time) - 1,
       shown = auction >= 0 ? auction : latest;
-    const show = (place, ...cards) => patch(place, make("div", {}, ...cards));
-    show(this.auction, ...(shown >= 0 ? [auctionCard(run, shown)] : []));
+    const show = (/** @type {HTMLElement} */ place, /** @type {HTMLElement[]} */ cards) =>
+      patch(place, make("div", {}, ...cards));
+    show(this.auction, shown >= 0 ? [auctionCard(run, shown)] : []);
+    /** @type {HTMLElement[]} */
     const chosen = [];
     if (provider >= 0) chosen.push(providerCard(run, provider, time));
     if (follow >= 0) chosen.push(vehicleCard(run, follow, time));
-    show(this.chosen, ...chosen);
-    show(this.feed, feedCard(run, time));
+    show(this.chosen, chosen);
+    show(this.feed, [feedCard(run, time)]);
     let vehicles = 0;
     world.forEachAt(time, () => {
       vehicles += 1;

@@ -8,15 +8,38 @@ const CARDS_MS = 200,
   FOLLOWED_CLOSER = 2.5;
 
 class Player {
+  /**
+   * @param {World} world
+   * @param {Run[]} runs
+   */
   constructor(world, runs) {
-    Object.assign(this, { world, runs, end: world.head.duration, frameMs: [] });
-    Object.assign(this, { time: 0, playing: false, speed: 5, span: 0, follow: -1, auction: -1, provider: -1 });
+    this.world = world;
+    this.runs = runs;
+    this.end = world.head.duration;
+    this.time = 0;
+    this.playing = false;
+    this.speed = 5;
+    // How long a window the charts show, s; 0 is the whole run.
+    this.span = 0;
+    /** @type {Pair} */
+    this.window = [0, this.end];
+    // A vehicle, a task and a provider, -1 for none.
+    this.follow = this.auction = this.provider = -1;
+    // What a person has chosen; the browser's own until then.
+    /** @type {string | null} */
+    this.themeChosen = null;
+    // Whether something is to be drawn again, and when the cards were and the frame before was.
+    this.stale = true;
+    this.cardsAt = -Infinity;
+    /** @type {number | null} */
+    this.now = null;
+    // What the last frames took, ms.
+    /** @type {number[]} */
+    this.frameMs = [];
     this.panes = runs.slice(0, 2).map((_, number) => new Pane(this, number));
     byId("panes").classList.toggle("several", runs.length > 1);
     byId("panes").append(...this.panes.map((pane) => pane.root));
-    this.writeHeader();
-    this.writeTables();
-    this.charts = this.specs([0, this.end]).map(
+    this.charts = this.specs(this.window).map(
       () => new Chart((picked) => this.pickedInChart(picked), world.head.warmup),
     );
     byId("charts").append(...this.charts.map((chart) => chart.figure));
@@ -38,58 +61,18 @@ class Player {
     return asked >= 0 ? asked : this.runs[0].count ? 0 : -1;
   }
 
-  writeHeader() {
-    const { head } = this.world,
-      [run] = this.runs,
-      { summary } = run.about,
-      several = this.runs.length > 1;
-    byId("title").append(
-      make("bdi", {}, head.scenario),
-      ": ",
-      ...this.runs.flatMap((one, at) => [at ? ", " : "", make("bdi", {}, one.name)]),
-    );
-    byId("about").append(
-      ...(head.about ? [make("bdi", {}, head.about), "; "] : []),
-      `seed ${head.seed}, ${figure(head.duration)} s`,
-      head.warmup ? `, of which the first ${figure(head.warmup)} s are warm-up and do not count` : "",
-      head.zeta === 1 ? "" : `; the value of a UAV is multiplied by ζ = ${figure(head.zeta)}`,
-      this.world.ground.kind === "recorded" ? "; the recording has no signals" : "",
-      head.note ? `; ${head.note}` : "",
-      several ? "; mean surplus per task in this world:" : `; information of the policy: ${run.about.information}`,
-    );
-    const totals = several
-      ? this.runs.map((one) => [clip(one.name, 30), one.about.summary.surplus_mean])
-      : [
-          ["tasks", summary.tasks],
-          ["mean surplus", summary.surplus_mean],
-          ...(summary.asked ? [["share of the best surplus", summary.best_share]] : []),
-          ["UAV's share of tasks", summary.uav_share],
-          ["mean latency, s", summary.latency_mean],
-        ];
-    byId("totals").append(
-      ...totals.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, figure(value)))),
-    );
-    byId("scrub").max = this.end;
-    byId("speed").append(...SPEEDS.map((speed) => make("option", { value: speed }, `${speed} ×`)));
-    byId("follow").hidden = byId("vehicle").hidden = this.world.ground.kind === "rounds";
-  }
-
-  writeTables() {
-    const several = this.runs.length > 1,
-      columns = several ? tablesOfRuns(this.runs) : tablesOfRun(this.runs[0]);
-    byId("tables").classList.toggle("several", several);
-    byId("tables").append(...columns.map((tables) => make("div", {}, ...tables)));
-  }
-
+  /** Listen to keys, buttons, lists, links and the size of the window. */
   listen() {
     listen(this.bindings);
-    byId("scrub").addEventListener("input", (event) => this.jump(Number(event.target.value) - this.time));
-    byId("speed").addEventListener("change", (event) => this.setSpeed(Number(event.target.value)));
-    byId("span").addEventListener("change", (event) => this.setSpan(Number(event.target.value)));
+    const [scrub, speed, span] = [byId("scrub"), byId("speed"), byId("span")];
+    scrub.addEventListener("input", () => this.jump(Number(scrub.value) - this.time));
+    speed.addEventListener("change", () => this.setSpeed(Number(speed.value)));
+    span.addEventListener("change", () => this.setSpan(Number(span.value)));
     window.addEventListener("hashchange", () => this.readHash(location.hash));
     // A link to the present address of the page changes no address, so the browser tells nobody. It must work too.
     document.addEventListener("click", (event) => {
-      const hash = event.target.closest?.("a[href^='#t=']")?.getAttribute("href");
+      const { target } = event;
+      const hash = target instanceof Element && target.closest("a[href^='#t=']")?.getAttribute("href");
       if (!hash || event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       if (location.hash !== hash) history.pushState(null, "", hash);
@@ -104,7 +87,7 @@ class Player {
     });
   }
 
-  /** Let a screen reader say something. */
+  /** Let a screen reader say something. @type {(text: string) => void} */
   say(text) {
     byId("said").textContent = text;
   }
@@ -113,6 +96,7 @@ class Player {
     return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   }
 
+  /** Use light or dark colours. @type {(theme: string) => void} */
   setTheme(theme) {
     document.documentElement.dataset.theme = theme;
     this.showCharts();
@@ -126,16 +110,19 @@ class Player {
     this.say(`${document.documentElement.dataset.theme} colours`);
   }
 
+  /** Let time run so many times as fast as life. @type {(speed: number) => void} */
   setSpeed(speed) {
     this.speed = speed;
     this.changed();
     this.say(`${speed} times as fast as real time`);
   }
 
+  /** Take the next of the speeds, or the one before. @type {(by: number) => void} */
   faster(by) {
     this.setSpeed(SPEEDS[Math.min(Math.max(SPEEDS.indexOf(this.speed) + by, 0), SPEEDS.length - 1)]);
   }
 
+  /** Play or stop. @type {(on: boolean) => void} */
   play(on) {
     if (on && this.time >= this.end) this.time = 0;
     this.playing = on;
@@ -145,12 +132,14 @@ class Player {
     this.say(on ? "Playing" : `Stopped at ${clock(this.time, 1)}`);
   }
 
+  /** Go to a time. @type {(time: number) => void} */
   seek(time) {
     this.time = Math.min(Math.max(time, 0), this.end);
     if (!this.playing) this.writeHash();
     this.changed();
   }
 
+  /** Go ahead or back, away from the auction. @type {(seconds: number) => void} */
   jump(seconds) {
     this.auction = -1;
     this.seek(this.time + seconds);
@@ -161,6 +150,7 @@ class Player {
     return countUpTo(this.runs[0].tasks.requested, this.time) - 1;
   }
 
+  /** Go to the next auction, or to the one before. @type {(by: number) => void} */
   step(by) {
     const { requested } = this.runs[0].tasks,
       here = this.auction >= 0 ? this.auction : this.latest();
@@ -170,7 +160,7 @@ class Player {
     else this.stepTo(task);
   }
 
-  /** Stop at an auction. */
+  /** Stop at an auction. @type {(task: number) => void} */
   stepTo(task) {
     if (task < 0) {
       this.changed();
@@ -180,7 +170,7 @@ class Player {
     this.auction = task;
     if (this.follow >= 0) this.follow = this.runs[0].tasks.vehicle[task];
     this.seek(this.runs[0].tasks.requested[task]);
-    const policy = (run) => (this.runs.length > 1 ? `${clip(run.name, 40)}: ` : "");
+    const policy = (/** @type {Run} */ run) => (this.runs.length > 1 ? `${clip(run.name, 40)}: ` : "");
     this.say(this.panes.map(({ run }) => `${policy(run)}Auction of task ${task} at ${sentence(run, task)}`).join(". "));
   }
 
@@ -191,7 +181,7 @@ class Player {
     else this.nextVehicle();
   }
 
-  /** Follow a vehicle, -1 for none. */
+  /** Follow a vehicle, -1 for none. @type {(vehicle: number) => void} */
   setFollow(vehicle) {
     if (this.world.ground.kind === "rounds") return;
     if (this.follow < 0 && vehicle >= 0) {
@@ -205,6 +195,7 @@ class Player {
   }
 
   nextVehicle() {
+    /** @type {number[]} */
     const there = [];
     this.world.forEachAt(this.time, (vehicle) => there.push(vehicle));
     there.sort((one, other) => one - other);
@@ -227,6 +218,7 @@ class Player {
     this.say("Nothing is selected");
   }
 
+  /** Show what was picked on a map. @type {(picked: PickedOnMap) => void} */
   picked({ provider = -1, auction = -1, vehicle = -1 }) {
     if (auction >= 0) {
       this.stepTo(auction);
@@ -237,18 +229,19 @@ class Player {
     this.changed();
   }
 
+  /** Go where was picked in a chart. @type {(picked: PickedInChart) => void} */
   pickedInChart({ task, time }) {
     if (task !== undefined) this.stepTo(task);
     else if (time !== undefined) this.jump(time - this.time);
   }
 
-  /** Change the view of all maps in the same way. */
+  /** Change the view of all maps in the same way. @type {(change: (view: MapView) => void) => void} */
   move(change) {
     for (const pane of this.panes) change(pane.view);
     this.changed();
   }
 
-  /** Move the map by pixels. */
+  /** Move the map by pixels. @type {(east: number, south: number) => void} */
   pan(east, south) {
     this.follow = -1;
     this.move((view) => {
@@ -262,6 +255,7 @@ class Player {
     this.move((view) => view.fit());
   }
 
+  /** Go where an address points; false if it points nowhere. @type {(hash: string) => boolean} */
   readHash(hash) {
     const said = new URLSearchParams(hash.slice(1));
     const time = Number(said.get("t") ?? NaN),
@@ -280,11 +274,12 @@ class Player {
     if (location.hash !== hash) history.replaceState(null, "", hash);
   }
 
-  /** Return the charts of a window of time. */
+  /** Return the charts of a window of time. @type {(window: Pair) => Spec[]} */
   specs(window) {
     return this.runs.length > 1 ? chartsOfRuns(this.runs, window) : chartsOfRun(this.runs[0], window);
   }
 
+  /** Let charts show so much time, 0 for all. @type {(seconds: number) => void} */
   setSpan(seconds) {
     this.span = seconds;
     this.showCharts();
@@ -298,7 +293,10 @@ class Player {
     this.say(`Charts show ${list.selectedOptions[0].textContent}`);
   }
 
-  /** Return the window of the charts: the entire run, or a part that begins shortly before the present time. */
+  /**
+   * Return the window of the charts: the entire run, or a part that begins shortly before the present time.
+   * @type {() => Pair}
+   */
   windowNow() {
     if (!this.span || this.span >= this.end) return [0, this.end];
     const begin = Math.min(Math.max(this.time - BEHIND * this.span, 0), this.end - this.span);
@@ -307,15 +305,16 @@ class Player {
 
   showCharts() {
     this.window = this.windowNow();
-    this.specs(this.window).forEach((spec, number) => this.charts[number].show(spec, this.window));
+    for (const [number, spec] of this.specs(this.window).entries()) this.charts[number].show(spec, this.window);
   }
 
-  /** Draw everything again in the next frame, the cards included. */
+  /** Draw again at the next frame, cards and all. */
   changed() {
     this.stale = true;
     this.cardsAt = -Infinity;
   }
 
+  /** One frame. @type {(now: number) => void} */
   tick(now) {
     const passed = Math.min((now - (this.now ?? now)) / 1000, LONGEST_STEP_S);
     this.now = now;
@@ -333,6 +332,7 @@ class Player {
     requestAnimationFrame((later) => this.tick(later));
   }
 
+  /** Draw the moment. @type {(now: number) => void} */
   draw(now) {
     const { time, follow, auction, provider, speed } = this;
     for (const pane of this.panes) pane.view.draw({ time, follow, auction, provider, speed });
@@ -344,7 +344,7 @@ class Player {
     for (const pane of this.panes) pane.cards();
     const scrub = byId("scrub"),
       said = clock(time, 1);
-    scrub.value = time;
+    scrub.value = String(time);
     scrub.setAttribute("aria-valuetext", `${said} of ${clock(this.end)}`);
     byId("clock").textContent = said;
     byId("speed").value = String(speed);
@@ -352,21 +352,3 @@ class Player {
     byId("follow").setAttribute("aria-pressed", String(follow >= 0));
   }
 }
-
-async function open() {
-  if (!("DecompressionStream" in window)) throw new Error("it needs a browser of 2023 or later");
-  const head = JSON.parse(byId("head").textContent),
-    buffer = await unpack(byId("columns").textContent.trim());
-  const world = new World(head, columnsOf(head.tables, buffer));
-  const runs = head.runs.map((about) => new Run(world, about, columnsOf(about.tables, buffer)));
-  byId("main").hidden = false;
-  window.dmsb = new Player(world, runs);
-  window.dmsb.open();
-}
-
-open().catch((error) => {
-  byId("main").hidden = true;
-  byId("failed").hidden = false;
-  byId("failed").textContent = `This page cannot be shown: ${error.message}.`;
-  console.error(error);
-});

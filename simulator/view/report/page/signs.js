@@ -3,30 +3,50 @@
 const ICON_PX = 9,
   SHOWN_IN_QUEUE = 7;
 
-/** Return the colours of the page's theme, by the name of their variable. */
+/** Return the colours of the page's theme, by the name of their variable. @type {(element: Element) => Ink} */
 function inkOf(element) {
   const style = getComputedStyle(element);
-  return new Proxy({}, { get: (known, name) => (known[name] ??= style.getPropertyValue(`--${String(name)}`).trim()) });
+  return new Proxy(/** @type {Ink} */ ({}), {
+    get(known, name) {
+      known[String(name)] ??= style.getPropertyValue(`--${String(name)}`).trim();
+      return known[String(name)];
+    },
+  });
 }
 
-/** Return the cleared context of a canvas, scaled to the pixels of the screen. */
+/** What draws on a canvas. @type {(canvas: HTMLCanvasElement) => Pen} */
+function penOf(canvas) {
+  return /** @type {Pen} */ (canvas.getContext("2d"));
+}
+
+/**
+
+ * Return the cleared context of a canvas, scaled to the pixels of the screen.
+
+ * @type {(canvas: HTMLCanvasElement) => Pen}
+
+ */
 function context(canvas) {
   const scale = window.devicePixelRatio || 1;
   const width = Math.round(canvas.clientWidth * scale),
     height = Math.round(canvas.clientHeight * scale);
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const pen = canvas.getContext("2d");
+  const pen = penOf(canvas);
   pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
   return pen;
 }
 
+/** The path of a circle. @type {(pen: Pen, x: number, y: number, radius: number) => void} */
 function circle(pen, x, y, radius) {
   pen.beginPath();
   pen.arc(x, y, radius, 0, 2 * Math.PI);
 }
 
-/** Draw a provider: a station is a square with a mast, a UAV a diamond with four rotors. */
+/**
+ * Draw a provider: a station is a square with a mast, a UAV a diamond with four rotors.
+ * @type {(pen: Pen, ink: Ink, x: number, y: number, uav: boolean, out: boolean) => void}
+ */
 function providerSign(pen, ink, x, y, uav, out) {
   const size = ICON_PX;
   pen.lineWidth = 2;
@@ -73,7 +93,10 @@ function providerSign(pen, ink, x, y, uav, out) {
   pen.stroke();
 }
 
-/** Draw the queues of a provider as four columns: filled squares are in service, hollow squares wait. */
+/**
+ * Draw the queues of a provider as four columns: filled squares are in service, hollow squares wait.
+ * @type {(pen: Pen, ink: Ink, x: number, y: number, queues: Queue[]) => void}
+ */
 function queueSign(pen, ink, x, y, queues) {
   pen.lineWidth = 1;
   pen.font = "9px sans-serif";
@@ -92,7 +115,10 @@ function queueSign(pen, ink, x, y, queues) {
   });
 }
 
-/** Draw a stop line: red is a thick line, yellow a broken line, green a thin line with an arrow. */
+/**
+ * Draw a stop line: red is a thick line, yellow a broken line, green a thin line with an arrow.
+ * @type {(pen: Pen, ink: Ink, left: Pair, right: Pair, state: SignalState) => void}
+ */
 function signalSign(pen, ink, left, right, state) {
   pen.strokeStyle = pen.fillStyle = { red: ink.bad, yellow: ink.wait, green: ink.good }[state];
   pen.lineWidth = state === "green" ? 1.5 : 4;

@@ -1,34 +1,17 @@
-/** Cards of an auction, a provider and a vehicle, and the tables below the charts. */
+/** Cards of an auction, a provider and a vehicle: what is true of them, in words and numbers. */
 
-/** Return a table. A head that ends in "|" stands over text, which is aligned left; numbers are aligned right. */
-function tableOf(caption, heads, rows, rowClass = () => "") {
-  const words = heads.map((head) => head.endsWith("|"));
-  const cell = (tag, content, at, more = {}) => make(tag, { class: words[at] ? "words" : "", ...more }, content);
-  return make(
-    "table",
-    {},
-    ...(caption ? [make("caption", {}, caption)] : []),
-    make(
-      "thead",
-      {},
-      make("tr", {}, ...heads.map((head, at) => cell("th", head.replace("|", ""), at, { scope: "col" }))),
-    ),
-    make(
-      "tbody",
-      {},
-      ...rows.map((row, number) =>
-        make("tr", { class: rowClass(number) }, ...row.map((content, at) => cell("td", content, at))),
-      ),
-    ),
-  );
-}
-
-/** Return a link to the auction of a task. */
+/** Return a link to the auction of a task. @type {(run: Run, task: number, text: string) => HTMLElement} */
 function linkTo(run, task, text) {
   return make("a", { href: `#t=${run.tasks.requested[task].toFixed(3)}&task=${task}` }, text);
 }
 
-/** Describe an auction in one sentence, for lists and for a screen reader. */
+/**
+
+ * Describe an auction in one sentence, for lists and for a screen reader.
+
+ * @type {(run: Run, task: number) => string}
+
+ */
 function sentence(run, task) {
   const { auctions } = run,
     at = clock(run.tasks.requested[task], 1),
@@ -36,12 +19,18 @@ function sentence(run, task) {
   const won =
     auctions.winner[task] < 0
       ? "no provider was invited"
-      : `${clip(run.providerName(auctions.winner[task]), 30)} wins and pays ${figure(auctions.payment[task])}`;
+      : `${clip(run.providerName(auctions.winner[task]), 30)} wins and pays ${figure(auctions.paid_by_provider[task])}`;
   const price = run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}, ` : "";
   return `${at}${who ? ` ${who}` : ""}: ${price}${won}, surplus ${figure(auctions.surplus[task])}`;
 }
 
-/** Explain the result of an auction by its rule, with the numbers of the round. */
+/**
+
+ * Explain the result of an auction by its rule, with the numbers of the round.
+
+ * @type {(run: Run, task: number) => string}
+
+ */
 function ruling(run, task) {
   const { auctions } = run,
     winner = `${clip(run.providerName(auctions.winner[task]), 60)} wins`;
@@ -69,6 +58,7 @@ function ruling(run, task) {
   return `${bought} does not exceed ρ times the second bid, ${threshold}. ${winner} and pays the smaller of ${bids}.`;
 }
 
+/** What is known of an auction. @type {(run: Run, task: number) => HTMLElement} */
 function auctionCard(run, task) {
   const { auctions, tasks, bids } = run;
   const rows = run.bidsOf(task),
@@ -102,7 +92,7 @@ function auctionCard(run, task) {
     "p",
     {},
     run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}. The` : "The",
-    ` winner pays ${figure(auctions.payment[task])}. Surplus ${figure(auctions.surplus[task])}, `,
+    ` winner pays ${figure(auctions.paid_by_provider[task])}. Surplus ${figure(auctions.surplus[task])}, `,
     `best surplus ${figure(auctions.best_surplus[task])}.`,
   );
   const seen = make(
@@ -132,17 +122,15 @@ function auctionCard(run, task) {
   );
 }
 
-/** Return the stages of a task as a bar and in words. */
+/** Return the stages of a task as a bar and in words. @type {(run: Run, task: number) => HTMLElement} */
 function journey(run, task) {
   const { tasks } = run,
     whole = run.ends[task] - tasks.requested[task];
-  const bar = make("div", { class: "stages", "aria-hidden": "true" }),
-    told = [];
+  const bar = make("div", { class: "stages", "aria-hidden": "true" });
+  /** @type {string[]} */
+  const told = [];
   run.stages.forEach((stage, number) => {
-    for (const [part, seconds] of [
-      ["wait", stage.wait[task]],
-      ["", stage.time[task]],
-    ]) {
+    for (const [part, seconds] of Object.entries({ wait: stage.wait[task], "": stage.time[task] })) {
       if (!(seconds > 0)) continue;
       const piece = make("i");
       piece.style.width = `${(100 * seconds) / whole}%`;
@@ -173,10 +161,12 @@ function journey(run, task) {
   );
 }
 
+/** What is known of a provider. @type {(run: Run, id: number, time: number) => HTMLElement} */
 function providerCard(run, id, time) {
   const one = run.world.ground.providers[id],
     totals = run.about.providers[id],
     queue = run.at(time).queues[id];
+  /** @type {number[]} */
   const latest = [];
   for (let task = countUpTo(run.tasks.requested, time) - 1; task >= 0 && latest.length < 5; task -= 1)
     if (run.tasks.provider[task] === id) latest.push(task);
@@ -215,7 +205,7 @@ function providerCard(run, id, time) {
   );
 }
 
-/** Describe the queues of a provider at a moment, for a screen reader. */
+/** A provider at a moment, for a screen reader. @type {(run: Run, id: number, time: number) => string} */
 function state(run, id, time) {
   const one = run.world.ground.providers[id],
     queue = run.at(time).queues[id];
@@ -226,10 +216,12 @@ function state(run, id, time) {
   return `${one.uav ? "UAV" : "Station"} ${clip(one.name, 80)} at ${clock(time, 1)}: ${busy.join("; ")}.`;
 }
 
+/** What is known of a vehicle. @type {(run: Run, vehicle: number, time: number) => HTMLElement} */
 function vehicleCard(run, vehicle, time) {
   const place = run.world.place(vehicle, time),
-    left = run.world.left[vehicle],
-    own = [];
+    left = run.world.left[vehicle];
+  /** @type {number[]} */
+  const own = [];
   for (let task = 0; task < run.count; task += 1) if (run.tasks.vehicle[task] === vehicle) own.push(task);
   return make(
     "div",
@@ -250,7 +242,9 @@ function vehicleCard(run, vehicle, time) {
   );
 }
 
+/** The latest auctions. @type {(run: Run, time: number) => HTMLElement} */
 function feedCard(run, time) {
+  /** @type {number[]} */
   const latest = [];
   for (let task = countUpTo(run.tasks.requested, time) - 1; task >= 0 && latest.length < 6; task -= 1)
     latest.push(task);
@@ -260,110 +254,4 @@ function feedCard(run, time) {
     make("h2", {}, "Latest auctions"),
     make("ul", { class: "feed" }, ...latest.map((task) => make("li", {}, linkTo(run, task, sentence(run, task))))),
   );
-}
-
-const ROWS = 10;
-
-/** Return the tasks after the warm-up: the summary leaves the warm-up out, so the tables below it do too. */
-function counted(run) {
-  return [...Array(run.count).keys()].slice(countUpTo(run.tasks.requested, run.world.head.warmup - 1e-9));
-}
-
-/** Return the tasks with the largest finite values. */
-function greatest(run, value, among = () => true) {
-  return counted(run)
-    .filter((task) => among(task) && Number.isFinite(value(task)))
-    .sort((one, other) => value(other) - value(one))
-    .slice(0, ROWS);
-}
-
-/** Return the tables of one run, by column of the page. */
-function tablesOfRun(run) {
-  const { figures } = run.world.head;
-  const summary = tableOf(
-    "Summary",
-    ["figure|", "value", "meaning|"],
-    Object.entries(figures).map(([name, [unit, meaning]]) => [
-      name,
-      `${figure(run.about.summary[name])} ${unit}`,
-      meaning,
-    ]),
-  );
-  const slow = greatest(
-    run,
-    (task) => run.tasks.latency[task],
-    (task) => run.status(task) === "completed",
-  );
-  const regretted = greatest(
-    run,
-    (task) => run.regret(task),
-    (task) => run.regret(task) > 0,
-  );
-  const link = (task) => linkTo(run, task, clock(run.tasks.requested[task], 1));
-  return [
-    [summary],
-    [
-      tableOf(
-        "Slowest tasks",
-        ["time", "provider|", "latency s", "waiting s", "kind|"],
-        slow.map((task) => [
-          link(task),
-          clip(run.providerName(run.tasks.provider[task]), 40),
-          figure(run.tasks.latency[task]),
-          figure(run.stages.reduce((sum, stage) => sum + stage.wait[task], 0)),
-          run.kindName(task),
-        ]),
-      ),
-      tableOf(
-        "Auctions with the largest regret",
-        ["time", "winner|", "ρ", "surplus", "best surplus", "regret"],
-        regretted.map((task) => [
-          link(task),
-          clip(run.providerName(run.auctions.winner[task]), 40),
-          figure(run.auctions.rho[task]),
-          figure(run.auctions.surplus[task]),
-          figure(run.auctions.best_surplus[task]),
-          figure(run.regret(task)),
-        ]),
-      ),
-    ],
-  ];
-}
-
-/** Return the tables of several runs: auctions with different winners, the largest difference first, and summaries. */
-function tablesOfRuns(runs) {
-  const { figures } = runs[0].world.head,
-    first = runs[0];
-  const summary = tableOf(
-    "Summary of this world",
-    ["figure|", ...runs.map((run) => clip(run.name, 40)), "meaning|"],
-    Object.entries(figures).map(([name, [unit, meaning]]) => [
-      name,
-      ...runs.map((run) => figure(run.about.summary[name])),
-      `${unit ? `${unit}; ` : ""}${meaning}`,
-    ]),
-  );
-  const spread = (task) =>
-    Math.max(...runs.map((run) => run.auctions.surplus[task])) -
-    Math.min(...runs.map((run) => run.auctions.surplus[task]));
-  const apart = (task) => runs.some((run) => run.auctions.winner[task] !== first.auctions.winner[task]);
-  const counts = counted(first),
-    all = counts.filter(apart);
-  const shown = greatest(first, spread, apart);
-  const disagreed = tableOf(
-    `Auctions with different winners: ${figure(all.length)} of ${figure(counts.length)}, the largest differences first`,
-    ["time", ...runs.map((run) => `${clip(run.name, 40)}|`), "difference"],
-    shown.map((task) => [
-      linkTo(first, task, clock(first.tasks.requested[task], 1)),
-      ...runs.map((run) =>
-        [
-          clip(run.providerName(run.auctions.winner[task]), 30),
-          ...(run.isPriced(task) ? [`ρ ${figure(run.auctions.rho[task])}`] : []),
-          `surplus ${figure(run.auctions.surplus[task])}`,
-        ].join(", "),
-      ),
-      figure(spread(task)),
-    ]),
-  );
-  return [[disagreed], [summary]];
 }

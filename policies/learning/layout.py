@@ -1,0 +1,166 @@
+"""What weights and the state of a training must hold: names, types, shapes, and numbers that a network can use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulator.errors import InputError, shown
+from simulator.files.reading import is_number, is_whole
+from simulator.market.contracts import INFORMATION
+
+from .features import LEAST_SD, NAMES
+from .schedule import TIME_FEATURES
+
+Arrays = Mapping[str, np.ndarray[Any, Any]]
+
+Layout = dict[str, tuple[str, tuple[int, ...]]]
+"""Type and shape of each array, by name."""
+
+MOST = {
+    "width": 4_096,
+    "steps_of_diffusion": 1_000,
+    "draws": 1_000,
+    "n_step": 10_000,
+    "worlds": 1_000,
+    "batch": 1_000_000,
+    "horizon": 1_000_000,
+    "epochs": 1_000,
+    "minibatches": 1_000_000,
+    "capacity": 100_000_000,
+}
+"""Largest values of hyperparameters that decide how much memory a network takes."""
+
+MOST_PRICES = 1_000
+"""Largest number of prices, which is that of a scenario."""
+
+MOST_STEPS = 10**15
+"""Largest number of environment steps of a training."""
+
+LARGEST = 1e6
+"""Largest weight. Those of trained networks stay below 100; beyond this, products of layers leave float32."""
+
+SOFTMAX_KINDS = ("sac", "ppo")
+
+
+def check_meta(file: Path, meta: Mapping[str, Any]) -> None:
+    """Hold what every ``meta.json`` says to what it may say.
+
+    Args:
+        file: the file, for the message.
+        meta: what it holds.
+
+    Raises:
+        InputError: a field is missing or wrong; the message names it.
+    """
+
+    def hold(name: str, right: bool, wanted: str) -> None:
+        if not right:
+            found = shown(meta[name]) if name in meta else "missing"
+            raise InputError(f"{file}: '{name}' must be {wanted}, not {found}")
+
+    settings, grid = meta.get("settings"), meta.get("grid")
+    hold(
+        "steps",
+        is_whole(meta.get("steps")) and 0 <= meta["steps"] <= MOST_STEPS,
+        f"a whole number from 0 to {MOST_STEPS:g}",
+    )
+    hold("information", meta.get("information") in INFORMATION, f"one of {', '.join(INFORMATION)}")
+    prices = (
+        isinstance(grid, list) and 1 <= len(grid) <= MOST_PRICES and all(isinstance(price, float) for price in grid)
+    )
+    rising = prices and all(1.0 <= low < high <= 10.0 for low, high in zip(grid or (), (grid or ())[1:], strict=False))
+    hold("grid", rising and 1.0 <= (grid or [0.0])[0] <= 10.0, f"1 to {MOST_PRICES} rising prices from 1.0 to 10.0")
+    numbers = isinstance(settings, dict) and all(
+        is_number(value) or isinstance(value, bool) for value in settings.values()
+    )
+    hold("settings", numbers, "hyperparameters by name, each a finite number, true or false")
+    for name in ("width",) if meta.get("kind") == "ppo" else ("width", "steps_of_diffusion"):
+        value: Any = meta["settings"].get(name)
+        if not is_whole(value) or not 1 <= value <= MOST[name]:
+            found = "missing" if value is None else shown(value)
+            raise InputError(f"{file}: 'settings.{name}' must be a whole number from 1 to {MOST[name]:,}, not {found}")
+
+
+def deployed_layout(meta: Mapping[str, Any]) -> Layout:
+    """Return the arrays of deployed weights, for a ``meta.json`` that `check_meta` has passed."""
+    features, width, prices = len(NAMES), meta["settings"]["width"], len(meta["grid"])
+    if meta["kind"] in SOFTMAX_KINDS:
+        sizes = ((features, width), (width, width), (width, prices))
+        shapes: dict[str, tuple[int, ...]] = {f"actor.net.weights.{n}": (1, *size) for n, size in enumerate(sizes)}
+        shapes |= {f"actor.net.biases.{n}": (1, 1, size[1]) for n, size in enumerate(sizes)}
+    else:
+        shapes = {
+            "actor.from_x": (prices, width),
+            "actor.from_time": (TIME_FEATURES, width),
+            "actor.from_state": (features, width),
+            "actor.first_bias": (width,),
+            "actor.second": (width, width),
+            "actor.second_bias": (width,),
+            "actor.last": (width, prices),
+            "actor.last_bias": (prices,),
+        }
+    shapes |= {"scaler.mean": (features,), "scaler.sd": (features,)}
+    return {name: ("float32", shape) for name, shape in shapes.items()}
+
+
+def size_of(layout: Layout) -> int:
+    """Return the bytes of all arrays of a layout."""
+    return sum(np.dtype(kind).itemsize * int(np.prod(shape)) for kind, shape in layout.values())
+
+
+def check_deployed(file: Path, arrays: Arrays, layout: Layout) -> None:
+    """Hold deployed weights to their layout, and their numbers to what a network can use.
+
+    Raises:
+        InputError: an array is missing, of another network, or holds something else than weights.
+    """
+    check_layout(file, arrays, layout)
+    check_finite(file, arrays)
+    for name, array in arrays.items():
+        largest = float(np.abs(array).max())
+        if largest > LARGEST:
+            raise InputError(f"{file}: '{name}' must hold weights up to {LARGEST:g}, not {largest:g}")
+    least = float(arrays["scaler.sd"].min())
+    if least < np.float32(LEAST_SD):
+        raise InputError(f"{file}: 'scaler.sd' must hold standard deviations from {LEAST_SD:g} on, not {least:g}")
+
+
+def check_layout(file: Path, arrays: Arrays, layout: Layout) -> None:
+    """Hold names, types and shapes of arrays to a layout.
+
+    Raises:
+        InputError: one differs; the message names it.
+    """
+    for name, (kind, shape) in layout.items():
+        if name not in arrays:
+            raise InputError(f"{file}: there is no array '{name}'; its network needs one of shape {_text(shape)}")
+        found = arrays[name]
+        if str(found.dtype) != kind or found.shape != shape:
+            raise InputError(
+                f"{file}: '{name}' must be {kind} of shape {_text(shape)}, not {found.dtype} of {_text(found.shape)}"
+            )
+    extra = [name for name in arrays if name not in layout]
+    if extra:
+        raise InputError(f"{file}: there is an array {shown(extra[0])}, which its network does not have")
+
+
+def check_finite(file: Path, arrays: Arrays, may_lack: tuple[str, ...] = ()) -> None:
+    """Hold numbers to be finite; those of ``may_lack`` may be NaN.
+
+    Raises:
+        InputError: one is not; the message names the array.
+    """
+    for name, array in arrays.items():
+        if array.dtype.kind != "f":
+            continue
+        bad = np.isinf(array) if name in may_lack else ~np.isfinite(array)
+        if bad.any():
+            raise InputError(f"{file}: '{name}' must hold finite numbers, not {float(array[bad][0])}")
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(map(str, shape))})"

@@ -1,0 +1,69 @@
+/** The page is opened: its numbers are unpacked, its header and its tables written, and time runs. */
+
+/** The head of the page: which runs these are, and their totals. @type {(world: World, runs: Run[]) => void} */
+function writeHeader(world, runs) {
+  const { head } = world,
+    [run] = runs,
+    { summary } = run.about,
+    several = runs.length > 1;
+  byId("title").append(
+    make("bdi", {}, head.scenario),
+    ": ",
+    ...runs.flatMap((one, at) => [at ? ", " : "", make("bdi", {}, one.name)]),
+  );
+  byId("about").append(
+    ...(head.about ? [make("bdi", {}, head.about), "; "] : []),
+    `seed ${head.seed}, ${figure(head.duration)} s`,
+    head.warmup ? `, of which the first ${figure(head.warmup)} s are warm-up and do not count` : "",
+    head.zeta === 1 ? "" : `; the value of a UAV is multiplied by ζ = ${figure(head.zeta)}`,
+    world.ground.kind === "recorded" ? "; the recording has no signals" : "",
+    head.note ? `; ${head.note}` : "",
+    several ? "; mean surplus per task in this world:" : `; information of the policy: ${run.about.information}`,
+  );
+  /** @type {[name: string, value: number | null][]} */
+  const totals = several
+    ? runs.map((one) => [clip(one.name, 30), one.about.summary.surplus_mean])
+    : [
+        ["tasks", summary.tasks],
+        ["mean surplus", summary.surplus_mean],
+        ...(summary.asked ? [/** @type {[string, number | null]} */ (["share of the best", summary.best_share])] : []),
+        ["UAV's share of tasks", summary.uav_share],
+        ["mean latency, s", summary.latency_mean],
+      ];
+  byId("totals").append(
+    ...totals.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, figure(value)))),
+  );
+  byId("scrub").max = String(head.duration);
+  byId("speed").append(...SPEEDS.map((speed) => make("option", { value: speed }, `${speed} ×`)));
+  byId("follow").hidden = byId("vehicle").hidden = world.ground.kind === "rounds";
+}
+
+/** The tables below the charts. @type {(runs: Run[]) => void} */
+function writeTables(runs) {
+  const several = runs.length > 1,
+    columns = several ? tablesOfRuns(runs) : tablesOfRun(runs[0]);
+  byId("tables").classList.toggle("several", several);
+  byId("tables").append(...columns.map((tables) => make("div", {}, ...tables)));
+}
+
+/** Open the page. */
+async function openPage() {
+  if (!("DecompressionStream" in window)) throw new Error("it needs a browser of 2023 or later");
+  /** @type {Head} */
+  const head = JSON.parse(byId("head").textContent ?? "");
+  const buffer = await unpack((byId("columns").textContent ?? "").trim());
+  const world = new World(head, columnsOf(head.tables, buffer));
+  const runs = head.runs.map((about) => new Run(world, about, columnsOf(about.tables, buffer)));
+  byId("main").hidden = false;
+  writeHeader(world, runs);
+  writeTables(runs);
+  window.dmsb = new Player(world, runs);
+  window.dmsb.open();
+}
+
+openPage().catch((error) => {
+  byId("main").hidden = true;
+  byId("failed").hidden = false;
+  byId("failed").textContent = `This page cannot be shown: ${error.message}.`;
+  console.error(error);
+});
