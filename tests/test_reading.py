@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import InputError, Recording, RecordingError, Scenario, simulate
-from simulator import reading as limits
 from simulator.errors import RecordingWarning, ScenarioError
+from simulator.files import reading as limits
 from simulator.files.reading import BadNumberError, number, numbers, open_expanded, open_regular, read_bytes, read_json
 from simulator.scenario import yaml_text
 from simulator.traffic import recording_file
