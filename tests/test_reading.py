@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import InputError, Recording, RecordingError, Scenario, simulate
-from simulator import reading as limits
 from simulator.errors import RecordingWarning, ScenarioError
+from simulator.files import reading as limits
 from simulator.files.reading import BadNumberError, number, numbers, open_expanded, open_regular, read_bytes, read_json
 from simulator.scenario import yaml_text
 from simulator.traffic import recording_file
@@ -61,7 +61,7 @@ def test_a_decimal_comma_is_called_one() -> None:
         number("-1,5")
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=2_000)
 @given(st.text(st.sampled_from("0123456789.,eE+-_ \tnaNAinfx'١"), max_size=9))
 def test_one_text_and_a_column_follow_one_rule(text: str) -> None:
     try:

@@ -170,7 +170,8 @@ class TrainingFolder:
             rows = [row for row in rows if int(row["steps"]) <= steps]
         ratios = [(int(row["steps"]), float(row[RATIO])) for row in rows if row[RATIO]]
         if ratios:
-            self._best, self._evaluated = max(ratio for _, ratio in ratios), ratios[-1][0]
+            self._best = max((ratio for _, ratio in ratios if not math.isnan(ratio)), default=-math.inf)
+            self._evaluated = ratios[-1][0]
         self._begin -= float(rows[-1]["seconds"]) if rows else 0.0
         with replacing(out / METRICS, force=True, foreign=_not_metrics) as new:
             _write_rows(new, rows)
@@ -192,7 +193,7 @@ class TrainingFolder:
             with replacing(self._out / BEST, force=True, kind="checkpoint") as new:
                 # Without the manifest, which is written last, so that what a kill leaves does not look complete.
                 shutil.copytree(self._out / DEPLOYED, new, ignore=shutil.ignore_patterns(MANIFEST))
-            self._best = ratio
+            self._best = -math.inf if math.isnan(ratio) else ratio
         self._evaluated = steps
         return found
 

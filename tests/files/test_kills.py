@@ -129,6 +129,7 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(module, "plan", lambda scenario, policy, seed=0, *_, **__: Ready(policy, seed))
     monkeypatch.setattr(cli, "print_summary", lambda summary, title: None)
     monkeypatch.setattr(studies, "print_comparison", lambda table, title: None)
+    monkeypatch.setattr(compare, "corrected", lambda values: values)  # its library collects garbage at every call
     monkeypatch.setattr(drawings, "comparison", lambda table, path, title: path.write_bytes(b"a picture"))
     monkeypatch.setattr(pages, "page", lambda found, note="": page(tuple(found)) + note)
     folder = scratch / "template"

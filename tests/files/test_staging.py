@@ -42,11 +42,13 @@ def test_what_a_living_process_writes_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "writing\n"
-        results(tmp_path / "out", one="1")
-        assert len(staged(tmp_path)) == 1
-        process.kill()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "writing\n"
+            results(tmp_path / "out", one="1")
+            assert len(staged(tmp_path)) == 1
+        finally:
+            process.kill()
     results(tmp_path / "second", one="1")
     assert staged(tmp_path) == []
 

@@ -186,11 +186,15 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, env=environment) as process:
         parent, workers = psutil.Process(process.pid), list[psutil.Process]()
         begin = time.monotonic()
-        while len(workers) < 2 or any(one.cpu_times().user < 1.0 for one in workers):
-            assert time.monotonic() - begin < 60
-            time.sleep(0.1)
-            workers = [one for one in parent.children() if "spawn_main" in " ".join(one.cmdline())]
-        helpers = parent.children()
-        process.kill()
+        try:
+            while len(workers) < 2 or any(one.cpu_times().user < 1.0 for one in workers):
+                assert time.monotonic() - begin < 60
+                time.sleep(0.1)
+                workers = [one for one in parent.children() if "spawn_main" in " ".join(one.cmdline())]
+            helpers = parent.children()
+        finally:
+            process.kill()
     _, alive = psutil.wait_procs(helpers, timeout=10)
+    for one in alive:  # where the test fails they would run for weeks
+        one.kill()
     assert alive == []

@@ -19,7 +19,6 @@ import pytest
 
 from simulator import InputError, Scenario
 from simulator.errors import OutputError, PolicyError
-from simulator.files import MANIFEST
 from simulator.study import train as module
 from simulator.study.journal import locked
 from simulator.study.train import train
@@ -129,11 +128,24 @@ def test_the_best_ratio_is_that_of_the_metrics_and_survives_a_resumption() -> No
 
 
 def test_best_weights_are_kept_even_where_no_ratio_is_a_number() -> None:
-    record = TrainingFolder(Path("t"), {}, lambda _: {"evaluation/ratio": math.nan}, 1, False, None)
-    with record.opened(False):
-        (Path("t") / "deployed").mkdir()
-        record.report({"steps": 1, "checkpoint": 1.0})
-    assert sorted(tree(Path("t/best"))) == [MANIFEST]
+    """Where nobody earns anything a ratio is not a number; any number is better than that."""
+    said = iter([math.nan, 0.5, math.nan, 0.4, 0.6])
+
+    def folder() -> TrainingFolder:
+        return TrainingFolder(Path("t"), {}, lambda _: {"evaluation/ratio": next(said)}, 1, False, None)
+
+    def best(record: TrainingFolder, steps: int) -> str:
+        for name in ("deployed", "last"):
+            Path("t", name).mkdir(exist_ok=True)
+            Path("t", name, "meta.json").write_text(json.dumps({"steps": steps}))
+        record.report({"steps": steps, "checkpoint": 1.0})
+        return str(json.loads(Path("t/best/meta.json").read_text())["steps"])
+
+    first, second = folder(), folder()
+    with first.opened(False):
+        assert [best(first, steps) for steps in (1, 2, 3)] == ["1", "2", "2"]
+    with second.opened(True):
+        assert [best(second, steps) for steps in (4, 5)] == ["2", "5"]
 
 
 def test_a_row_that_was_cut_off_is_written_again() -> None:

@@ -60,7 +60,7 @@ def test_floating_car_data_are_xml_whatever_the_names(run: Result, tmp_path: Pat
     assert not [tag for tag in ET.fromstring(data).iter() if tag.tag == "x"]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text(st.characters(), max_size=20))
 def test_any_text_is_an_attribute(text: str) -> None:
     """Lone surrogates too, which Python holds and UTF-8 cannot."""

@@ -17,11 +17,8 @@ function ticks(low, high, count) {
 }
 
 /**
-
  * Return round numbers for a logarithmic axis; a longer axis has fewer per power of ten.
-
  * @type {(low: number, high: number) => number[]}
-
  */
 function logTicks(low, high) {
   const spans = Math.log10(high / low),

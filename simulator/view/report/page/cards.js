@@ -1,4 +1,4 @@
-/** Cards of an auction, a provider and a vehicle: what is true of them, in words and numbers. */
+/** Cards of an auction, a provider and a vehicle. */
 
 /** Return a link to the auction of a task. @type {(run: Run, task: number, text: string) => HTMLElement} */
 function linkTo(run, task, text) {
@@ -6,11 +6,8 @@ function linkTo(run, task, text) {
 }
 
 /**
-
  * Describe an auction in one sentence, for lists and for a screen reader.
-
  * @type {(run: Run, task: number) => string}
-
  */
 function sentence(run, task) {
   const { auctions } = run,
@@ -25,11 +22,8 @@ function sentence(run, task) {
 }
 
 /**
-
  * Explain the result of an auction by its rule, with the numbers of the round.
-
  * @type {(run: Run, task: number) => string}
-
  */
 function ruling(run, task) {
   const { auctions } = run,
@@ -58,7 +52,7 @@ function ruling(run, task) {
   return `${bought} does not exceed ρ times the second bid, ${threshold}. ${winner} and pays the smaller of ${bids}.`;
 }
 
-/** What is known of an auction. @type {(run: Run, task: number) => HTMLElement} */
+/** Return the card of an auction. @type {(run: Run, task: number) => HTMLElement} */
 function auctionCard(run, task) {
   const { auctions, tasks, bids } = run;
   const rows = run.bidsOf(task),
@@ -161,7 +155,7 @@ function journey(run, task) {
   );
 }
 
-/** What is known of a provider. @type {(run: Run, id: number, time: number) => HTMLElement} */
+/** Return the card of a provider. @type {(run: Run, id: number, time: number) => HTMLElement} */
 function providerCard(run, id, time) {
   const one = run.world.ground.providers[id],
     totals = run.about.providers[id],
@@ -205,7 +199,10 @@ function providerCard(run, id, time) {
   );
 }
 
-/** A provider at a moment, for a screen reader. @type {(run: Run, id: number, time: number) => string} */
+/**
+ * Describe the queues of a provider at a moment, for a screen reader.
+ * @type {(run: Run, id: number, time: number) => string}
+ */
 function state(run, id, time) {
   const one = run.world.ground.providers[id],
     queue = run.at(time).queues[id];
@@ -216,7 +213,7 @@ function state(run, id, time) {
   return `${one.uav ? "UAV" : "Station"} ${clip(one.name, 80)} at ${clock(time, 1)}: ${busy.join("; ")}.`;
 }
 
-/** What is known of a vehicle. @type {(run: Run, vehicle: number, time: number) => HTMLElement} */
+/** Return the card of a vehicle. @type {(run: Run, vehicle: number, time: number) => HTMLElement} */
 function vehicleCard(run, vehicle, time) {
   const place = run.world.place(vehicle, time),
     left = run.world.left[vehicle];
@@ -242,7 +239,7 @@ function vehicleCard(run, vehicle, time) {
   );
 }
 
-/** The latest auctions. @type {(run: Run, time: number) => HTMLElement} */
+/** Return the card of the latest auctions. @type {(run: Run, time: number) => HTMLElement} */
 function feedCard(run, time) {
   /** @type {number[]} */
   const latest = [];

@@ -61,8 +61,8 @@ function hatch(pen, x, y, width, height, colour) {
 /** One chart, of a `Spec`. */
 class Chart {
   /**
-   * @param {(picked: PickedInChart) => void} pick is told of clicks
-   * @param {number} warmup before this time, in s, nothing counts
+   * @param {(picked: PickedInChart) => void} pick is called with what a click hits
+   * @param {number} warmup the time, s, before which nothing counts
    */
   constructor(pick, warmup) {
     this.warmup = warmup;

@@ -1,8 +1,8 @@
-/** What the charts show of several runs of one world: a line for each policy. */
+/** Numbers of the charts of several runs of one world, in a window of time: one line per policy. */
 
 const COLOURS = ["ink", "uav", "ground", "stage-2", "stage-1", "stage-3", "bad"];
 
-/** The charts of several runs of one world. @type {(runs: Run[], window: Pair) => Spec[]} */
+/** Return the charts of several runs of one world. @type {(runs: Run[], window: Pair) => Spec[]} */
 function chartsOfRuns(runs, window) {
   const { middles } = binsOf(window),
     tasks = runs.map((run) => tasksIn(run, window));

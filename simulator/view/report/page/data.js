@@ -23,11 +23,8 @@ function columnsOf(tables, buffer) {
 }
 
 /**
-
  * Return how many of the sorted values are at most `value`.
-
  * @type {(sorted: ArrayLike<number>, value: number) => number}
-
  */
 function countUpTo(sorted, value) {
   let low = 0,
@@ -95,7 +92,10 @@ class World {
     }
   }
 
-  /** Where a vehicle is; off its way at the nearer end of it. @type {(vehicle: number, time: number) => Where} */
+  /**
+   * Return where a vehicle is; before and after its path, the nearer end.
+   * @type {(vehicle: number, time: number) => Where}
+   */
   place(vehicle, time) {
     const { time: times, x, y } = this.paths;
     const begin = this.begins[vehicle],
@@ -149,14 +149,17 @@ class World {
     return this.pieces;
   }
 
-  /** What a signal group shows, null if unknown. @type {(group: number, time: number) => SignalState | null} */
+  /**
+   * Return the state of a signal group, null if unknown.
+   * @type {(group: number, time: number) => SignalState | null}
+   */
   signal(group, time) {
     const { time: times, state } = this.signals[group],
       row = countUpTo(times, time) - 1;
     return row < 0 ? null : state[row];
   }
 
-  /** Whether a provider is out at a moment. @type {(provider: number, time: number) => boolean} */
+  /** Return whether a provider is out of service at a time. @type {(provider: number, time: number) => boolean} */
   isOut(provider, time) {
     return this.head.outages.some(
       ([who, begin, end]) => who === provider && begin <= time && (end === null || time < end),
@@ -209,27 +212,27 @@ class Run {
     this.bidsAt = beginsOf(tables.bids.task, this.count);
   }
 
-  /** What became of a task. @type {(task: number) => Head["categories"]["status"][number]} */
+  /** Return the status of a task. @type {(task: number) => Head["categories"]["status"][number]} */
   status(task) {
     return this.world.head.categories.status[this.tasks.status[task]];
   }
 
-  /** The kind of a task, in words. @type {(task: number) => string} */
+  /** Return the kind of a task, in words. @type {(task: number) => string} */
   kindName(task) {
     return this.world.head.categories.kind[this.tasks.kind[task]].replaceAll("_", " ");
   }
 
-  /** The name of a provider; -1 is nobody. @type {(id: number) => string} */
+  /** Return the name of a provider; -1 is nobody. @type {(id: number) => string} */
   providerName(id) {
     return id < 0 ? "nobody" : this.world.ground.providers[id].name;
   }
 
-  /** The name of a task's vehicle, empty where nobody drives. @type {(task: number) => string} */
+  /** Return the name of a task's vehicle, empty in a market without a map. @type {(task: number) => string} */
   vehicleName(task) {
     return this.world.names[this.tasks.vehicle[task]] ?? "";
   }
 
-  /** Whether a provider is a UAV; -1 is none. @type {(id: number) => boolean} */
+  /** Return whether a provider is a UAV; -1 is no provider. @type {(id: number) => boolean} */
   isUav(id) {
     return id >= 0 && this.world.ground.providers[id].uav;
   }
@@ -239,13 +242,7 @@ class Run {
     return this.auctions.best_surplus[task] - this.auctions.surplus[task];
   }
 
-  /**
-
-   * Return whether ρ decides an auction: a price was asked for, and the mechanism uses it.
-
-   * @type {(task: number) => boolean}
-
-   */
+  /** Return whether ρ was asked for and decides the auction. @type {(task: number) => boolean} */
   isPriced(task) {
     return Boolean(this.auctions.asked[task]) && !this.about.mechanism.startsWith("second-price");
   }
@@ -260,7 +257,7 @@ class Run {
   }
 
   /**
-   * Calls visit(task) for each task between its request and its result, or up to some seconds after, the latest first.
+   * Call visit(task) for each task between its request and `after` seconds after its result, the latest first.
    * @type {(time: number, visit: (task: number) => void, after?: number) => void}
    */
   forEachActive(time, visit, after = 0) {
@@ -274,7 +271,7 @@ class Run {
     }
   }
 
-  /** Which stage a task is in, null if in none. @type {(task: number, time: number) => Phase | null} */
+  /** Return the stage of a task, null if in no stage. @type {(task: number, time: number) => Phase | null} */
   phase(task, time) {
     if (time < this.tasks.requested[task] || time >= this.ends[task]) return null;
     for (let number = 0; number < this.stages.length; number += 1) {
@@ -286,7 +283,7 @@ class Run {
     return null;
   }
 
-  /** What is under way at a moment. @type {(time: number) => Moment} */
+  /** Return the tasks in progress at a time, and the queues of all providers. @type {(time: number) => Moment} */
   at(time) {
     if (this.moment?.time === time) return this.moment;
     const nobody = () => ({ served: [], waiting: [] });

@@ -1,13 +1,10 @@
-/** What the charts show of a run in a window of time. */
+/** Numbers of the charts of one run, in a window of time. */
 
 const BINS = 48;
 
 /**
-
  * Return the edges and the middles of the bins of a window.
-
  * @type {(window: Pair) => { edges: number[], middles: number[] }}
-
  */
 function binsOf([begin, end]) {
   const edges = Array.from({ length: BINS + 1 }, (_, at) => begin + ((end - begin) * at) / BINS);
@@ -28,7 +25,7 @@ function tasksIn(run, [begin, end]) {
 }
 
 /**
- * Sum and mean of the finite values of tasks in each bin, and their mean over all.
+ * Return sum and mean per bin of the finite values of tasks, and the mean over all of them.
  * @param {Run} run
  * @param {number[]} tasks
  * @param {Pair} window
@@ -52,7 +49,7 @@ function binned(run, tasks, [begin, end], value) {
   };
 }
 
-/** Mean of the finite ones. @type {(values: number[]) => number} */
+/** Return the mean of the finite values. @type {(values: number[]) => number} */
 function meanOf(values) {
   const finite = values.filter((value) => Number.isFinite(value));
   return finite.length ? finite.reduce((sum, value) => sum + value, 0) / finite.length : NaN;
@@ -229,7 +226,7 @@ function chartsOfRun(run, window) {
   ];
 }
 
-/** Where latency comes from. @type {(run: Run, asked: number[], window: Pair, edges: number[]) => Spec} */
+/** Return the chart of latency by stage. @type {(run: Run, asked: number[], window: Pair, edges: number[]) => Spec} */
 function latencyChart(run, asked, window, edges) {
   const from = new Array(BINS).fill(0);
   /** @type {Bars[]} */
@@ -259,7 +256,10 @@ function latencyChart(run, asked, window, edges) {
   };
 }
 
-/** Who wins. @type {(run: Run, asked: number[], window: Pair, edges: number[]) => Spec} */
+/**
+ * Return the chart of the winners' shares.
+ * @type {(run: Run, asked: number[], window: Pair, edges: number[]) => Spec}
+ */
 function shareChart(run, asked, window, edges) {
   const from = new Array(BINS).fill(0);
   /** @type {Bars[]} */
@@ -282,11 +282,8 @@ function shareChart(run, asked, window, edges) {
 }
 
 /**
-
  * Return the chart of the numbers of tasks that wait and that are in service, over time.
-
  * @type {(run: Run, window: Pair) => Spec}
-
  */
 function underWayChart(run, window) {
   const steps = 4 * BINS,

@@ -1,4 +1,4 @@
-/** Fixed parts of a map, drawn once per view: coverage, roads, and for a recording the ways that were driven. */
+/** The fixed parts of a map, drawn once per view: coverage, and roads or, for a recording, the ways of all vehicles. */
 
 class GroundView extends Camera {
   /**
@@ -10,13 +10,13 @@ class GroundView extends Camera {
     this.world = world;
     this.ink = inkOf(canvas);
     this.base = document.createElement("canvas");
-    // How and where `base` was drawn.
+    // For which look and which frame `base` was drawn.
     this.drawn = "";
     this.still = this.frame;
   }
 
   /**
-   * What stands still is drawn twice as wide and high as the view, and again once the view leaves that.
+   * Draw the fixed parts. They are kept as a picture twice the size of the view, drawn again if the view leaves it.
    * @type {(pen: Pen) => void}
    */
   drawBase(pen) {
@@ -42,7 +42,7 @@ class GroundView extends Camera {
     pen.drawImage(this.base, whole(x - width), whole(y - height), 2 * width, 2 * height);
   }
 
-  /** A circle for each provider. @type {(pen: Pen, to: (place: Point) => Point) => void} */
+  /** Draw a circle for each provider. @type {(pen: Pen, to: (place: Point) => Point) => void} */
   drawCoverage(pen, to) {
     const { ink } = this;
     for (const one of this.world.ground.providers) {
@@ -62,7 +62,7 @@ class GroundView extends Camera {
     pen.setLineDash([]);
   }
 
-  /** Roads with their lanes. @type {(pen: Pen, to: (place: Point) => Point) => void} */
+  /** Draw the roads with their lanes. @type {(pen: Pen, to: (place: Point) => Point) => void} */
   drawRoads(pen, to) {
     const { ink, scale } = this,
       { roads, lane_m: lane } = this.world.ground;

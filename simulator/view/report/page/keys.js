@@ -3,7 +3,7 @@
 const JUMP_S = 5,
   PAN_PX = 60;
 
-/** What can be done to a player. @type {(player: Player) => Binding[]} */
+/** Return the actions of a player. @type {(player: Player) => Binding[]} */
 function bindingsOf(player) {
   /** @type {Record<string, Pair>} */
   const arrows = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -167,7 +167,7 @@ function signsOf(world) {
   return signs;
 }
 
-/** Lines to three bidders. @type {(pen: Pen, ink: Ink) => void} */
+/** Draw lines to three bidders. @type {(pen: Pen, ink: Ink) => void} */
 function auctionSign(pen, ink) {
   for (const { y, width, dash } of [
     { y: 8, width: 3.4, dash: [] },
@@ -183,7 +183,7 @@ function auctionSign(pen, ink) {
   }
 }
 
-/** Dots on a line. @type {(pen: Pen, ink: Ink) => void} */
+/** Draw two tasks on a line. @type {(pen: Pen, ink: Ink) => void} */
 function taskSign(pen, ink) {
   Object.assign(pen, { strokeStyle: ink.ground, fillStyle: ink.ground, lineWidth: 1 });
   pen.strokeRect(6, 17, 52, 0);

@@ -1,4 +1,4 @@
-/** The map of one run on a canvas: what moves, once a frame, over what stands still. */
+/** The map of one run on a canvas: the moving parts, drawn once per frame over the fixed parts. */
 
 const CAR_M = { length: 4.6, width: 1.9 },
   CAR_PX = { length: 9, width: 4.5 };
@@ -38,7 +38,7 @@ class MapView extends GroundView {
     return this.world.place(this.run.tasks.vehicle[task], time);
   }
 
-  /** Draw a moment. @type {(shown: Shown) => void} */
+  /** Draw the map at a time. @type {(shown: Shown) => void} */
   draw({ time, follow, auction, provider, speed }) {
     this.ink = inkOf(this.canvas);
     if (this.world.isThere(follow, time)) {
@@ -56,7 +56,7 @@ class MapView extends GroundView {
     this.drawScale(pen);
   }
 
-  /** Stop lines. @type {(pen: Pen, time: number) => void} */
+  /** Draw the stop lines. @type {(pen: Pen, time: number) => void} */
   drawSignals(pen, time) {
     for (const line of this.world.ground.stop_lines) {
       const state = this.world.signal(line.group, time);
@@ -69,7 +69,10 @@ class MapView extends GroundView {
     }
   }
 
-  /** Vehicles, those with a task under way in a ring. @type {(pen: Pen, time: number, follow: number) => void} */
+  /**
+   * Draw the vehicles, with a ring where a task is in progress.
+   * @type {(pen: Pen, time: number, follow: number) => void}
+   */
   drawVehicles(pen, time, follow) {
     const { ink, scale } = this,
       length = Math.max(CAR_M.length * scale, CAR_PX.length),
@@ -141,7 +144,7 @@ class MapView extends GroundView {
     if (chosen >= 0) this.drawAuction(pen, chosen, 1, true);
   }
 
-  /** One auction. @type {(pen: Pen, task: number, alpha: number, labels: boolean) => void} */
+  /** Draw one auction. @type {(pen: Pen, task: number, alpha: number, labels: boolean) => void} */
   drawAuction(pen, task, alpha, labels) {
     const { run, ink } = this,
       from = this.toScreen(this.placeOf(task, run.tasks.requested[task])),
@@ -237,7 +240,7 @@ class MapView extends GroundView {
     );
   }
 
-  /** What became of a task, fading away. @type {(pen: Pen, task: number, at: Point, share: number) => void} */
+  /** Draw the result of a task, fading away. @type {(pen: Pen, task: number, at: Point, share: number) => void} */
   drawResult(pen, task, at, share) {
     const { ink } = this,
       lost = this.run.status(task) !== "completed";
@@ -251,7 +254,7 @@ class MapView extends GroundView {
     pen.globalAlpha = 1;
   }
 
-  /** Providers with their queues. @type {(pen: Pen, time: number, chosen: number) => void} */
+  /** Draw the providers with their queues. @type {(pen: Pen, time: number, chosen: number) => void} */
   drawProviders(pen, time, chosen) {
     const { ink } = this,
       { queues } = this.run.at(time);
@@ -271,7 +274,7 @@ class MapView extends GroundView {
     }
   }
 
-  /** How long a round number of metres is. @type {(pen: Pen) => void} */
+  /** Draw the scale: a round number of metres. @type {(pen: Pen) => void} */
   drawScale(pen) {
     if (this.rounds) return;
     const meters = niceStep(90 / this.scale),
@@ -294,7 +297,10 @@ class MapView extends GroundView {
     pen.fillText(text, x, y);
   }
 
-  /** The nearest of what is at a place of the screen. @type {(at: Point) => PickedOnMap} */
+  /**
+   * Return what is at a place of the screen: the nearest provider, else auction, else vehicle.
+   * @type {(at: Point) => PickedOnMap}
+   */
   hit(at) {
     const provider = nearest(this.icons, at),
       dot = nearest(this.dots, at),
@@ -306,7 +312,7 @@ class MapView extends GroundView {
 }
 
 /**
- * What of a list is nearest to a place, if it is near.
+ * Return the item of a list that is nearest to a place, if it is near.
  * @template {Point} T
  * @param {T[]} list
  * @param {Point} at

@@ -1,6 +1,6 @@
-/** The page is opened: its numbers are unpacked, its header and its tables written, and time runs. */
+/** Opening the page: unpack the numbers, write header and tables, start the player. */
 
-/** The head of the page: which runs these are, and their totals. @type {(world: World, runs: Run[]) => void} */
+/** Write the header: the names of the runs and their totals. @type {(world: World, runs: Run[]) => void} */
 function writeHeader(world, runs) {
   const { head } = world,
     [run] = runs,
@@ -26,7 +26,9 @@ function writeHeader(world, runs) {
     : [
         ["tasks", summary.tasks],
         ["mean surplus", summary.surplus_mean],
-        ...(summary.asked ? [/** @type {[string, number | null]} */ (["share of the best", summary.best_share])] : []),
+        ...(summary.asked
+          ? [/** @type {[string, number | null]} */ (["share of the best surplus", summary.best_share])]
+          : []),
         ["UAV's share of tasks", summary.uav_share],
         ["mean latency, s", summary.latency_mean],
       ];
@@ -38,7 +40,7 @@ function writeHeader(world, runs) {
   byId("follow").hidden = byId("vehicle").hidden = world.ground.kind === "rounds";
 }
 
-/** The tables below the charts. @type {(runs: Run[]) => void} */
+/** Write the tables below the charts. @type {(runs: Run[]) => void} */
 function writeTables(runs) {
   const several = runs.length > 1,
     columns = several ? tablesOfRuns(runs) : tablesOfRun(runs[0]);

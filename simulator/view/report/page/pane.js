@@ -70,8 +70,8 @@ class Pane {
     const lift = (/** @type {PointerEvent} */ event) => touches.delete(event.pointerId);
     this.canvas.addEventListener("pointerup", lift);
     this.canvas.addEventListener("pointercancel", lift);
-    // The wheel scrolls the page, unless the map has the focus after a click or the Tab key. Otherwise a page that
-    // is scrolled would stop at the map.
+    // The wheel scrolls the page, unless the map has the focus after a click or the Tab key. Otherwise a page that is
+    // scrolled would stop at the map.
     this.canvas.addEventListener(
       "wheel",
       (event) => {

@@ -19,21 +19,21 @@ class Player {
     this.time = 0;
     this.playing = false;
     this.speed = 5;
-    // How long a window the charts show, s; 0 is the whole run.
+    // Length of the charts' window, s; 0 is the entire run.
     this.span = 0;
     /** @type {Pair} */
     this.window = [0, this.end];
     // A vehicle, a task and a provider, -1 for none.
     this.follow = this.auction = this.provider = -1;
-    // What a person has chosen; the browser's own until then.
+    // The theme that the user has chosen; null: that of the browser.
     /** @type {string | null} */
     this.themeChosen = null;
-    // Whether something is to be drawn again, and when the cards were and the frame before was.
+    // Whether the page must be drawn again, and the times of the last cards and of the last frame.
     this.stale = true;
     this.cardsAt = -Infinity;
     /** @type {number | null} */
     this.now = null;
-    // What the last frames took, ms.
+    // Time that the page took for each of the last frames, ms.
     /** @type {number[]} */
     this.frameMs = [];
     this.panes = runs.slice(0, 2).map((_, number) => new Pane(this, number));
@@ -110,7 +110,7 @@ class Player {
     this.say(`${document.documentElement.dataset.theme} colours`);
   }
 
-  /** Let time run so many times as fast as life. @type {(speed: number) => void} */
+  /** Set how many times as fast as real time the replay runs. @type {(speed: number) => void} */
   setSpeed(speed) {
     this.speed = speed;
     this.changed();
@@ -279,7 +279,7 @@ class Player {
     return this.runs.length > 1 ? chartsOfRuns(this.runs, window) : chartsOfRun(this.runs[0], window);
   }
 
-  /** Let charts show so much time, 0 for all. @type {(seconds: number) => void} */
+  /** Set the window of the charts, s; 0 is the entire run. @type {(seconds: number) => void} */
   setSpan(seconds) {
     this.span = seconds;
     this.showCharts();
@@ -308,13 +308,13 @@ class Player {
     for (const [number, spec] of this.specs(this.window).entries()) this.charts[number].show(spec, this.window);
   }
 
-  /** Draw again at the next frame, cards and all. */
+  /** Draw everything again in the next frame, the cards included. */
   changed() {
     this.stale = true;
     this.cardsAt = -Infinity;
   }
 
-  /** One frame. @type {(now: number) => void} */
+  /** Draw one frame and ask for the next. @type {(now: number) => void} */
   tick(now) {
     const passed = Math.min((now - (this.now ?? now)) / 1000, LONGEST_STEP_S);
     this.now = now;

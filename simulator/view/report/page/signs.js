@@ -20,11 +20,8 @@ function penOf(canvas) {
 }
 
 /**
-
  * Return the cleared context of a canvas, scaled to the pixels of the screen.
-
  * @type {(canvas: HTMLCanvasElement) => Pen}
-
  */
 function context(canvas) {
   const scale = window.devicePixelRatio || 1;

@@ -31,7 +31,7 @@ function tableOf(caption, heads, rows, rowClass = () => "") {
 
 const ROWS = 10;
 
-/** The numbers of the tasks that count, those of the warm-up left out. @type {(run: Run) => number[]} */
+/** Return the tasks after the warm-up, as the summary counts them. @type {(run: Run) => number[]} */
 function counted(run) {
   return [...Array(run.count).keys()].slice(countUpTo(run.tasks.requested, run.world.head.warmup - 1e-9));
 }

@@ -1,11 +1,8 @@
 /** Numbers, times and names as text, and elements of the page. */
 
 /**
-
  * Return a number as text: integers in full, others with four digits, "∞" for infinity, "–" for no number.
-
  * @type {(value?: number | null) => string}
-
  */
 function figure(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
@@ -17,11 +14,8 @@ function figure(value) {
 }
 
 /**
-
  * Return seconds as m:ss or h:mm:ss, with a number of decimal places.
-
  * @type {(seconds: number, digits?: number) => string}
-
  */
 function clock(seconds, digits = 0) {
   const parts = 10 ** digits,
