@@ -27,7 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name = re.match(r"# (\w+\.(?:py|yaml))\n", block)
         if name:
             (path / name[1]).write_text(block)
-    assert {file.name for file in path.iterdir()} == {"my_policy.py", "my_mechanism.py", "my_bidder.py", "my_junction.yaml"}
+    assert {file.name for file in path.iterdir()} == {
+        "my_policy.py",
+        "my_mechanism.py",
+        "my_bidder.py",
+        "my_junction.yaml",
+    }
     return path
 
 

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import inspect
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -295,11 +296,14 @@ def _takes(parameters: list[str]) -> str:
 
 def _hints(maker: Any) -> dict[str, Any]:
     """Return the declared types of the parameters of a class or function; none where they cannot be read."""
-    try:
-        # The static look-up runs none of the user's code.
-        return get_type_hints(inspect.getattr_static(maker, "__init__") if isinstance(maker, type) else maker)
-    except Exception:
-        return {}
+    # The static look-up runs none of the user's code. The `__init__` of a data class is read in the module of the class,
+    # where names of the module of its base may be unknown, so the fields of the class are read too.
+    places = (maker, inspect.getattr_static(maker, "__init__")) if isinstance(maker, type) else (maker,)
+    found: dict[str, Any] = {}
+    for place in places:
+        with suppress(Exception):
+            found |= get_type_hints(place)
+    return found
 
 
 def _value(text: str, hint: Any, place: str) -> Any:

@@ -249,7 +249,9 @@ def _until(tasks: Columns, duration: float) -> Columns:
             time = tasks[f"{part}_{number}"]
             time[time >= duration] = np.nan
     # A task that is still under way after its deadline, or after its vehicle has left coverage, is already lost.
-    tasks["status"][(tasks["status"] == OPEN) & (tasks["lost_at"] < duration)] = LOST
+    # One that still waits for an award is open.
+    under_way = (tasks["status"] == OPEN) & (tasks["provider"] >= 0)
+    tasks["status"][under_way & (tasks["lost_at"] < duration)] = LOST
     # The task knows its accuracy from the auction on, but without a result there is none.
     tasks["accuracy"][np.isnan(tasks["finished_3"])] = np.nan
     return tasks

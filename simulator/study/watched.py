@@ -43,8 +43,7 @@ class Watched:
             if auction.winner < 0 or auction.ground_bidders < 2 or auction.uav < 0:
                 continue
             task = auction.task
-            # The common value is demand / size without queues, and demand alone with queues: waits do not scale with
-            # the size.
+            # Without queues it is demand / size, with queues demand alone: waits do not scale with size.
             scale = 1.0 if self.reference_mb is None else self.reference_mb / task.size_mb
             self.common.append(task.demand * scale)
             self.markets.append(auction.market)
@@ -93,9 +92,9 @@ class Watched:
         ]  # fmt: skip
 
     def _truth_cost(self) -> Finding:
+        if not self.values or len(self.values) != len(self.markets):
+            return Finding("what truth costs", "untested", False, math.nan, "no round with stations, a UAV and bids")
         values = np.array(self.values)
-        if len(values) != len(self.markets):
-            return Finding("what truth costs", "untested", False, math.nan, "no bids were asked for")
         cost = truth_cost(np.array(self.markets), values[:, :3], values[:, 3], values[:, 4])
         meaning = (
             f"surplus of a price fitted to all bids, divided by the surplus of a price fitted to m, minus 1, "
