@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulator import InputError, RunError, Scenario
-from simulator.market.contracts import Award, Information, Lot, Observation
+from simulator import InputError, RunError, Scenario, simulate
+from simulator.market.contracts import Ask, Award, Decide, Information, Lot, Observation
+from simulator.market.mechanisms.ground_or_uav import Contest
+from simulator.market.mechanisms.msb import ModifiedSecondBid
 from simulator.market.mechanisms.sealed_bid import Offer, SealedBid
 from simulator.study.audit import Audit, audit
 from simulator.study.statistics import chi_square
@@ -103,16 +106,26 @@ def test_other_mechanisms_fail_where_they_must() -> None:
     assert over["individually rational"] == over["no constant multiplier pays"] == "fails"
 
 
+class OwnPrice(ModifiedSecondBid):
+    """MSB's allocation, with the winner's own bid as its payment."""
+
+    def contest(self, contest: Contest) -> Generator[Ask | Decide, Any, Award]:
+        rho = yield Decide("auctioneer", (contest.lot,))
+        if contest.bids[0] > rho * contest.bids[1]:
+            return Award(contest.lot, contest.stations[0], contest.bids[0], columns={"rho": rho})
+        return Award(contest.lot, contest.uav)
+
+
 def test_what_misreports_gain_at_ones_own_price_is_the_figure_by_hand() -> None:
     """First price: a winner gains where .95 of its value, the next multiplier below 1, beats rho times the second bid.
 
     Nobody else gains: who wins by bidding more than its value pays that, and less wins nothing.
     """
     rho, rounds = 1.3, 300
-    found = audit("paper", f"constant:{rho}", rounds=rounds, mechanism=FirstPrice())
+    found = audit("paper", f"constant:{rho}", rounds=rounds, mechanism=OwnPrice())
     auctions = simulate("paper", f"constant:{rho}", duration=rounds).auctions  # the same world
     top, threshold = auctions["top_value"].to_numpy(), rho * auctions["second_bid"].to_numpy()
-    share = found.table.loc["no misreport pays"]["number"]
+    share = found.table.loc["truthful"]["number"]
     assert share == pytest.approx((0.95 * top > threshold).mean())
     assert 0.1 < share < 0.9
     assert found.table.loc["individually rational"]["number"] == 0.0
