@@ -291,7 +291,7 @@ def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Sea
                 offer = nearest(name, declared) if declared else "it declares none"
                 place = _clearing(mechanism, next(iter(tasks)))
                 raise PolicyFailedError(f"{place}: seat {step.seat} has not declared the state {shown(name)}; {offer}")
-    if not step.lots or any([lot.task not in tasks for lot in step.lots]):
+    if not step.lots or not all(lot.task in tasks for lot in step.lots):
         place = _clearing(mechanism, next(iter(tasks)))
         raise PolicyFailedError(f"{place}: a decision must be about lots that are cleared now")
     if step.mask is not None and isinstance(seat.space, Choice) and len(step.mask) != seat.space.n:
@@ -309,7 +309,7 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
         PolicyFailedError: they are not awards of lots that are cleared now, each at most once, to invited providers,
             with finite payments.
     """
-    if not isinstance(awards, list | tuple) or not all([isinstance(award, Award) for award in awards]):
+    if not isinstance(awards, list | tuple) or not set(map(type, awards)) <= {Award}:
         place = _clearing(mechanism, next(iter(auctions)))
         raise PolicyFailedError(f"{place}: clear() returned {shown(awards)}; it must return a list of Award")
     seen: set[int] = set()
