@@ -260,6 +260,7 @@ def audit(
     and with exchanged bids. Tests for adverse selection too. A star marks what
     the mechanism claims.
     """
+    from simulator.market.plugins import default_policy
     from simulator.study.audit import audit as audit_auction
 
     loaded = load(scenario, sets)
@@ -277,11 +278,13 @@ def audit(
         (row.property + (" *" if row.claimed else ""), row.verdict, f"{row.number:.4g}", row.meaning)
         for row in found.findings
     ]
-    who = ", ".join(f"{what} {name}" for what, name in (("policy", policy), ("mechanism", mechanism)) if name)
+    decides = policy or default_policy(loaded, mechanism)
+    named = (("policy", None if decides == "none" else decides), ("mechanism", mechanism or loaded.market.mechanism))
+    who = ", ".join(f"{what} {name}" for what, name in named if name)
     print_rows(
         ("property", "verdict", "number", "meaning"),
         rows,
-        f"{loaded.name}, {who or 'policy random'}: {found.rounds:,} rounds cleared again; * the mechanism claims this",
+        f"{loaded.name}, {who}: {found.rounds:,} rounds cleared again; * the mechanism claims this",
     )
     # One round can be the example of two properties: it is printed once.
     for example in dict.fromkeys(row.example for row in found.findings if row.example):

@@ -45,7 +45,7 @@ class Auction:
             (providers,).
         ground_bidders: number of invited stations.
         asked: whether a policy has decided on the task.
-        decided: the last decision on the task and its answer; None without one.
+        decided: the last decision on the task and its answer, until it is settled; None without one.
         bids: ground bids in descending order, empty until bids are asked for.
         top_bid: highest ground bid; NaN without one.
         second_bid: second-highest ground bid; NaN without one.

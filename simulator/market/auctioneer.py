@@ -24,7 +24,7 @@ from simulator.market.contracts import (
     Seat,
     Truth,
 )
-from simulator.market.guard import begin_clearing, check_ask, check_awards, check_column, check_decide, failed
+from simulator.market.guard import begin_clearing, check_ask, check_awards, check_columns, check_decide, failed
 from simulator.market.ledger import Ledger
 from simulator.market.lots import Situation
 from simulator.model import BoolArray
@@ -179,7 +179,7 @@ class Auctioneer:
         self._waiting = []
 
     def observe(
-        self, auction: Auction, ground: Sequence[float], uav_bid: float, top_value: float, step: Decide
+        self, auction: Auction, ground: Sequence[float], uav_bid: float, step: Decide, top_value: float | None = None
     ) -> Observation:
         """Return what a policy may see of an auction.
 
@@ -187,12 +187,12 @@ class Auctioneer:
             auction: the auction.
             ground: ground bids in descending order, either those of the auction or hypothetical ones.
             uav_bid: bid of the invited UAV with the best public prediction; NaN without one.
-            top_value: true value of the station with the highest bid; NaN without one.
             step: what the mechanism wants to have decided.
+            top_value: true value of the station with the highest bid; None to take it from the bids of the auction.
         """
         truth = None
         if self._information == "clairvoyant":
-            truth = Truth(auction.uav_value, top_value)
+            truth = Truth(auction.uav_value, auction.value_of_top if top_value is None else top_value)
         contract = self._ledger.contract_bid()
         return Observation(
             auction.market,
@@ -298,7 +298,7 @@ class Auctioneer:
         # A decision about several lots sees the conditions and the bids of the first of them.
         first = auctions[0]
         uav_bid = float(first.bid[first.uav]) if first.uav >= 0 else math.nan
-        seen = self.observe(first, first.bids, uav_bid, first.value_of_top, step)
+        seen = self.observe(first, first.bids, uav_bid, step)
         return Decision(step.seat, seat, self._env.now, auctions, seen)
 
     def _settle(self, clearance: Clearance, awards: Sequence[Award]) -> None:
@@ -312,7 +312,7 @@ class Auctioneer:
         for award in awards:
             if award.provider is None:
                 if self._columns:
-                    left[award.lot.task].extra = self._extra(award)
+                    left[award.lot.task].extra = check_columns(self.mechanism, award, self._columns)
                 continue
             auction = left.pop(award.lot.task)
             self._sold(auction, award, award.provider in won)
@@ -346,7 +346,7 @@ class Auctioneer:
             auction.uav_value = value
         auction.surplus = self.appraiser.weights[winner] * value
         auction.paid_by_provider, auction.paid_by_vehicle = float(award.paid_by_provider), float(award.paid_by_vehicle)
-        auction.extra = self._extra(award)
+        auction.extra = check_columns(self.mechanism, award, self._columns)
         task.awarded, task.provider = now, winner
         task.times = auction.situation.times[:, 0, winner].tolist()
         task.accuracy = float(auction.situation.accuracy[winner])
@@ -367,8 +367,9 @@ class Auctioneer:
             # The contract bid (13) is about rounds in which stations and a UAV compete.
             self._ledger.settled(auction.uav_value, auction.top_value)
         self._bidders.learn(auction, self._env.now)
-        if auction.decided is not None and self.feedback is not None:
-            decision, action = auction.decided
+        decided, auction.decided = auction.decided, None  # a decision names its auctions: no cycle stays in memory
+        if decided is not None and self.feedback is not None:
+            decision, action = decided
             by_uav = auction.winner_kind == UAV
             self.feedback(
                 Outcome(
@@ -381,8 +382,3 @@ class Auctioneer:
                     auction.uav_value if by_uav else None,
                 )
             )
-
-    def _extra(self, award: Award) -> tuple[float, ...]:
-        """Return the values of the mechanism's own columns, NaN where the award has none."""
-        columns, task = award.columns, award.lot.task
-        return tuple([check_column(self.mechanism, task, name, columns.get(name, math.nan)) for name in self._columns])

@@ -296,8 +296,8 @@ def _takes(parameters: list[str]) -> str:
 
 def _hints(maker: Any) -> dict[str, Any]:
     """Return the declared types of the parameters of a class or function; none where they cannot be read."""
-    # The static look-up runs none of the user's code. The `__init__` of a data class is read in the class's own module,
-    # where names of the module of its base may be unknown, so the fields of the class are read too.
+    # The static look-up runs none of the user's code. The `__init__` of a data class is read in the module of the
+    # class. Names of its base's module may be unknown there, so the fields of the class are read too.
     places = (maker, inspect.getattr_static(maker, "__init__")) if isinstance(maker, type) else (maker,)
     found: dict[str, Any] = {}
     for place in places:

@@ -111,7 +111,7 @@ class Rehearsal:
                 top_value = math.nan if top is None else float(by_task[first.task].value[top])
                 uav = by_task[first.task].uav
                 uav_bid = bids[first.task, uav] if uav >= 0 else math.nan
-                seen = self._auctioneer.observe(by_task[first.task], ground, uav_bid, top_value, step)
+                seen = self._auctioneer.observe(by_task[first.task], ground, uav_bid, step, top_value)
                 assert policy is not None
                 reply = ask_action(policy, seen, seat.space, first.task)
                 for lot in step.lots:

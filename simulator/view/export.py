@@ -106,8 +106,8 @@ def _perfetto(result: Result, path: Path) -> None:
 PHASES = ("s", *("t" for _ in STAGES[1:-1]), "f")
 """Phase of the flow event in each stage: "s" starts a flow, "t" continues it, "f" finishes it."""
 
-AUCTION_NUMBERS = ("rho", "top_bid", "second_bid", "uav_bid", "paid_by_provider", "paid_by_vehicle")
-"""Numbers of an auction in a trace. Only some mechanisms have ``rho``."""
+TOLD = ("top_bid", "second_bid", "uav_bid", "paid_by_provider", "paid_by_vehicle")
+"""Columns of `auctions` that a trace shows under every mechanism."""
 
 AUCTIONEER = 0
 """Process id of the auctions in a trace. Provider i has the process id i + 1."""
@@ -120,8 +120,9 @@ def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
         yield _named_track("process_name", provider + 1, 0, name)
         for number, stage_name in enumerate(STAGES):
             yield _named_track("thread_name", provider + 1, number, stage_name)
+    own = [str(name) for name, *_ in result.run["columns"]["auctions"]]
     for row in _rows(result.auctions):
-        told = {name: _plain(row[name]) for name in AUCTION_NUMBERS if name in row}
+        told = {name: _plain(row[name]) for name in (*TOLD, *own)}
         yield {"name": f"task {row['task']}: {row['winner_kind']}", "cat": "auction", "ph": "i", "s": "p",
                "ts": row["time"] * MICROSECONDS, "pid": AUCTIONEER, "tid": 0, "args": told}  # fmt: skip
     # From the events and not from the table of tasks: an event says when a stage really began and ended.

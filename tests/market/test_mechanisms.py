@@ -60,6 +60,7 @@ def test_a_vickrey_winner_pays_the_second_score_in_its_own_money() -> None:
     assert (auctions["winner_kind"] == "uav").sum() > 30
 
 
+@settings(deadline=None)
 @given(st.lists(money, min_size=1, max_size=6), st.integers(0, 3), st.sampled_from([0.5, 1.0, 2.0]), money)
 def test_the_vickrey_payment_is_the_least_winning_bid(
     bids: list[float], uavs: int, zeta: float, reserve: float

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -125,6 +125,7 @@ def test_a_price_that_sees_the_top_bid_can_be_gamed() -> None:
     assert utility(1.25) == 0.5
 
 
+@settings(deadline=None)
 @given(bids, rhos, st.floats(0, 1e6))
 def test_the_winner_pays_between_the_second_bid_and_its_own(offers: list[float], rho: float, uav: float) -> None:
     winner, payment = settle(ModifiedSecondBid(), offers, uav, rho)
@@ -136,6 +137,7 @@ def test_the_winner_pays_between_the_second_bid_and_its_own(offers: list[float],
         assert offers[1] <= payment <= offers[0]
 
 
+@settings(deadline=None)
 @given(bids, st.floats(1.0, 100.0), st.floats(0, 1e6), st.sampled_from([0.25, 0.5, 2.0, 1024.0]))
 def test_scaling_all_ground_bids_scales_payments(offers: list[float], rho: float, uav: float, scale: float) -> None:
     winner, payment = settle(ModifiedSecondBid(), offers, uav, rho)
@@ -165,6 +167,7 @@ def test_the_literal_rule_differs_where_the_uav_outbids_the_second() -> None:
     assert settle(rule, [3.0, 2.0], 1.2, 1.3, reference="all")[0] == 0
 
 
+@settings(deadline=None)
 @given(bids, st.floats(0, 1e6))
 def test_myopic_picks_the_winners_of_a_second_price_auction_with_the_same_uav_bid(
     offers: list[float], uav: float

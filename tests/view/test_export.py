@@ -82,6 +82,21 @@ def test_a_trace_has_every_stage_on_its_track_and_a_flow_a_task(run: Result, tmp
     assert (flows[flows["ph"] == "s"]["id"].value_counts() == 1).all()
     auctions = [event for event in trace if event.get("cat") == "auction"]
     assert len(auctions) == len(run.auctions)
+    for event, row in zip(auctions, run.auctions.to_dict("records"), strict=True):
+        assert event["args"]["paid_by_provider"] == row["paid_by_provider"]
+        assert "rho" in event["args"]
+
+
+@pytest.mark.parametrize(("policy", "mechanism"), [(None, "vcg-assignment:every_s=7"), ("nearest", None)])
+def test_every_mechanism_is_exported(policy: str | None, mechanism: str | None, tmp_path: Path) -> None:
+    run = simulate("four_way", policy, duration=200, mechanism=mechanism)
+    trace = json.loads(exported(run, "perfetto", tmp_path).read_text(encoding="utf-8"))["traceEvents"]
+    auctions = [event for event in trace if event.get("cat") == "auction"]
+    assert len(auctions) == run.auctions["time"].notna().sum() > 20
+    assert all("rho" not in event["args"] for event in auctions)
+    events = [json.loads(line) for line in exported(run, "jsonl", tmp_path).read_text(encoding="utf-8").splitlines()]
+    assert len(events) == len(run.events)
+    exported(run, "csv", tmp_path)
 
 
 def test_csv_is_the_tables(run: Result, tmp_path: Path) -> None:
