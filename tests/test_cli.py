@@ -276,6 +276,10 @@ def test_the_version_is_that_of_the_project(tmp_path: Path) -> None:
     assert done.stdout == f"dmsb {project['version']}\n"
 
 
+def test_the_usage_names_the_command_however_it_was_called(tmp_path: Path) -> None:
+    assert dmsb("run", "--help", cwd=tmp_path).stdout.split()[:3] == ["Usage:", "dmsb", "run"]
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"]])
 def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
