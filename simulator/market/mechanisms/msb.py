@@ -40,7 +40,7 @@ class ModifiedSecondBid:
             uav_bid: bid of the UAV times zeta.
         """
         # With the UAV's bid inside the max, the auction is not free of adverse selection: unlike ground bids, the
-        # UAV's bid does not scale with the common value. Hence "stations" is the default.
+        # UAV's bid does not scale with the common value. So "stations" is the default.
         return bids[1] if self.reference == "stations" else max(bids[1], uav_bid)
 
     def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
