@@ -330,7 +330,9 @@ def test_a_run_file_that_is_deep_or_odd_is_no_run(tmp_path: Path) -> None:
     simulate("paper", duration=3).save(tmp_path / "mine")
     for text in ("[" * 100_000, json.dumps({"policy": 1, "seed": 0, "duration": 1, "warmup": 0, "summary": True})):
         (tmp_path / "mine" / "run.json").write_text(text)
-        with pytest.raises(OutputError, match=r"this is no run folder|run\.json: 'scenario' must be text, not missing"):
+        with pytest.raises(
+            OutputError, match=r"this is not a run folder|run\.json: 'scenario' must be text, not missing"
+        ):
             Result.load(tmp_path / "mine")
 
 

@@ -299,7 +299,7 @@ def main() -> None:
 def _outcome() -> int:
     """Call the command, tell what went wrong, and return the exit code."""
     try:
-        return int(app(standalone_mode=False) or 0)
+        return int(app(prog_name="dmsb", standalone_mode=False) or 0)
     except typer.Abort:
         return 130
     except (InputError, typer.TyperException) as error:

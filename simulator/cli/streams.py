@@ -52,7 +52,7 @@ class Streams:
     def error(self) -> str | None:
         """Write what is still to be written; say why standard output could not be, None if it could.
 
-        A reader that has left, such as ``head``, has what it wanted: that is no error.
+        A reader that has left, such as ``head``, has what it wanted: that is not an error.
         """
         sys.stdout.flush()
         sys.stderr.flush()

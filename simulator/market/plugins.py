@@ -210,7 +210,7 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
     elif head in known:
         maker = known[head].load()
     else:
-        raise PolicyError(f"there is no {what} '{head}'; {nearest(head, known)}; or give path.py:Class")
+        raise PolicyError(f"there is no {what} '{head}' (one from a file is path.py:Class); {nearest(head, known)}")
     arguments = rest.split(":") if rest else []
     parameters, hints = _parameters(maker), _hints(maker)
     values: dict[str, Any] = {}

@@ -46,9 +46,11 @@ def read_run(directory: Path, name: str) -> dict[str, Any]:
         run = read_json(directory / name)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{directory}: this is no run folder; it holds no whole {name} ({reason})") from None
+        raise OutputError(f"{directory}: this is not a run folder; it holds no whole {name} ({reason})") from None
     if not isinstance(run, dict):
-        raise OutputError(f"{directory}: this is no run folder; its {name} must hold a JSON object, not {shown(run)}")
+        raise OutputError(
+            f"{directory}: this is not a run folder; its {name} must hold a JSON object, not {shown(run)}"
+        )
     _check_run(directory / name, run)
     return run
 

@@ -123,7 +123,7 @@ def _read(scenario: str | Path) -> tuple[str, CommentedMap]:
         text = _text(path, source)
     else:
         offer = nearest(str(scenario), shipped_scenarios())
-        raise ScenarioError(f"there is no scenario '{scenario}'; {offer}; or give the path of a YAML file")
+        raise ScenarioError(f"there is no scenario '{scenario}', nor a YAML file at that path; {offer}")
     tree = parse_yaml(text, source)
     if not isinstance(tree, CommentedMap):
         raise ScenarioError(f"{source}: a scenario must be a mapping of fields such as 'name: ...'")

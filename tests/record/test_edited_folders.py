@@ -290,7 +290,7 @@ def test_every_field_of_run_json_is_held_to_its_type(whole: Path, tmp_path: Path
             f"no summary.{name}", run | {"summary": summary}, f"'summary.{name}' must be a number or null, not missing"
         )
     for text in ("[]", "7", "null", '"run"', "[" * 100_000, '{"seed": NaN}', '{"a":' * 50_000, "{", "9" * 9_999):
-        attempt(text[:9], text, "this is no run folder; it")
+        attempt(text[:9], text, "this is not a run folder; it")
     assert wrong == {}
 
 

@@ -95,7 +95,7 @@ def test_a_folder_that_has_been_edited_is_refused_in_a_sentence(folder: Path, ca
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name in ("missing", "file", "."):
-        with pytest.raises(OutputError, match="this is no run folder"):
+        with pytest.raises(OutputError, match="this is not a run folder"):
             cli.report(tmp_path / name)
 
 
