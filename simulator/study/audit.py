@@ -84,8 +84,8 @@ def audit(
         RunError: the policy or the mechanism failed, or no auction of the run asks for a price.
 
     Example:
-        >>> audit("paper", "conditional", rounds=200).table["verdict"].unique().tolist()
-        ['holds', 'measured']
+        >>> audit("paper", "conditional", rounds=200).table.loc["truthful", "verdict"]
+        'holds'
     """
     need("scipy", "study")
     scenario = Scenario.load(scenario, **overrides)

@@ -89,6 +89,7 @@ class Ready:
     def __init__(self, policy: str, seed: int = 0) -> None:
         self.policy, self.seed = policy, seed
         self.duration, self.hashes = prepared(policy).duration, prepared(policy).hashes
+        self.policy_decides, self.mechanism = prepared(policy).policy_decides, prepared(policy).mechanism
 
     def with_seed(self, seed: int) -> Ready:
         return Ready(self.policy, seed)
@@ -125,6 +126,7 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(module, "load", lambda scenario, sets: small())
     monkeypatch.setattr(run_module, "simulate", lambda scenario, policy, seed=0, *_, **__: result(policy, seed))
     monkeypatch.setattr(compare, "find_policy", lambda policy: policy)
+    monkeypatch.setattr(compare, "try_out", lambda planned: None)
     for module in (compare, run_module):
         monkeypatch.setattr(module, "plan", lambda scenario, policy, seed=0, *_, **__: Ready(policy, seed))
     monkeypatch.setattr(cli, "print_summary", lambda summary, title: None)

@@ -121,7 +121,7 @@ TRIALS = 400
 
 def net(auctions: pd.DataFrame, worth: pd.Series, provider: int) -> Any:
     """What a station has of each round: its value less its payment where it wins."""
-    return np.where(auctions["winner"] == provider, worth - auctions["payment"], 0.0)
+    return np.where(auctions["winner"] == provider, worth - auctions["paid_by_provider"], 0.0)
 
 
 @pytest.mark.parametrize("policy", ["myopic", "conditional", "constant:1.4"])
