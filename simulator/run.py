@@ -35,7 +35,7 @@ from simulator.record.result import RECORDING_FILE, Result, frame_hash
 from simulator.record.schema import TABLES
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.recording import Recording, recording_of, standard_frame
-from simulator.world.simulation import Simulation
+from simulator.world.simulation import Demand, Simulation, demand_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,8 +93,22 @@ class Plan:
         check_times(seed, self.duration, self.warmup)
         return dataclasses.replace(self, seed=seed)
 
-    def simulation(self) -> Simulation:
-        """Return a new simulation of this run, at its start."""
+    def demand(self, most_bytes: int) -> Demand:
+        """Draw what does not depend on prices, for several runs of this scenario and seed.
+
+        Args:
+            most_bytes: largest memory of what is kept, bytes. What does not fit is drawn again in each run.
+        """
+        demand = demand_of(self.scenario, Draws(self.seed), self.recording)
+        demand.keep(self.duration, most_bytes)
+        return demand
+
+    def simulation(self, demand: Demand | None = None) -> Simulation:
+        """Return a new simulation of this run, at its start.
+
+        Args:
+            demand: what does not depend on prices, from `demand` of a plan with this scenario, seed and duration.
+        """
         mechanism = _own(self.mechanism, "mechanism")
         # One copy of the list: providers of one owner go on to share one bidder.
         strategies = _own(self.strategies, "bidders")
@@ -106,6 +120,7 @@ class Plan:
             self.information,
             self.recording,
             strategies,
+            demand,
         )
 
     def new_policy(self) -> Policy:
@@ -119,11 +134,13 @@ class Plan:
         reset_policy(policy, self.scenario, Draws(self.seed).generator("policy"))
         return policy
 
-    def run(self, progress: Callable[[float], None] | None = None) -> Result:
+    def run(self, progress: Callable[[float], None] | None = None, demand: Demand | None = None) -> Result:
         """Run the simulation to its end.
 
         Args:
             progress: function that is called with the simulated time, s, after every priced auction.
+            demand: what does not depend on prices, from `demand` of a plan with this scenario, seed and duration. The
+                tables are those of a run without it.
 
         Returns:
             The result, with tables and summary.
@@ -135,7 +152,7 @@ class Plan:
             RunError: the policy or the mechanism failed during the run.
         """
         begin, wall, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
-        simulation = self.simulation()
+        simulation = self.simulation(demand)
         drive(simulation, self.new_policy(), progress)
         tables = simulation.tables()
         run = {

@@ -109,6 +109,8 @@ class Appraiser:
         history, task, situation = self._history, auction.task, auction.situation
         auction.finish = finish
         own, auction.public = finish[3] - task.requested
+        # Mechanisms see it in the lot.
+        auction.public.flags.writeable = False
         auction.book = book = np.empty((len(BID_FIELDS), len(own)))
         bid, value, common, match, latency = book
         auction.bid, auction.value = bid, value

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import simpy
 
+from simulator.clock import until
 from simulator.market.appraisal import Appraiser
 from simulator.market.auction import GROUND, UAV, WINNER_KINDS, Auction
 from simulator.market.bidders import Bidders
@@ -212,10 +213,9 @@ class Auctioneer:
 
     def _open_window(self) -> None:
         """Let all lots that wait be cleared at the end of the window, the next multiple of its length."""
-        now = self._env.now
-        # The clock may stand a last place before the end of the window that has just closed: no window comes twice.
-        self._window = max(math.floor(now / self._every_s), self._window) + 1
-        wake = self._env.timeout(max(self._window * self._every_s - now, 0.0))
+        # A quotient may be rounded down at the end of the window that has just closed: no window comes twice.
+        self._window = max(math.floor(self._env.now / self._every_s), self._window) + 1
+        wake = until(self._env, self._window * self._every_s)
         assert wake.callbacks is not None
         wake.callbacks.append(lambda _: self._close_window())
 

@@ -57,7 +57,7 @@ class Outages:
                 env.process(self._by_plan(provider, window))
         for number, failures in enumerate(scenario.outages.failures):
             for provider in scenario.providers_called(failures.provider):
-                rng = draws.generator("failures", number, provider)
+                rng = draws.generator("failures", number, fleet.names[provider])
                 env.process(self._by_chance(provider, failures, rng))
 
     def up_since(self, time: float) -> BoolArray:

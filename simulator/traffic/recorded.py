@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import simpy
 
-from simulator.clock import until
+from simulator.clock import LAST, until
 from simulator.model import FloatArray
 from simulator.providers.attachment import KnownCoverage, departures, end_of_span
 from simulator.providers.coverage import Spans, chord_ahead, circle_intervals
@@ -85,11 +85,16 @@ class RecordedVehicles:
         """
         self.env.process(self._enter_all(on_crossing))
 
+    def kept_bytes(self) -> int:
+        """Return the memory of what belongs to this run alone, bytes."""
+        # The trajectories are shared by all runs of the process.
+        return 240 * len(self.log)
+
     def _enter_all(self, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
         """Start the process of each vehicle at its time of entry."""
         recording = self.recording
         for vehicle, entry in enumerate(recording.time[recording.start[:-1]].tolist()):
-            yield until(self.env, entry)
+            yield until(self.env, entry, LAST)
             self.env.process(self._drive(vehicle, on_crossing))
 
     def _drive(self, vehicle: int, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
@@ -98,10 +103,10 @@ class RecordedVehicles:
         self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, 0)
         crossings = self.crossings(vehicle)
         for request, crossing in enumerate(crossings):
-            yield until(self.env, crossing.time)
+            yield until(self.env, crossing.time, LAST)
             self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, request + 1)
             on_crossing(vehicle, request, crossing)
-        yield until(self.env, float(self.recording.time[self.recording.start[vehicle + 1] - 1]))
+        yield until(self.env, float(self.recording.time[self.recording.start[vehicle + 1] - 1]), LAST)
         self.log[vehicle] = VehicleLog(vehicle, entered, self.env.now, len(crossings))
 
     def crossings(self, vehicle: int) -> list[Crossing]:

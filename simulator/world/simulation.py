@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import simpy
 
@@ -26,9 +26,26 @@ from simulator.record.recorder import Recorder
 from simulator.record.tables import Tables
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.recording import Recording
+from simulator.world.demand import JunctionDemand
 from simulator.world.junction import JunctionSite
-from simulator.world.rounds import RoundsSite
+from simulator.world.rounds import RoundsDemand, RoundsSite
 from simulator.world.site import Site
+
+Demand: TypeAlias = JunctionDemand | RoundsDemand
+"""What does not depend on prices in a world."""
+
+
+def demand_of(scenario: Scenario, draws: Draws, recording: Recording | None = None) -> Demand:
+    """Return what does not depend on prices in a world.
+
+    Args:
+        scenario: scenario of the world.
+        draws: randomness of the world.
+        recording: trajectories of recorded traffic; None to read the file of the scenario.
+    """
+    if scenario.traffic.has_places:
+        return JunctionDemand(scenario, draws, recording)
+    return RoundsDemand(scenario, draws)
 
 
 class Simulation:
@@ -44,6 +61,7 @@ class Simulation:
         information: what an observation shows.
         recording: trajectories of recorded traffic; None to read the file of the scenario.
         strategies: who answers for each provider, by id; None for the bidders that the scenario names.
+        demand: what does not depend on prices, of this scenario and seed; None to draw it.
 
     Attributes:
         scenario: scenario of the run.
@@ -76,6 +94,7 @@ class Simulation:
         information: Information = "public",
         recording: Recording | None = None,
         strategies: Sequence[Bidder] | None = None,
+        demand: Demand | None = None,
     ) -> None:
         self.scenario, self.draws = scenario, Draws(0) if draws is None else draws
         duration = scenario.duration_s if duration is None else duration
@@ -84,17 +103,21 @@ class Simulation:
         self._env = env = simpy.Environment()
         self._latency_weight = scenario.market.latency_weight
         self.site: Site
-        if scenario.traffic.has_places:
-            self.site = JunctionSite(env, scenario, self.draws, self, recording)
+        if demand is None:
+            demand = demand_of(scenario, self.draws, recording)
+        if isinstance(demand, JunctionDemand):
+            self.site = JunctionSite(env, scenario, self.draws, self, demand)
         else:
-            self.site = RoundsSite(env, scenario, self.draws, self.served)
+            self.site = RoundsSite(env, scenario, demand, self.served)
         site, fleet = self.site, self.site.fleet
         self.mechanism = ModifiedSecondBid() if mechanism is None else mechanism
         self.platform = Platform(fleet, scenario.market, site.ledger, scenario.traffic.has_places)
         reset_mechanism(self.mechanism, self.platform, self.draws.generator("mechanism"))
         found = strategies_of(fleet) if strategies is None else list(strategies)
-        for number, bidder in enumerate({id(one): one for one in found}.values()):
-            reset_bidder(bidder, scenario, self.draws.generator("bidder", number))
+        # A bidder draws by the first provider for which it answers: one more provider changes no other bidder.
+        named = {id(one): (one, name) for one, name in zip(reversed(found), reversed(fleet.names), strict=True)}
+        for bidder, name in reversed(named.values()):
+            reset_bidder(bidder, scenario, self.draws.generator("bidder", name))
         self._bidders = bidders = Bidders(found, fleet.uavs)
         self.recorder = Recorder(mechanism_columns(self.mechanism), scalar_state(self.mechanism))
         self._history = History(fleet.size, scenario.market.history)

@@ -66,7 +66,7 @@ def test_bidders_by_name_take_the_place_of_the_scenarios() -> None:
     assert np.allclose(share.loc[1:], [1.0, 0.7, 0.7, 0.7, 0.7]), "a name goes before all"
     with pytest.raises(PolicyError, match="bidders: no provider is called 's9'"):
         simulate("paper", duration=3, bidders={"s9": "truthful"})
-    with pytest.raises(PolicyError, match="there is no bidder 'truthfull' .*; did you mean 'truthful'"):
+    with pytest.raises(PolicyError, match=r"there is no bidder 'truthfull' .*; did you mean 'truthful'"):
         simulate("paper", duration=3, bidders="truthfull")
     with pytest.raises(PolicyError, match=r"shade:-1.*factor must be a number from 0 to 1e6, not -1"):
         simulate("paper", duration=3, bidders="shade:-1")

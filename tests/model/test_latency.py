@@ -33,7 +33,7 @@ def test_reference_quantiles_of_a_paper_station() -> None:
     from simulator.world.rounds import draw_rounds
 
     scenario = Scenario.load("paper")
-    bare = latency(draw_rounds(scenario, Fleet(scenario), Draws(3).stream("test"), 40_000).bare_times[:, :, 1:])
+    bare = latency(draw_rounds(scenario, Fleet(scenario), Draws(3), "test", 0, 40_000).bare_times[:, :, 1:])
     assert np.allclose(np.quantile(bare, [0.01, 0.5, 0.99]), [1.0, 2.1, 4.8], atol=0.1)
 
 

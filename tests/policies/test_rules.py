@@ -177,11 +177,11 @@ def test_paper_values_are_common_times_match_exactly() -> None:
     scenario = result.scenario
     from simulator.providers.fleet import Fleet
 
-    block = draw_rounds(scenario, Fleet(scenario), Draws(4).stream("rounds", 0), 256)
+    block = draw_rounds(scenario, Fleet(scenario), Draws(4), "rounds", 0, 256)
     own = 1.0 / (block.bare_times.sum(axis=0) / block.factor) * block.requests.size_mb[:, None] / 30.0
     values = result.bids["value"].to_numpy().reshape(50, 6)
     common = (block.requests.demand * 30.0 / block.requests.size_mb)[:50, None]
-    assert np.allclose(values, common * (own * block.requests.match)[:50])
+    assert np.allclose(values, common * (own * block.links.match)[:50])
 
 
 @pytest.mark.parametrize("name", [name for name in known_policies() if name != "constant"])

@@ -86,7 +86,7 @@ def test_choosing_policies_are_compared_with_prices() -> None:
 def test_what_is_no_list_of_mechanisms(wrong: list[str]) -> None:
     with pytest.raises(InputError, match="mechanisms: must be a list of one or more different mechanisms"):
         compare("paper", ["random"], mechanisms=wrong, **FAST)
-    with pytest.raises(PolicyError, match="there is no mechanism 'vickry' .*; did you mean 'vickrey'"):
+    with pytest.raises(PolicyError, match=r"there is no mechanism 'vickry' .*; did you mean 'vickrey'"):
         compare("paper", ["random"], mechanisms=["vickry"], duration=1e9, **FAST)
 
 
