@@ -22,6 +22,7 @@ from simulator.study.cells import figures_of, run_cells
 from simulator.study.contenders import Contender, contenders, try_out
 from simulator.study.journal import Figures
 from simulator.study.statistics import corrected, half_width, half_widths, p_value, ratio_of_means
+from simulator.study.worlds import KeptWorlds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,6 +148,7 @@ def compare(
         progress,
         journal,
         hashlib.sha256(json.dumps([depends, duration, warmup], sort_keys=True, allow_nan=False).encode()).hexdigest(),
+        world=lambda cell: (cell.point, cell.seed),
     )
     import pandas as pd
 
@@ -215,6 +217,7 @@ class _Work:
     ) -> None:
         self._scenarios, self._duration, self._warmup, self._bidders = scenarios, duration, warmup, bidders
         self._plans: dict[tuple[Point, Contender], Plan] = {}
+        self._worlds = KeptWorlds()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_plans": {}}
@@ -243,7 +246,7 @@ class _Work:
         key = cell.point, cell.contender
         if key not in self._plans:
             self.keep(*key, self.plan(*key, cell.contender.policy))
-        return figures_of(self._plans[key].with_seed(cell.seed).run(), self._warmup)
+        return figures_of(self._worlds.run(self._plans[key].with_seed(cell.seed)), self._warmup)
 
 
 def tabulate(runs: dict[str, FloatArray]) -> pd.DataFrame:

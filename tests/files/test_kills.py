@@ -36,8 +36,10 @@ from simulator.run import Plan
 from simulator.study import compare, train
 from simulator.study.journal import Figures
 from simulator.study.paper import figures, plan, reproduce, runs
+from simulator.study.worlds import KeptWorlds
 from simulator.view import figures as drawings
 from simulator.view.report import write as pages
+from simulator.world.simulation import Demand
 from tests.fields import fields
 from tests.kills import Command, forked, kills, tree
 
@@ -83,6 +85,11 @@ def prepared(policy: str) -> Plan:
     return real_plan(small(), policy)
 
 
+@functools.cache
+def drawn(seed: int) -> Demand:
+    return prepared("conditional").with_seed(seed).demand(2**30)
+
+
 class Ready:
     """A plan whose runs have been made."""
 
@@ -94,7 +101,10 @@ class Ready:
     def with_seed(self, seed: int) -> Ready:
         return Ready(self.policy, seed)
 
-    def run(self, progress: object = None) -> Result:
+    def demand(self, most_bytes: int) -> Demand:
+        return drawn(self.seed)
+
+    def run(self, progress: object = None, demand: object = None) -> Result:
         return result(self.policy, self.seed)
 
 
@@ -120,7 +130,7 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     What a command computes and prints is there already, so that a kill meets writing only.
     """
     for policy in ("conditional", "spa"):
-        prepared(policy), page((policy,)), result(policy, 1)
+        prepared(policy), page((policy,)), result(policy, 1), drawn(0), drawn(1)
     page(("conditional", "spa"))
     for module in (cli, studies):
         monkeypatch.setattr(module, "load", lambda scenario, sets: small())
@@ -283,7 +293,7 @@ TINY = f"{Path(__file__).parents[1] / 'tiny_policy.py'}:Tiny"
 
 @functools.cache
 def surplus(policy: str, seed: int) -> Figures:
-    return real_evaluated(small(), policy, seed)
+    return real_evaluated(small(), policy, seed, KeptWorlds())
 
 
 @pytest.fixture
