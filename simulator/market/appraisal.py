@@ -66,13 +66,13 @@ class Appraiser:
     def open(self, situation: Situation) -> Auction:
         """Return the auction of a task at its request, with who is invited."""
         task = situation.task
-        finish = tandem_finish(task.requested, self._free_at, situation.times)
-        public = finish[3, 1] - task.requested
+        seconds = tandem_finish(task.requested, self._free_at, situation.times) - task.requested
+        public = seconds[1]
         # The platform invites by the public prediction for 30 MB: no provider can invite or exclude itself by what it
         # says, and the invitation reveals nothing of the task's size.
         invited: BoolArray = situation.covered & (situation.dwell_s >= public)
         auction = Auction(task, situation, invited, len(self._uavs))
-        self._value(auction, finish, task.requested)
+        self._value(auction, seconds, task.requested)
         self._recent.append(task.requested)
         return auction
 
@@ -86,17 +86,18 @@ class Appraiser:
         """
         auction.invited = invited
         # Who is no longer invited counts no more, and nobody has bid in this clearing yet.
-        auction.ground_bidders, auction.uav, auction.bids = 0, -1, []
+        auction.ground_bidders, auction.uav, auction.bids = 0, -1, ()
         auction.top_bid = auction.second_bid = auction.uav_bid = math.nan
         auction.top_value = auction.uav_value = math.nan
         auction.best_surplus = 0.0
-        self._value(auction, tandem_finish(now, self._free_at, auction.situation.times), now)
+        finish = tandem_finish(now, self._free_at, auction.situation.times)
+        self._value(auction, finish - auction.task.requested, now)
 
-    def finish_of(self, auction: Auction, provider: int, now: float) -> FloatArray:
-        """Return when each stage of a provider would finish a task that is awarded now, s, shape (4,)."""
+    def finish_of(self, auction: Auction, provider: int, now: float) -> float:
+        """Return when a provider would finish a task that is awarded now, s."""
         times = auction.situation.times[:, :1, provider : provider + 1]
         free_at = [row[:, provider : provider + 1] for row in self._free_at]
-        return tandem_finish(now, free_at, times)[:, 0, 0]
+        return float(tandem_finish(now, free_at, times)[0, 0])
 
     def value_at(self, auction: Auction, provider: int, latency_s: float) -> float:
         """Return the true value v_n of a task to a provider at a latency, equation (11)."""
@@ -105,10 +106,10 @@ class Appraiser:
         common, match = mean_with_newest(history.sums[:, provider], terms, history.entries[provider])
         return float(valuation(common, match, auction.task.demand))
 
-    def _value(self, auction: Auction, finish: FloatArray, now: float) -> None:
+    def _value(self, auction: Auction, seconds: FloatArray, now: float) -> None:
+        """Value a task with given latencies, own and public, s, shape (2, providers)."""
         history, task, situation = self._history, auction.task, auction.situation
-        auction.finish = finish
-        own, auction.public = finish[3] - task.requested
+        own, auction.public = seconds
         # Mechanisms see it in the lot.
         auction.public.flags.writeable = False
         auction.book = book = np.empty((len(BID_FIELDS), len(own)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from simulator.market.contracts import Lot
@@ -22,8 +22,6 @@ WINNER_KINDS: tuple[Literal["ground", "uav", "none"], ...] = ("ground", "uav", "
 """Kinds of winner, by code."""
 
 
-# eq=False: a generated comparison would compare arrays, which have no single truth value.
-@dataclass(slots=True, eq=False)
 class Auction:
     """The auction of one task.
 
@@ -32,8 +30,6 @@ class Auction:
         situation: stage times, accuracies and coverage of the task at every provider.
         invited: which providers are invited, shape (providers,).
         uavs: number of UAVs, which have the first ids.
-        finish: times at which each stage of each provider would finish the task, s, shape (4, 2, providers). Index 0
-            of the second axis is the task, index 1 the public task of 30 MB.
         public: predicted latency of a task of 30 MB at each provider, s, shape (providers,).
         book: rows of `BID_FIELDS`: bid, true value v_n of (11), c_n of (9), m_n of (10), and predicted latency, s;
             shape (5, providers). A bid is NaN until it is asked for.
@@ -63,22 +59,18 @@ class Auction:
         extra: values of the columns that the mechanism declares, in their order.
     """
 
-    task: Task
-    situation: Situation
-    invited: BoolArray
-    uavs: int
-    finish: FloatArray = field(init=False)
-    public: FloatArray = field(init=False)
-    book: FloatArray = field(init=False)
-    bid: FloatArray = field(init=False)
-    value: FloatArray = field(init=False)
-    market: FloatArray = field(init=False)
-    lot: Lot = field(init=False)
-    says: FloatArray = field(init=False)
+    public: FloatArray
+    book: FloatArray
+    bid: FloatArray
+    value: FloatArray
+    market: FloatArray
+    lot: Lot
+    says: FloatArray
+    # Defaults of the class: setting all of them in each auction would take as long as valuing the task.
     ground_bidders: int = 0
     asked: bool = False
     decided: tuple[Any, Any] | None = None
-    bids: list[float] = field(default_factory=list)
+    bids: Sequence[float] = ()
     top_bid: float = math.nan
     second_bid: float = math.nan
     uav: int = -1
@@ -93,6 +85,9 @@ class Auction:
     surplus: float = 0.0
     best_surplus: float = 0.0
     extra: tuple[float, ...] = ()
+
+    def __init__(self, task: Task, situation: Situation, invited: BoolArray, uavs: int) -> None:
+        self.task, self.situation, self.invited, self.uavs = task, situation, invited, uavs
 
     @property
     def value_of_top(self) -> float:

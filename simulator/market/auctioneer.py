@@ -336,10 +336,10 @@ class Auctioneer:
         """
         assert award.provider is not None
         task, winner, now = auction.task, int(award.provider), self._env.now
-        value, finish = float(auction.value[winner]), auction.finish[:, 0, winner]
+        value = float(auction.value[winner])
         if again:
-            finish = self.appraiser.finish_of(auction, winner, now)
-            value = self.appraiser.value_at(auction, winner, float(finish[-1]) - task.requested)
+            done = self.appraiser.finish_of(auction, winner, now)
+            value = self.appraiser.value_at(auction, winner, done - task.requested)
         auction.winner = winner
         auction.winner_kind = UAV if winner < self._bidders.uavs else GROUND
         if auction.winner_kind == UAV:
@@ -353,7 +353,7 @@ class Auctioneer:
         task.match = float(auction.situation.match[winner])
         # The real coverage decides later whether the task is lost. No bid and no price looks at it.
         task.coverage = auction.situation.coverage
-        self._providers[winner].submit(task, finish)
+        self._providers[winner].submit(task)
         self._log.auction(auction)
 
     def _unsold(self, auction: Auction) -> None:

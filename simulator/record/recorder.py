@@ -70,10 +70,10 @@ class Recorder:
         # Arrays of 8-byte numbers are appended as bytes, which takes less time than number by number.
         self._auctions.frombytes(auction.market.tobytes())
         self._auctions.extend(auction.extra or self._blank)
-        (bidders,) = auction.invited.nonzero()
-        self._bidders.frombytes(bidders.tobytes())
+        bidders = auction.lot.invited
+        self._bidders.extend(bidders)
         self._bidders_per_auction.append(len(bidders))
-        self._bids.frombytes(auction.book.T[bidders].tobytes())
+        self._bids.frombytes(auction.book.compress(auction.invited, axis=1).T.tobytes())
         task = auction.task
         # No provider works on an unserved task, so no later call records it.
         if task.status == UNSERVED:

@@ -217,7 +217,7 @@ class Simulation:
     def tables(self) -> Tables:
         """Return the tables of everything that has happened so far."""
         site = self.site
-        return Tables(self.recorder, self.scenario, site.fleet, site.traffic, self.duration)
+        return Tables(self.recorder, self.scenario, site.fleet, site.traffic, self.now)
 
     def reported(self, uav: int, bid: float) -> None:
         """Record the report of a UAV.
