@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import platform
@@ -170,7 +171,7 @@ class Plan:
             "cpu_s": time.process_time() - cpu,
             **self.hashes,
             "python": platform.python_version(),
-            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "versions": dict(_versions()),
             "left_out": simulation.site.left_out,
             "columns": {
                 name: [[one.name, one.type, one.unit, one.meaning] for one in columns]
@@ -343,6 +344,13 @@ def listen(simulation: Simulation, policy: Policy) -> None:
     """
     if callable(getattr(policy, "feedback", None)):
         simulation.auctioneer.feedback = lambda outcome: give_feedback(policy, outcome)
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Return the versions of the packages that are recorded with a run."""
+    # Read once: in a comparison of short runs it would be a tenth of the time.
+    return tuple((name, importlib.metadata.version(name)) for name in PACKAGES)
 
 
 def _own(found: Any, what: str) -> Any:

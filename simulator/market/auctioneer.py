@@ -41,6 +41,7 @@ class Decision:
         seat: name of the seat.
         place: the seat: its space, and the columns of its state.
         time: simulated time, s.
+        task: id of the task; -1 if the decision is about several.
         auctions: the auctions of the lots that are decided on.
         observation: what the policy may see.
     """
@@ -48,13 +49,9 @@ class Decision:
     seat: str
     place: Seat
     time: float
+    task: int
     auctions: list[Auction]
     observation: Observation
-
-    @property
-    def task(self) -> int:
-        """Id of the task; -1 if the decision is about several."""
-        return self.auctions[0].task.id if len(self.auctions) == 1 else -1
 
 
 @dataclass(slots=True, eq=False)
@@ -299,7 +296,8 @@ class Auctioneer:
         first = auctions[0]
         uav_bid = float(first.bid[first.uav]) if first.uav >= 0 else math.nan
         seen = self.observe(first, first.bids, uav_bid, step)
-        return Decision(step.seat, seat, self._env.now, auctions, seen)
+        task = first.task.id if len(auctions) == 1 else -1
+        return Decision(step.seat, seat, self._env.now, task, auctions, seen)
 
     def _settle(self, clearance: Clearance, awards: Sequence[Award]) -> None:
         """Give each lot to its winner; what is unsold waits for the next window if there is one."""

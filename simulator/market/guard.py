@@ -287,6 +287,8 @@ def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Sea
         offer = nearest(str(step.seat), seats) if seats else "it declares none"
         raise PolicyFailedError(f"{place}: there is no seat {shown(step.seat)}; {offer}")
     seat: Seat = seats[step.seat]
+    if len(step.lots) == 1 and step.lots[0].task in tasks and step.mask is None and not step.state:
+        return seat  # nothing else to check, as in nearly every decision
     if step.state:
         declared = {column.name for column in seat.state}
         for name in step.state:
@@ -317,31 +319,43 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
         raise PolicyFailedError(f"{place}: clear() returned {shown(awards)}; it must return a list of Award")
     seen: set[int] = set()
     for award in awards:
-        if not isinstance(award.lot, Lot):
-            place = _clearing(mechanism, next(iter(auctions)))
-            raise PolicyFailedError(f"{place}: an Award is for {shown(award.lot)}; it must be for a lot")
-        task, provider = award.lot.task, award.provider
-        if task not in auctions or task in seen:
-            why = "it has two awards" if task in seen else "it is not cleared now"
-            raise PolicyFailedError(f"{_clearing(mechanism, task)}: {why}; each lot can have one award")
-        seen.add(task)
-        # The exact type comes first: asking for Integral takes a microsecond.
-        if provider is not None and (
-            (type(provider) is not int and (isinstance(provider, bool) or not isinstance(provider, Integral)))
-            or provider not in auctions[task].lot.invited
+        lot, provider, *paid, _ = award
+        # Nearly every award has these types: asking for the abstract ones takes a microsecond each.
+        plain = type(lot) is Lot and type(provider) is int and [type(one) for one in paid] == [float, float]
+        if not (
+            plain
+            and lot.task in auctions
+            and lot.task not in seen
+            and provider in auctions[lot.task].lot.invited
+            and math.isfinite(paid[0] + paid[1])
         ):
-            invited = shown(list(auctions[task].lot.invited))
-            place = _clearing(mechanism, task)
-            raise PolicyFailedError(f"{place}: it went to {shown(provider)}; it must go to None or one of {invited}")
-        for name, paid in (("provider", award.paid_by_provider), ("vehicle", award.paid_by_vehicle)):
-            # The exact type comes first: asking for Real takes a microsecond.
-            if type(paid) is not float and (not isinstance(paid, Real) or isinstance(paid, bool)):
-                valid = False
-            else:
-                valid = -math.inf < float(paid) < math.inf
-            if not valid:
-                place = _clearing(mechanism, task)
-                raise PolicyFailedError(f"{place}: paid_by_{name} is {shown(paid)}; it must be a finite number")
+            _check_award(mechanism, award, auctions, seen)
+        seen.add(lot.task)
+
+
+def _check_award(mechanism: object, award: Award, auctions: Mapping[int, Auction], seen: Collection[int]) -> None:
+    """Hold one award to the contract.
+
+    Raises:
+        PolicyFailedError: it is not an award of a lot that is cleared now.
+    """
+    if not isinstance(award.lot, Lot):
+        place = _clearing(mechanism, next(iter(auctions)))
+        raise PolicyFailedError(f"{place}: an Award is for {shown(award.lot)}; it must be for a lot")
+    task, provider = award.lot.task, award.provider
+    place = _clearing(mechanism, task)
+    if task not in auctions or task in seen:
+        why = "it has two awards" if task in seen else "it is not cleared now"
+        raise PolicyFailedError(f"{place}: {why}; each lot can have one award")
+    invited = auctions[task].lot.invited
+    is_id = isinstance(provider, Integral) and not isinstance(provider, bool)
+    if provider is not None and not (is_id and provider in invited):
+        raise PolicyFailedError(
+            f"{place}: it went to {shown(provider)}; it must go to None or one of {shown(list(invited))}"
+        )
+    for name, paid in (("provider", award.paid_by_provider), ("vehicle", award.paid_by_vehicle)):
+        if not isinstance(paid, Real) or isinstance(paid, bool) or not math.isfinite(float(paid)):
+            raise PolicyFailedError(f"{place}: paid_by_{name} is {shown(paid)}; it must be a finite number")
 
 
 def give_feedback(policy: Policy, outcome: Outcome) -> None:

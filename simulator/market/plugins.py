@@ -349,11 +349,11 @@ def mechanism_for(policy: Policy, scenario: Scenario, mechanism: str | Mechanism
         mechanism: requested mechanism; None to take that of the scenario.
 
     Raises:
-        PolicyError: a mechanism is requested although the policy brings its own.
+        PolicyError: a mechanism is requested although the policy brings another.
     """
     asked = scenario.market.mechanism if mechanism is None else mechanism
     declared = getattr(policy, "mechanism", None)
-    if declared is not None and asked is not None:
+    if declared is not None and asked is not None and asked != declared:
         raise PolicyError(
             f"market.mechanism = {policy_label(asked)}: policy {policy_label(policy)} brings its own mechanism, "
             f"{policy_label(declared)}; leave market.mechanism out"

@@ -199,10 +199,11 @@ class RequestBlock:
         accuracy: accuracies R, shape (requests, providers).
         match: match terms of (10), shape (requests, providers).
         missing: which providers have not been drawn, shape (providers,).
+        is_complete: whether all providers have been drawn.
     """
 
     # The numbers of one request lie side by side in memory.
-    __slots__ = ("accuracy", "compute_s", "match", "mhz_per_mb", "missing", "requests", "snr")
+    __slots__ = ("accuracy", "compute_s", "is_complete", "match", "mhz_per_mb", "missing", "requests", "snr")
 
     def __init__(self, requests: Requests, providers: int) -> None:
         self.requests = requests
@@ -210,6 +211,7 @@ class RequestBlock:
         self.snr, self.mhz_per_mb, self.compute_s = np.full((3, count, 2, providers), np.nan)
         self.accuracy, self.match = np.full((2, count, providers), np.nan)
         self.missing: BoolArray = np.ones(providers, dtype=np.bool_)
+        self.is_complete = False
 
     def work(self, at: int) -> Work:
         """Return the work of one request at every provider, parts of shape (2, providers).
@@ -232,6 +234,7 @@ class RequestBlock:
             part[:, :, providers] = values.swapaxes(0, 1)
         self.accuracy[:, providers], self.match[:, providers] = links.accuracy, links.match
         self.missing[providers] = False
+        self.is_complete = not self.missing.any()
 
 
 class RequestDraws:
@@ -276,9 +279,10 @@ class RequestDraws:
         vehicles, row = divmod(vehicle, VEHICLES_PER_BLOCK)
         number, column = divmod(request, REQUESTS_PER_BLOCK)
         block = self._block(vehicles, number)
-        missing = (covered & block.missing).nonzero()[0]
-        if len(missing):
-            self._draw(block, missing, vehicles, number)
+        if not block.is_complete:
+            missing = (covered & block.missing).nonzero()[0]
+            if len(missing):
+                self._draw(block, missing, vehicles, number)
         return block, row * REQUESTS_PER_BLOCK + column
 
     def _draw(self, block: RequestBlock, providers: IntArray, vehicles: int, number: int) -> None:

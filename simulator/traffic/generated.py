@@ -151,9 +151,12 @@ class GeneratedVehicles:
 
     def kept_bytes(self) -> int:
         """Return the memory of what belongs to this run alone, bytes."""
-        # A point of a path is a tuple of two numbers. A vehicle has an object, a route, and a list per stretch.
+        # A point of a path is a tuple of two numbers. A vehicle has an object, its random numbers, and a list per
+        # stretch. A stretch of the network has a span per provider.
         points = sum(len(path) for vehicle in self._all for _, path in vehicle.stretches)
-        return 120 * points + sum(320 + 180 * len(vehicle.route) for vehicle in self._all)
+        own = sum(320 + 40 * MOST_TURNS + 180 * len(vehicle.route) for vehicle in self._all)
+        stretches = {id(stretch) for vehicle in self._all for stretch, _ in vehicle.stretches}
+        return 120 * points + own + len(stretches) * (2_000 + 150 * self._fleet.size)
 
     def _arrive(self, entry: str, rng: np.random.Generator) -> Generator[simpy.Event, None, None]:
         """Let vehicles arrive at one entry."""

@@ -108,14 +108,19 @@ class JunctionDemand:
             env: SimPy environment.
             on_arrival: function that is called with each request, at its time.
         """
-        source = self._source
-        if source is None:
+        if self._source is None:
             assert self._kept is not None
             vehicles, arrivals = self._kept
             env.process(_replay(env, arrivals, on_arrival))
             return vehicles
-        vehicles = source.vehicles(env)
-        vehicles.start(lambda vehicle, request, crossing: on_arrival(source.arrival(vehicle, request, crossing)))
+        vehicles = self._source.vehicles(env)
+
+        def cross(vehicle: int, request: int, crossing: Crossing) -> None:
+            # The vehicles keep this function. The source must not stay in memory with them.
+            assert self._source is not None
+            on_arrival(self._source.arrival(vehicle, request, crossing))
+
+        vehicles.start(cross)
         return vehicles
 
     def keep(self, duration: float, most_bytes: int) -> None:

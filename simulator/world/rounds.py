@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import simpy
@@ -56,11 +57,6 @@ class RoundBlock:
     links: Links
     bare_times: FloatArray
     factor: FloatArray
-
-    @property
-    def bytes(self) -> int:
-        """Memory of the numbers, bytes."""
-        return self.requests.bytes + sum(array.nbytes for array in (*self.links, self.bare_times, self.factor))
 
 
 def draw_rounds(scenario: Scenario, fleet: Fleet, draws: Draws, purpose: str, number: int, rounds: int) -> RoundBlock:
@@ -177,6 +173,26 @@ class RoundCalibration:
         """Ignore a served task: the calibration does not change."""
 
 
+class PlayedRounds(NamedTuple):
+    """A block of rounds as a run plays it.
+
+    Attributes:
+        requests: what each request has in common for all providers, fields of shape (rounds,).
+        links: fading and accuracy, fields of shape (rounds, providers).
+        times: stage times, s, shape (rounds, 4, 2, providers). Index 0 of the third axis is the task, index 1 the
+            public task of 30 MB.
+    """
+
+    requests: Requests
+    links: Links
+    times: FloatArray
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the numbers, bytes."""
+        return self.requests.bytes + sum(array.nbytes for array in (*self.links, self.times))
+
+
 class RoundsDemand:
     """What does not depend on prices in the world without places: the calibration and the rounds.
 
@@ -196,12 +212,12 @@ class RoundsDemand:
         self.fleet = fleet = Fleet(scenario)
         self.calibration = RoundCalibration(scenario, fleet, draws)
         self.kept_bytes = 0
-        self._kept: dict[int, RoundBlock] = {}
+        self._kept: dict[int, PlayedRounds] = {}
 
         @lru_cache(maxsize=4)
-        def block(number: int) -> RoundBlock:
+        def block(number: int) -> PlayedRounds:
             """Return a block of rounds by its number."""
-            return self._kept.get(number) or draw_rounds(scenario, fleet, draws, "rounds", number, ROUNDS_PER_BLOCK)
+            return self._kept.get(number) or self._draw(number)
 
         self.block = block
 
@@ -214,11 +230,25 @@ class RoundsDemand:
         """
         rounds = math.ceil(duration / _rounds(self._scenario).every_s)
         for number in range(math.ceil(rounds / ROUNDS_PER_BLOCK)):
-            block = draw_rounds(self._scenario, self.fleet, self._draws, "rounds", number, ROUNDS_PER_BLOCK)
+            block = self._draw(number)
             if self.kept_bytes + block.bytes > most_bytes:
                 return
             self._kept[number] = block
             self.kept_bytes += block.bytes
+
+    def _draw(self, number: int) -> PlayedRounds:
+        """Draw a block of rounds by its number."""
+        block = draw_rounds(self._scenario, self.fleet, self._draws, "rounds", number, ROUNDS_PER_BLOCK)
+        uavs, factor = self.fleet.uavs, block.factor[:, None]
+        own = block.bare_times.swapaxes(0, 1) / factor
+        # Public are the UAV's realised stage times, scaled to 30 MB, and the factor of the stations.
+        times = np.empty((ROUNDS_PER_BLOCK, len(STAGES), 2, self.fleet.size))
+        times[:, :, 0] = own
+        times[:, :, 1, :uavs] = own[:, :, :uavs] * (REFERENCE_MB / block.requests.size_mb)[:, None, None]
+        times[:, :, 1, uavs:] = self.calibration.ground_times[:, None] / factor[:, :, -1:]
+        # Bidders see the stage times. A replay shows the same array to the next run.
+        times.flags.writeable = False
+        return PlayedRounds(block.requests, block.links, times)
 
 
 class RoundsSite:
@@ -240,11 +270,9 @@ class RoundsSite:
         self.providers: Sequence[Server] = [UnqueuedProvider(env, on_served) for _ in range(fleet.size)]
         # It stays 0: every stage is always free, so the latency is the sum (6) of the stage times.
         self.free_at = np.zeros((len(STAGES), fleet.size))
-        calibration = demand.calibration
-        self.ledger: Ledger = calibration
+        self.ledger: Ledger = demand.calibration
         self.traffic: Traffic | None = None
         self.time_origin, self.left_out = 0.0, dict[str, int]()
-        self._ground_times = calibration.ground_times
         self._everywhere = np.ones(fleet.size, dtype=np.bool_)
         self._forever = np.full(fleet.size, np.inf)
         self._block = demand.block
@@ -273,15 +301,17 @@ class RoundsSite:
     def _situation(self, number: int, now: float) -> Situation:
         """Return the situation of a round by its number."""
         block, row = self._block(number // ROUNDS_PER_BLOCK), number % ROUNDS_PER_BLOCK
-        links, uavs = block.links, self.fleet.uavs
-        task = block.requests.task(row, number, number, 0, now)
-        times = np.empty((4, 2, self.fleet.size))
-        times[:, 0] = block.bare_times[:, row] / block.factor[row]
-        # Public are the UAV's realised stage times, scaled to 30 MB, and the factor of the stations.
-        times[:, 1, :uavs] = times[:, 0, :uavs] * (REFERENCE_MB / task.size_mb)
-        times[:, 1, uavs:] = (self._ground_times / block.factor[row, -1])[:, None]
+        task, links = block.requests.task(row, number, number, 0, now), block.links
         return Situation(
-            task, -1, times, links.accuracy[row], links.match[row], self._everywhere, self._forever, None, None
+            task,
+            -1,
+            block.times[row],
+            links.accuracy[row],
+            links.match[row],
+            self._everywhere,
+            self._forever,
+            None,
+            None,
         )
 
 

@@ -302,7 +302,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "ROUNDS_PER_EPISODE", 10.0)
     for module in (train, runs):
         monkeypatch.setattr(
-            module, "evaluated", lambda scenario, policy, seed: surplus(getattr(policy, "label", policy), seed)
+            module, "evaluated", lambda scenario, policy, seed, worlds: surplus(getattr(policy, "label", policy), seed)
         )
 
 
