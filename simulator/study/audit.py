@@ -177,7 +177,7 @@ def _of_rounds(seen: Incentives, claims: frozenset[str]) -> list[Finding]:
                 "share of a UAV's rounds in which it gains by saying something else", "uav"),
         Finding("a ring of two", "measured" if not math.isnan(ring) else "untested", False, ring,
                 "gain of the two best stations that act as one, divided by what they have alone; "
-                f"the surplus falls by {lost:.1%}"),
+                f"the surplus changes by {-lost:+.1%}"),
     ]  # fmt: skip
 
 

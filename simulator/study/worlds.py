@@ -49,7 +49,7 @@ class KeptWorlds:
     def _demand(self, planned: Plan) -> Demand | None:
         """Return the demand of the world of a plan; None if it does not fit."""
         hashes = planned.hashes["scenario_sha256"], planned.hashes["data_sha256"]
-        world = json.dumps([*hashes, planned.seed, planned.duration], sort_keys=True)
+        world = json.dumps([*hashes, planned.seed, planned.duration], sort_keys=True, allow_nan=False)
         if world in self._worlds:
             self._worlds.move_to_end(world)
             return self._worlds[world]

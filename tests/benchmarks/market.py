@@ -16,13 +16,19 @@ from simulator.market.contracts import PricingPolicy
 from simulator.record.recorder import Recorder
 from simulator.record.schema import TABLES
 from simulator.run import drive, plan
+from simulator.study.worlds import KeptWorlds
 from tests.benchmarks.clock import cpu_s
+
+TEN = ("conditional", "oracle", "optimal", "myopic", "spa", "random", "greedy", "always-uav", "always-ground",
+       "constant:1.6")  # fmt: skip
+"""Policies of a comparison. None of them is learned, so that the market is what is measured."""
 
 SHARES = {
     "SimPy": ("simpy",),
     "traffic": ("generated.py", "following.py", "stretch.py", "network.py", "arrivals.py", "signals.py", "recorded.py",
                 "attachment.py"),
-    "radio and draws": ("junction.py", "radio.py", "channel.py", "requests.py", "draws.py", "task.py", "latency.py"),
+    "radio and draws": ("junction.py", "demand.py", "rounds.py", "radio.py", "channel.py", "requests.py", "draws.py",
+                        "task.py", "latency.py"),
     "providers": ("queues.py", "outages.py"),
     "bids and price": ("auctioneer.py", "appraisal.py", "auction.py", "bidders.py", "valuation.py", "mechanism.py",
                        "mechanisms", "ledger.py", "contracts.py", "guard.py", "policies", "run.py", "simulation.py"),
@@ -57,6 +63,17 @@ def rates(name: str, duration: float) -> Rates:
     left = np.asarray(rows["left"], dtype=np.float64)
     driven = float((np.where(np.isnan(left), duration, left) - np.asarray(rows["entered"])).sum())
     return Rates(auctions / seconds, driven / seconds)
+
+
+def replay_ratio(name: str) -> float:
+    """CPU time of ten policies in runs of their own, divided by that in a world that is drawn once."""
+    plans, worlds = [plan(name, policy) for policy in TEN], KeptWorlds()
+    plans[0].run()
+    alone = kept = 0.0
+    for planned in plans:  # alternating: whatever slows the machine slows both
+        alone += cpu_s(lambda planned=planned: planned.run().summary)  # type: ignore[misc]
+        kept += cpu_s(lambda planned=planned: worlds.run(planned).summary)  # type: ignore[misc]
+    return alone / kept
 
 
 def by_stations(stations: int) -> float:

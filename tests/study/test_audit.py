@@ -174,7 +174,7 @@ def test_a_learned_price_that_sees_all_bids_is_not_truthful_and_the_round_says_h
     pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
     scenario = Scenario.load("paper", **fields({"market.information": "all-bids", "duration_s": 200}))
     small = {"warmup": 200, "critics_alone": 100, "worlds": 2, "width": 32, "batch": 64, "update_every": 4}
-    weights = train([scenario], "diffusion", 4_000, out=tmp_path / "t", held_out=1, hyper=small)
+    weights = train([scenario], "diffusion", 8_000, out=tmp_path / "t", held_out=1, hyper=small)
     found = audit("paper", f"diffusion:weights={weights}", rounds=40)
     assert verdicts(found)["truthful"] == verdicts(found)["no regret"] == "fails"
     assert "if truthful; bidding" in str(found.table.loc["truthful"]["example"])
