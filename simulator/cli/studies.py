@@ -246,9 +246,9 @@ def audit(
             "--long-run",
             metavar="N",
             parser=whole,
-            help="Number of worlds in which one station bids otherwise; 0: none.",
+            help="Number of worlds in which stations bid otherwise; 0: none.",
         ),
-    ] = 4,
+    ] = 8,
     rounds: Annotated[
         int, typer.Option("--rounds", metavar="N", parser=whole, help="Number of rounds to clear again.")
     ] = 1_000,

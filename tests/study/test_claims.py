@@ -252,7 +252,7 @@ def test_the_long_run_has_an_interval_and_is_no_verdict() -> None:
     for finding in lines:
         assert math.isfinite(finding.number)
         assert float(finding.meaning.partition("± ")[2].partition(";")[0]) >= 0.0
-        assert finding.meaning.endswith("; 3 worlds")
+        assert finding.meaning.endswith("3 stations, one at a time, in 3 worlds")
     assert len(audit("four_way", "conditional", rounds=5, **short).findings) == len(found.findings) - 2
 
 
