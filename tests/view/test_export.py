@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,23 @@ def test_what_cannot_be_exported_is_said(run: Result, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists already"):
         export(paper, "jsonl", beside(tmp_path / "run", "jsonl"))
     assert len(FORMATS) == 4
+
+
+@pytest.mark.parametrize("scenario", ["paper", "four_way"])
+def test_the_slices_of_one_track_nest_or_follow(scenario: str, tmp_path: Path) -> None:
+    """In `paper` nobody queues, so tasks overlap in a stage. Perfetto would drop slices that overlap on a track."""
+    run = simulate(scenario, "conditional", duration=120)
+    path = tmp_path / "t.json"
+    export(run, "perfetto", path)
+    tracks: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    events = json.loads(path.read_text())["traceEvents"]
+    for event in events:
+        if event["ph"] == "X":
+            tracks.setdefault((event["pid"], event["tid"]), []).append((event["ts"], event["ts"] + event["dur"]))
+    for spans in tracks.values():
+        spans.sort()
+        for (_, end), (begin, _) in pairwise(spans):
+            assert end <= begin
+    named = {(event["pid"], event["tid"]) for event in events if event["name"] == "thread_name"}
+    assert set(tracks) <= named
+    assert (len(tracks) > 4 * len(run.providers)) == (scenario == "paper")
