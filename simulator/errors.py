@@ -100,6 +100,10 @@ class SkippedWarning(UserWarning):
     """A pair of policy and mechanism that a comparison leaves out. The message says why."""
 
 
+class EmptyWorldWarning(UserWarning):
+    """Worlds without a task were left out of a comparison."""
+
+
 class RecordingWarning(UserWarning):
     """Warning that parts of a recording were left out or corrected; the message counts them."""
 

@@ -63,8 +63,23 @@ def compare(
         typer.Option(
             "--grid",
             metavar="KEY=V1,V2",
-            help="Make the comparison at each value of a field, such as stations.count=3,5. Can be repeated.",
+            help="Make the comparison at each value of a field, such as stations.count=3,5. Can be repeated. "
+            "KEY,KEY=V:W,V:W moves two fields together.",
         ),
+    ] = None,
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric", metavar="M", help="Figure that is compared: surplus, realised, latency, lost_share, ..."
+        ),
+    ] = "surplus",
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", metavar="FILE", help="Draw the comparison into this file too: .png, .svg or .pdf."),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="latex|markdown", help="Print a table for a paper: intervals, the best in bold."),
     ] = None,
     mechanisms: Annotated[
         str | None,
@@ -84,16 +99,19 @@ def compare(
     an hour. With --grid it shows the first value of each field.
     An interrupted comparison continues if you repeat the command.
     """
-    from simulator.errors import SkippedWarning, need
+    from simulator.errors import InputError, SkippedWarning, nearest, need
     from simulator.files import PAGE, check, folder, replacing
     from simulator.record.result import SCENARIO_FILE
     from simulator.run import simulate
     from simulator.scenario.overrides import parse_grid
     from simulator.scenario.scenario import Scenario
     from simulator.study.compare import compare as compare_policies
+    from simulator.study.compare import grid_points, metric_of
     from simulator.study.contenders import contenders
+    from simulator.study.ranks import disagreements
     from simulator.view.escape import without_formulas
-    from simulator.view.figures import comparison
+    from simulator.view.figures import check_picture, comparison, not_a_picture_of_ours
+    from simulator.view.paper_tables import PAPER_TABLES
     from simulator.view.report.write import signed_page
 
     # Before the runs, so that a missing package does not cost them.
@@ -106,8 +124,13 @@ def compare(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkippedWarning)
         compared = contenders(names, rules)
+    column, title = metric_of(metric), f"{loaded.name}, {seeds} worlds"
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-compare")
     check(directory, force, COMPARISON_KIND)
+    if to is not None and to not in PAPER_TABLES:
+        raise InputError(f"--to: there is no format '{to}'; {nearest(to, PAPER_TABLES)}")
+    if figure is not None:
+        check_picture(figure, force)
     points = dict(parse_grid(text) for text in grid or ())
     # Next to the folder and not in it: the folder appears only when the comparison is complete.
     journal = directory.with_name(f".{directory.name}.runs")
@@ -126,10 +149,12 @@ def compare(
             journal=journal,
             mechanisms=rules,
             bidders=answers,
+            metric=metric,
         )
-        first = Scenario.load(loaded, **{key: values[0] for key, values in points.items()})
+        shown_point = grid_points(points)[0]
+        first = Scenario.load(loaded, **dict(shown_point))
         length = min(first.duration_s if duration is None else duration, warmup + PAGE_S)
-        note = "".join(f"{key} = {values[0]}; " for key, values in points.items()) + "the world of seed 0"
+        note = "".join(f"{key} = {value}; " for key, value in shown_point) + "the world of seed 0"
         if len(compared) > PAGE_POLICIES:
             note += f"; the first {PAGE_POLICIES} of {len(compared)} policies"
         looked_at = {}
@@ -144,12 +169,18 @@ def compare(
         without_formulas(table.reset_index()).to_csv(new / "comparison.csv", index=False)
         without_formulas(runs.reset_index()).to_csv(new / "runs.csv", index=False)
         (new / SCENARIO_FILE).write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
-        comparison(table, new / "comparison.png", f"{loaded.name}, {seeds} worlds")
+        comparison(table, new / "comparison.png", title, column)
         (new / PAGE).write_bytes(page)
     # The comparison is there. A journal that stays costs nothing.
     with contextlib.suppress(OSError):
         journal.unlink()
-    print_comparison(table, f"{loaded.name}, {seeds} worlds")
+    if figure is not None:
+        with replacing(figure, force, foreign=not_a_picture_of_ours) as new:
+            comparison(table, new, title, column)
+    if to is None:
+        print_comparison(table, title, column, first.traffic.kind == "recorded", disagreements(runs))
+    else:
+        print(PAPER_TABLES[to](table, column))  # noqa: T201
     print_result(directory)
 
 

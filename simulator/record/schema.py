@@ -265,9 +265,9 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "tasks": ("", "number of tasks requested after the warm-up; all other figures are about these tasks"),
     "completed": ("", "number of tasks whose result came in time"),
     "lost": ("", "number of tasks lost: result too late, vehicle out of coverage, or provider out"),
-    "unserved": ("", "number of tasks for which nobody was invited"),
+    "unserved": ("", "number of tasks for which nobody was invited, or that nobody won"),
     "open": ("", "number of tasks with neither a result nor a loss at the end of the run"),
-    "asked": ("", "number of auctions that asked for a price"),
+    "asked": ("", "number of tasks on which a policy decided"),
     "surplus_total": ("", "sum of the surplus of all tasks"),
     "surplus_mean": ("", "mean surplus per task, valued when its auction settled"),
     "realised_mean": (
