@@ -12,6 +12,8 @@ The exceptions, each with what went wrong::
     │   └── PolicyFailedError        a policy or mechanism, during a run
     └── UserWarning
         ├── EmptyMarketWarning       a run that asked for no price
+        ├── EmptyWorldWarning        worlds without a task, left out of a comparison
+        ├── SkippedWarning           a policy without a seat in a mechanism, left out of a comparison
         └── RecordingWarning         a recording of which parts were left out or corrected
 """
 

@@ -73,6 +73,7 @@ def random_world(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+@pytest.mark.filterwarnings("ignore::simulator.errors.RecordingWarning")
 @pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
 def test_the_laws_hold_on_random_scenarios() -> None:
     seen: Counter[str] = Counter()
@@ -177,6 +178,7 @@ def test_a_saved_run_loads_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
+@pytest.mark.filterwarnings("ignore::simulator.errors.RecordingWarning")
 def test_a_run_of_a_given_recording_can_be_run_again_from_its_folder(tmp_path: Path) -> None:
     frame = wandering(np.random.default_rng(3), 60, 60, 100.0).assign(speed=10.0)
     result = simulate(

@@ -11,7 +11,7 @@ import numpy as np
 
 from simulator.errors import RecordingError, RecordingWarning, shown
 from simulator.files.reading import BadNumberError, number, numbers
-from simulator.model import BoolArray, FloatArray, IntArray
+from simulator.model import BoolArray, FloatArray, IntArray, TextArray
 from simulator.scenario.shipped import data_path
 from simulator.scenario.traffic import RecordedTraffic
 from simulator.traffic.plausible import INVALID_POSITION, axis_problem, degree_problem, impossible, unit_problem
@@ -59,7 +59,7 @@ class Recording:
     x: FloatArray
     y: FloatArray
     speed: FloatArray
-    lane: np.ndarray[tuple[int], np.dtype[np.object_]]
+    lane: TextArray
     left_out: dict[str, int]
 
     @classmethod

@@ -140,9 +140,9 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (compare, run_module):
         monkeypatch.setattr(module, "plan", lambda scenario, policy, seed=0, *_, **__: Ready(policy, seed))
     monkeypatch.setattr(cli, "print_summary", lambda summary, title: None)
-    monkeypatch.setattr(studies, "print_comparison", lambda table, title: None)
+    monkeypatch.setattr(studies, "print_comparison", lambda *_: None)
     monkeypatch.setattr(compare, "corrected", lambda values: values)  # its library collects garbage at every call
-    monkeypatch.setattr(drawings, "comparison", lambda table, path, title: path.write_bytes(b"a picture"))
+    monkeypatch.setattr(drawings, "comparison", lambda table, path, *_: path.write_bytes(b"a picture"))
     monkeypatch.setattr(pages, "page", lambda found, note="": page(tuple(found)) + note)
     folder = scratch / "template"
     for name, text in MINE.items():

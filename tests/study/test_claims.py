@@ -198,7 +198,7 @@ def test_a_ring_gains_under_conditional_and_the_surplus_falls() -> None:
     assert finding.verdict == "measured"
     assert not finding.claimed
     assert finding.number > 1.0
-    assert float(finding.meaning.rpartition("falls by ")[2].rstrip("%")) > 0.0
+    assert float(finding.meaning.rpartition("changes by ")[2].rstrip("%")) < 0.0
 
 
 def test_rounds_without_a_decision_are_audited() -> None:
