@@ -34,6 +34,7 @@ html_title = f"dmsb {release}"
 copybutton_exclude = ".linenos, .gp, .go"
 
 autodoc_member_order = "bysource"
+add_module_names = False
 autodoc_typehints = "signature"
 autodoc_type_aliases = {name: name for name in ("FloatArray", "BoolArray", "IntArray", "TextArray")}
 napoleon_use_ivar = True

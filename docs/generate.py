@@ -58,9 +58,9 @@ def tables() -> Iterator[str]:
     yield from (
         "# Tables",
         "",
-        "Times are in s from the start of the run; `run.json` has `time_origin`. Ids are whole numbers, and -1 is none.",
-        "UAVs have the ids 0 to U - 1, and stations the ids after them. `Result.describe()` is this list as a DataFrame.",
-        "The same seed gives the same bytes.",
+        "Times are in s from the start of the run; `run.json` has `time_origin`. Ids are whole numbers, and -1 is",
+        "none. UAVs have the ids 0 to U - 1, and stations the ids after them. The same seed gives the same bytes.",
+        "`Result.describe()` is this list as a DataFrame.",
         "",
         "The columns that a mechanism adds are in `run.json` under `columns`. `msb` adds `rho`, `contract_bid` and",
         "`scaled_bid` to `auctions`.",
@@ -118,7 +118,11 @@ def api() -> Iterator[str]:
 
 def exceptions() -> Iterator[str]:
     """Yield the page of exceptions and warnings."""
-    yield from ("# Errors and warnings", "", "A message is one sentence: the place, the value, and what would be right.")
+    yield from (
+        "# Errors and warnings",
+        "",
+        "A message is one sentence: the place, the value, and what would be right.",
+    )
     yield from ("", "```text", *inspect.getdoc(errors).split("::\n\n", 1)[1].splitlines(), "```", "")  # type: ignore[union-attr]
     found = [
         (f"`{name}`", (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " "))
@@ -136,7 +140,9 @@ def observation() -> Iterator[str]:
         column = about[f"m_{name}"]
         rows.append((str(number), f"`{name}`", column.unit, column.meaning.removeprefix("public condition: ")))
     first = len(MARKET_CONDITIONS)
-    rows.append((f"{first} to {first + VECTOR_BIDS - 1}", "bids", "", "ground bids that `information` allows; 0 if missing"))
+    rows.append(
+        (f"{first} to {first + VECTOR_BIDS - 1}", "bids", "", "ground bids that `information` allows; 0 if missing")
+    )
     yield from table(("index", "name", "unit", "meaning"), rows)
 
 
