@@ -53,5 +53,5 @@ def until(env: simpy.Environment, time: float, priority: EventPriority = NORMAL)
     # is replayed must come at the same time as when it was drawn, so the event enters the queue with its own time.
     event = simpy.Event(env)
     event._ok, event._value = True, None
-    heappush(env._queue, (max(time, env.now), priority, next(env._eid), event))
+    heappush(env._queue, (max(time, env._now), priority, next(env._eid), event))
     return event

@@ -140,27 +140,43 @@ class Appraiser:
 
     def _look(self, auction: Auction, now: float) -> None:
         """Fill in who could serve the task best, the public market conditions m^k, and the lot."""
-        # Plain lists: for a few providers they take less time than numpy calls.
+        # Plain numbers and one loop: for a few providers they take less time than numpy calls.
         seconds, situation, task = auction.public.tolist(), auction.situation, auction.task
-        covered, values = situation.covered.tolist(), auction.value.tolist()
-        invited = auction.invited.nonzero()[0].tolist()
-        uavs, uav = len(self._uavs), -1
-        grounded = [values[one] for one in invited if one >= uavs]
+        called, values, uavs = auction.invited.tolist(), auction.value.tolist(), len(self._uavs)
+        invited = list[int]()
+        uav = uav_covering = best = second = -1
+        covering = grounded = 0
+        top_value = best_surplus = 0.0
+        # Coverage decides which stations count, not invitations or bids: a condition is geometry and backlog. Among
+        # equal predictions the lower id goes first.
+        for one in situation.covered.nonzero()[0].tolist():
+            wait = seconds[one]
+            if one < uavs:
+                if uav_covering < 0 or wait < seconds[uav_covering]:
+                    uav_covering = one
+                if called[one]:
+                    invited.append(one)
+                    # The choice is public, so no UAV can become the fallback or avoid it by its bid.
+                    if uav < 0 or wait < seconds[uav]:
+                        uav = one
+                    best_surplus = max(best_surplus, self._uav_weight * values[one])
+                continue
+            covering += 1
+            if best < 0 or wait < seconds[best]:
+                best, second = one, best
+            elif second < 0 or wait < seconds[second]:
+                second = one
+            if called[one]:
+                invited.append(one)
+                grounded += 1
+                top_value = max(top_value, values[one])
         if grounded:
-            auction.ground_bidders = len(grounded)
-            auction.top_value = auction.best_surplus = max(grounded)
-        if len(grounded) < len(invited):
-            flying = invited[: len(invited) - len(grounded)]
-            # The choice is public, so no UAV can become the fallback or avoid it by its bid.
-            auction.uav = uav = min(flying, key=seconds.__getitem__)
-            auction.uav_value = values[uav]
-            auction.best_surplus = max(auction.best_surplus, *[self._uav_weight * values[one] for one in flying])
-        else:
-            # NaN where no UAV covers the vehicle.
-            uav = min((one for one in self._uavs if covered[one]), key=seconds.__getitem__, default=-1)
-        # Coverage decides which stations count, not invitations or bids: a condition is geometry and backlog.
-        stations = sorted([(seconds[station], station) for station in self._stations if covered[station]])
-        best, second = (*stations[:2], (math.nan, -1), (math.nan, -1))[:2]
+            auction.ground_bidders, auction.top_value = grounded, top_value
+        if uav >= 0:
+            auction.uav, auction.uav_value = uav, values[uav]
+        auction.best_surplus = max(best_surplus, top_value)
+        # NaN where no UAV covers the vehicle.
+        uav = uav if uav >= 0 else uav_covering
         recent, window = self._recent, self._window_s
         while recent and recent[0] <= now - window:
             recent.popleft()
@@ -170,11 +186,11 @@ class Appraiser:
         auction.market = market = np.array(
             (
                 seconds[uav] if uav >= 0 else math.nan,
-                best[0],
-                second[0],
-                len(stations),
+                seconds[best] if best >= 0 else math.nan,
+                seconds[second] if second >= 0 else math.nan,
+                covering,
                 load,
-                *self._ledger.audited_match(uav, best[1], second[1]),
+                *self._ledger.audited_match(uav, best, second),
                 self._factors[uav] * float(auction.says[uav]) if uav >= 0 else math.nan,
                 *KIND_FLAGS[task.kind],
             )

@@ -19,6 +19,7 @@ from simulator.market.contracts import (
     Bids,
     Decide,
     Information,
+    Lot,
     Mechanism,
     Observation,
     Outcome,
@@ -238,8 +239,11 @@ class Auctioneer:
     def _begin(self, auctions: list[Auction]) -> None:
         if self.before_clearing is not None:
             self.before_clearing(auctions)
-        steps = begin_clearing(self.mechanism, [auction.lot for auction in auctions])
-        self._clearance = clearance = Clearance({auction.task.id: auction for auction in auctions}, steps)
+        lots, cleared = list[Lot](), dict[int, Auction]()
+        for auction in auctions:
+            lots.append(auction.lot)
+            cleared[auction.task.id] = auction
+        self._clearance = clearance = Clearance(cleared, begin_clearing(self.mechanism, lots))
         self._advance(clearance, None)
 
     def _advance(self, clearance: Clearance, reply: Any) -> None:
@@ -267,33 +271,39 @@ class Auctioneer:
         bids: Bids = {}
         for lot in step.lots:
             auction, task = clearance.auctions[lot.task], lot.task
-            has_bid = asked = auction.lot.invited
+            invited = asked = auction.lot.invited
             if step.to is not None:
-                asked = tuple([one for one in has_bid if one in step.to])
+                asked = tuple([one for one in invited if one in step.to])
             book = self._bidders.bid(auction, lot.now, asked).tolist()
             for provider in asked:
                 bids[task, provider] = book[provider]
             # A broadcast to k participants is k messages, and each answer is one.
             clearance.messages += 2 * len(asked)
-            if len(asked) < len(has_bid):
-                # Who was asked before, in this clearing, has bid too.
-                has_bid = tuple([one for one in has_bid if not math.isnan(book[one])])
-            uavs = auction.uavs
-            auction.bids = ground = [book[one] for one in has_bid if one >= uavs]
+            ground, uavs, flying = list[float](), auction.uavs, -math.inf
+            for provider in invited:
+                bid = book[provider]
+                # Who was asked before, in this clearing, has bid too. Who has never been asked has NaN.
+                if bid != bid:
+                    continue
+                if provider >= uavs:
+                    ground.append(bid)
+                elif bid > flying:
+                    flying = bid
             ground.sort(reverse=True)
+            auction.bids = ground
             if ground:
                 auction.top_bid = ground[0]
                 if len(ground) > 1:
                     auction.second_bid = ground[1]
-            if len(ground) < len(has_bid):
-                auction.uav_bid = max([book[one] for one in has_bid if one < uavs])
+            if flying >= 0.0:
+                auction.uav_bid = flying
         return bids
 
     def _decision(self, clearance: Clearance, step: Decide) -> Decision:
         seat = check_decide(self.mechanism, step, clearance.auctions)
-        auctions = [clearance.auctions[lot.task] for lot in step.lots]
         # A decision about several lots sees the conditions and the bids of the first of them.
-        first = auctions[0]
+        first = clearance.auctions[step.lots[0].task]
+        auctions = [first] if len(step.lots) == 1 else [clearance.auctions[lot.task] for lot in step.lots]
         uav_bid = float(first.bid[first.uav]) if first.uav >= 0 else math.nan
         seen = self.observe(first, first.bids, uav_bid, step)
         task = first.task.id if len(auctions) == 1 else -1

@@ -319,15 +319,17 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
         raise PolicyFailedError(f"{place}: clear() returned {shown(awards)}; it must return a list of Award")
     seen: set[int] = set()
     for award in awards:
-        lot, provider, *paid, _ = award
+        lot, provider, by_provider, by_vehicle, _ = award
         # Nearly every award has these types: asking for the abstract ones takes a microsecond each.
-        plain = type(lot) is Lot and type(provider) is int and [type(one) for one in paid] == [float, float]
         if not (
-            plain
+            type(lot) is Lot
+            and type(provider) is int
+            and type(by_provider) is float
+            and type(by_vehicle) is float
             and lot.task in auctions
             and lot.task not in seen
             and provider in auctions[lot.task].lot.invited
-            and math.isfinite(paid[0] + paid[1])
+            and math.isfinite(by_provider + by_vehicle)
         ):
             _check_award(mechanism, award, auctions, seen)
         seen.add(lot.task)

@@ -67,24 +67,31 @@ class GroundOrUav(Mechanism):
 
     def _clear(self, lot: Lot) -> Generator[Ask | Decide, Any, Award]:
         bids = yield Ask("bid", (lot,))
-        task, uavs = lot.task, self.platform.uavs
-        ranked = sorted([(-bids[task, station], station) for station in lot.invited if station >= uavs])
-        stations = [station for _, station in ranked]
-        # The choice is public, so no UAV can become the fallback or avoid it by its bid.
-        uav = min([one for one in lot.invited if one < uavs], key=lot.predicted_s.__getitem__, default=-1)
+        task, uavs, predicted = lot.task, self.platform.uavs, lot.predicted_s
+        ranked, uav = list[tuple[float, int]](), -1
+        for one in lot.invited:
+            if one >= uavs:
+                ranked.append((-bids[task, one], one))
+            # The choice is public, so no UAV can become the fallback or avoid it by its bid.
+            elif uav < 0 or predicted[one] < predicted[uav]:
+                uav = one
+        ranked.sort()
         if uav < 0:
             # A lone station pays 0. Only this price keeps truth dominant, a second identity useless, and the winner
             # independent of the common value.
-            return Award(lot, stations[0], -ranked[1][0] if len(ranked) > 1 else 0.0)
+            return Award(lot, ranked[0][1], -ranked[1][0] if len(ranked) > 1 else 0.0)
         own = bids[task, uav]
         contract = self.platform.contract_bid()
         contract = own if contract is None else contract
-        if not stations:
+        if not ranked:
             return Award(lot, uav, min(contract, own), columns={"contract_bid": contract})
-        if len(stations) == 1:
-            return Award(lot, stations[0], 0.0, columns={"contract_bid": contract})
+        if len(ranked) == 1:
+            return Award(lot, ranked[0][1], 0.0, columns={"contract_bid": contract})
         stands = contract if self.uav_bid == "contract" else own
-        ground = [-bid for bid, _ in ranked]
+        ground, stations = list[float](), list[int]()
+        for bid, station in ranked:
+            ground.append(-bid)
+            stations.append(station)
         return (yield from self.contest(Contest(lot, stations, ground, uav, stands, own, contract)))
 
     def uav_wins(self, contest: Contest, payment: float, columns: dict[str, float]) -> Award:
