@@ -268,7 +268,7 @@ def test_the_lists_and_the_validator(tmp_path: Path) -> None:
     assert "conditional" in listed
     assert "toll=0.0" in listed
     valid = dmsb("validate", "braunschweig", cwd=tmp_path)
-    assert valid.stdout == "braunschweig: valid (2321 vehicles, 90168 positions, 3679 s)\n"
+    assert valid.stdout.startswith("braunschweig: valid (2,321 vehicles, 90,168 positions, 3679 s; x 141 to 388 m")
     assert valid.stderr == ""
 
 

@@ -27,6 +27,7 @@ from simulator.cli.options import (
     load,
     slug,
 )
+from simulator.cli.scenario_files import new, schema, validate
 from simulator.cli.streams import GONE, Streams, has_working_directory
 from simulator.cli.studies import audit, compare, reproduce, train
 from simulator.cli.terminal import (
@@ -35,7 +36,6 @@ from simulator.cli.terminal import (
     print_result,
     print_rows,
     print_summary,
-    printable,
     show_warning,
     where_it_is,
 )
@@ -249,39 +249,8 @@ def _list(what: str, known: Mapping[str, EntryPoint]) -> None:
     print_rows((what, "parameters", "description"), rows)
 
 
-@app.command()
-def validate(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Path of a scenario file, or name of a shipped scenario.")
-    ],
-) -> None:
-    """Check a scenario file, and list everything that is wrong with it."""
-    from simulator.scenario.scenario import Scenario
-    from simulator.world.inspect import inspect
-
-    problems = Scenario.problems(file)
-    for problem in problems:
-        note(f"error: {problem}")
-    if problems:
-        raise typer.Exit(2)
-    loaded = load(file, None)
-    # What a file names (a mechanism, a recording, roads) is read too, because a run would fail on it.
-    found = inspect(loaded)
-    for problem in found.problems:
-        note(f"error: {problem}")
-    if found.problems:
-        raise typer.Exit(2)
-    print(printable(f"{loaded.name}: valid" + (f" ({found.facts})" if found.facts else "")))  # noqa: T201
-
-
-@app.command()
-def schema() -> None:
-    """List every field of a scenario file: its default, allowed values, meaning and unit."""
-    from simulator.scenario.reference import scenario_fields
-
-    for row in scenario_fields():
-        print(f"{row.field}: {row.default}" + (f"  ({row.allowed})" if row.allowed else ""))  # noqa: T201
-        print(f"    {row.meaning}")  # noqa: T201
+for about_files in (validate, new, schema):
+    app.command()(about_files)
 
 
 def main() -> None:

@@ -26,6 +26,10 @@ Sets = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results; by default a folder in outputs/.")
 ]
+FigureFile = Annotated[
+    Path | None,
+    typer.Option("--figure", metavar="FILE", help="Draw traffic and coverage into this file: .png, .svg or .pdf."),
+]
 Force = Annotated[bool, typer.Option("--force", metavar=SWITCH, help="Replace the folder if it exists.")]
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from simulator.providers.fleet import Fleet
+    from simulator.traffic.recording import Recording
+
 # Lines must be told apart without colour: papers are printed in grey.
 SHADES = ("0", "0.45", "0.7")
 DASHES = ("-", "--", ":", "-.")
@@ -32,6 +35,9 @@ METADATA: dict[str, dict[str, Any]] = {
 }
 """Metadata of a picture, by ending. Without a date, the same comparison gives the same bytes."""
 
+
+MOST_DOTS = 50_000
+"""Number of positions up to which all are drawn."""
 
 MOST_MARKS = 10
 """Number of points of a grid up to which the axis has a mark at each."""
@@ -116,6 +122,40 @@ def comparison(table: pd.DataFrame, path: Path, title: str, metric: str = "surpl
     if keys:
         figure.suptitle(title, fontsize=10)
     # A fixed salt: without it the ids in an SVG are other ones in each process.
+    with rc_context({"svg.hashsalt": SIGNATURE}):
+        figure.savefig(path, dpi=150, metadata=METADATA[path.suffix])
+
+
+def coverage(recording: Recording, fleet: Fleet, path: Path, title: str) -> None:
+    """Draw the traffic of a recording from above, with the coverage of every provider.
+
+    Args:
+        recording: the recording.
+        fleet: providers.
+        path: file to write, with the ending .png, .svg or .pdf.
+        title: title of the figure.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    need("matplotlib", "study")
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Circle
+
+    figure = Figure(figsize=(6.4, 6.4), layout="constrained")
+    axes = figure.subplots()
+    every = max(1, len(recording.x) // MOST_DOTS)
+    axes.plot(recording.x[::every], recording.y[::every], ".", color="0.6", markersize=1.5, rasterized=True)
+    for number, name in enumerate(fleet.names):
+        x, y, flies = float(fleet.x[number]), float(fleet.y[number]), number < fleet.uavs
+        style = {"linestyle": "--", "edgecolor": "0.25"} if flies else {"linestyle": "-", "edgecolor": "0"}
+        axes.add_patch(Circle((x, y), float(fleet.radius_m[number]), fill=False, linewidth=0.9, **style))
+        axes.plot([x], [y], "D" if flies else "s", color="0", markersize=5)
+        axes.annotate(name, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
+    axes.set(xlabel="m east", ylabel="m north", aspect="equal")
+    axes.set_title(f"{title} (dots: positions; circles: coverage, dashed of UAVs)", fontsize=9, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
     with rc_context({"svg.hashsalt": SIGNATURE}):
         figure.savefig(path, dpi=150, metadata=METADATA[path.suffix])
 
