@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 PYTEST := $(BIN)/python -m pytest -n 2
 
-.PHONY: run test slow coverage lint lint-page bench build clean
+.PHONY: run test slow coverage lint lint-page docs linkcheck bench build clean
 
 # One hour of a real junction: a summary, and a page to look at.
 run: .venv/run
@@ -34,6 +34,15 @@ lint-page:
 	elif [ -z "$$CI" ]; then echo "The page's JavaScript is not checked: that needs Node.js with npm."; \
 	else echo "The page's JavaScript cannot be checked: that needs Node.js with npm." >&2; exit 1; fi
 
+# The site, in docs/_build/html. A warning is an error.
+docs: .venv/dev
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+# Links of the site to other sites.
+linkcheck: .venv/dev
+	$(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/linkcheck
+
 # Figures per CPU-second beside their targets.
 bench: .venv/dev
 	$(BIN)/python -m tests.benchmarks
@@ -62,4 +71,4 @@ node_modules/.ready: package.json
 
 # Remove what all this has made.
 clean:
-	rm -rf .venv node_modules build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules build dist docs/_build docs/generated .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

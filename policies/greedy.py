@@ -56,6 +56,6 @@ class Greedy:
     def feedback(self, outcome: Outcome) -> None:
         """Add the surplus of a round to the statistics of its action."""
         # The price came from the grid, so the search finds exactly its action.
-        action = bisect.bisect_left(self._grid, outcome.rho)
+        action = bisect.bisect_left(self._grid, outcome.action)
         self._sums[action] += outcome.surplus
         self._counts[action] += 1

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from simulator.market.contracts import UAV, Information, Observation, UavBid
-from simulator.model.mechanism import scaling_factor, station_wins
+from simulator.market.contracts import Information, Observation
+from simulator.model.mechanism import scaling_factor
 
 if TYPE_CHECKING:
     from simulator.market.contracts import Scenario
@@ -17,36 +16,6 @@ if TYPE_CHECKING:
 
 U0 = Literal["contract", "reported", "highest"]
 """The bid u_0: the UAV's contract bid of (13), the UAV's own bid, or the highest of all bids."""
-
-
-@dataclass
-class MyopicAuction:
-    """Mechanism MSB with the threshold ``max(u_0, b_(2))``.
-
-    Attributes:
-        uav_bid: the bid that stands for the UAV.
-        highest: whether u_0 is the highest of all bids, instead of the UAV's bid.
-    """
-
-    # MSB would compute the threshold as rho b_(2) = (u_0 / b_(2)) b_(2), which is u_0 only up to rounding. Without
-    # rounding the winners are exactly those of a second-price auction with the same UAV bid.
-
-    uav_bid: UavBid = "contract"
-    highest: bool = False
-
-    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
-        """Decide one auction.
-
-        Args:
-            bids: ground bids in descending order, two or more.
-            uav_bid: bid of the UAV, weighted with zeta.
-            rho: price scaling factor, which is not used.
-
-        Returns:
-            The position of the winner in ``bids``, or `UAV`, and the payment.
-        """
-        threshold = max(uav_bid, bids[0 if self.highest else 1])
-        return (0, threshold) if station_wins(bids[0], threshold) else (UAV, uav_bid)
 
 
 @dataclass
@@ -66,7 +35,8 @@ class Myopic:
             raise ValueError(f"uav_bid must be 'contract', 'reported' or 'highest', not {self.uav_bid!r}")
         highest = self.uav_bid == "highest"
         self.information: Information = "all-bids" if highest else "masked"
-        self.mechanism = MyopicAuction("contract" if self.uav_bid == "contract" else "reported", highest)
+        kind = "contract" if self.uav_bid == "contract" else "reported"
+        self.mechanism = f"myopic-msb:uav_bid={kind}:highest={str(highest).lower()}"
         self._weight = 1.0
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.market.contracts import Observation, UavBid
+from simulator.market.contracts import UavBid
 
 
 @dataclass
@@ -21,7 +21,3 @@ class SecondPriceAuction:
         if self.uav_bid not in ("reported", "contract"):
             raise ValueError(f"uav_bid must be 'reported' or 'contract', not {self.uav_bid!r}")
         self.mechanism = f"second-price:uav_bid={self.uav_bid}"
-
-    def price(self, observation: Observation) -> float:
-        """Return 1, because the second-price auction does not use a price scaling factor."""
-        return 1.0

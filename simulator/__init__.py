@@ -18,9 +18,27 @@ if TYPE_CHECKING:
         RunError,
         ScenarioError,
     )
-    from simulator.market.contracts import UAV, Mechanism, Observation, Outcome, PricingPolicy, Trainable
+    from simulator.market.contracts import (
+        Ask,
+        Award,
+        Bidder,
+        Choice,
+        Column,
+        Decide,
+        Lot,
+        Mechanism,
+        Observation,
+        Outcome,
+        Policy,
+        PriceScale,
+        Seat,
+        Settlement,
+        Trainable,
+        View,
+    )
+    from simulator.market.mechanisms.sealed_bid import SealedBid
     from simulator.record.result import Result
-    from simulator.run import simulate
+    from simulator.run import plan, simulate
     from simulator.scenario.scenario import Scenario
     from simulator.study.check_policy import check_policy
     from simulator.study.compare import compare
@@ -38,13 +56,25 @@ _HOMES = {
     "ScenarioError": "errors",
     "check_policy": "study.check_policy",
     "compare": "study.compare",
-    "UAV": "market.contracts",
+    "Ask": "market.contracts",
+    "Award": "market.contracts",
+    "Bidder": "market.contracts",
+    "Choice": "market.contracts",
+    "Column": "market.contracts",
+    "Decide": "market.contracts",
+    "Lot": "market.contracts",
+    "Policy": "market.contracts",
+    "PriceScale": "market.contracts",
+    "Seat": "market.contracts",
+    "Settlement": "market.contracts",
+    "View": "market.contracts",
+    "SealedBid": "market.mechanisms.sealed_bid",
     "Mechanism": "market.contracts",
     "Observation": "market.contracts",
     "Outcome": "market.contracts",
-    "PricingPolicy": "market.contracts",
     "Trainable": "market.contracts",
     "Result": "record.result",
+    "plan": "run",
     "simulate": "run",
     "Scenario": "scenario.scenario",
     "Recording": "traffic.recording",
@@ -52,14 +82,21 @@ _HOMES = {
 }
 
 __all__ = [
-    "UAV",
+    "Ask",
+    "Award",
+    "Bidder",
+    "Choice",
+    "Column",
+    "Decide",
     "EmptyMarketWarning",
     "InputError",
+    "Lot",
     "Mechanism",
     "Observation",
     "Outcome",
+    "Policy",
     "PolicyError",
-    "PricingPolicy",
+    "PriceScale",
     "Recording",
     "RecordingError",
     "RecordingWarning",
@@ -67,10 +104,15 @@ __all__ = [
     "RunError",
     "Scenario",
     "ScenarioError",
+    "SealedBid",
+    "Seat",
+    "Settlement",
     "Simulation",
     "Trainable",
+    "View",
     "check_policy",
     "compare",
+    "plan",
     "simulate",
 ]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from heapq import heappush
+
 import simpy
+from simpy.events import NORMAL, EventPriority
 
 from simulator.errors import InputError, shown
 
@@ -11,6 +14,10 @@ LONGEST_S = 1e9
 
 LARGEST_SEED = 2**63
 """Seeds are smaller than this number, so that a signed 64-bit integer can hold them."""
+
+
+LAST = EventPriority(NORMAL + 1)
+"""Priority of an event that comes after all others of its moment."""
 
 
 def check_times(seed: int, duration: float, warmup: float) -> None:
@@ -34,13 +41,17 @@ def check_times(seed: int, duration: float, warmup: float) -> None:
         raise InputError(f"warmup: must be a number of seconds from 0 to below the duration, not {shown(warmup)}")
 
 
-def until(env: simpy.Environment, time: float) -> simpy.Event:
-    """Return an event that occurs at a given time.
+def until(env: simpy.Environment, time: float, priority: EventPriority = NORMAL) -> simpy.Event:
+    """Return an event that occurs at a given time, exactly.
 
     Args:
         env: the SimPy environment.
         time: when the event occurs, s. A time that has passed means now.
+        priority: order among the events of one moment.
     """
-    # Times are sums of floats, so a time that should be now can lie a rounding error in the past.
-    # SimPy refuses a negative delay.
-    return env.timeout(max(time - env.now, 0.0))
+    # SimPy schedules after a delay only, and now + (time - now) may differ from time in the last place. A request that
+    # is replayed must come at the same time as when it was drawn, so the event enters the queue with its own time.
+    event = simpy.Event(env)
+    event._ok, event._value = True, None
+    heappush(env._queue, (max(time, env._now), priority, next(env._eid), event))
+    return event

@@ -6,6 +6,7 @@ the ids ``dmsb/Intersection-v0`` and ``dmsb/Paper-v0``.
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.draws import Draws
-from simulator.errors import RunError
-from simulator.market.auction import Auction
+from simulator.errors import InputError, RunError, shown
+from simulator.market.auctioneer import Decision
 from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS, Information
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.recording import recording_of
@@ -23,6 +24,9 @@ from simulator.world.simulation import Simulation
 
 LARGEST = 1e9
 """Upper bound of the observations. They are clipped to 0..1e9, so that their space is bounded."""
+
+MOST_EMPTY_WORLDS = 100
+"""Number of worlds without a decision after which an environment gives up."""
 
 Features = npt.NDArray[np.float32]
 
@@ -36,8 +40,9 @@ class Intersection(gymnasium.Env[Features, np.int64]):
     - Reward: the surplus of the round.
     - End: an episode is truncated at its duration. Its last observation is that of the step before.
 
-    After `reset`, ``info`` has ``task``, the id of the pending task, and ``world``, the seed of the world. After a
-    `step` it describes the round that the step has settled:
+    After `reset`, ``info`` has ``task``, the id of the pending task, ``world``, the seed of the world, and
+    ``empty_worlds``, the number of worlds without a decision that were passed over. After a `step` it describes the
+    round that the step has settled:
 
     - ``task``, ``rho``, ``surplus``, ``best_surplus`` and ``top_bid``: the columns of the table `auctions`.
     - ``scaled_bid``: the bid that rho scales, which is the second bid by default.
@@ -89,7 +94,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         # All worlds of a recording have the same vehicles, so the file is read once and not once per episode.
         self._recording = recording_of(traffic) if traffic.kind == "recorded" else None
         self._simulation: Simulation | None = None
-        self._auction: Auction | None = None
+        self._decision: Decision | None = None
         self._last = np.zeros(size, dtype=np.float32)
 
     def reset(
@@ -106,17 +111,23 @@ class Intersection(gymnasium.Env[Features, np.int64]):
             The first observation, and ``info``.
 
         Raises:
-            RunError: no auction of the world asks for a price.
+            RunError: no auction asks for a price, in many worlds.
         """
         super().reset(seed=seed)
-        world = int(self.np_random.integers(2**31))
-        self._simulation = Simulation(
-            self.scenario, Draws(world), self.duration, information=self.information, recording=self._recording
+        # With sparse traffic a world may ask for no price at all. One in sixty must not end a training.
+        for passed in range(MOST_EMPTY_WORLDS):
+            world = int(self.np_random.integers(2**31))
+            self._simulation = Simulation(
+                self.scenario, Draws(world), self.duration, information=self.information, recording=self._recording
+            )
+            self._decision = next(self._simulation, None)
+            if self._decision is not None:
+                info = {"task": self._decision.task, "world": world, "empty_worlds": passed}
+                return self._observe(self._decision), info
+        raise RunError(
+            f"scenario {self.scenario.name}: no auction asks for a price in {MOST_EMPTY_WORLDS} worlds of "
+            f"{self.duration:g} s; make the episodes longer or the traffic denser"
         )
-        self._auction = next(self._simulation, None)
-        if self._auction is None:
-            raise RunError(f"scenario {self.scenario.name}, world {world}: no auction asks for a price")
-        return self._observe(self._auction), {"task": self._auction.task.id, "world": world}
 
     def step(self, action: np.int64 | int) -> tuple[Features, float, bool, bool, dict[str, Any]]:
         """Settle the pending auction, and go on to the next one that needs a price.
@@ -129,32 +140,50 @@ class Intersection(gymnasium.Env[Features, np.int64]):
 
         Raises:
             RuntimeError: the episode is over or has not begun.
+            InputError: the action is not an index into the price grid.
         """
-        simulation, auction = self._simulation, self._auction
-        if simulation is None or auction is None:
+        simulation, decision = self._simulation, self._decision
+        if simulation is None or decision is None:
             raise RuntimeError("the episode is over or has not begun; call reset()")
-        rho = self.grid[int(action)]
-        simulation.settle(rho)
+        rho = self.grid[_index(action, len(self.grid))]
+        simulation.answer(rho)
+        (auction,) = decision.auctions
         info = {
             "task": auction.task.id,
             "rho": rho,
             "surplus": auction.surplus,
             "best_surplus": auction.best_surplus,
-            "top_bid": auction.bids[0],
-            "scaled_bid": simulation.auctioneer.scaled_bid(auction),
+            "top_bid": auction.top_bid,
+            "scaled_bid": simulation.columns_of(auction)["scaled_bid"],
         }
         if auction.winner == auction.uav:
             info["uav_value"] = auction.surplus
-        self._auction = next(simulation, None)
+        self._decision = next(simulation, None)
         # A run has no terminal state: its duration cuts it off, which Gymnasium calls truncated.
-        ended = self._auction is None
-        observation = self._last if self._auction is None else self._observe(self._auction)
+        ended = self._decision is None
+        # Always an array of its own: a wrapper may change the one that it was given.
+        observation = self._last.copy() if self._decision is None else self._observe(self._decision)
         return observation, auction.surplus, False, ended, info
 
-    def _observe(self, auction: Auction) -> Features:
-        """Return the observation of an auction."""
-        self._last = np.clip(auction.observation.vector(), 0.0, LARGEST).astype(np.float32)
-        return self._last
+    def _observe(self, decision: Decision) -> Features:
+        """Return the observation of a decision."""
+        self._last = np.clip(decision.observation.vector(), 0.0, LARGEST).astype(np.float32)
+        return self._last.copy()
+
+
+def _index(action: Any, count: int) -> int:
+    """Return an action as an index.
+
+    Raises:
+        InputError: it is not a whole number from 0 to below ``count``.
+    """
+    try:
+        index = -1 if isinstance(action, bool) else operator.index(action)
+    except TypeError:
+        index = -1
+    if not 0 <= index < count:
+        raise InputError(f"action: must be a whole number from 0 to {count - 1}, not {shown(action)}")
+    return index
 
 
 gymnasium.register("dmsb/Intersection-v0", entry_point="simulator.environment:Intersection")

@@ -12,6 +12,8 @@ The exceptions, each with what went wrong::
     │   └── PolicyFailedError        a policy or mechanism, during a run
     └── UserWarning
         ├── EmptyMarketWarning       a run that asked for no price
+        ├── EmptyWorldWarning        worlds without a task, left out of a comparison
+        ├── SkippedWarning           a policy without a seat in a mechanism, left out of a comparison
         └── RecordingWarning         a recording of which parts were left out or corrected
 """
 
@@ -94,6 +96,14 @@ class PolicyFailedError(RunError):
 
 class EmptyMarketWarning(UserWarning):
     """Warning that a run asked for no price; the message says why."""
+
+
+class SkippedWarning(UserWarning):
+    """A pair of policy and mechanism that a comparison leaves out. The message says why."""
+
+
+class EmptyWorldWarning(UserWarning):
+    """Worlds without a task were left out of a comparison."""
 
 
 class RecordingWarning(UserWarning):

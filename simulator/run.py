@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import platform
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,14 +19,24 @@ from typing import TYPE_CHECKING, Any
 from simulator.clock import check_times
 from simulator.draws import Draws
 from simulator.errors import EmptyMarketWarning, InputError, PolicyError
-from simulator.market.contracts import Information, Mechanism, PricingPolicy
-from simulator.market.guard import ask_price, blamed, give_feedback, policy_label, reset_policy
-from simulator.market.plugins import code_hashes, find_mechanism, find_policy, information_for, mechanism_for
+from simulator.market.contracts import Bidder, Information, Mechanism, Policy
+from simulator.market.guard import ask_action, blamed, give_feedback, policy_label, reset_policy
+from simulator.market.plugins import (
+    code_hashes,
+    default_policy,
+    find_mechanism,
+    find_policy,
+    information_for,
+    mechanism_for,
+    strategies_of,
+    suits,
+)
+from simulator.providers.fleet import Fleet
 from simulator.record.result import RECORDING_FILE, Result, frame_hash
 from simulator.record.schema import TABLES
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.recording import Recording, recording_of, standard_frame
-from simulator.world.simulation import Simulation
+from simulator.world.simulation import Demand, Simulation, demand_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +55,7 @@ class Plan:
         scenario: complete scenario.
         policy: policy in its initial state.
         mechanism: mechanism in its initial state.
+        strategies: who answers for each provider, by id, in the initial state.
         information: what the policy may see.
         seed: seed of everything that does not depend on prices.
         duration: length of the run, s.
@@ -54,8 +66,9 @@ class Plan:
     """
 
     scenario: Scenario
-    policy: PricingPolicy
+    policy: Policy
     mechanism: Mechanism
+    strategies: list[Bidder]
     information: Information
     seed: int
     duration: float
@@ -63,6 +76,11 @@ class Plan:
     recording: Recording | None
     frame: pd.DataFrame | None
     hashes: dict[str, Any]
+
+    @property
+    def policy_decides(self) -> bool:
+        """Whether the mechanism has a seat, or the policy has brought the mechanism."""
+        return bool(getattr(self.mechanism, "seats", {})) or getattr(self.policy, "mechanism", None) is not None
 
     def with_seed(self, seed: int) -> Plan:
         """Return the plan of the run with another seed.
@@ -76,28 +94,54 @@ class Plan:
         check_times(seed, self.duration, self.warmup)
         return dataclasses.replace(self, seed=seed)
 
-    def simulation(self) -> Simulation:
-        """Return a new simulation of this run, at its start."""
-        mechanism = _own(self.mechanism, "mechanism")
-        draws = Draws(self.seed)
-        return Simulation(self.scenario, draws, self.duration, mechanism, self.information, self.recording)
+    def demand(self, most_bytes: int) -> Demand:
+        """Draw what does not depend on prices, for several runs of this scenario and seed.
 
-    def new_policy(self) -> PricingPolicy:
+        Args:
+            most_bytes: largest memory of what is kept, bytes. What does not fit is drawn again in each run.
+        """
+        demand = demand_of(self.scenario, Draws(self.seed), self.recording)
+        demand.keep(self.duration, most_bytes)
+        return demand
+
+    def simulation(self, demand: Demand | None = None) -> Simulation:
+        """Return a new simulation of this run, at its start.
+
+        Args:
+            demand: what does not depend on prices, from `demand` of a plan with this scenario, seed and duration.
+        """
+        mechanism = _own(self.mechanism, "mechanism")
+        # One copy of the list: providers of one owner go on to share one bidder.
+        strategies = _own(self.strategies, "bidders")
+        return Simulation(
+            self.scenario,
+            Draws(self.seed),
+            self.duration,
+            mechanism,
+            self.information,
+            self.recording,
+            strategies,
+            demand,
+        )
+
+    def new_policy(self) -> Policy:
         """Return a copy of the policy after its ``reset``.
 
         Raises:
             RunError: the ``reset`` of the policy raised an exception.
         """
-        policy: PricingPolicy = _own(self.policy, "policy")
+        policy: Policy = _own(self.policy, "policy")
         # A generator of its own: the numbers that a policy draws do not change the world.
         reset_policy(policy, self.scenario, Draws(self.seed).generator("policy"))
         return policy
 
-    def run(self, progress: Callable[[float], None] | None = None) -> Result:
+    def run(self, progress: Callable[[float], None] | None = None, demand: Demand | None = None) -> Result:
         """Run the simulation to its end.
 
         Args:
             progress: function that is called with the simulated time, s, after every priced auction.
+            demand: what does not depend on prices, from `demand` of a plan with this scenario, seed and duration. The
+                tables are those of a run without it.
 
         Returns:
             The result, with tables and summary.
@@ -109,7 +153,7 @@ class Plan:
             RunError: the policy or the mechanism failed during the run.
         """
         begin, wall, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
-        simulation = self.simulation()
+        simulation = self.simulation(demand)
         drive(simulation, self.new_policy(), progress)
         tables = simulation.tables()
         run = {
@@ -117,6 +161,7 @@ class Plan:
             "policy": policy_label(self.policy),
             "mechanism": policy_label(self.mechanism),
             "information": self.information,
+            "bidders": [policy_label(bidder) for bidder in self.strategies],
             "seed": self.seed,
             "duration": self.duration,
             "warmup": self.warmup,
@@ -126,12 +171,19 @@ class Plan:
             "cpu_s": time.process_time() - cpu,
             **self.hashes,
             "python": platform.python_version(),
-            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+            "versions": dict(_versions()),
             "left_out": simulation.site.left_out,
+            "columns": {
+                name: [[one.name, one.type, one.unit, one.meaning] for one in columns]
+                for name, columns in (
+                    ("auctions", simulation.recorder.columns),
+                    ("decisions", simulation.recorder.state),
+                )
+            },
         }
         result = Result(self.scenario, run, {name: getattr(tables, name) for name in TABLES}, self.frame)
         reason = result.why_no_auction()
-        if reason is not None:
+        if reason is not None and simulation.has_seats:
             # The warning points at the caller of `simulate`.
             warnings.warn(f"no auction asked for a price: {reason}", EmptyMarketWarning, stacklevel=3)
         return result
@@ -139,12 +191,13 @@ class Plan:
 
 def plan(
     scenario: str | Path | Scenario,
-    policy: str | PricingPolicy = "random",
+    policy: str | Policy | None = None,
     seed: int = 0,
     duration: float | None = None,
     warmup: float = 0.0,
     mechanism: str | Mechanism | None = None,
     recording: pd.DataFrame | None = None,
+    bidders: str | Bidder | Mapping[str, str | Bidder] | None = None,
     **overrides: Any,
 ) -> Plan:
     """Resolve and check everything that a run needs.
@@ -152,12 +205,13 @@ def plan(
     Args:
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
         policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or any object with a method ``price``.
-            Runs use deep copies of an object.
+            Runs use deep copies of an object. None is ``random``, or nobody if the mechanism has no seat.
         seed: seed of everything that does not depend on prices. Two policies with one seed meet the same requests.
         duration: length of the run, s; None for the duration of the scenario.
         warmup: time before which requests do not count in the summary, s.
         mechanism: mechanism by name or as an object; None for that of the policy, else ``msb``.
         recording: trajectories that replace the file of the scenario, with the columns of `Recording.from_frame`.
+        bidders: bidder of all stations, or bidders by name of the provider; None for those of the scenario.
         overrides: fields of the scenario by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -176,15 +230,20 @@ def plan(
     check_times(seed, duration, warmup)
     if recording is not None and scenario.traffic.kind != "recorded":
         raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded; leave recording out")
-    found = find_policy(policy)
+    found = find_policy(default_policy(scenario, mechanism) if policy is None else policy)
     chosen = find_mechanism(mechanism_for(found, scenario, mechanism))
+    reason = suits(found, chosen)
+    if reason is not None:
+        raise PolicyError(reason)
     information = information_for(found, scenario)
+    asked = bidders if isinstance(bidders, Mapping) or bidders is None else {"stations": bidders}
+    strategies = strategies_of(Fleet(scenario), asked)
     # The hashes come before anything is read or run. If a file changes in between, the run must not be recorded as if
     # it had used the new content.
     hashes = {
         "scenario_sha256": hashlib.sha256(scenario.model_dump_json().encode()).hexdigest(),
         "data_sha256": scenario.data_hashes() if recording is None else {},
-        "code_sha256": code_hashes(found, chosen),
+        "code_sha256": code_hashes(found, chosen, *strategies),
         "weights_sha256": getattr(found, "weights_sha256", None),
     }
     frame = trajectories = None
@@ -200,6 +259,7 @@ def plan(
         scenario,
         _own(found, "policy"),
         _own(chosen, "mechanism"),
+        _own(strategies, "bidders"),
         information,
         seed,
         float(duration),
@@ -212,12 +272,13 @@ def plan(
 
 def simulate(
     scenario: str | Path | Scenario,
-    policy: str | PricingPolicy = "random",
+    policy: str | Policy | None = None,
     seed: int = 0,
     duration: float | None = None,
     warmup: float = 0.0,
     mechanism: str | Mechanism | None = None,
     recording: pd.DataFrame | None = None,
+    bidders: str | Bidder | Mapping[str, str | Bidder] | None = None,
     progress: Callable[[float], None] | None = None,
     **overrides: Any,
 ) -> Result:
@@ -233,6 +294,7 @@ def simulate(
         mechanism: mechanism by name or as an object; None for that of the policy, else ``msb``.
         recording: trajectories that replace the file of the scenario, with the columns of `Recording.from_frame`.
         progress: function that is called with the simulated time, s, after every priced auction.
+        bidders: bidder of all stations, or bidders by name of the provider; None for those of the scenario.
         overrides: fields of the scenario by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -250,10 +312,11 @@ def simulate(
         >>> auctions["task"].tolist()
         [0, 1, 2, 3, 4]
     """
-    return plan(scenario, policy, seed, duration, warmup, mechanism, recording, **overrides).run(progress)
+    planned = plan(scenario, policy, seed, duration, warmup, mechanism, recording, bidders, **overrides)
+    return planned.run(progress)
 
 
-def drive(simulation: Simulation, policy: PricingPolicy, progress: Callable[[float], None] | None = None) -> None:
+def drive(simulation: Simulation, policy: Policy, progress: Callable[[float], None] | None = None) -> None:
     """Let a policy price every auction of a simulation that needs a price.
 
     Args:
@@ -265,13 +328,14 @@ def drive(simulation: Simulation, policy: PricingPolicy, progress: Callable[[flo
         RunError: the policy or the mechanism failed.
     """
     listen(simulation, policy)
-    for auction in simulation:
-        simulation.settle(ask_price(policy, auction.observation, auction.task.id))
+    for decision in simulation:
+        action = ask_action(policy, decision.observation, decision.place.space, decision.task)
+        simulation.auctioneer.answer(action)
         if progress is not None:
             progress(simulation.now)
 
 
-def listen(simulation: Simulation, policy: PricingPolicy) -> None:
+def listen(simulation: Simulation, policy: Policy) -> None:
     """Pass the outcome of every priced auction to the policy, if it has a method ``feedback``.
 
     Args:
@@ -280,6 +344,13 @@ def listen(simulation: Simulation, policy: PricingPolicy) -> None:
     """
     if callable(getattr(policy, "feedback", None)):
         simulation.auctioneer.feedback = lambda outcome: give_feedback(policy, outcome)
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Return the versions of the packages that are recorded with a run."""
+    # Read once: in a comparison of short runs it would be a tenth of the time.
+    return tuple((name, importlib.metadata.version(name)) for name in PACKAGES)
 
 
 def _own(found: Any, what: str) -> Any:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from simulator.market.contracts import Column
 from simulator.model.latency import STAGES
 from simulator.record.result import Result
 from simulator.record.schema import TABLES
+
+GROUND_OR_UAV = ("msb", "myopic-msb", "second-price")
+"""Mechanisms in which stations compete and one UAV stands behind them."""
 
 
 def check_laws(result: Result) -> None:
     """Assert every law on a run."""
     check_types(result)
     check_auctions(result)
+    if result.run["mechanism"].partition(":")[0] in GROUND_OR_UAV:
+        check_ground_or_uav(result)
+    check_decisions(result)
     check_bids(result)
     check_tasks(result)
     check_outages(result)
@@ -25,8 +32,9 @@ def check_laws(result: Result) -> None:
 
 def check_types(result: Result) -> None:
     kinds = {"float": "float64", "int": "int64", "bool": "bool", "text": "str"}
-    for name, columns in TABLES.items():
+    for name, declared in TABLES.items():
         frame = getattr(result, name)
+        columns = [*declared, *(Column(*row) for row in result.run["columns"].get(name, []))]
         assert frame.columns.tolist() == [column.name for column in columns]
         for column in columns:
             if column.type == "category":
@@ -38,32 +46,63 @@ def check_types(result: Result) -> None:
 def check_auctions(result: Result) -> None:
     auctions, uavs = result.auctions, len(result.scenario.uav_names())
     zeta = result.scenario.market.uav_weight
-    asked = auctions["asked"]
-    assert (auctions["rho"].notna() == asked).all()
-    assert (auctions.loc[asked, "rho"] >= 1).all()
-    assert (auctions.loc[asked, "invited"] >= 2).all()
-    assert auctions.loc[asked, "uav_bid"].notna().all()
-    conditions = auctions.loc[asked, [name for name in auctions.columns if name.startswith("m_")]]
-    assert np.isfinite(conditions.to_numpy()).all()
     kind = auctions["winner_kind"]
     assert ((kind == "uav") == auctions["winner"].between(0, uavs - 1)).all()
     assert ((kind == "ground") == (auctions["winner"] >= uavs)).all()
     assert ((kind == "none") == (auctions["winner"] == -1)).all()
-    nobody = (auctions["invited"] == 0) & auctions["uav_bid"].isna()
-    assert ((kind == "none") == nobody).all()
-    assert (auctions.loc[kind == "none", ["surplus", "payment"]] == 0).all(axis=None)
-    # Rules without a price: the top station at the second bid, a lone one at 0, the UAV at no more than it bid.
-    alone = ~asked & (auctions["invited"] == 1)
-    assert (auctions.loc[alone, "winner_kind"] == "ground").all()
-    assert (auctions.loc[alone, "payment"] == 0).all()
-    without = ~asked & (auctions["invited"] >= 2)
-    assert (auctions.loc[without, "payment"] == auctions.loc[without, "second_bid"]).all()
+    nobody = ~auctions["task"].isin(result.bids["task"])
+    assert (auctions.loc[nobody, "winner"] == -1).all()
+    assert (auctions.loc[nobody, "messages"] == 0).all()
+    assert (auctions["messages"] >= 0).all()
+    paid = auctions[["paid_by_provider", "paid_by_vehicle"]]
+    assert np.isfinite(paid.to_numpy()).all()
+    assert (auctions.loc[kind == "none", ["surplus", *paid]] == 0).all(axis=None)
     by_uav = auctions[kind == "uav"]
-    assert (by_uav["payment"] <= by_uav["uav_bid"] * (1 + 1e-12)).all()
     assert np.allclose(by_uav["surplus"], zeta * by_uav["uav_value"])
-    ground = auctions[kind == "ground"]
-    assert (ground["payment"] <= ground["top_bid"]).all()
     assert (auctions["surplus"] <= auctions["best_surplus"] * (1 + 1e-12)).all()
+
+
+def check_ground_or_uav(result: Result) -> None:
+    """What holds in the paper's auctions: everybody bids once, and every task with an invited provider is sold."""
+    auctions, bids = result.auctions, result.bids
+    invited = bids.groupby("task").size().reindex(auctions["task"], fill_value=0).to_numpy()
+    assert ((auctions["winner"] == -1) == (invited == 0)).all()
+    assert (auctions["messages"] == 2 * invited).all(), "one question and one answer per participant"
+    assert (auctions["time"] == result.tasks["requested"]).all(), "nobody waits for a window"
+    assert bids["bid"].notna().all()
+    stands = auctions["uav_bid"].notna()
+    contest = (auctions["invited"] >= 2) & stands
+    if "rho" in auctions:
+        assert (auctions["asked"] == contest).all()
+        assert (auctions["rho"].notna() == contest).all()
+        assert (auctions.loc[contest, "rho"] >= 1).all()
+        assert (auctions.loc[contest, "scaled_bid"] >= 0).all()
+    else:
+        assert not auctions["asked"].any()
+    conditions = auctions.loc[contest, [name for name in auctions.columns if name.startswith("m_")]]
+    assert np.isfinite(conditions.to_numpy()).all()
+    # Rules without a contest: the top station at the second bid, a lone one at 0, the UAV at no more than it bid.
+    alone = auctions["invited"] == 1
+    assert (auctions.loc[alone, "winner_kind"] == "ground").all()
+    assert (auctions.loc[alone, "paid_by_provider"] == 0).all()
+    without = ~stands & (auctions["invited"] >= 2)
+    assert (auctions.loc[without, "paid_by_provider"] == auctions.loc[without, "second_bid"]).all()
+    assert (auctions["paid_by_vehicle"] == 0).all()
+    sold = auctions[auctions["winner"] >= 0]
+    own = bids.set_index(["task", "provider"])["bid"].loc[pd.MultiIndex.from_frame(sold[["task", "winner"]])]
+    assert (sold["paid_by_provider"].to_numpy() <= own.to_numpy() * (1 + 1e-12)).all()
+
+
+def check_decisions(result: Result) -> None:
+    """Every decision is about tasks that a policy decided on, and its price is the one of the auction."""
+    decisions, auctions = result.decisions, result.auctions.set_index("task")
+    assert decisions["time"].is_monotonic_increasing
+    one = decisions[decisions["task"] >= 0]
+    assert auctions.loc[one["task"], "asked"].all()
+    if "rho" in auctions:
+        assert one["task"].tolist() == auctions.index[auctions["asked"]].tolist()
+        assert one["action"].tolist() == auctions.loc[one["task"], "rho"].tolist()
+        assert one["time"].tolist() == auctions.loc[one["task"], "time"].tolist()
 
 
 def check_bids(result: Result) -> None:
@@ -72,8 +111,9 @@ def check_bids(result: Result) -> None:
     ground = bids[bids["provider"] >= uavs]
     counts = ground.groupby("task").size().reindex(auctions.index, fill_value=0)
     assert (counts == auctions["invited"]).all()
-    top = ground.groupby("task")["bid"].max()
-    assert (top == auctions.loc[top.index, "top_bid"]).all()
+    for of, column in ((ground, "top_bid"), (bids[bids["provider"] < uavs], "uav_bid")):
+        top = of.groupby("task")["bid"].max()
+        pd.testing.assert_series_equal(top.reindex(auctions.index), auctions[column], check_names=False)
     # The best surplus is that of the best of everybody who was invited, in every round; nobody invited: 0.
     zeta = result.scenario.market.uav_weight
     weighted = bids["value"] * np.where(bids["provider"] < uavs, zeta, 1.0)
@@ -86,22 +126,39 @@ def check_bids(result: Result) -> None:
         bids, left_on=["task", "winner"], right_on=["task", "provider"], how="left", validate="one_to_one"
     )
     some = won["winner"] >= 0
-    assert won.loc[some, "bid"].notna().all(), "the winner was invited"
+    assert won.loc[some, "value"].notna().all(), "the winner was invited"
     weight = np.where(won["winner"] < uavs, result.scenario.market.uav_weight, 1.0)
-    assert np.allclose((weight * won["value"])[some], won.loc[some, "surplus"])
+    worth, first = weight * won["value"], some & ~behind(result)
+    assert np.allclose(worth[first], won.loc[first, "surplus"])
+    assert (won.loc[some, "surplus"] <= worth[some] * (1 + 1e-12)).all(), "behind another task it is worth less"
+
+
+def behind(result: Result) -> pd.Series:
+    """Whether the winner of a task won other tasks in the same clearing, by task.
+
+    All but the first of them are served behind another one, and so are worth less than when they were bid for.
+    """
+    won = result.auctions[result.auctions["winner"] >= 0]
+    several = won.groupby(["time", "winner"])["task"].transform("size") > 1
+    return several.reindex(result.auctions.index, fill_value=False)
 
 
 def check_tasks(result: Result) -> None:
     tasks, auctions, duration = result.tasks, result.auctions, result.run["duration"]
     assert tasks["task"].tolist() == auctions["task"].tolist() == list(range(len(auctions)))
     assert (tasks["provider"] == auctions["winner"]).all()
-    assert ((tasks["status"] == "unserved") == (tasks["provider"] == -1)).all()
+    waiting = (tasks["status"] == "open") & tasks["market_wait"].isna()
+    assert (((tasks["status"] == "unserved") | waiting) == (tasks["provider"] == -1)).all()
+    assert np.allclose((tasks["requested"] + tasks["market_wait"])[~waiting], auctions["time"][~waiting])
+    assert (auctions["time"][waiting] == tasks["requested"][waiting]).all()
+    assert (tasks.loc[~waiting, "market_wait"] >= 0).all()
     known = tasks["latency"].notna()
-    parts = tasks.loc[known, [f"{stage}_{part}" for stage in STAGES for part in ("wait", "time")]]
+    stages = [f"{stage}_{part}" for stage in STAGES for part in ("wait", "time")]
+    parts = tasks.loc[known, ["market_wait", *stages]]
     assert (parts >= -1e-9).all(axis=None)
     assert np.allclose(parts.sum(axis=1), tasks.loc[known, "latency"])
     assert (tasks.loc[known, "finished"] <= duration).all()
-    idle = known & (tasks[[f"{stage}_wait" for stage in STAGES]].abs() < 1e-9).all(axis=1)
+    idle = known & (tasks[["market_wait", *(f"{stage}_wait" for stage in STAGES)]].abs() < 1e-9).all(axis=1)
     bare = tasks.loc[idle, [f"{stage}_time" for stage in STAGES]].sum(axis=1)
     assert np.allclose(bare, tasks.loc[idle, "latency"]), "zero load is equation (6)"
     assert (tasks["status"] == "completed").sum() == tasks.loc[tasks["status"] == "completed", "latency"].count()
@@ -113,10 +170,13 @@ def check_tasks(result: Result) -> None:
     winner = pd.MultiIndex.from_frame(tasks.loc[known, ["task", "provider"]])
     out = [outages(result, provider) for provider in range(len(result.providers))]
     stood_still = [
-        sum(end - begin for begin, end in out[int(provider)] if requested <= begin < finished)
-        for provider, requested, finished in tasks.loc[known, ["provider", "requested", "finished"]].to_numpy().tolist()
-    ]
-    assert np.allclose(bids.loc[winner] + stood_still, tasks.loc[known, "latency"]), "first come first served"
+        sum(end - begin for begin, end in out[int(provider)] if awarded <= begin < finished)
+        for provider, awarded, finished in np.column_stack(
+            [tasks["provider"], auctions["time"], tasks["finished"]])[known].tolist()
+    ]  # fmt: skip
+    predicted, found, later = (bids.loc[winner] + stood_still).to_numpy(), tasks.loc[known, "latency"], behind(result)
+    assert np.allclose(predicted[~later[known]], found[~later[known]]), "first come first served"
+    assert (found >= predicted - 1e-9).all()
 
 
 def outages(result: Result, provider: int) -> list[tuple[float, float]]:
@@ -129,6 +189,9 @@ def outages(result: Result, provider: int) -> list[tuple[float, float]]:
 def check_outages(result: Result) -> None:
     events, tasks, bids = result.events, result.tasks.set_index("task"), result.bids
     requested = tasks["requested"].loc[bids["task"]].to_numpy()
+    given_up = tasks["provider"] == -1
+    settled = (tasks["requested"] + tasks["market_wait"].where(~given_up, 0.0)).loc[bids["task"]].to_numpy()
+    awarded = tasks["requested"] + tasks["market_wait"]
     for provider, out_s in enumerate(result.providers["out_s"].tolist()):
         own = outages(result, provider)
         assert np.isclose(out_s, sum(end - begin for begin, end in own))
@@ -136,10 +199,10 @@ def check_outages(result: Result) -> None:
             continue
         work = events[(events["provider"] == provider) & events["kind"].str.startswith("stage_")]
         for begin, end in own:
-            invited = (bids["provider"] == provider) & (requested > begin) & (requested < end)
-            assert not invited.any(), "nobody who is out is invited"
+            invited = (bids["provider"] == provider) & (settled > begin) & (requested < end)
+            assert not invited.any(), "nobody who is out, or was since the request, is invited"
             assert not work["time"].between(begin, end, inclusive="neither").any(), "nor does it work"
-            had = tasks[(tasks["provider"] == provider) & (tasks["requested"] < begin)]
+            had = tasks[(tasks["provider"] == provider) & (awarded < begin)]
             if result.scenario.outages.mode == "lost":
                 assert not ((had["finished"] > begin) | (had["status"] == "open")).any()
                 dropped = had[had["latency"].isna()]
@@ -152,7 +215,8 @@ def check_events(result: Result) -> None:
     assert (events["time"] <= result.run["duration"]).all()
     count = events["kind"].value_counts()
     status = tasks["status"].value_counts()
-    assert count["task_requested"] == count["auction_settled"] == len(auctions)
+    assert count["task_requested"] == len(auctions)
+    assert count["auction_settled"] == tasks["market_wait"].notna().sum()
     for name in ("completed", "lost", "unserved"):
         assert count[f"task_{name}"] == status[name]
     assert count["vehicle_entered"] == len(vehicles)
@@ -190,9 +254,9 @@ def check_sums(result: Result) -> None:
     providers, auctions, tasks = result.providers, result.auctions, result.tasks
     assert providers["tasks"].sum() == (auctions["winner"] >= 0).sum()
     assert np.isclose(providers["surplus"].sum(), auctions["surplus"].sum())
-    assert np.isclose(providers["payments"].sum(), auctions["payment"].sum())
+    assert np.isclose(providers["payments"].sum(), auctions["paid_by_provider"].sum())
     weight = np.where(auctions["winner_kind"] == "uav", result.scenario.market.uav_weight, 1.0)
-    utility = auctions["surplus"] / weight - auctions["payment"]
+    utility = auctions["surplus"] / weight - auctions["paid_by_provider"]
     assert np.isclose(providers["net_utility"].sum(), utility.sum())
     if result.scenario.traffic.kind != "rounds":
         use = providers[[f"{stage}_utilisation" for stage in STAGES]]
@@ -202,3 +266,6 @@ def check_sums(result: Result) -> None:
     if result.run["warmup"] == 0:
         assert summary["tasks"] == len(tasks) == summary[["completed", "lost", "unserved", "open"]].sum()
         assert np.isclose(summary["surplus_total"], auctions["surplus"].sum())
+        assert np.isclose(summary["payments"], (auctions["paid_by_provider"] + auctions["paid_by_vehicle"]).sum())
+        if len(auctions):
+            assert np.isclose(summary["messages"], auctions["messages"].mean())

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +25,7 @@ from simulator.errors import (
     ScenarioError,
 )
 from simulator.files import check, replacing
+from simulator.market.contracts import Ask, Clearing, Lot, Mechanism, PriceScale, Seat
 from simulator.market.plugins import find_mechanism, find_policy
 from simulator.scenario.overrides import parse_assignment
 from simulator.scenario.yaml_text import DEEPEST, read_value
@@ -61,12 +63,15 @@ class OddInformation(Prices):
     information: ClassVar[Any] = np.array(["public", "masked"])
 
 
-class ExitingMechanism:
-    def reset(self, scenario: object) -> None:
+class ExitingMechanism(Mechanism):
+    seats = {"auctioneer": Seat(PriceScale())}  # noqa: RUF012 (read only)
+
+    def reset(self, platform: object, rng: object) -> None:
         sys.exit(0)
 
-    def settle(self, bids: object, uav_bid: float, rho: float) -> tuple[int, float]:
-        return 0, 0.0
+    def clear(self, lots: Sequence[Lot]) -> Clearing:
+        yield Ask("bid", lots)
+        return []
 
 
 class MechanismWithoutCopy(ExitingMechanism):
@@ -114,7 +119,7 @@ def test_the_checker_survives_odd_policies() -> None:
     with pytest.raises(PolicyError, match=r"policy Locked: check_policy\(\) raised TypeError"):
         check_policy(Locked())
     with pytest.raises(PolicyError, match="policy Builtin: "):
-        check_policy(Builtin())  # type: ignore[arg-type]
+        check_policy(Builtin())
     check_policy(NoFeedback())
 
 

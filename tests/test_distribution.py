@@ -86,7 +86,7 @@ def test_the_source_distribution_passes_its_own_tests(built: Path, tmp_path: Pat
         archive.extractall(tmp_path, filter="data")
     folder = tmp_path / f"dmsb-{VERSION}"
     some = ["tests/model", "tests/test_scenario.py", "tests/test_architecture.py", "tests/test_examples.py",
-            "tests/test_readme.py", "tests/test_distribution.py"]  # fmt: skip
+            "tests/test_documentation.py", "tests/test_distribution.py"]  # fmt: skip
     command = [sys.executable, "-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider", *some]
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False

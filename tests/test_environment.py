@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from simulator import RunError, Scenario, ScenarioError, simulate
+from simulator import InputError, RunError, Scenario, ScenarioError, simulate
 from simulator.environment import Intersection
 from simulator.market.contracts import MARKET_CONDITIONS
 
@@ -111,3 +111,38 @@ def test_misuse_is_one_clear_error() -> None:
     empty = Intersection(Scenario.load("paper", **{"uavs.count": 0}), duration=5)
     with pytest.raises(RunError, match="no auction asks for a price"):
         empty.reset(seed=0)
+
+
+def test_the_last_observation_is_an_array_of_its_own() -> None:
+    """A wrapper that scales in place must not scale it twice."""
+    env = gymnasium.make("simulator.environment:dmsb/Paper-v0", duration=20)
+    observation, _ = env.reset(seed=1)
+    ended = False
+    while not ended:
+        before = observation
+        before /= 10
+        kept = before.copy()
+        observation, _, _, ended, _ = env.step(3)
+        assert observation is not before
+    assert not (observation == kept).all()
+    assert np.allclose(observation, 10.0 * kept), "it is that of the step before"
+
+
+@pytest.mark.parametrize("action", [-1, 20, 100, 3.7, "2", None, True, np.array([1, 2])])
+def test_an_action_that_is_none_is_refused(action: Any) -> None:
+    env = Intersection("paper", 20)
+    env.reset(seed=1)
+    with pytest.raises(InputError, match="action: must be a whole number from 0 to 19, not "):
+        env.step(action)
+    env.step(np.int64(19))
+    env.step(np.array(3))  # type: ignore[arg-type]
+
+
+def test_a_world_without_a_decision_is_passed_over_and_counted() -> None:
+    env = Intersection("four_way", 60, overrides={"traffic.arrivals.rate_per_h": 40})
+    passed = [env.reset(seed=seed)[1]["empty_worlds"] for seed in range(20)]
+    assert max(passed) > 0
+    assert min(passed) == 0
+    never = Intersection("four_way", 1)
+    with pytest.raises(RunError, match=r"no auction asks for a price in 100 worlds of 1 s; make the episodes longer"):
+        never.reset(seed=0)

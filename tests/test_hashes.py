@@ -50,11 +50,11 @@ def test_a_policy_file_that_changes_itself_is_hashed_as_it_was_executed(text: st
 def test_a_mechanism_file_is_hashed_as_it_was_executed(tmp_path: Path) -> None:
     file = tmp_path / "m.py"
     file.write_text(
-        "from pathlib import Path\n\nclass Mine:\n    def settle(self, bids, uav_bid, rho):\n"
-        "        Path(__file__).write_text('# gone')\n        return 0, 0.0\n"
+        "from pathlib import Path\n\nclass Mine:\n    def clear(self, lots):\n"
+        "        Path(__file__).write_text('# gone')\n        return []\n        yield\n"
     )
     before = sha256(file)
-    run = simulate("paper", "constant:2", duration=5, mechanism=f"{file}:Mine", **SHORT).run
+    run = simulate("paper", duration=5, mechanism=f"{file}:Mine", **SHORT).run
     assert sha256(file) != before
     assert run["code_sha256"] == {str(file): before}
 

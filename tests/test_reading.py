@@ -115,7 +115,7 @@ def test_a_name_is_never_taken_for_a_number_or_for_none(tmp_path: Path) -> None:
 
 def test_a_cell_that_says_none_is_left_out_and_counted(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("time,id,x,y,speed\n0,a,0,0,1\n1,a,NaN,0,1\n2,a,,0,1\n3,a,1,0,1\n")
-    with pytest.warns(RecordingWarning, match="2 x row without a finite position, left out"):
+    with pytest.warns(RecordingWarning, match="2 x row without a valid position, left out"):
         assert Recording.read(tmp_path / "r.csv", 5.0).x.tolist() == [0.0, 1.0]
 
 

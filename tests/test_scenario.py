@@ -53,10 +53,10 @@ def test_a_file_path_is_relative_to_the_file_and_an_override_to_the_working_dire
 
 
 def test_overrides_reach_parts_that_the_file_leaves_out() -> None:
-    scenario = Scenario.load("braunschweig", **{"stations.accuracy.pixels": 100, "stations.bidding.s2": "shade=0.9"})
+    scenario = Scenario.load("braunschweig", **{"stations.accuracy.pixels": 100, "stations.bidding.s2": "shade:0.9"})
     assert scenario.stations.accuracy == PowerLawAccuracy(pixels=100)
-    assert scenario.stations.bid_factor("s2") == 0.9
-    assert scenario.stations.bid_factor("s1") == 1.0
+    assert scenario.stations.bidder_of("s2") == "shade:0.9"
+    assert scenario.stations.bidder_of("s1") == "truthful"
     one_kind = Scenario.load("braunschweig", **{"tasks.kinds.entertainment_3d.deadline_s": 2.0})
     assert set(one_kind.tasks.kinds) == {"ar_navigation", "pedestrian_detection", "entertainment_3d"}
 
@@ -76,7 +76,7 @@ def test_another_model_starts_a_part_anew() -> None:
         ("tasks.size_mb=[20, 40]", "tasks.size_mb", [20, 40]),
         ("market.information=masked", "market.information", "masked"),
         ("market.contract_rounds=1e5", "market.contract_rounds", 1e5),
-        ("stations.bidding.s2=shade=0.9", "stations.bidding.s2", "shade=0.9"),
+        ("stations.bidding.s2=shade:0.9", "stations.bidding.s2", "shade:0.9"),
         ("uavs.radio.snr_db=null", "uavs.radio.snr_db", None),
     ],
 )
@@ -97,7 +97,7 @@ def test_assignments_of_the_command_line(text: str, key: str, value: object) -> 
         ("count: 3", "count: 3, uplink_mhz: [9, 5]", r"uplink_mhz: must be \[low, high\] with low <= high"),
         ("count: 3", "count: 3, uplink_mhz: .nan", r"stations\.uplink_mhz: must be"),
         ("count: 3", "count: 3, uplink_mhz: .inf", r"stations\.uplink_mhz: must be"),
-        ("count: 3", "count: 3, bidding: lies", r"bidding: must be 'truthful' or 'shade=FACTOR'.*, not 'lies'"),
+        ("count: 3", "count: 3, bidding: mine.py:Lies", r"bidding.*: must name an installed bidder, such as truthful"),
         (
             "count: 3",
             "count: 3, bidding: {s9: truthful}",
@@ -195,7 +195,7 @@ def test_the_schema_lists_every_field_with_its_meaning() -> None:
     assert rows["stations.radio(distance).exponent"][1::2] == ("3.0", "Path-loss exponent.")
     assert rows["traffic"].allowed == "rounds | recorded | generated"
     assert rows["traffic(recorded).file"].default == "required"
-    assert rows["market.reference"].allowed == "stations | all"
+    assert rows["market.reference"].allowed == "stations | all | other_owner"
     assert "s." in rows["duration_s"].meaning
     for name in shipped_scenarios():
         for part, value in Scenario.load(name).model_dump().items():

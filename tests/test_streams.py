@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "compare": ("compare", "paper", "--policies", "spa,random", "--seeds", "2", "--duration", "3", *SHORT,
                 "--out", "{out}/compare"),
     "train": ("train", "paper", "--policy", "sac", "--steps", "40", *SHORT, *TINY, "--out", "{out}/train"),
-    "audit": ("audit", "paper", "--policy", "spa", "--rounds", "5", *SHORT),
+    "audit": ("audit", "paper", "--policy", "spa", "--rounds", "5", "--long-run", "0", *SHORT),
     "report": ("report", "{done}", "--out", "{out}/page/page.html"),
     "export": ("export", "{done}", "--to", "jsonl", "--out", "{out}/events.jsonl"),
     "export csv": ("export", "{done}", "--to", "csv", "--out", "{out}/csv"),

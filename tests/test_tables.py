@@ -23,14 +23,21 @@ from tests.world.traffic_frames import wandering
 
 POLICIES = [
     "random", "greedy", "constant:1.3", "spa", "myopic", "optimal:explore=5", "conditional", "oracle",
-    "always-uav", "always-ground",
+    "always-uav", "always-ground", "nearest", "least-loaded",
 ]  # fmt: skip
+MECHANISMS = ["first-price:reserve=0.3", "vickrey", "vcg-assignment:every_s=3"]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("scenario", shipped_scenarios())
 def test_the_laws_hold_on_every_scenario_under_every_policy(scenario: str, policy: str) -> None:
     check_laws(simulate(scenario, policy, seed=3, duration=600))
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize("scenario", shipped_scenarios())
+def test_the_laws_hold_on_every_scenario_under_every_mechanism(scenario: str, mechanism: str) -> None:
+    check_laws(simulate(scenario, seed=3, duration=601, mechanism=mechanism))
 
 
 def random_world(rng: np.random.Generator) -> dict[str, Any]:
@@ -45,7 +52,7 @@ def random_world(rng: np.random.Generator) -> dict[str, Any]:
         "stations.ring_m": one(100.0, 130.0, 0.0, 180.0),
         "stations.radius_m": one(140.0, 170.0, 200.0, 70.0),
         "stations.uplink_mhz": one(40.0, 40.0, 5.0),
-        "stations.bidding": one("truthful", "shade=0.9", "shade=1.5"),
+        "stations.bidding": one("truthful", "shade:0.9", "shade:1.5", "exp3", "patient"),
         "stations.accuracy.pixels": one(None, 1000),
         "uavs.count": one(1, 2, 0),
         "uavs.center": [0, 0],
@@ -55,7 +62,8 @@ def random_world(rng: np.random.Generator) -> dict[str, Any]:
         "tasks.kinds.entertainment_3d.deadline_s": one(None, 2.0, 6.0),
         "tasks.size_mb": one([20, 40], [1, 2], 90),
         "market.uav_weight": one(0.5, 1.0, 2.0),
-        "market.reference": one("stations", "all"),
+        "market.reference": one("stations", "all", "other_owner"),
+        "market.patience_s": one(10.0, 2.0),
         "market.history": int(rng.integers(1, 7)),
         "market.contract_rounds": one(50, 100_000),
         "traffic.max_gap_s": 1000,
@@ -65,17 +73,19 @@ def random_world(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+@pytest.mark.filterwarnings("ignore::simulator.errors.RecordingWarning")
 @pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
 def test_the_laws_hold_on_random_scenarios() -> None:
     seen: Counter[str] = Counter()
 
     @settings(max_examples=80)
-    @given(st.sampled_from(POLICIES), st.integers(0, 2**32))
-    def laws_hold(policy: str, seed: int) -> None:
+    @given(st.sampled_from([*POLICIES, *MECHANISMS]), st.integers(0, 2**32))
+    def laws_hold(rule: str, seed: int) -> None:
         rng = np.random.default_rng(seed)
         frame = wandering(rng, int(rng.integers(1, 120)), 60, 120.0).assign(speed=10.0)
         world = random_world(rng)
-        result = simulate("braunschweig", policy, seed=seed, duration=70, recording=frame, **world)
+        policy, mechanism = (None, rule) if rule in MECHANISMS else (rule, None)
+        result = simulate("braunschweig", policy, seed, 70, mechanism=mechanism, recording=frame, **world)
         check_laws(result)
         seen.update(result.tasks["status"].astype(str).tolist())
         seen.update(asked=int(result.auctions["asked"].sum()), waited=int((result.tasks["uplink_wait"] > 0).sum()))
@@ -168,6 +178,7 @@ def test_a_saved_run_loads_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
+@pytest.mark.filterwarnings("ignore::simulator.errors.RecordingWarning")
 def test_a_run_of_a_given_recording_can_be_run_again_from_its_folder(tmp_path: Path) -> None:
     frame = wandering(np.random.default_rng(3), 60, 60, 100.0).assign(speed=10.0)
     result = simulate(
@@ -190,7 +201,8 @@ def test_every_column_and_figure_of_a_run_is_described() -> None:
     """Nothing more is described than a saved run holds, and nothing less."""
     described, run = Result.describe(), simulate("four_way", "spa", duration=60)
     for table, rows in described.groupby("table"):
-        assert rows["column"].tolist() == getattr(run, str(table)).columns.tolist()
+        own = [name for name, *_ in run.run["columns"].get(str(table), [])]
+        assert rows["column"].tolist() + own == getattr(run, str(table)).columns.tolist()
     assert set(described["table"]) == set(TABLES)
     assert (described["meaning"].str.len() > 3).all()
     assert run.summary.index.tolist() == list(SUMMARY)

@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from simulator.cli.options import (
     POLICY_HELP,
     SWITCH,
+    BidderNames,
     Duration,
     Force,
+    MechanismName,
     Out,
     ScenarioName,
     Seed,
     Sets,
     Warmup,
+    bidders_of,
     load,
     slug,
 )
+from simulator.cli.scenario_files import new, schema, validate
 from simulator.cli.streams import GONE, Streams, has_working_directory
 from simulator.cli.studies import audit, compare, reproduce, train
 from simulator.cli.terminal import (
@@ -31,11 +36,13 @@ from simulator.cli.terminal import (
     print_result,
     print_rows,
     print_summary,
-    printable,
     show_warning,
     where_it_is,
 )
 from simulator.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 app = typer.Typer(
     name="dmsb",
@@ -71,7 +78,9 @@ def _options(
 @app.command()
 def run(
     scenario: ScenarioName,
-    policy: Annotated[str, typer.Option("--policy", metavar="P", help=POLICY_HELP)] = "random",
+    policy: Annotated[str | None, typer.Option("--policy", metavar="P", help=POLICY_HELP)] = None,
+    mechanism: MechanismName = None,
+    bidders: BidderNames = None,
     seed: Seed = 0,
     duration: Duration = None,
     warmup: Warmup = 0.0,
@@ -83,33 +92,36 @@ def run(
         typer.Option("--report", metavar=SWITCH, help="Write an HTML report too. The last line printed is its path."),
     ] = False,
 ) -> None:
-    """Run a scenario under a pricing policy.
+    """Run a scenario under a policy and a mechanism.
 
     Prints a summary, and writes a folder with the tables of the run.
     """
     from simulator.files import PAGE, check, folder
+    from simulator.market.guard import policy_label
     from simulator.record.result import RUN_KIND
     from simulator.run import plan
 
     loaded = load(scenario, sets)
-    planned = plan(loaded, policy, seed, duration, warmup)
-    directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{policy}-s{seed}")
+    planned = plan(loaded, policy, seed, duration, warmup, mechanism, bidders=bidders_of(bidders))
+    label = policy_label(planned.policy) if planned.policy_decides else policy_label(planned.mechanism)
+    directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{label}-s{seed}")
     check(directory, force, RUN_KIND)
-    with bar(f"{loaded.name}, {policy}", planned.duration) as progress:
+    with bar(f"{loaded.name}, {label}", planned.duration) as progress:
         result = planned.run(progress)
     page = None
     if report:
         from simulator.view.report.write import signed_page
 
         try:
-            page = signed_page({policy: result})
+            page = signed_page({label: result})
         except BaseException:
             # A page that cannot be made does not cost the run.
             result.save(directory, force)
             raise
     result.save(directory, force, page)
-    mechanism = "" if loaded.market.mechanism is None else f", mechanism {loaded.market.mechanism}"
-    print_summary(result.summary, f"{loaded.name}, policy {policy}{mechanism}, seed {seed}, {planned.duration:g} s")
+    who = f"policy {label}, " if planned.policy_decides else ""
+    what = policy_label(planned.mechanism)
+    print_summary(result.summary, f"{loaded.name}, {who}mechanism {what}, seed {seed}, {planned.duration:g} s")
     print_result(directory / PAGE if report else directory)
 
 
@@ -199,57 +211,46 @@ def scenarios(
 
 @app.command()
 def policies() -> None:
-    """List the installed pricing policies with their parameters."""
-    import inspect
-
+    """List the installed policies with their parameters."""
     from simulator.market.plugins import known_policies
 
+    _list("policy", known_policies())
+
+
+@app.command()
+def mechanisms() -> None:
+    """List the installed mechanisms with their parameters."""
+    from simulator.market.plugins import known_mechanisms
+
+    _list("mechanism", known_mechanisms())
+
+
+@app.command()
+def bidders() -> None:
+    """List the installed bidders with their parameters."""
+    from simulator.market.plugins import known_bidders
+
+    _list("bidder", known_bidders())
+
+
+def _list(what: str, known: Mapping[str, EntryPoint]) -> None:
+    """Print names, parameters and the first paragraph of the docstring of what is installed."""
+    import inspect
+
     rows = []
-    for name, entry in known_policies().items():
+    for name, entry in known.items():
         found = entry.load()
         parameters = [
             one.name if one.default is one.empty else f"{one.name}={one.default!r}"
             for one in inspect.signature(found).parameters.values()
         ]
-        # The first paragraph of the class's docstring.
         about = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
         rows.append((name, ", ".join(parameters), about))
-    print_rows(("policy", "parameters", "description"), rows)
+    print_rows((what, "parameters", "description"), rows)
 
 
-@app.command()
-def validate(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Path of a scenario file, or name of a shipped scenario.")
-    ],
-) -> None:
-    """Check a scenario file, and list everything that is wrong with it."""
-    from simulator.scenario.scenario import Scenario
-    from simulator.world.inspect import inspect
-
-    problems = Scenario.problems(file)
-    for problem in problems:
-        note(f"error: {problem}")
-    if problems:
-        raise typer.Exit(2)
-    loaded = load(file, None)
-    # What a file names (a mechanism, a recording, roads) is read too, because a run would fail on it.
-    found = inspect(loaded)
-    for problem in found.problems:
-        note(f"error: {problem}")
-    if found.problems:
-        raise typer.Exit(2)
-    print(printable(f"{loaded.name}: valid" + (f" ({found.facts})" if found.facts else "")))  # noqa: T201
-
-
-@app.command()
-def schema() -> None:
-    """List every field of a scenario file: its default, allowed values, meaning and unit."""
-    from simulator.scenario.reference import scenario_fields
-
-    for row in scenario_fields():
-        print(f"{row.field}: {row.default}" + (f"  ({row.allowed})" if row.allowed else ""))  # noqa: T201
-        print(f"    {row.meaning}")  # noqa: T201
+for about_files in (validate, new, schema):
+    app.command()(about_files)
 
 
 def main() -> None:

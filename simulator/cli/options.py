@@ -26,6 +26,10 @@ Sets = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results; by default a folder in outputs/.")
 ]
+FigureFile = Annotated[
+    Path | None,
+    typer.Option("--figure", metavar="FILE", help="Draw traffic and coverage into this file: .png, .svg or .pdf."),
+]
 Force = Annotated[bool, typer.Option("--force", metavar=SWITCH, help="Replace the folder if it exists.")]
 
 
@@ -57,6 +61,18 @@ Warmup = Annotated[
         "--warmup", metavar="S", parser=seconds, help="Start of the summary, s: tasks requested before do not count."
     ),
 ]
+MechanismName = Annotated[
+    str | None,
+    typer.Option("--mechanism", metavar="M", help="Mechanism, written like a policy; by default that of the policy."),
+]
+BidderNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bidders",
+        metavar="[NAME=]B",
+        help="Bidder of all stations, or of the provider NAME, such as exp3 or s3=shade:0.9. Can be repeated.",
+    ),
+]
 Seed = Annotated[
     int,
     typer.Option(
@@ -85,3 +101,20 @@ def slug(text: str) -> str:
     # File systems allow 255 bytes per name, and a temporary folder adds an ending. The end of the text is kept, because
     # it has the policy and the seed.
     return re.sub(r"[^A-Za-z0-9._=-]+", "-", text)[-200:]
+
+
+def bidders_of(texts: list[str] | None) -> dict[str, str] | None:
+    """Read what ``--bidders`` says: bidders by name of the provider, with ``stations`` for all of them.
+
+    Args:
+        texts: each ``BIDDER`` or ``NAME=BIDDER``.
+    """
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, bidder = text.partition("=")
+        # In NAME:k=v the first = belongs to a parameter.
+        if equals and ":" not in name:
+            found[name.strip()] = bidder.strip()
+        else:
+            found["stations"] = text.strip()
+    return found or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +13,18 @@ import typer
 from simulator.cli.options import (
     POLICY_HELP,
     SWITCH,
+    BidderNames,
     Duration,
     Force,
     Jobs,
+    MechanismName,
     Out,
     ScenarioName,
     Seed,
     Seeds,
     Sets,
     Warmup,
+    bidders_of,
     load,
     slug,
     whole,
@@ -49,7 +53,7 @@ def compare(
     scenario: ScenarioName,
     policies: Annotated[
         str, typer.Option("--policies", metavar="A,B,C", help="Policies. Each is compared with the first.")
-    ],
+    ] = "",
     seeds: Seeds = 5,
     duration: Duration = None,
     warmup: Warmup = 0.0,
@@ -59,43 +63,80 @@ def compare(
         typer.Option(
             "--grid",
             metavar="KEY=V1,V2",
-            help="Make the comparison at each value of a field, such as stations.count=3,5. Can be repeated.",
+            help="Make the comparison at each value of a field, such as stations.count=3,5. Can be repeated. "
+            "KEY,KEY=V:W,V:W moves two fields together.",
         ),
     ] = None,
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric", metavar="M", help="Figure that is compared: surplus, realised, latency, lost_share, ..."
+        ),
+    ] = "surplus",
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", metavar="FILE", help="Draw the comparison into this file too: .png, .svg or .pdf."),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="latex|markdown", help="Print a table for a paper: intervals, the best in bold."),
+    ] = None,
+    mechanisms: Annotated[
+        str | None,
+        typer.Option(
+            "--mechanisms", metavar="M,N", help="Run every policy in each of these mechanisms that has a seat for it."
+        ),
+    ] = None,
+    bidders: BidderNames = None,
     jobs: Jobs = 1,
     out: Out = None,
     force: Force = False,
 ) -> None:
-    """Compare pricing policies in the same worlds.
+    """Compare policies and mechanisms in the same worlds.
 
     Writes comparison.csv, runs.csv, comparison.png and report.html.
     The report shows the first six policies in the world of seed 0, for at most
     an hour. With --grid it shows the first value of each field.
     An interrupted comparison continues if you repeat the command.
     """
-    from simulator.errors import need
+    from simulator.errors import InputError, SkippedWarning, nearest, need
     from simulator.files import PAGE, check, folder, replacing
     from simulator.record.result import SCENARIO_FILE
     from simulator.run import simulate
     from simulator.scenario.overrides import parse_grid
     from simulator.scenario.scenario import Scenario
     from simulator.study.compare import compare as compare_policies
+    from simulator.study.compare import grid_points, metric_of
+    from simulator.study.contenders import contenders
+    from simulator.study.ranks import disagreements
     from simulator.view.escape import without_formulas
-    from simulator.view.figures import comparison
+    from simulator.view.figures import check_picture, comparison, not_a_picture_of_ours
+    from simulator.view.paper_tables import PAPER_TABLES
     from simulator.view.report.write import signed_page
 
     # Before the runs, so that a missing package does not cost them.
     need("matplotlib", "study")
     loaded = load(scenario, sets)
     names = [name.strip() for name in policies.split(",") if name.strip()]
+    rules = None if mechanisms is None else [name.strip() for name in mechanisms.split(",") if name.strip()]
+    answers = bidders_of(bidders)
+    # Only counts and labels here: the comparison itself says what it leaves out.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkippedWarning)
+        compared = contenders(names, rules)
+    column, title = metric_of(metric), f"{loaded.name}, {seeds} worlds"
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-compare")
     check(directory, force, COMPARISON_KIND)
+    if to is not None and to not in PAPER_TABLES:
+        raise InputError(f"--to: there is no format '{to}'; {nearest(to, PAPER_TABLES)}")
+    if figure is not None:
+        check_picture(figure, force)
     points = dict(parse_grid(text) for text in grid or ())
     # Next to the folder and not in it: the folder appears only when the comparison is complete.
     journal = directory.with_name(f".{directory.name}.runs")
-    runs_in_all = len(names) * seeds * math.prod(map(len, points.values()))
+    runs_in_all = len(compared) * seeds * math.prod(map(len, points.values()))
     # The runs of the report are made a second time: the comparison keeps only their figures, not their tables.
-    with bar(f"{loaded.name}, {len(names)} policies", runs_in_all + len(names[:PAGE_POLICIES])) as step:
+    with bar(f"{loaded.name}, {len(compared)} policies", runs_in_all + len(compared[:PAGE_POLICIES])) as step:
         table, runs = compare_policies(
             loaded,
             names,
@@ -106,15 +147,21 @@ def compare(
             progress=lambda done, _: step(float(done)),
             grid=points,
             journal=journal,
+            mechanisms=rules,
+            bidders=answers,
+            metric=metric,
         )
-        first = Scenario.load(loaded, **{key: values[0] for key, values in points.items()})
+        shown_point = grid_points(points)[0]
+        first = Scenario.load(loaded, **dict(shown_point))
         length = min(first.duration_s if duration is None else duration, warmup + PAGE_S)
-        note = "".join(f"{key} = {values[0]}; " for key, values in points.items()) + "the world of seed 0"
-        if len(names) > PAGE_POLICIES:
-            note += f"; the first {PAGE_POLICIES} of {len(names)} policies"
+        note = "".join(f"{key} = {value}; " for key, value in shown_point) + "the world of seed 0"
+        if len(compared) > PAGE_POLICIES:
+            note += f"; the first {PAGE_POLICIES} of {len(compared)} policies"
         looked_at = {}
-        for number, name in enumerate(names[:PAGE_POLICIES]):
-            looked_at[name] = simulate(first, name, 0, length, warmup)
+        for number, one in enumerate(compared[:PAGE_POLICIES]):
+            looked_at[one.label] = simulate(
+                first, one.policy, 0, length, warmup, mechanism=one.mechanism, bidders=answers
+            )
             step(float(runs_in_all + number + 1))
     page = signed_page(looked_at, note)
     with replacing(directory, force, COMPARISON_KIND) as new:
@@ -122,12 +169,18 @@ def compare(
         without_formulas(table.reset_index()).to_csv(new / "comparison.csv", index=False)
         without_formulas(runs.reset_index()).to_csv(new / "runs.csv", index=False)
         (new / SCENARIO_FILE).write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
-        comparison(table, new / "comparison.png", f"{loaded.name}, {seeds} worlds")
+        comparison(table, new / "comparison.png", title, column)
         (new / PAGE).write_bytes(page)
     # The comparison is there. A journal that stays costs nothing.
     with contextlib.suppress(OSError):
         journal.unlink()
-    print_comparison(table, f"{loaded.name}, {seeds} worlds")
+    if figure is not None:
+        with replacing(figure, force, foreign=not_a_picture_of_ours) as new:
+            comparison(table, new, title, column)
+    if to is None:
+        print_comparison(table, title, column, first.traffic.kind == "recorded", disagreements(runs))
+    else:
+        print(PAPER_TABLES[to](table, column))  # noqa: T201
     print_result(directory)
 
 
@@ -211,27 +264,58 @@ def train(
 
 def audit(
     scenario: ScenarioName,
-    policy: Annotated[str, typer.Option("--policy", metavar="P", help=POLICY_HELP)],
+    policy: Annotated[str | None, typer.Option("--policy", metavar="P", help=POLICY_HELP)] = None,
+    mechanism: MechanismName = None,
+    bidders: BidderNames = None,
     seed: Seed = 0,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="N", parser=whole, help="Number of worlds that the rounds are from.")
+    ] = 1,
+    long_run: Annotated[
+        int,
+        typer.Option(
+            "--long-run",
+            metavar="N",
+            parser=whole,
+            help="Number of worlds in which stations bid otherwise; 0: none.",
+        ),
+    ] = 8,
     rounds: Annotated[
-        int, typer.Option("--rounds", metavar="N", parser=whole, help="Number of priced rounds to play again.")
+        int, typer.Option("--rounds", metavar="N", parser=whole, help="Number of rounds to clear again.")
     ] = 1_000,
     sets: Sets = None,
 ) -> None:
-    """Test whether bidders can gain by false bids, and whether the UAV loses.
+    """Test what a mechanism claims, and whether bidders can gain by false bids.
 
-    Plays each priced round again with misreports, with second bids under false
-    names, and with exchanged bids. Tests for adverse selection too.
+    Clears rounds again with misreports, with second bids under false names,
+    and with exchanged bids. Tests for adverse selection too. A star marks what
+    the mechanism claims.
     """
+    from simulator.market.plugins import default_policy
     from simulator.study.audit import audit as audit_auction
 
     loaded = load(scenario, sets)
-    found = audit_auction(loaded, policy, seed=seed, rounds=rounds)
-    rows = [(row.property, row.verdict, f"{row.number:.4g}", row.meaning) for row in found.findings]
+    found = audit_auction(
+        loaded,
+        policy,
+        seed=seed,
+        rounds=rounds,
+        mechanism=mechanism,
+        seeds=seeds,
+        long_run=long_run,
+        bidders=bidders_of(bidders),
+    )
+    rows = [
+        (row.property + (" *" if row.claimed else ""), row.verdict, f"{row.number:.4g}", row.meaning)
+        for row in found.findings
+    ]
+    decides = policy or default_policy(loaded, mechanism)
+    named = (("policy", None if decides == "none" else decides), ("mechanism", mechanism or loaded.market.mechanism))
+    who = ", ".join(f"{what} {name}" for what, name in named if name)
     print_rows(
         ("property", "verdict", "number", "meaning"),
         rows,
-        f"{loaded.name}, policy {policy}: {found.rounds:,} rounds played again",
+        f"{loaded.name}, {who}: {found.rounds:,} rounds cleared again; * the mechanism claims this",
     )
     # One round can be the example of two properties: it is printed once.
     for example in dict.fromkeys(row.example for row in found.findings if row.example):

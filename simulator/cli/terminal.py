@@ -19,19 +19,22 @@ if TYPE_CHECKING:
 GAP = 2
 """Blanks between two columns of a table."""
 
-COMPARED = {
-    "surplus": "mean surplus per task; ± is the half-width of its 95 % interval over worlds",
-    "ratio": "surplus divided by the surplus of the first policy; ± is the half-width of its 95 % interval",
-    "p": "p-value of the paired t test that both surpluses are equal, corrected by Holm's method",
-    "ground": "part of the surplus from tasks that ground stations won",
-    "UAV": "part of the surplus from tasks that UAVs won",
-    "by UAV": "share of the tasks that UAVs won",
-    "latency": "mean latency of completed tasks, s",
-    "p95": "95th percentile of the latency of completed tasks, s",
-    "paid": "sum of the payments of a run",
-    "done": "share of the tasks that were completed",
+COMPARED: dict[str, tuple[str, str, int, bool]] = {
+    "surplus": ("surplus_mean", "mean surplus per task, valued when its auction settled", 4, True),
+    "realised": ("realised_mean", "mean surplus per task at actual latency and accuracy; lost tasks count 0", 4, True),
+    "lost": ("lost_share", "share of the tasks that were lost", 4, False),
+    "latency": ("latency_mean", "mean latency of completed tasks, s", 2, False),
+    "p95": ("latency_p95", "95th percentile of the latency of completed tasks, s", 2, False),
+    "ground": ("surplus_ground", "part of the surplus from tasks that ground stations won", 3, False),
+    "UAV": ("surplus_uav", "part of the surplus from tasks that UAVs won", 3, False),
+    "by UAV": ("uav_share", "share of the tasks that UAVs won", 3, False),
+    "paid": ("payments", "sum of the payments of a run", 0, True),
+    "done": ("completed_share", "share of the tasks that were completed", 3, False),
 }
-"""Columns of the table of a comparison, with their meanings. Each figure is a mean over worlds."""
+"""Columns of the table of a comparison: figure, meaning, digits, and whether its interval is shown."""
+
+INTERVAL = "half-width of the 95 % interval over worlds"
+SHARED_TRAFFIC = "; all worlds have the recorded vehicles, so it says nothing about other traffic"
 
 
 def note(message: str) -> None:
@@ -243,32 +246,52 @@ def print_summary(summary: pd.Series, title: str) -> None:
     print_rows(("figure", "value", "unit", "meaning"), rows, title)
 
 
-def print_comparison(table: pd.DataFrame, title: str) -> None:
-    """Print the table of a comparison, with the meaning of its columns."""
+def print_comparison(table: pd.DataFrame, title: str, metric: str, shared_traffic: bool, notes: Sequence[str]) -> None:
+    """Print the table of a comparison, with the meaning of its columns.
+
+    Args:
+        table: the ``table`` of `simulator.study.compare.compare`.
+        title: title of the table.
+        metric: figure that was compared, as a column of the table.
+        shared_traffic: whether all worlds have the same recorded traffic.
+        notes: sentences below the table.
+    """
+    from simulator.record.schema import SUMMARY
+
+    named = {figure: name for name, (figure, *_) in COMPARED.items()}
+    first = named.get(metric, metric)
+    columns = {first: COMPARED.get(first, (metric, SUMMARY.get(metric, ("", metric))[1], 4, True))} | COMPARED
     keys = [str(key) for key in table.index.names]
-    heads = (*keys, "surplus", "±", "ratio", "±", "p", *list(COMPARED)[3:])
-    rows = [
-        (
-            *(
-                f"{part:g}" if isinstance(part, float) else str(part)
-                for part in (key if isinstance(key, tuple) else (key,))
-            ),
-            f"{row['surplus_mean']:.4f}",
-            f"{row['surplus_mean_ci']:.4f}",
-            f"{row['ratio']:.4f}",
-            f"{row['ratio_ci']:.4f}",
-            # The first policy is not compared with itself.
-            "" if math.isnan(row["p_corrected"]) else f"{row['p_corrected']:.3f}",
-            f"{row['surplus_ground']:.3f}",
-            f"{row['surplus_uav']:.3f}",
-            f"{row['uav_share']:.3f}",
-            f"{row['latency_mean']:.2f}",
-            f"{row['latency_p95']:.2f}",
-            f"{row['payments']:,.0f}",
-            f"{row['completed_share']:.3f}",
-        )
-        for key, row in table.iterrows()
-    ]
-    print_rows(heads, rows, title, right=len(keys))
+    heads, meanings = list(keys), list[tuple[str, str]]()
+    for number, (name, (_, meaning, _, has_interval)) in enumerate(columns.items()):
+        heads += [name, "±"] if has_interval else [name]
+        meanings.append((name, meaning))
+        if number == 0:
+            heads += ["ratio", "±", "p"]
+            meanings += [
+                ("ratio", f"{name} divided by that of the first policy"),
+                ("p", f"p-value of the paired t test that both have the same {name}, corrected by Holm's method"),
+            ]
+    meanings.append(("±", INTERVAL + (SHARED_TRAFFIC if shared_traffic else "")))
+    rows = []
+    for key, row in table.iterrows():
+        cells = [f"{part:g}" if isinstance(part, float) else str(part) for part in _parts_of(key)]
+        for number, (figure, _, digits, has_interval) in enumerate(columns.values()):
+            cells.append(f"{row[figure]:,.{digits}f}")
+            cells += [f"{row[figure + '_ci']:,.{digits}f}"] if has_interval else []
+            if number == 0:
+                # The first policy is not compared with itself.
+                p_value = "" if math.isnan(row["p_corrected"]) else f"{row['p_corrected']:.3f}"
+                cells += [f"{row['ratio']:.4f}", f"{row['ratio_ci']:.4f}", p_value]
+        rows.append(tuple(cells))
+    print_rows(tuple(heads), rows, title, right=len(keys))
+    for sentence in notes:
+        print()  # noqa: T201
+        _console().print(printable(sentence), markup=False)
     print()  # noqa: T201
-    print_rows(("column", "meaning (mean over worlds)"), list(COMPARED.items()))
+    print_rows(("column", "meaning (mean over worlds)"), meanings)
+
+
+def _parts_of(key: object) -> tuple[object, ...]:
+    """Return the parts of a key of a table with one level or several."""
+    return key if isinstance(key, tuple) else (key,)

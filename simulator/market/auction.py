@@ -3,91 +3,95 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from simulator.market.contracts import Observation
+from simulator.market.contracts import Lot
 from simulator.market.lots import Situation
 from simulator.model import BoolArray, FloatArray
 from simulator.providers.task import Task
 
 BID_FIELDS = ("bid", "value", "common_value", "match_value", "predicted_latency")
-"""Rows of `Auction.book`."""
+"""Rows of an auction's book."""
 
 TERMS = slice(BID_FIELDS.index("common_value"), BID_FIELDS.index("match_value") + 1)
-"""Rows of `Auction.book` that hold the means of (9) and (10)."""
+"""Rows of an auction's book that (9) and (10) average."""
 
-GROUND, UAV_WON, NOBODY = range(3)
-WINNER_KINDS = ("ground", "uav", "none")
-"""Names of the kinds of winner, by code."""
+GROUND, UAV, NOBODY = range(3)
+WINNER_KINDS: tuple[Literal["ground", "uav", "none"], ...] = ("ground", "uav", "none")
+"""Kinds of winner, by code."""
 
 
-# eq=False: a generated comparison would compare arrays, which have no single truth value.
-@dataclass(slots=True, eq=False)
 class Auction:
     """The auction of one task.
 
     Attributes:
-        task: the task on offer.
+        task: the task.
         situation: stage times, accuracies and coverage of the task at every provider.
-        finish: times at which each stage of each provider would finish a task, s, shape (4, 2, providers). Index 0 of
-            the second axis is the task on offer, index 1 the public task of 30 MB.
-        public: public prediction of the latency of a task of 30 MB, s, shape (providers,).
-        book: rows in the order of `BID_FIELDS`, shape (5, providers): bid; true value v_n of (11); common value c_n of
-            (9), 1/s; match value m_n of (10); the provider's own prediction of the latency, s.
-        bid: bids, the first row of `book`, shape (providers,).
-        value: true values v_n, the second row of `book`, shape (providers,).
         invited: which providers are invited, shape (providers,).
-        ranking: ids of the invited stations by descending bid; of equal bids the lower id comes first.
-        bids: bids of the invited stations in the order of `ranking`.
+        uavs: number of UAVs, which have the first ids.
+        public: predicted latency of a task of 30 MB at each provider, s, shape (providers,).
+        book: rows of `BID_FIELDS`: bid, true value v_n of (11), c_n of (9), m_n of (10), and predicted latency, s;
+            shape (5, providers). A bid is NaN until it is asked for.
+        bid: bids, the row of the book, shape (providers,).
+        value: true values v_n, the row of the book, shape (providers,).
+        market: public market conditions m^k, shape (len(MARKET_CONDITIONS),).
+        lot: the task on offer, as everybody may see it.
+        says: what each provider takes the task to be worth: its true value, but of a UAV what it knows; shape
+            (providers,).
         ground_bidders: number of invited stations.
+        asked: whether a policy has decided on the task.
+        decided: the last decision on the task and its answer, until it is settled; None without one.
+        bids: ground bids in descending order, empty until bids are asked for.
         top_bid: highest ground bid; NaN without one.
         second_bid: second-highest ground bid; NaN without one.
-        uav: id of the UAV that gets the task if no station wins; -1 for none.
-        uav_bid: bid of that UAV; NaN without one.
-        uav_value: true value v_0 of that UAV, without zeta; NaN without one.
-        top_value: highest true value of the invited stations; NaN without one.
-        contract: contract bid of (13); the UAV's own bid while there are too few rounds for (13).
-        contract_bid: equal to `contract` where a UAV is invited; NaN without one.
-        market: public market conditions, shape (len(MARKET_CONDITIONS),).
-        observation: observation for the policy; unset where no price is asked for.
-        asked: whether a price is asked for: two or more ground bidders and a UAV.
-        rho: price scaling factor; NaN where none is asked for.
+        uav: id of the invited UAV with the best public prediction; -1 for none.
+        uav_bid: highest bid of an invited UAV; NaN without one.
+        uav_value: true value v_0 of the UAV that won, else of `uav`, without zeta; NaN without one.
+        top_value: highest true value of an invited station; NaN without one.
+        messages: number of messages of its clearing.
         winner: id of the winner; -1 for nobody.
-        winner_kind: code of the kind of winner, an index into `WINNER_KINDS`.
-        payment: payment of the winner.
-        surplus: value of the winner: v_n of a station, zeta v_0 of a UAV; 0 for nobody.
+        winner_kind: index of the kind of the winner in `WINNER_KINDS`.
+        paid_by_provider: payment of the winner to the platform.
+        paid_by_vehicle: payment of the vehicle to the platform.
+        surplus: value of the winner, times zeta for a UAV.
         best_surplus: highest surplus that any invited provider would have had; 0 if nobody was invited.
+        extra: values of the columns that the mechanism declares, in their order.
     """
 
-    task: Task
-    situation: Situation
-    finish: FloatArray
     public: FloatArray
     book: FloatArray
-    invited: BoolArray
-    bid: FloatArray = field(init=False)
-    value: FloatArray = field(init=False)
-    ranking: list[int] = field(init=False)
-    bids: list[float] = field(init=False)
+    bid: FloatArray
+    value: FloatArray
+    market: FloatArray
+    lot: Lot
+    says: FloatArray
+    # Defaults of the class: setting all of them in each auction would take as long as valuing the task.
     ground_bidders: int = 0
+    asked: bool = False
+    decided: tuple[Any, Any] | None = None
+    bids: Sequence[float] = ()
     top_bid: float = math.nan
     second_bid: float = math.nan
     uav: int = -1
     uav_bid: float = math.nan
     uav_value: float = math.nan
     top_value: float = math.nan
-    contract: float = math.nan
-    contract_bid: float = math.nan
-    market: FloatArray = field(init=False)
-    observation: Observation = field(init=False)
-    asked: bool = False
-    rho: float = math.nan
+    messages: float = 0.0
     winner: int = -1
     winner_kind: int = NOBODY
-    payment: float = math.nan
+    paid_by_provider: float = 0.0
+    paid_by_vehicle: float = 0.0
     surplus: float = 0.0
     best_surplus: float = 0.0
+    extra: tuple[float, ...] = ()
 
-    def __post_init__(self) -> None:
-        # Views, not copies: the auctioneer fills the book after the auction has been made.
-        self.bid, self.value = self.book[0], self.book[1]
+    def __init__(self, task: Task, situation: Situation, invited: BoolArray, uavs: int) -> None:
+        self.task, self.situation, self.invited, self.uavs = task, situation, invited, uavs
+
+    @property
+    def value_of_top(self) -> float:
+        """True value of the station with the highest bid; NaN without one."""
+        stations = [one for one in self.lot.invited if one >= self.uavs]
+        # Among equal bids the lower id goes first, as in every mechanism here.
+        return float(self.value[max(stations, key=lambda one: (self.bid[one], -one))]) if stations else math.nan

@@ -1,102 +1,269 @@
 """The contracts between the market and what users write.
 
-A `PricingPolicy` receives an `Observation`, returns a price scaling factor and is told the `Outcome`. A `Mechanism`
-decides who wins and what the winner pays.
+A `Mechanism` says who serves a task and who pays. It asks the participants (`Ask`), lets a policy decide (`Decide`) and
+returns its awards (`Award`). A `Policy` sits in a seat of the mechanism: it receives an `Observation`, returns a price
+or a choice, and is told the `Outcome`. A `Bidder` answers for a provider.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from simulator.errors import nearest
+from simulator.market.conditions import (
+    INFORMATION as INFORMATION,
+)
+from simulator.market.conditions import (
+    MARKET_CONDITIONS as MARKET_CONDITIONS,
+)
+from simulator.market.conditions import (
+    MARKET_INDEX as MARKET_INDEX,
+)
+from simulator.market.conditions import (
+    VECTOR_BIDS as VECTOR_BIDS,
+)
+from simulator.market.conditions import (
+    Column as Column,
+)
+from simulator.market.conditions import (
+    Information as Information,
+)
 from simulator.model import FloatArray
 
 if TYPE_CHECKING:
-    # Policies annotate `reset` with this type. They may import it from here but not from `simulator.scenario`.
+    # Policies annotate `reset` with these types. They may import them from here but not from their own homes.
+    from simulator.market.platform import Platform as Platform
     from simulator.scenario.scenario import Scenario as Scenario
-
-Information: TypeAlias = Literal["public", "masked", "all-bids", "clairvoyant"]
-"""What a policy may see.
-
-- `public`: the market conditions.
-- `masked`: the market conditions, and all ground bids except the highest.
-- `all-bids`: the market conditions, and all ground bids.
-- `clairvoyant`: the market conditions, all ground bids, and the true values of the UAV and of the top bidder.
-"""
-
-INFORMATION: tuple[Information, ...] = get_args(Information)
-"""All values of `Information`."""
-
-# No condition depends on a bid of the round: a bidder could then move the price that it pays, against Theorem 1.
-# No condition depends on the size or the demand of the task: they are not public.
-MARKET_CONDITIONS: dict[str, tuple[str, str]] = {
-    "uav_seconds": ("s", "predicted latency of the UAV for a task of 30 MB, backlog included"),
-    "best_seconds": (
-        "s",
-        "shortest predicted latency for a task of 30 MB, backlog included, of the stations covering the vehicle",
-    ),
-    "second_seconds": (
-        "s",
-        "second-shortest predicted latency for a task of 30 MB, backlog included, of the stations covering the vehicle",
-    ),
-    "covering": ("stations", "number of ground stations that cover the vehicle"),
-    "load": ("1/s", "requests per second in the load window before this request"),
-    "uav_match": ("", "mean audited match value of the UAV"),
-    "best_match": ("", "mean audited match value of the covering station with the shortest predicted latency"),
-    "second_match": ("", "mean audited match value of the covering station with the second-shortest predicted latency"),
-    "ground_match": ("", "mean audited match value of all ground stations; in `rounds` equal to second_match"),
-    "uav_bid": ("", "bid of the UAV as of its last report"),
-    "ar_navigation": ("0/1", "1 if the task is AR navigation, else 0"),
-    "pedestrian_detection": ("0/1", "1 if the task is pedestrian detection, else 0"),
-    "entertainment_3d": ("0/1", "1 if the task is 3D entertainment, else 0"),
-}
-"""Unit and meaning of each public market condition m^k, in the order of `Observation.market`."""
-
-MARKET_INDEX = {name: index for index, name in enumerate(MARKET_CONDITIONS)}
-"""Index of each market condition in `Observation.market`, by name."""
-
-VECTOR_BIDS = 3
-"""Number of bids in `Observation.vector()`."""
-
-UAV = -1
-"""Position that a mechanism returns when the UAV wins."""
 
 UavBid: TypeAlias = Literal["contract", "reported"]
 """Which bid a mechanism uses for the UAV.
 
-- `contract`: the contract bid that the auctioneer computes by (13).
+- `contract`: the contract bid that the platform computes by (13).
 - `reported`: the UAV's own bid as of its last report.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table.
+class PriceScale(NamedTuple):
+    """The space of a seat that sets a price scaling factor: a number >= 1, or ``inf``."""
 
-    A column is declared once. Recorder, schema, report and documentation follow from the declaration.
+
+class Choice(NamedTuple):
+    """The space of a seat that chooses one of a fixed number of things, by index.
 
     Attributes:
-        name: name of the column.
-        type: type of the values.
-        unit: unit of the values; empty for a plain number.
-        meaning: what a value means.
-        categories: categories of a categorical column, by code.
-        source: dotted path of the value in the recorded object, such as ``task.size_mb``; empty if derived later.
-        packed: numpy type of the column in the report; empty if the report leaves the column out.
+        n: number of things. A mask says at each decision which of them may be chosen.
     """
 
-    name: str
-    type: Literal["float", "int", "bool", "category", "text"]
-    unit: str
-    meaning: str
-    categories: tuple[str, ...] = ()
-    source: str = ""
-    packed: str = ""
+    n: int
+
+
+Space: TypeAlias = PriceScale | Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A place for a policy in a mechanism.
+
+    Attributes:
+        space: what the policy returns.
+        state: columns of what the mechanism shows the policy besides the market conditions and the bids.
+            A value is a number, or an array with one number per provider.
+    """
+
+    space: Space
+    state: tuple[Column, ...] = ()
+
+
+class Lot(NamedTuple):
+    """One task on offer, as everybody may see it.
+
+    Attributes:
+        task: id of the task.
+        now: time of this clearing, s.
+        requested: time of the request, s.
+        invited: ids of the providers that are invited, cover the vehicle now and are not out, ascending.
+        predicted_s: predicted latency of a task of 30 MB at each provider, backlog included, s, shape (providers,).
+        free_at: time at which each provider will have served what it has accepted, s, shape (providers,).
+        place: place of the vehicle, (m east, m north); None where nothing has a place.
+        market: public market conditions in the order of `MARKET_CONDITIONS`, read-only.
+        buyer: id of the participant that resells the task; None if its vehicle asks.
+    """
+
+    task: int
+    now: float
+    requested: float
+    invited: tuple[int, ...]
+    predicted_s: FloatArray
+    free_at: FloatArray
+    place: tuple[float, float] | None
+    market: FloatArray
+    buyer: int | None = None
+
+
+class Ask(NamedTuple):
+    """A round of messages: a question to participants, about one lot or several.
+
+    The reply is a mapping from (task, participant) to the answer.
+
+    Attributes:
+        what: `bid` asks for a bid.
+        lots: the lots in question.
+        to: ids of the participants that are asked; all invited ones if None.
+    """
+
+    what: Literal["bid"]
+    lots: Sequence[Lot]
+    to: Sequence[int] | None = None
+
+
+class Decide(NamedTuple):
+    """A decision that a policy makes. The reply is its action.
+
+    Attributes:
+        seat: name of the seat.
+        lots: the lots that are decided on.
+        state: values of the columns that the seat declares, by name. They must not depend on bids of this round.
+        mask: which choices are allowed, one flag per choice; None where all are.
+    """
+
+    seat: str
+    lots: Sequence[Lot]
+    state: Mapping[str, Any] = {}
+    mask: Sequence[bool] | None = None
+
+
+class Award(NamedTuple):
+    """The end of a lot: who serves it and who pays.
+
+    Attributes:
+        lot: the lot.
+        provider: id of the provider that serves it; None if it is unsold.
+        paid_by_provider: what the provider pays to the platform; negative if the platform pays.
+        paid_by_vehicle: what the vehicle pays to the platform; negative if the platform pays.
+        columns: values of the columns that the mechanism declares, by name; NaN where one is left out.
+    """
+
+    lot: Lot
+    provider: int | None
+    paid_by_provider: float = 0.0
+    paid_by_vehicle: float = 0.0
+    columns: Mapping[str, float] = {}
+
+
+Bids: TypeAlias = dict[tuple[int, int], float]
+"""The reply to ``Ask("bid")``: bids by (task, participant)."""
+
+Clearing: TypeAlias = Generator[Ask | Decide, Any, Sequence[Award]]
+"""What `Mechanism.clear` returns: it yields questions and decisions, and returns the awards."""
+
+
+class Mechanism(Protocol):
+    """A rule that says who serves a task and who pays.
+
+    Only `clear` is required. The attributes have the defaults that stand here.
+
+    Attributes:
+        every_s: length of a window, s. 0 clears each request at once. Otherwise all requests that wait are cleared
+            together at the end of each window.
+        seats: seats for policies, by name; empty if nobody decides.
+        columns: what the mechanism adds to the table `auctions`.
+        value_of: whose utility the value of a served task is.
+    """
+
+    every_s: float = 0.0
+    seats: Mapping[str, Seat] = {}
+    columns: tuple[Column, ...] = ()
+    value_of: Literal["provider", "vehicle"] = "provider"
+
+    def claims(self, information: Information) -> frozenset[str]:
+        """Return the names of the audit's findings that the mechanism claims to hold.
+
+        Args:
+            information: what the policy in its seat may see.
+        """
+        return frozenset()
+
+    def reset(self, platform: Platform, rng: np.random.Generator) -> None:
+        """Begin a run.
+
+        Args:
+            platform: what the mechanism may know of providers and of the past.
+            rng: the only source of random numbers of the mechanism.
+        """
+        return
+
+    def clear(self, lots: Sequence[Lot]) -> Clearing:
+        """Clear the lots of one request or of one window.
+
+        A lot without an award waits for the next window, at most ``market.patience_s``. Then it is unserved.
+
+        Args:
+            lots: the lots on offer. Each has at least one invited provider.
+        """
+        ...
+
+
+class View(NamedTuple):
+    """What a bidder knows when it answers a question about a lot.
+
+    Attributes:
+        provider: id of the provider for which it answers.
+        task: id of the task.
+        now: time, s.
+        value: what the task is worth to the provider. A UAV knows it as of its last report only.
+        service_s: seconds of the task in each stage at the provider, shape (4,).
+        predicted_s: latency of the task at the provider, backlog included, s.
+        market: public market conditions in the order of `MARKET_CONDITIONS`.
+    """
+
+    provider: int
+    task: int
+    now: float
+    value: float
+    service_s: FloatArray
+    predicted_s: float
+    market: FloatArray
+
+
+class Settlement(NamedTuple):
+    """What a bidder is told when an auction in which it bid has settled.
+
+    Attributes:
+        provider: id of the provider for which it bid.
+        task: id of the task.
+        now: time, s.
+        value: what the task is worth to the provider.
+        bid: its bid.
+        won: whether the provider won.
+        paid: what the provider pays, 0 if it lost.
+    """
+
+    provider: int
+    task: int
+    now: float
+    value: float
+    bid: float
+    won: bool
+    paid: float
+
+
+class Bidder(Protocol):
+    """A strategy of an owner of providers. One object answers for all providers of one owner that name it.
+
+    Other methods are optional and looked up by name:
+
+    - ``reset(scenario, rng)``: called before a run. Draw random numbers only from this generator.
+    - ``learn(settlement)``: called when an auction in which the bidder has bid has settled.
+    """
+
+    def bid(self, view: View) -> float:
+        """Return a bid >= 0 for a task."""
+        ...
 
 
 class Truth(NamedTuple):
@@ -120,9 +287,11 @@ class Observation:
         uav_bid: bid of the UAV as of its last report.
         contract_bid: contract bid of (13) from past rounds; the UAV's own bid while they are too few.
         truth: true values under `clairvoyant`; None otherwise.
+        state: what the mechanism shows the seat besides, by name of the declared column.
+        mask: which choices are allowed, one flag per choice; None where all are, and for a price.
     """
 
-    __slots__ = ("bids", "contract_bid", "market", "truth", "uav_bid")
+    __slots__ = ("bids", "contract_bid", "market", "mask", "state", "truth", "uav_bid")
 
     def __init__(
         self,
@@ -131,12 +300,16 @@ class Observation:
         uav_bid: float = 0.0,
         contract_bid: float = 0.0,
         truth: Truth | None = None,
+        state: Mapping[str, Any] | None = None,
+        mask: Sequence[bool] | None = None,
     ) -> None:
         self.market = market
         self.bids = bids
         self.uav_bid = uav_bid
         self.contract_bid = contract_bid
         self.truth = truth
+        self.state = {} if state is None else state
+        self.mask = mask
 
     def __getitem__(self, name: str) -> float:
         """Return one market condition by name, such as ``observation["uav_seconds"]``.
@@ -167,40 +340,47 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a settled auction, as told to the policy that priced it.
+    """The result of a settled auction, as told to the policy that decided on it.
 
     Attributes:
         task: id of the task.
-        rho: price scaling factor that the policy returned.
+        action: what the policy returned: a price scaling factor, or the index of a choice.
         winner_kind: kind of the winner.
-        surplus: reward of the round: v_n of a station, zeta v_0 of the UAV.
+        surplus: reward of the round: v_n of a station, zeta v_0 of a UAV, 0 if the task is unsold.
         observation: observation that the policy received.
         bids: ground bids in descending order, as far as `information` allows.
-        uav_value: true value v_0 of the UAV if the UAV won; None otherwise.
+        uav_value: true value v_0 of the UAV if a UAV won; None otherwise.
     """
 
     # A value that loses stays private, so the policy learns the UAV's value only from rounds that the UAV won.
 
     task: int
-    rho: float
-    winner_kind: Literal["ground", "uav"]
+    action: float
+    winner_kind: Literal["ground", "uav", "none"]
     surplus: float
     observation: Observation
     bids: tuple[float, ...]
     uav_value: float | None
 
 
-@runtime_checkable
-class PricingPolicy(Protocol):
-    """Any object with a method ``price``.
+class Policy(Protocol):
+    """Any object with a method ``price``, or ``act``, or with a mechanism that has no seat.
+
+    A policy with ``price(observation)`` sits in seats that set a price scaling factor. A policy with
+    ``act(observation, space)`` sits in seats with a `Choice`. One with both sits in either.
 
     Other attributes and methods are optional and looked up by name:
 
     - ``information``: what the policy may see, ``"public"`` by default.
     - ``mechanism``: a name or a `Mechanism`, ``"msb"`` by default.
     - ``reset(scenario, rng)``: called before a run. Draw random numbers only from this generator.
-    - ``feedback(outcome)``: called when an auction that the policy priced has settled.
+    - ``feedback(outcome)``: called when an auction that the policy decided on has settled.
     """
+
+
+@runtime_checkable
+class PricingPolicy(Policy, Protocol):
+    """A policy that sets the price scaling factor."""
 
     def price(self, observation: Observation) -> float:
         """Return the price scaling factor rho >= 1 of an auction.
@@ -210,6 +390,20 @@ class PricingPolicy(Protocol):
 
         Returns:
             rho. The value ``inf`` gives the task to the UAV.
+        """
+        ...
+
+
+@runtime_checkable
+class ChoosingPolicy(Policy, Protocol):
+    """A policy that chooses one of several things."""
+
+    def act(self, observation: Observation, space: Space) -> int:
+        """Return the index of the choice.
+
+        Args:
+            observation: the part of the auction that the policy may see. Its mask says what is allowed.
+            space: what can be chosen.
         """
         ...
 
@@ -240,26 +434,5 @@ class Trainable(Protocol):
             report: function that receives metrics by name. One of them is ``steps``.
                 ``checkpoint`` = 1 says that a checkpoint has been written.
             hyper: hyperparameters that differ from their defaults.
-        """
-        ...
-
-
-@runtime_checkable
-class Mechanism(Protocol):
-    """A rule that decides who wins an auction and what the winner pays.
-
-    It decides rounds with two or more ground bids and a UAV. The auctioneer settles all other rounds itself.
-    """
-
-    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
-        """Decide one auction.
-
-        Args:
-            bids: two or more ground bids in descending order.
-            uav_bid: bid of the UAV times zeta, so that it compares with ground bids.
-            rho: price scaling factor.
-
-        Returns:
-            Position of the winner in ``bids`` or `UAV`, and the payment of the winner on the scale of ground bids.
         """
         ...

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import simpy
 
 from simulator.draws import Draws
 from simulator.market.lots import REFERENCE_MB
-from simulator.market.requests import draw_requests
+from simulator.market.requests import draw_links
+from simulator.model import FloatArray
 from simulator.model.latency import latency, stage_times, stage_work
 from simulator.model.mechanism import contract_bid
 from simulator.model.valuation import common_term
@@ -28,6 +29,9 @@ from simulator.scenario.scenario import Scenario
 FIRST_CONTRACT_ROUNDS = 100
 """Settled rounds that (13) needs. Until then the UAV's own bid takes the place of the contract bid."""
 
+CALIBRATION_REQUESTS = 4096
+"""Number of draws of which the expected match value of a provider is the mean."""
+
 # (13) sorts all kept rounds, up to 100,000 by default. That is too slow for every settlement.
 CONTRACT_RENEWAL = 0.02
 """Share of new rounds at which the contract bid is computed again."""
@@ -37,6 +41,35 @@ PRIOR_AUDITS = 10.0
 """Weight of a provider's expected match value in its mean, as a number of audits."""
 
 
+class Expected(NamedTuple):
+    """What a platform and its UAVs expect before the first task. It does not depend on prices.
+
+    Attributes:
+        match: mean match value of each provider, shape (providers,).
+        common: common value of a nominal task at each UAV, 1/s.
+    """
+
+    match: FloatArray
+    common: list[float]
+
+
+def expected_values(scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: Radio, draws: Draws) -> Expected:
+    """Return what is expected before the first task.
+
+    Args:
+        scenario: scenario with the distributions.
+        fleet: providers.
+        equipment: equipment of the providers.
+        radio: radio map.
+        draws: randomness of the world.
+    """
+    # The mean of a separate draw: the expected match values do not depend on the requests of the run.
+    generators = fleet.generators(draws, "calibration")
+    match = draw_links(scenario, fleet, range(fleet.size), generators, CALIBRATION_REQUESTS).match.mean(axis=0)
+    nominal = [_nominal_common(scenario, fleet, equipment, radio, uav) for uav in range(fleet.uavs)]
+    return Expected(match, nominal)
+
+
 class RunningLedger:
     """The ledger of a world with places, which learns from the tasks and rounds of the run.
 
@@ -44,9 +77,7 @@ class RunningLedger:
         env: SimPy environment. Each UAV reports in a process of its own.
         scenario: scenario with the weights, the history length and the report interval.
         fleet: providers.
-        equipment: equipment of the providers, for the first bid of a UAV.
-        radio: radio map, for the first bid of a UAV.
-        draws: randomness of the run.
+        expected: expected values before the first task.
         on_report: function that is called with (id of the UAV, its new bid) at each report.
     """
 
@@ -55,16 +86,12 @@ class RunningLedger:
         env: simpy.Environment,
         scenario: Scenario,
         fleet: Fleet,
-        equipment: Equipment,
-        radio: Radio,
-        draws: Draws,
+        expected: Expected,
         on_report: Callable[[int, float], None],
     ) -> None:
         market = scenario.market
         self._market = market
-        # The mean of a separate draw: the expected match values do not depend on the requests of the run.
-        expected = draw_requests(scenario, fleet, draws.stream("calibration"), 4096).match.mean(axis=0)
-        self._match_sum = (PRIOR_AUDITS * expected).tolist()
+        self._match_sum = (PRIOR_AUDITS * expected.match).tolist()
         self._match_count = [PRIOR_AUDITS] * fleet.size
         self._ground_sum = sum(self._match_sum[fleet.uavs :])
         self._ground_count = PRIOR_AUDITS * (fleet.size - fleet.uavs)
@@ -77,7 +104,7 @@ class RunningLedger:
         self._contract: float | None = None
         for uav in range(fleet.uavs):
             # A UAV that has served nothing yet bids on a nominal task.
-            self._served[uav].append((_nominal_common(scenario, fleet, equipment, radio, uav), float(expected[uav])))
+            self._served[uav].append((expected.common[uav], float(expected.match[uav])))
             env.process(self._report(env, scenario.uavs.report_s, uav, on_report))
             self._renew_bid(uav)
 
@@ -136,7 +163,9 @@ class RunningLedger:
         """
         # A ring buffer: the order of the rounds plays no part in (13).
         size = self._rounds.shape[1]
-        self._rounds[:, self._settled % size] = uav_value, top_value
+        # Two numbers by themselves: assigning both at once takes three times as long.
+        at = self._settled % size
+        self._rounds[0, at], self._rounds[1, at] = uav_value, top_value
         self._settled += 1
         if self._settled >= self._renew_at:
             kept = self._rounds[:, : min(self._settled, size)]
@@ -252,4 +281,4 @@ class History:
         matches.append(match)
         self.entries[provider] = len(commons) + 1
         # Summed again each time: adding the new and subtracting the old would accumulate rounding errors.
-        self.sums[:, provider] = sum(commons), sum(matches)
+        self.sums[0, provider], self.sums[1, provider] = sum(commons), sum(matches)

@@ -25,6 +25,7 @@ class Situation(NamedTuple):
         covered: which providers cover the vehicle now and are not out, shape (providers,).
         dwell_s: time for which each provider is expected to cover the vehicle from now on, s, shape (providers,).
         coverage: time until which each provider really covers the vehicle; None where all cover it forever.
+        place: place of the vehicle, (m east, m north); None where nothing has a place.
     """
 
     task: Task
@@ -35,3 +36,4 @@ class Situation(NamedTuple):
     covered: BoolArray
     dwell_s: FloatArray
     coverage: Coverage | None
+    place: tuple[float, float] | None

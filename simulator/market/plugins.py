@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -13,26 +17,44 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from simulator.errors import PolicyError, ScenarioError, nearest, shown
 from simulator.files.reading import read_bytes
-from simulator.market.contracts import INFORMATION, Information, Mechanism, PricingPolicy
+from simulator.market.contracts import (
+    INFORMATION,
+    Bidder,
+    Column,
+    Information,
+    Mechanism,
+    Policy,
+    PriceScale,
+    Seat,
+)
 from simulator.market.guard import blamed, information_of, policy_label
+from simulator.providers.fleet import Fleet
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.yaml_text import read_value
 
 POLICY_GROUP = "dmsb.policies"
 MECHANISM_GROUP = "dmsb.mechanisms"
+BIDDER_GROUP = "dmsb.bidders"
+
+
+# Reading the metadata of all installed packages takes about 10 milliseconds, so it is done once per process.
+@cache
+def _installed(group: str) -> dict[str, EntryPoint]:
+    """Return the entry points of a group, by name."""
+    return {entry.name: entry for entry in sorted(entry_points(group=group))}
 
 
 def known_policies() -> dict[str, EntryPoint]:
     """Return the entry points of the installed policies, by name."""
-    return {entry.name: entry for entry in sorted(entry_points(group=POLICY_GROUP))}
+    return _installed(POLICY_GROUP)
 
 
 def known_mechanisms() -> dict[str, EntryPoint]:
     """Return the entry points of the installed mechanisms, by name."""
-    return {entry.name: entry for entry in sorted(entry_points(group=MECHANISM_GROUP))}
+    return _installed(MECHANISM_GROUP)
 
 
-def find_policy(policy: str | PricingPolicy) -> PricingPolicy:
+def find_policy(policy: str | Policy) -> Policy:
     """Return the policy that a text names, or a policy object unchanged.
 
     Args:
@@ -41,19 +63,23 @@ def find_policy(policy: str | PricingPolicy) -> PricingPolicy:
     Raises:
         PolicyError: no policy has this name, its arguments do not fit, or it has no method ``price``.
     """
+    if policy == NoPolicy.spec:
+        return cast("Policy", NoPolicy())
     found = _build(policy, "policy", known_policies()) if isinstance(policy, str) else policy
+    if isinstance(found, NoPolicy):
+        return cast("Policy", found)
     if isinstance(found, type):
         raise PolicyError(f"policy {found.__name__} is a class; give an instance, {found.__name__}()")
-    if not callable(getattr(found, "price", None)):
-        raise PolicyError(f"policy {policy_label(policy)} has no method price(observation)")
     # Both may be properties of the user's class, so reading them may raise anything.
     with blamed(f"policy {policy_label(policy)}: its attribute information or mechanism", PolicyError):
-        information, _ = getattr(found, "information", None), getattr(found, "mechanism", None)
+        information, brought = getattr(found, "information", None), getattr(found, "mechanism", None)
     # The type comes first: `in` compares, and an array compares element by element.
     if information is not None and not (isinstance(information, str) and information in INFORMATION):
         offer = nearest(str(information), INFORMATION)
         raise PolicyError(f"policy {policy_label(policy)} declares information = {shown(information)}; {offer}")
-    return cast("PricingPolicy", found)
+    if brought is None and not any(callable(getattr(found, method, None)) for method in ("price", "act")):
+        raise PolicyError(f"policy {policy_label(policy)} has no method price(observation) or act(observation, space)")
+    return cast("Policy", found)
 
 
 def find_mechanism(mechanism: str | Mechanism) -> Mechanism:
@@ -63,12 +89,110 @@ def find_mechanism(mechanism: str | Mechanism) -> Mechanism:
         mechanism: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or an object.
 
     Raises:
-        PolicyError: no mechanism has this name, its arguments do not fit, or it has no method ``settle``.
+        PolicyError: no mechanism has this name, its arguments do not fit, or it has no method ``clear``.
     """
     found = _build(mechanism, "mechanism", known_mechanisms()) if isinstance(mechanism, str) else mechanism
-    if isinstance(found, type) or not callable(getattr(found, "settle", None)):
-        raise PolicyError(f"mechanism {policy_label(mechanism)} has no method settle(bids, uav_bid, rho)")
+    if isinstance(found, type) or not callable(getattr(found, "clear", None)):
+        raise PolicyError(f"mechanism {policy_label(mechanism)} has no method clear(lots)")
     return cast("Mechanism", found)
+
+
+def known_bidders() -> dict[str, EntryPoint]:
+    """Return the entry points of the installed bidders, by name."""
+    return _installed(BIDDER_GROUP)
+
+
+def find_bidder(bidder: str | Bidder) -> Bidder:
+    """Return the bidder that a text names, or a bidder object unchanged.
+
+    Args:
+        bidder: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or an object.
+
+    Raises:
+        PolicyError: no bidder has this name, its arguments do not fit, or it has no method ``bid``.
+    """
+    found = _build(bidder, "bidder", known_bidders()) if isinstance(bidder, str) else bidder
+    if isinstance(found, type) or not callable(getattr(found, "bid", None)):
+        raise PolicyError(f"bidder {policy_label(bidder)} has no method bid(view)")
+    return cast("Bidder", found)
+
+
+def strategies_of(fleet: Fleet, bidders: Mapping[str, str | Bidder] | None = None) -> list[Bidder]:
+    """Return who answers for each provider, by id. Providers of one owner with one bidder share one object.
+
+    Args:
+        fleet: the providers, with the bidders that the scenario names.
+        bidders: bidders by name of the provider, which take the place of the scenario's; ``stations`` is all
+            stations that are not named.
+
+    Raises:
+        PolicyError: a bidder does not exist or does not fit, or no provider has such a name.
+    """
+    asked = dict(bidders or {})
+    for name in asked:
+        if name != "stations" and name not in fleet.names:
+            raise PolicyError(f"bidders: no provider is called '{name}'; {nearest(name, [*fleet.names, 'stations'])}")
+    shared: dict[tuple[str, str | int], Bidder] = {}
+    found = []
+    for number, name in enumerate(fleet.names):
+        usual = asked.get("stations", fleet.bidders[number]) if number >= fleet.uavs else fleet.bidders[number]
+        bidder = asked.get(name, usual)
+        key = fleet.owners[number], bidder if isinstance(bidder, str) else id(bidder)
+        if key not in shared:
+            one = find_bidder(bidder)
+            # Owners do not share what they learn: each has its own copy of an object.
+            with blamed(f"bidder {policy_label(one)}: a deep copy", PolicyError):
+                shared[key] = copy.deepcopy(one)
+        found.append(shared[key])
+    return found
+
+
+def mechanism_columns(mechanism: Mechanism) -> tuple[Column, ...]:
+    """Return what a mechanism adds to the table `auctions`."""
+    return tuple(getattr(mechanism, "columns", ()))
+
+
+def scalar_state(mechanism: Mechanism) -> tuple[Column, ...]:
+    """Return the columns of state, of all seats of a mechanism, that hold one number per decision."""
+    seats: Mapping[str, Seat] = getattr(mechanism, "seats", {})
+    return tuple(column for seat in seats.values() for column in seat.state if not column.per_provider)
+
+
+class NoPolicy:
+    """Nobody: what sits in a mechanism without seats."""
+
+    spec = "none"
+    mechanism = None
+
+
+def default_policy(scenario: Scenario, mechanism: str | Mechanism | None) -> str:
+    """Return who decides where nobody is named: ``random``, or nobody if the mechanism has no seat."""
+    asked = scenario.market.mechanism if mechanism is None else mechanism
+    return "random" if asked is None or getattr(find_mechanism(asked), "seats", {}) else "none"
+
+
+def suits(policy: Policy, mechanism: Mechanism) -> str | None:
+    """Return why a policy cannot sit in the seats of a mechanism; None if it can, or has brought the mechanism.
+
+    Args:
+        policy: the policy.
+        mechanism: the mechanism.
+    """
+    seats: Mapping[str, Seat] = getattr(mechanism, "seats", {})
+    label = policy_label(policy)
+    if not seats:
+        brought = getattr(policy, "mechanism", None) is not None
+        return (
+            None
+            if brought or isinstance(policy, NoPolicy)
+            else f"mechanism {policy_label(mechanism)} has no seat for policy {label}"
+        )
+    for name, seat in seats.items():
+        method, what = ("price", "sets a price") if isinstance(seat.space, PriceScale) else ("act", "makes a choice")
+        if not callable(getattr(policy, method, None)):
+            place = f"mechanism {policy_label(mechanism)}: the policy in the seat '{name}' {what}"
+            return f"{place}, but policy {label} has no method {method}()"
+    return None
 
 
 def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
@@ -172,11 +296,14 @@ def _takes(parameters: list[str]) -> str:
 
 def _hints(maker: Any) -> dict[str, Any]:
     """Return the declared types of the parameters of a class or function; none where they cannot be read."""
-    try:
-        # The static look-up runs none of the user's code.
-        return get_type_hints(inspect.getattr_static(maker, "__init__") if isinstance(maker, type) else maker)
-    except Exception:
-        return {}
+    # The static look-up runs none of the user's code. The `__init__` of a data class is read in the module of the
+    # class. Names of its base's module may be unknown there, so the fields of the class are read too.
+    places = (maker, inspect.getattr_static(maker, "__init__")) if isinstance(maker, type) else (maker,)
+    found: dict[str, Any] = {}
+    for place in places:
+        with suppress(Exception):
+            found |= get_type_hints(place)
+    return found
 
 
 def _value(text: str, hint: Any, place: str) -> Any:
@@ -213,7 +340,7 @@ def code_hashes(*found: object) -> dict[str, str]:
     return {file: _HASHES[file] for file in files if file in _HASHES}
 
 
-def mechanism_for(policy: PricingPolicy, scenario: Scenario, mechanism: str | Mechanism | None) -> str | Mechanism:
+def mechanism_for(policy: Policy, scenario: Scenario, mechanism: str | Mechanism | None) -> str | Mechanism:
     """Return the mechanism of a run: the requested one, else that of the policy, else ``msb``.
 
     Args:
@@ -222,11 +349,11 @@ def mechanism_for(policy: PricingPolicy, scenario: Scenario, mechanism: str | Me
         mechanism: requested mechanism; None to take that of the scenario.
 
     Raises:
-        PolicyError: a mechanism is requested although the policy brings its own.
+        PolicyError: a mechanism is requested although the policy brings another.
     """
     asked = scenario.market.mechanism if mechanism is None else mechanism
     declared = getattr(policy, "mechanism", None)
-    if declared is not None and asked is not None:
+    if declared is not None and asked is not None and asked != declared:
         raise PolicyError(
             f"market.mechanism = {policy_label(asked)}: policy {policy_label(policy)} brings its own mechanism, "
             f"{policy_label(declared)}; leave market.mechanism out"
@@ -234,7 +361,7 @@ def mechanism_for(policy: PricingPolicy, scenario: Scenario, mechanism: str | Me
     return asked if asked is not None else declared if declared is not None else "msb"
 
 
-def information_for(policy: PricingPolicy, scenario: Scenario) -> Information:
+def information_for(policy: Policy, scenario: Scenario) -> Information:
     """Return what a policy may see in a run: what it declares, else what the scenario says, else ``public``.
 
     Args:

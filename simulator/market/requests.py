@@ -1,22 +1,25 @@
-"""Random numbers of requests: size, kind, demand, fading and accuracy.
+"""Random numbers of requests: size, kind and demand of the task, and fading and accuracy at each provider.
 
-They are drawn for all providers, invited or not. Every policy therefore meets the same requests.
+They do not depend on prices, so every policy meets the same requests. What belongs to a provider is drawn with a
+generator of its own, and only if the provider covers a vehicle of the block.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from simulator.draws import Draws, Stream
-from simulator.model import FloatArray, IntArray
+from simulator.draws import Draws
+from simulator.model import BoolArray, FloatArray, IntArray
 from simulator.model.accuracy import log_normal_accuracy, pixel_accuracy, power_law_accuracy
 from simulator.model.latency import Work, stage_work
 from simulator.model.valuation import match_term
-from simulator.providers.fleet import Equipment, Fleet, by_provider
+from simulator.providers.fleet import Equipment, Fleet
 from simulator.providers.task import Task
 from simulator.scenario.market import Market
 from simulator.scenario.providers import LogNormalAccuracy, PowerLawAccuracy
@@ -29,18 +32,15 @@ VEHICLES_PER_BLOCK, REQUESTS_PER_BLOCK = 64, 2
 
 @dataclass(frozen=True)
 class Requests:
-    """Random numbers of a block of requests.
+    """Random numbers of a block of requests that are the same for all providers. Each has the shape (requests,).
 
     Attributes:
-        size_mb: input sizes D, MB, shape (requests,).
-        demand: factor of (11) that is common to all providers, with mean 1, shape (requests,).
-        kind: indices into `TASK_KINDS`, shape (requests,).
-        gpu_per_bit: GPU work per bit e_p, 1/bit, shape (requests,).
-        limit_s: time from request to deadline, s, `inf` without a deadline, shape (requests,).
-        uplink_power_units: transmit powers p^u of the vehicles, units of 100 mW, shape (requests,).
-        fading_db: fading of the links, dB, shape (requests, providers).
-        accuracy: accuracies R, shape (requests, providers).
-        match: match terms omega_2 / (1 - R)^beta, shape (requests, providers).
+        size_mb: input sizes D, MB.
+        demand: factor of (11) that is common to all providers, with mean 1.
+        kind: indices into `TASK_KINDS`.
+        gpu_per_bit: GPU work per bit e_p, 1/bit.
+        limit_s: time from request to deadline, s, `inf` without a deadline.
+        uplink_power_units: transmit powers p^u of the vehicles, units of 100 mW.
     """
 
     size_mb: FloatArray
@@ -49,9 +49,12 @@ class Requests:
     gpu_per_bit: FloatArray
     limit_s: FloatArray
     uplink_power_units: FloatArray
-    fading_db: FloatArray
-    accuracy: FloatArray
-    match: FloatArray
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the block, bytes."""
+        # A row is a tuple with three numbers of its own.
+        return 6 * self.size_mb.nbytes + 160 * len(self.size_mb)
 
     @cached_property
     def _rows(self) -> list[tuple[int, float, float, float]]:
@@ -73,46 +76,77 @@ class Requests:
         kind, size_mb, demand, limit_s = self._rows[at]
         return Task(number, vehicle, request, kind, size_mb, demand, now, now + limit_s)
 
-    def work(self, equipment: Equipment, uplink_power_units: FloatArray) -> Work:
-        """Return the work of the requests at each provider, parts of shape (2, requests, providers).
+    def work(self, fading_db: FloatArray, equipment: Equipment, uplink_power_units: FloatArray) -> Work:
+        """Return the work of the requests at providers, parts of shape (2, requests, providers).
 
         Args:
+            fading_db: fading of the links, dB, shape (requests, providers).
             equipment: equipment of the providers, fields of shape (..., providers).
             uplink_power_units: transmit powers p^u, units of 100 mW, shape (requests,).
         """
         size_mb, power = self.size_mb[:, None], uplink_power_units[:, None]
-        return stage_work(size_mb, self.gpu_per_bit[:, None], self.fading_db, power, *equipment)
+        return stage_work(size_mb, self.gpu_per_bit[:, None], fading_db, power, *equipment)
 
 
-def draw_requests(scenario: Scenario, fleet: Fleet, draw: Stream, count: int) -> Requests:
-    """Draw a block of requests.
+class Links(NamedTuple):
+    """Random numbers of a block of requests at some providers. Each has the shape (requests, providers).
+
+    Attributes:
+        fading_db: fading of the links, dB.
+        accuracy: accuracies R.
+        match: match terms omega_2 / (1 - R)^beta.
+    """
+
+    fading_db: FloatArray
+    accuracy: FloatArray
+    match: FloatArray
+
+
+def draw_requests(scenario: Scenario, rng: np.random.Generator, count: int) -> Requests:
+    """Draw what a block of requests has in common for all providers.
 
     Args:
         scenario: scenario with the distributions.
-        fleet: providers.
-        draw: source of one generator per quantity.
+        rng: generator of the block.
         count: number of requests.
     """
-    tasks, common = scenario.tasks, draw("request")
-    size_mb = common.uniform(*tasks.size_mb, count)
+    tasks = scenario.tasks
+    size_mb = rng.uniform(*tasks.size_mb, count)
     shares = np.array([tasks.kinds[kind].share if kind in tasks.kinds else 0.0 for kind in TASK_KINDS])
     # Inverse transform sampling: the kind whose interval of the cumulative shares holds a uniform number.
-    kind = np.searchsorted(np.cumsum(shares) / shares.sum(), common.random(count), side="right")
-    power = common.uniform(*tasks.power_units, count)
+    kind = np.searchsorted(np.cumsum(shares) / shares.sum(), rng.random(count), side="right")
+    power = rng.uniform(*tasks.power_units, count)
     # A log-normal number with log-mean -sd^2 / 2 has mean 1.
-    demand = np.exp(tasks.demand_log_sd * common.standard_normal(count) - 0.5 * tasks.demand_log_sd**2)
-    parts = (("uav", scenario.uavs, fleet.uavs), ("station", scenario.stations, fleet.size - fleet.uavs))
-    # Providers on the first axis: one more provider draws after all others and does not change their numbers.
-    fading = [
-        providers.radio.spread_db * draw(f"fading.{name}").standard_normal((size, count))
-        for name, providers, size in parts
-    ]
-    accuracy = by_provider(
-        [_draw_accuracy(providers.accuracy, draw, name, (size, count)) for name, providers, size in parts]
-    )
-    match = match_value(accuracy, scenario.market, tasks.accuracy_cap)
+    demand = np.exp(tasks.demand_log_sd * rng.standard_normal(count) - 0.5 * tasks.demand_log_sd**2)
     work, limit = np.array(gpu_work(scenario))[kind], np.array(_limits(scenario))[kind]
-    return Requests(size_mb, demand, kind, work, limit, power, by_provider(fading), accuracy, match)
+    return Requests(size_mb, demand, kind, work, limit, power)
+
+
+def draw_links(
+    scenario: Scenario,
+    fleet: Fleet,
+    providers: Sequence[int],
+    generators: Sequence[np.random.Generator],
+    count: int,
+) -> Links:
+    """Draw fading and accuracy of a block of requests at some providers.
+
+    Args:
+        scenario: scenario with the distributions.
+        fleet: all providers.
+        providers: ids of the providers.
+        generators: the generator of each of them for this block.
+        count: number of requests.
+    """
+    fading, accuracy = np.empty((2, len(providers), count))
+    for row, (provider, rng) in enumerate(zip(providers, generators, strict=True)):
+        kind = scenario.uavs if provider < fleet.uavs else scenario.stations
+        fading[row] = kind.radio.spread_db * rng.standard_normal(count)
+        accuracy[row] = _draw_accuracy(kind.accuracy, rng, count)
+    accuracy = np.ascontiguousarray(accuracy.T)
+    return Links(
+        np.ascontiguousarray(fading.T), accuracy, match_value(accuracy, scenario.market, scenario.tasks.accuracy_cap)
+    )
 
 
 def match_value(accuracy: FloatArray, market: Market, cap: float) -> FloatArray:
@@ -126,19 +160,16 @@ def match_value(accuracy: FloatArray, market: Market, cap: float) -> FloatArray:
     return match_term(accuracy, market.accuracy_weight, market.accuracy_exponent, cap)
 
 
-def _draw_accuracy(
-    model: PowerLawAccuracy | LogNormalAccuracy, draw: Stream, name: str, size: tuple[int, ...]
-) -> FloatArray:
-    """Draw accuracies R of one kind of provider."""
-    rng = draw(f"accuracy.{name}")
+def _draw_accuracy(model: PowerLawAccuracy | LogNormalAccuracy, rng: np.random.Generator, count: int) -> FloatArray:
+    """Draw accuracies R of one provider."""
     if isinstance(model, PowerLawAccuracy):
-        accuracy = power_law_accuracy(rng.random(size), model.scale, model.shape)
+        accuracy = power_law_accuracy(rng.random(count), model.scale, model.shape)
     else:
-        accuracy = log_normal_accuracy(rng.standard_normal(size), model.median_error, model.log_sd)
+        accuracy = log_normal_accuracy(rng.standard_normal(count), model.median_error, model.log_sd)
     if model.pixels is None:
         return accuracy
     # Equations (7) and (8): the number of matched pixels is Binomial(k, R).
-    return pixel_accuracy(draw(f"pixels.{name}").binomial(model.pixels, accuracy), model.pixels)
+    return pixel_accuracy(rng.binomial(model.pixels, accuracy), model.pixels)
 
 
 def _limits(scenario: Scenario) -> list[float]:
@@ -153,8 +184,61 @@ def gpu_work(scenario: Scenario) -> list[float]:
     return [math.nan if kind is None else kind.gpu_per_bit for kind in kinds]
 
 
+class RequestBlock:
+    """A block of requests with what is drawn of it so far. NaN stands for what no covering provider has needed.
+
+    Args:
+        requests: what is the same for all providers.
+        providers: number of providers.
+
+    Attributes:
+        requests: what is the same for all providers.
+        snr: part of `Work`, with the requests on the first axis, shape (requests, 2, providers).
+        mhz_per_mb: part of `Work`, shape (requests, 2, providers).
+        compute_s: part of `Work`, shape (requests, 2, providers).
+        accuracy: accuracies R, shape (requests, providers).
+        match: match terms of (10), shape (requests, providers).
+        missing: which providers have not been drawn, shape (providers,).
+        is_complete: whether all providers have been drawn.
+    """
+
+    # The numbers of one request lie side by side in memory.
+    __slots__ = ("accuracy", "compute_s", "is_complete", "match", "mhz_per_mb", "missing", "requests", "snr")
+
+    def __init__(self, requests: Requests, providers: int) -> None:
+        self.requests = requests
+        count = len(requests.size_mb)
+        self.snr, self.mhz_per_mb, self.compute_s = np.full((3, count, 2, providers), np.nan)
+        self.accuracy, self.match = np.full((2, count, providers), np.nan)
+        self.missing: BoolArray = np.ones(providers, dtype=np.bool_)
+        self.is_complete = False
+
+    def work(self, at: int) -> Work:
+        """Return the work of one request at every provider, parts of shape (2, providers).
+
+        Args:
+            at: index of the request in the block.
+        """
+        return Work(self.snr[at], self.mhz_per_mb[at], self.compute_s[at])
+
+    def fill(self, providers: IntArray, links: Links, work: Work) -> None:
+        """Fill in what has been drawn for some providers.
+
+        Args:
+            providers: their ids.
+            links: fading and accuracy, fields of shape (requests, providers).
+            work: work of the requests, parts of shape (2, requests, providers).
+        """
+        parts = (self.snr, self.mhz_per_mb, self.compute_s)
+        for part, values in zip(parts, work, strict=True):
+            part[:, :, providers] = values.swapaxes(0, 1)
+        self.accuracy[:, providers], self.match[:, providers] = links.accuracy, links.match
+        self.missing[providers] = False
+        self.is_complete = not self.missing.any()
+
+
 class RequestDraws:
-    """The random numbers of each request of a run, keyed by (seed, vehicle, index of the request).
+    """The random numbers of each request of a run, keyed by (seed, block of vehicles, provider).
 
     Args:
         scenario: scenario with the distributions.
@@ -164,36 +248,47 @@ class RequestDraws:
     """
 
     def __init__(self, scenario: Scenario, fleet: Fleet, equipment: Equipment, draws: Draws) -> None:
+        self._scenario, self._fleet, self._equipment, self._draws = scenario, fleet, equipment, draws
+
         @lru_cache(maxsize=512)
         def power(vehicles: int) -> FloatArray:
-            """Return the transmit power p^u of each vehicle of a block, for all its requests and links."""
-            # The key has no index of a request: p^u is one draw per vehicle.
+            """Return the transmit power p^u of each vehicle of a block, once per request."""
+            # The key has no index of a request: p^u is one draw per vehicle, for all its requests and links.
             rng = draws.generator("vehicle power", vehicles)
-            return rng.uniform(*scenario.tasks.power_units, VEHICLES_PER_BLOCK)
+            return np.repeat(rng.uniform(*scenario.tasks.power_units, VEHICLES_PER_BLOCK), REQUESTS_PER_BLOCK)
 
         @lru_cache(maxsize=512)
-        def block(vehicles: int, number: int) -> tuple[Requests, Work]:
-            """Return a block of requests, and their work with the requests on the first axis."""
-            count = VEHICLES_PER_BLOCK * REQUESTS_PER_BLOCK
-            requests = draw_requests(scenario, fleet, draws.stream("requests", vehicles, number), count)
-            work = requests.work(equipment, np.repeat(power(vehicles), REQUESTS_PER_BLOCK))
-            # The numbers of one request then lie side by side in memory.
-            return requests, Work(*(np.ascontiguousarray(part.swapaxes(0, 1)) for part in work))
+        def block(vehicles: int, number: int) -> RequestBlock:
+            """Return a block of requests in which no provider has been drawn yet."""
+            rng = draws.generator("requests", vehicles, number)
+            return RequestBlock(draw_requests(scenario, rng, VEHICLES_PER_BLOCK * REQUESTS_PER_BLOCK), fleet.size)
 
-        self._block = block
+        self._power, self._block = power, block
 
-    def of(self, vehicle: int, request: int) -> tuple[Requests, int, Work]:
+    def of(self, vehicle: int, request: int, covered: BoolArray) -> tuple[RequestBlock, int]:
         """Return the random numbers of a request.
 
         Args:
             vehicle: id of the vehicle.
             request: index of the request among those of its vehicle.
+            covered: which providers cover the vehicle, shape (providers,). Only for these the numbers are there.
 
         Returns:
-            The block that holds the request, the index of the request in the block, and its work at every provider.
+            The block that holds the request, and the index of the request in the block.
         """
         vehicles, row = divmod(vehicle, VEHICLES_PER_BLOCK)
         number, column = divmod(request, REQUESTS_PER_BLOCK)
-        requests, (snr, mhz_per_mb, compute_s) = self._block(vehicles, number)
-        at = row * REQUESTS_PER_BLOCK + column
-        return requests, at, Work(snr[at], mhz_per_mb[at], compute_s[at])
+        block = self._block(vehicles, number)
+        if not block.is_complete:
+            missing = (covered & block.missing).nonzero()[0]
+            if len(missing):
+                self._draw(block, missing, vehicles, number)
+        return block, row * REQUESTS_PER_BLOCK + column
+
+    def _draw(self, block: RequestBlock, providers: IntArray, vehicles: int, number: int) -> None:
+        """Draw the numbers of a block of requests at some providers."""
+        ids, requests = providers.tolist(), block.requests
+        generators = [self._draws.generator("links", vehicles, number, self._fleet.names[one]) for one in ids]
+        links = draw_links(self._scenario, self._fleet, ids, generators, len(requests.size_mb))
+        equipment = Equipment(*(field[..., providers] for field in self._equipment))
+        block.fill(providers, links, requests.work(links.fading_db, equipment, self._power(vehicles)))

@@ -13,3 +13,4 @@ import numpy.typing as npt
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+TextArray: TypeAlias = np.ndarray[tuple[int], np.dtype[np.object_]]

@@ -139,7 +139,7 @@ def latency(times: FloatArray) -> FloatArray:
 
 
 def tandem_finish(arrival_s: float, free_at_s: Sequence[FloatArray] | FloatArray, times: FloatArray) -> FloatArray:
-    """Return the times at which the four stages finish a task that joins the first queue now.
+    """Return the times at which the last of the four stages finishes a task that joins the first queue now.
 
     This is Lindley's recursion: ``finish_k = max(free_k, finish_(k-1)) + S_k`` with ``finish_0 = arrival``. If every
     stage is free, the last finish minus ``arrival_s`` is equation (6).
@@ -151,13 +151,35 @@ def tandem_finish(arrival_s: float, free_at_s: Sequence[FloatArray] | FloatArray
         times: service times ``S_k`` of the task, s, shape (4, ..., providers).
 
     Returns:
-        Finish times, s, of the shape of ``times``.
+        Finish times of the last stage, s, shape (..., providers).
     """
     # The recursion is exact, as later tasks cannot overtake in a first-come-first-served queue. A provider can
     # therefore state its finish times without any simulation of its queues.
-    finish = np.empty_like(times)
-    done: FloatArray | float = arrival_s
-    for free, seconds, ends in zip(free_at_s, times, finish, strict=True):
-        np.maximum(free, done, out=ends)
-        done = np.add(ends, seconds, out=ends)
-    return finish
+    free, seconds, larger = free_at_s, times, np.maximum
+    uplink = larger(free[0], arrival_s) + seconds[0]
+    gpu = larger(free[1], uplink) + seconds[1]
+    cpu = larger(free[2], gpu) + seconds[2]
+    return np.asarray(larger(free[3], cpu) + seconds[3])
+
+
+def tandem_times(
+    arrival_s: float, free_at_s: Sequence[float], times: Sequence[float]
+) -> tuple[list[float], list[float]]:
+    """Return when each stage of one provider starts and finishes a task, by the recursion of `tandem_finish`.
+
+    Args:
+        arrival_s: time at which the task joins the first queue, s.
+        free_at_s: time at which each stage has served all tasks before this one, s.
+        times: service times of the task, s.
+
+    Returns:
+        Starts and finishes, s, one per stage.
+    """
+    # Plain numbers: for one provider they take less time than arrays.
+    done, started, finished = arrival_s, list[float](), list[float]()
+    for free, seconds in zip(free_at_s, times, strict=True):
+        begin = free if free > done else done
+        done = begin + seconds
+        started.append(begin)
+        finished.append(done)
+    return started, finished

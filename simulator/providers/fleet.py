@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from simulator.draws import Stream
+from simulator.draws import Draws
 from simulator.model import BoolArray, FloatArray
 from simulator.scenario.providers import Place, Providers
 from simulator.scenario.scenario import Scenario
@@ -46,7 +47,8 @@ class Fleet:
         x: positions, m east, shape (providers,).
         y: positions, m north, shape (providers,).
         radius_m: coverage radii on the ground, m, shape (providers,).
-        bid_factor: ratios of bid to value, 1 for a truthful provider, shape (providers,).
+        owners: owners of the providers.
+        bidders: names of the bidders that answer for the providers, with their parameters.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -59,44 +61,39 @@ class Fleet:
         self.x = np.array([place[0] for place in places])
         self.y = np.array([place[1] for place in places])
         self.radius_m = np.array([place[2] for place in places])
-        self.bid_factor = np.array([providers.bid_factor(name) for providers, names in groups for name in names])
+        self.owners = [providers.owners.get(name, name) for providers, names in groups for name in names]
+        self.bidders = [providers.bidder_of(name) for providers, names in groups for name in names]
         self._low, self._high = {}, {}
         for field in EQUIPMENT:
             spans = np.array([span for providers, _ in groups for span in _spans(providers, field)]).reshape(-1, 2)
             self._low[field], self._high[field] = spans[:, 0], spans[:, 1]
 
-    def draw_equipment(self, draw: Stream, shape: tuple[int, ...] = ()) -> Equipment:
+    def generators(self, draws: Draws, purpose: str, *key: int) -> list[np.random.Generator]:
+        """Return a generator of each provider, by id. It does not depend on the other providers.
+
+        Args:
+            draws: randomness of the world.
+            purpose: what the numbers are for.
+            key: further whole numbers, such as a block of requests.
+        """
+        return [draws.generator(purpose, *key, name) for name in self.names]
+
+    def draw_equipment(self, generators: Sequence[np.random.Generator], shape: tuple[int, ...] = ()) -> Equipment:
         """Draw equipment uniformly from the spans of the scenario.
 
         Args:
-            draw: source of one generator per quantity.
+            generators: generator of each provider, by id.
             shape: shape of the draw for each provider; () for one value.
 
         Returns:
             Equipment, fields of shape (*shape, providers).
         """
-        # Providers come first in each draw and UAVs have a generator of their own: one more provider does not change
-        # the numbers of the others.
-        count = {"uav": self.uavs, "station": self.size - self.uavs}
+        drawn = np.stack([rng.random((len(EQUIPMENT), *shape)) for rng in generators], axis=-1)
         uplink, downlink, *others = (
-            self._low[field]
-            + (self._high[field] - self._low[field])
-            * by_provider([draw(f"{field}.{kind}").random((count[kind], *shape)) for kind in count])
-            for field in EQUIPMENT
+            self._low[field] + (self._high[field] - self._low[field]) * share
+            for field, share in zip(EQUIPMENT, drawn, strict=True)
         )
         return Equipment(np.stack([uplink, downlink]), *others)
-
-
-def by_provider(parts: list[FloatArray]) -> FloatArray:
-    """Join arrays of UAVs and of stations, and move the providers to the last axis.
-
-    Args:
-        parts: arrays of shape (UAVs, ...) and (stations, ...).
-
-    Returns:
-        One array of shape (..., providers).
-    """
-    return np.ascontiguousarray(np.moveaxis(np.concatenate(parts), 0, -1))
 
 
 def _places(providers: Providers) -> list[tuple[float, float, float]]:

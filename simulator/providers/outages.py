@@ -51,13 +51,18 @@ class Outages:
         self._causes = [0] * fleet.size
         self.working: BoolArray = np.ones(fleet.size, dtype=np.bool_)
         self.all_work = True
+        self._last_out_s = np.full(fleet.size, -np.inf)
         for window in scenario.outages.windows:
             for provider in scenario.providers_called(window.provider):
                 env.process(self._by_plan(provider, window))
         for number, failures in enumerate(scenario.outages.failures):
             for provider in scenario.providers_called(failures.provider):
-                rng = draws.generator("failures", number, provider)
+                rng = draws.generator("failures", number, fleet.names[provider])
                 env.process(self._by_chance(provider, failures, rng))
+
+    def up_since(self, time: float) -> BoolArray:
+        """Return which providers work and have not been out since a time, shape (providers,)."""
+        return np.asarray(self.working & (self._last_out_s <= time))
 
     def _by_plan(self, provider: int, window: OutageWindow) -> Generator[simpy.Event, None, None]:
         """Take a provider out in a planned window, once or again and again."""
@@ -102,5 +107,7 @@ class Outages:
         # A new array: a situation of an earlier request may still hold the old one.
         self.working = self.working.copy()
         self.working[provider] = not is_out
+        if is_out:
+            self._last_out_s[provider] = self._env.now
         self.all_work = bool(self.working.all())
         self._on_change(provider, is_out, dropped)

@@ -1,7 +1,12 @@
-"""Providers as four first-come-first-served queues in tandem: uplink, GPU, CPU and downlink."""
+"""Providers as four first-come-first-served queues in tandem: uplink, GPU, CPU and downlink.
+
+A later task cannot overtake an earlier one. So the times of all stages of a task follow from the tasks before it, by
+Lindley's recursion, and one event per task is enough: its end. An outage moves the times of the tasks under way.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -9,112 +14,28 @@ from typing import Protocol
 
 import simpy
 
+from simulator.clock import until
 from simulator.model import FloatArray
-from simulator.model.latency import STAGES
+from simulator.model.latency import STAGES, tandem_times
 from simulator.providers.task import Task
 
 ServedHook = Callable[[Task], None]
-"""Function of a task that a stage or a provider has served."""
+"""Function of a task that a provider has served."""
+
+IDLE = (-math.inf,) * len(STAGES)
+"""Times at which the stages of an idle provider are free."""
 
 
 class Server(Protocol):
     """A provider, as the auctioneer sees it."""
 
-    def submit(self, task: Task, finish: FloatArray) -> None:
+    def submit(self, task: Task) -> None:
         """Accept a task that the provider has won.
 
         Args:
             task: task with the stage times of this provider.
-            finish: times at which each stage will finish the task, s, shape (4,).
         """
         ...
-
-
-class Stage:
-    """A first-come-first-served server with its queue. It serves one task at a time.
-
-    Args:
-        env: SimPy environment.
-        number: number of the stage, 0 to 3.
-        on_done: function that is called with each served task.
-
-    Attributes:
-        env: SimPy environment.
-        number: number of the stage, 0 to 3.
-        serving: task in service; None while the server is idle.
-        queue: waiting tasks.
-    """
-
-    # The stage is driven by one timeout per task. A process of its own would need two events per task: a task that
-    # finds it idle would have to wake it up.
-
-    def __init__(self, env: simpy.Environment, number: int, on_done: ServedHook) -> None:
-        self.env, self.number = env, number
-        self.serving: Task | None = None
-        self.queue: deque[Task] = deque()
-        self._on_done = on_done
-        self._stopped = False
-        self._ends: simpy.Event | None = None
-        self._begun = self._seconds = 0.0
-
-    def submit(self, task: Task) -> None:
-        """Serve a task at once if the server is idle, else let it wait.
-
-        Args:
-            task: task whose earlier stages are done.
-        """
-        if self.serving is None and not self._stopped:
-            self._begin(task)
-        else:
-            self.queue.append(task)
-
-    def stop(self) -> None:
-        """Stop at once. The task in service keeps its remaining service time."""
-        self._stopped = True
-        # SimPy cannot cancel a timeout. `_end` ignores one that is not `_ends`.
-        self._ends = None
-        # At the very end of a service, rounding may leave a negative remainder, which SimPy refuses.
-        self._seconds = max(self._seconds - (self.env.now - self._begun), 0.0)
-
-    def drop(self) -> list[Task]:
-        """Remove all tasks and return them: the task in service first, then the waiting ones in order."""
-        dropped = [*([] if self.serving is None else [self.serving]), *self.queue]
-        self.serving = None
-        self.queue.clear()
-        return dropped
-
-    def go_on(self) -> None:
-        """Continue after a stop."""
-        self._stopped = False
-        if self.serving is not None:
-            self._serve(self._seconds)
-        elif self.queue:
-            self._begin(self.queue.popleft())
-
-    def _begin(self, task: Task) -> None:
-        """Begin the service of a task."""
-        self.serving = task
-        task.started[self.number] = self.env.now
-        self._serve(task.times[self.number])
-
-    def _serve(self, seconds: float) -> None:
-        """Schedule the end of the service of the current task."""
-        self._begun, self._seconds = self.env.now, seconds
-        self._ends = ends = self.env.timeout(seconds)
-        assert ends.callbacks is not None
-        ends.callbacks.append(self._end)
-
-    def _end(self, event: simpy.Event) -> None:
-        """Finish the task in service, unless a stop has made this timeout void."""
-        task = self.serving
-        if event is not self._ends or task is None:
-            return
-        task.finished[self.number] = self.env.now
-        if self.queue:
-            self._begin(self.queue.popleft())
-        else:
-            self.serving = None
-        self._on_done(task)
 
 
 class Provider:
@@ -128,30 +49,30 @@ class Provider:
         on_served: function that is called with each task that has passed the last stage.
     """
 
-    # Because queues are first come, first served, `free_at` alone tells when a further task would be done. The exact
-    # prediction of a latency needs no search through the queues.
-
     def __init__(self, env: simpy.Environment, provider_id: int, free_at: FloatArray, on_served: ServedHook) -> None:
         self.env = env
         self.id = provider_id
-        self.free_at = free_at
-        self._out_since = 0.0
-        self._stages: list[Stage] = []
-        # From the last stage to the first: each stage passes its tasks to the next one.
-        on_done = on_served
-        for number in reversed(range(len(STAGES))):
-            self._stages.insert(0, Stage(env, number, on_done))
-            on_done = self._stages[0].submit
+        self._free_at = free_at
+        self._on_served = on_served
+        self._under_way: deque[Task] = deque()
+        # While the provider is out: since when, and the starts and ends of stages that it had planned.
+        self._out_since = math.inf
+        self._planned: list[tuple[list[float], list[float]]] = []
+        self._outages = 0
 
-    def submit(self, task: Task, finish: FloatArray) -> None:
+    def submit(self, task: Task) -> None:
         """Put a task into the first queue.
 
         Args:
             task: task with the stage times of this provider.
-            finish: times at which each stage will finish the task, from `tandem_finish`, s, shape (4,).
         """
-        self.free_at[:, self.id] = finish
-        self._stages[0].submit(task)
+        column = self._free_at[:, self.id]
+        task.started, task.finished = tandem_times(self.env.now, column.tolist(), task.times)
+        # One by one: turning four numbers into an array takes longer.
+        for stage, free in enumerate(task.finished):
+            column[stage] = free
+        self._under_way.append(task)
+        self._schedule(task)
 
     def go_out(self, keep_tasks: bool) -> list[Task]:
         """Begin an outage: stop all four stages at once.
@@ -160,23 +81,61 @@ class Provider:
             keep_tasks: whether the tasks wait until the provider is back. Otherwise they are dropped.
 
         Returns:
-            The dropped tasks, stage by stage.
+            The dropped tasks, in the order in which they came.
         """
-        self._out_since = self.env.now
-        for stage in self._stages:
-            stage.stop()
+        now = self.env.now
+        # A task that ends at this moment is served, whichever of the two events comes first.
+        while self._under_way and self._under_way[0].finished[-1] <= now:
+            self._end()
+        self._out_since = now
+        self._outages += 1
+        self._planned = [(list(task.started), list(task.finished)) for task in self._under_way]
+        for task, (started, finished) in zip(self._under_way, self._planned, strict=True):
+            # Nobody knows the later times until the provider is back.
+            task.started = [time if time <= now else math.nan for time in started]
+            task.finished = [time if time <= now else math.nan for time in finished]
         if keep_tasks:
             return []
-        self.free_at[:, self.id] = self.env.now
-        return [task for stage in self._stages for task in stage.drop()]
+        self._free_at[:, self.id] = now
+        dropped = list(self._under_way)
+        self._under_way.clear()
+        return dropped
 
     def come_back(self) -> None:
         """End an outage: continue with the tasks that wait."""
-        # A stage with work left is free later by the length of the outage. A stage that was idle is still free.
-        column = self.free_at[:, self.id]
-        column[column > self._out_since] += self.env.now - self._out_since
-        for stage in self._stages:
-            stage.go_on()
+        now, since = self.env.now, self._out_since
+        free = list(IDLE)
+        for task, (started, finished) in zip(self._under_way, self._planned, strict=False):
+            before = now
+            for stage in range(len(STAGES)):
+                if finished[stage] > since:
+                    if started[stage] <= since:
+                        # The stage goes on with what is left of its work.
+                        finished[stage] += now - since
+                    else:
+                        started[stage] = max(before, free[stage])
+                        finished[stage] = started[stage] + task.times[stage]
+                    before = finished[stage]
+                free[stage] = finished[stage]
+            task.started, task.finished = started, finished
+            self._schedule(task)
+        if self._under_way:
+            self._free_at[:, self.id] = free
+
+    def _schedule(self, task: Task) -> None:
+        """Let a task end at its time, unless an outage comes before."""
+        ends = until(self.env, task.finished[-1])
+        assert ends.callbacks is not None
+        ends.callbacks.append(partial(self._end_of, self._outages))
+
+    def _end_of(self, outages: int, _: simpy.Event) -> None:
+        """End the first task under way, unless an outage has made this event void."""
+        if outages == self._outages:
+            self._end()
+
+    def _end(self) -> None:
+        """End the first task under way."""
+        self._on_served(self._under_way.popleft())
 
 
 class UnqueuedProvider:
@@ -184,30 +143,20 @@ class UnqueuedProvider:
 
     Args:
         env: SimPy environment.
-        on_served: function that is called with each task whose last stage is done.
+        on_served: function that is called with each task that has passed the last stage.
     """
-
-    # One timeout per task instead of four: without queues, all stage times are known at the start.
 
     def __init__(self, env: simpy.Environment, on_served: ServedHook) -> None:
         self.env = env
         self._on_served = on_served
 
-    def submit(self, task: Task, finish: FloatArray) -> None:
+    def submit(self, task: Task) -> None:
         """Begin a task at once.
 
         Args:
             task: task with the stage times of this provider.
-            finish: times at which each stage will finish the task, s, shape (4,).
         """
-        finished = finish.tolist()
-        task.started = [self.env.now, *finished[:-1]]
-        task.finished[:-1] = finished[:-1]
-        done = self.env.timeout(finished[-1] - self.env.now)
+        task.started, task.finished = tandem_times(self.env.now, IDLE, task.times)
+        done = until(self.env, task.finished[-1])
         assert done.callbacks is not None
-        done.callbacks.append(partial(self._served, task))
-
-    def _served(self, task: Task, _: simpy.Event) -> None:
-        """Finish a task."""
-        task.finished[-1] = self.env.now
-        self._on_served(task)
+        done.callbacks.append(lambda _: self._on_served(task))

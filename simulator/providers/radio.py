@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -27,15 +28,15 @@ class PlaceField:
     Each field is a fixed function of place: a vehicle that comes to a place again finds the same value.
 
     Args:
-        rng: generator of the fields.
-        fields: number of fields.
+        generators: generator of each field.
         correlation_m: correlation length, m. The correlation over a distance d is exp(-d^2 / (2 correlation_m^2)).
     """
 
-    def __init__(self, rng: np.random.Generator, fields: int, correlation_m: float) -> None:
+    def __init__(self, generators: Sequence[np.random.Generator], correlation_m: float) -> None:
         # The correlation of a sum of random plane waves is the characteristic function of the wave vector. Normal wave
         # vectors give a Gaussian correlation.
-        draws = [(rng.standard_normal((WAVES, 2)), rng.uniform(0.0, 2.0 * math.pi, WAVES)) for _ in range(fields)]
+        fields = len(generators)
+        draws = [(rng.standard_normal((WAVES, 2)), rng.uniform(0.0, 2.0 * math.pi, WAVES)) for rng in generators]
         self._waves = np.array([waves for waves, _ in draws]).reshape(fields, WAVES, 2) / correlation_m
         self._phases = np.array([phases for _, phases in draws]).reshape(fields, WAVES)
 
@@ -59,14 +60,12 @@ class Radio:
     """
 
     def __init__(self, scenario: Scenario, fleet: Fleet, draws: Draws) -> None:
-        self._fleet = fleet
+        self._fleet, generators = fleet, fleet.generators(draws, "radio")
         self._parts = [
-            _part(radio, fleet, columns, altitude, draws.generator("radio", number))
-            for number, (radio, columns, altitude) in enumerate(
-                (
-                    (scenario.uavs.radio, slice(0, fleet.uavs), scenario.uavs.altitude_m),
-                    (scenario.stations.radio, slice(fleet.uavs, fleet.size), 0.0),
-                )
+            _part(radio, fleet, columns, altitude, generators[columns])
+            for radio, columns, altitude in (
+                (scenario.uavs.radio, slice(0, fleet.uavs), scenario.uavs.altitude_m),
+                (scenario.stations.radio, slice(fleet.uavs, fleet.size), 0.0),
             )
         ]
 
@@ -102,10 +101,15 @@ class _Distance:
     """Log-distance path loss with shadowing over places."""
 
     def __init__(
-        self, radio: DistanceRadio, x: FloatArray, y: FloatArray, altitude_m: float, rng: np.random.Generator
+        self,
+        radio: DistanceRadio,
+        x: FloatArray,
+        y: FloatArray,
+        altitude_m: float,
+        generators: Sequence[np.random.Generator],
     ) -> None:
         self._radio, self._x, self._y, self._altitude_m = radio, x, y, altitude_m
-        self._shadowing = PlaceField(rng, len(x), radio.correlation_m)
+        self._shadowing = PlaceField(generators, radio.correlation_m)
         self._snr_db = radio.snr_db
 
     def unit_snr_db(self, x: float, y: float) -> FloatArray:
@@ -119,10 +123,15 @@ class _Air:
     """Path loss from above, with an excess loss that depends on the line of sight."""
 
     def __init__(
-        self, radio: AirRadio, x: FloatArray, y: FloatArray, altitude_m: float, rng: np.random.Generator
+        self,
+        radio: AirRadio,
+        x: FloatArray,
+        y: FloatArray,
+        altitude_m: float,
+        generators: Sequence[np.random.Generator],
     ) -> None:
         self._radio, self._x, self._y, self._altitude_m = radio, x, y, altitude_m
-        self._field = PlaceField(rng, len(x), radio.correlation_m)
+        self._field = PlaceField(generators, radio.correlation_m)
         self._snr_db = radio.snr_db
 
     def line_of_sight(self, x: float, y: float) -> BoolArray:
@@ -146,12 +155,12 @@ def _part(
     fleet: Fleet,
     columns: slice,
     altitude_m: float,
-    rng: np.random.Generator,
+    generators: Sequence[np.random.Generator],
 ) -> _Random | _Distance | _Air:
     """Return the radio model of one kind of provider."""
     x, y = fleet.x[columns], fleet.y[columns]
     if isinstance(radio, RandomGains):
         return _Random(radio, len(x))
     if isinstance(radio, DistanceRadio):
-        return _Distance(radio, x, y, altitude_m, rng)
-    return _Air(radio, x, y, altitude_m, rng)
+        return _Distance(radio, x, y, altitude_m, generators)
+    return _Air(radio, x, y, altitude_m, generators)

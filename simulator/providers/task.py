@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from simulator.model.latency import STAGES
@@ -12,10 +13,8 @@ COMPLETED, LOST, UNSERVED, OPEN = range(4)
 STATUSES = ("completed", "lost", "unserved", "open")
 """Names of the statuses of a task, by code. An `open` task has neither a result nor a loss at the end of the run."""
 
-
-def _no_times() -> list[float]:
-    """Return NaN for each stage."""
-    return [math.nan] * len(STAGES)
+NO_TIMES = (math.nan,) * len(STAGES)
+"""NaN for each stage."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,10 +30,12 @@ class Task:
         demand: factor of (11) that is common to all providers.
         requested: time of the request, s.
         deadline: time after which the result is of no use, s; `inf` without a deadline.
+        awarded: time at which the task was awarded or given up, s; that of the request until then.
         provider: id of the winner; -1 for nobody.
         times: service time of each stage at the winner, s.
-        started: time at which each stage began, s; NaN if it has not begun.
-        finished: time at which each stage ended, s; NaN if it has not ended.
+        started: time at which each stage begins, s, known from the award on. NaN if the task has no provider, or if an
+            outage leaves it open.
+        finished: time at which each stage ends, s, known like ``started``.
         coverage: time until which each provider covers the vehicle; None where all cover it forever.
         cut_at: time at which an outage of the provider ended the task, s; `inf` if none did.
         accuracy: accuracy R of the result.
@@ -50,19 +51,23 @@ class Task:
     demand: float
     requested: float
     deadline: float = math.inf
+    awarded: float = field(init=False)
     provider: int = -1
-    times: list[float] = field(default_factory=list)
-    started: list[float] = field(default_factory=_no_times)
-    finished: list[float] = field(default_factory=_no_times)
+    times: Sequence[float] = ()
+    started: Sequence[float] = NO_TIMES
+    finished: Sequence[float] = NO_TIMES
     coverage: Coverage | None = None
     cut_at: float = math.inf
     accuracy: float = math.nan
     match: float = math.nan
     status: int = OPEN
 
+    def __post_init__(self) -> None:
+        self.awarded = self.requested
+
     @property
     def latency(self) -> float:
-        """The time from request to result, s; NaN while there is no result."""
+        """The time from request to result, s; NaN if no result is to come."""
         return self.finished[-1] - self.requested
 
     @property

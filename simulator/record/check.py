@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,32 @@ def _found(fields: Mapping[str, Any], name: str) -> str:
     return shown(fields[name]) if name in fields else "missing"
 
 
-def read_table(file: Path, name: str) -> pd.DataFrame:
+def own_columns(directory: Path, run: Mapping[str, Any], name: str) -> tuple[Column, ...]:
+    """Return the columns that the mechanism of a run has added to a table, as run.json declares them.
+
+    Args:
+        directory: the run folder, for the message.
+        run: content of run.json.
+        name: name of the table.
+
+    Raises:
+        OutputError: they are not declarations of columns.
+    """
+    declared = run.get("columns", {})
+    declared = declared.get(name, []) if isinstance(declared, dict) else None
+    if isinstance(declared, list) and all(map(_declares, declared)):
+        return tuple(Column(*one) for one in declared)
+    raise OutputError(
+        f"{directory}: 'columns' in run.json must list [name, type, unit, meaning], not {shown(declared)}"
+    )
+
+
+def _declares(one: object) -> bool:
+    """Tell whether a value from JSON declares a column of numbers."""
+    return isinstance(one, list) and len(one) == 4 and all(isinstance(text, str) for text in one) and one[1] == "float"
+
+
+def read_table(file: Path, name: str, extra: Sequence[Column] = ()) -> pd.DataFrame:
     """Read a table of a run and hold each column to the schema.
 
     Columns that the schema does not have are not read.
@@ -93,11 +118,12 @@ def read_table(file: Path, name: str) -> pd.DataFrame:
     Args:
         file: the Parquet file.
         name: name of the table.
+        extra: columns that the mechanism of the run has added.
 
     Raises:
         OutputError: it cannot be read, or a column is missing or holds what it cannot; the message says which row.
     """
-    columns = TABLES[name]
+    columns = (*TABLES[name], *extra)
     try:
         found = read_parquet(file, {column.name for column in columns})
     except MemoryError:
@@ -114,7 +140,7 @@ def read_table(file: Path, name: str) -> pd.DataFrame:
             values[column.name] = _VALUES[column.type](found[column.name], column)
         except _WrongError as error:
             raise OutputError(f"{file}: {column.name} must be {error}") from None
-    return table(name, values)
+    return table(name, values, extra)
 
 
 class _WrongError(Exception):

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Sequence
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
 from simulator.market.auction import BID_FIELDS, Auction
-from simulator.market.contracts import MARKET_CONDITIONS
-from simulator.model import FloatArray
+from simulator.market.auctioneer import Decision
+from simulator.market.contracts import MARKET_CONDITIONS, Column
+from simulator.model import FloatArray, IntArray
 from simulator.providers.task import UNSERVED, Task
-from simulator.record.schema import AUCTIONS, TASK_CLOCK, TASK_REST, TASKS
+from simulator.record.schema import AUCTIONS, DECISIONS, TASK_CLOCK, TASK_REST, TASKS
 
 # One attrgetter with the sources of all columns builds a row without a Python loop. The declared columns alone decide
 # what is in a row.
 _AUCTION_COLUMNS = tuple(column for column in AUCTIONS if column.source)
 _AUCTION_ROW = attrgetter(*(column.source for column in _AUCTION_COLUMNS))
 _AUCTION_FIELDS = (*(column.name for column in _AUCTION_COLUMNS), *(f"m_{name}" for name in MARKET_CONDITIONS))
+
+_DECISION_FIELDS = tuple(column.name for column in DECISIONS if column.type != "text")
 
 _TASK_COLUMNS = tuple(column for column in TASKS if column.source)
 _TASK_ROW = attrgetter(*(column.source for column in _TASK_COLUMNS), *TASK_REST[:-1])
@@ -32,9 +37,17 @@ _OUTAGE_FIELDS = ("time", "provider", "is_out")
 
 
 class Recorder:
-    """The record of a run: auctions, bids, tasks, reports and outages."""
+    """The record of a run: auctions, decisions, bids, tasks, reports and outages.
 
-    def __init__(self) -> None:
+    Args:
+        columns: what the mechanism adds to the table `auctions`.
+        state: what the seats of the mechanism add to the table `decisions`.
+    """
+
+    def __init__(self, columns: Sequence[Column] = (), state: Sequence[Column] = ()) -> None:
+        self.columns, self.state = tuple(columns), tuple(state)
+        self._fields = (*_AUCTION_FIELDS, *(column.name for column in columns))
+        self._blank = (math.nan,) * len(columns)
         # Arrays of 8-byte numbers: a list of Python floats takes about four times as much memory.
         self._auctions = array("d")
         self._bids = array("d")
@@ -43,6 +56,8 @@ class Recorder:
         self._tasks = array("d")
         self._reports = array("d")
         self._outages = array("d")
+        self._decisions = array("d")
+        self._seats: list[str] = []
         self._running: dict[int, Task] = {}
 
     def auction(self, auction: Auction) -> None:
@@ -54,16 +69,30 @@ class Recorder:
         self._auctions.extend(_AUCTION_ROW(auction))
         # Arrays of 8-byte numbers are appended as bytes, which takes less time than number by number.
         self._auctions.frombytes(auction.market.tobytes())
-        (bidders,) = auction.invited.nonzero()
-        self._bidders.frombytes(bidders.tobytes())
+        self._auctions.extend(auction.extra or self._blank)
+        bidders = auction.lot.invited
+        self._bidders.extend(bidders)
         self._bidders_per_auction.append(len(bidders))
-        self._bids.frombytes(auction.book.T[bidders].tobytes())
+        self._bids.frombytes(auction.book.compress(auction.invited, axis=1).T.tobytes())
         task = auction.task
         # No provider works on an unserved task, so no later call records it.
         if task.status == UNSERVED:
             self._write(task, math.inf)
         else:
             self._running[task.id] = task
+
+    def decision(self, decision: Decision, action: float) -> None:
+        """Record a decision and its answer.
+
+        Args:
+            decision: the decision.
+            action: what the policy answered.
+        """
+        self._seats.append(decision.seat)
+        self._decisions.extend((decision.time, decision.task, action))
+        if self.state:
+            state = decision.observation.state
+            self._decisions.extend([float(state.get(column.name, math.nan)) for column in self.state])
 
     def task_done(self, task: Task, lost_at: float) -> None:
         """Record a task that has passed its last stage, or that an outage has ended.
@@ -100,18 +129,34 @@ class Recorder:
         self._tasks.extend((*_TASK_ROW(task), lost_at, *task.started, *task.finished))
 
     def auctions(self) -> dict[str, FloatArray]:
-        """Return the fields of all auctions, in the order of settlement."""
-        return _columns(self._auctions, _AUCTION_FIELDS)
+        """Return the fields of all auctions by task."""
+        columns = _columns(self._auctions, self._fields)
+        order = self._by_task()
+        return {name: column[order] for name, column in columns.items()}
+
+    def _by_task(self) -> IntArray:
+        """Return the order of the auctions by task: in windows they do not settle in the order of request."""
+        tasks = np.frombuffer(self._auctions).reshape(-1, len(self._fields))[:, 0] if self._auctions else np.empty(0)
+        return np.argsort(tasks, kind="stable")
+
+    def decisions(self) -> dict[str, Any]:
+        """Return the fields of all decisions, in the order of time."""
+        return {"seat": self._seats, **_columns(self._decisions, (*_DECISION_FIELDS, *(c.name for c in self.state)))}
 
     def bids(self) -> dict[str, FloatArray]:
-        """Return the bids, one row per auction and invited provider.
+        """Return the bids, one row per auction and invited provider, by task.
 
-        The fields are the row of the auction, the id of the provider, and `BID_FIELDS`.
+        The fields are the id of the task, the id of the provider, and `BID_FIELDS`.
         """
         counts = np.frombuffer(self._bidders_per_auction, dtype=np.int64)
-        row = np.repeat(np.arange(len(counts), dtype=np.float64), counts)
-        provider = np.frombuffer(self._bidders, dtype=np.int64).astype(np.float64)
-        return {"row": row, "provider": provider, **_columns(self._bids, BID_FIELDS)}
+        tasks = _columns(self._auctions, self._fields)["task"]
+        columns = {
+            "task": np.repeat(tasks, counts),
+            "provider": np.frombuffer(self._bidders, dtype=np.int64).astype(np.float64),
+            **_columns(self._bids, BID_FIELDS),
+        }
+        order = np.argsort(columns["task"], kind="stable")
+        return {name: column[order] for name, column in columns.items()}
 
     def tasks(self) -> dict[str, FloatArray]:
         """Return the fields of all tasks by id, with NaN for stages that have not begun or ended."""

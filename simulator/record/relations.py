@@ -92,7 +92,7 @@ class _Tables:
     def _check_ids(self) -> None:
         ids = [("bids", "task", 0), ("bids", "provider", 0), ("tasks", "provider", -1), ("auctions", "winner", -1),
                ("auctions", "station_left", -1), ("events", "task", -1), ("events", "provider", -1),
-               ("paths", "vehicle", 0)]  # fmt: skip
+               ("decisions", "task", -1), ("paths", "vehicle", 0)]  # fmt: skip
         if self._vehicles:  # in `rounds` vehicles are numbers only
             ids += [("tasks", "vehicle", -1), ("auctions", "vehicle", -1), ("events", "vehicle", -1)]
         counts = {"task": self._tasks, "vehicle": self._vehicles}

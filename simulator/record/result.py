@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.files import PAGE, folder, recover, replacing
-from simulator.record.check import read_run, read_table
+from simulator.record.check import own_columns, read_run, read_table
 from simulator.record.relations import check_summary, check_tables
 from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.scenario import Scenario
@@ -47,6 +47,7 @@ class Result:
     place: str = "this run"
     events: pd.DataFrame
     auctions: pd.DataFrame
+    decisions: pd.DataFrame
     bids: pd.DataFrame
     tasks: pd.DataFrame
     vehicles: pd.DataFrame
@@ -85,12 +86,15 @@ class Result:
 
     def summarise(self) -> dict[str, float | None]:
         """Return the figures that the tables give, in the order of `SUMMARY`, None for NaN."""
+        import pandas as pd
+
         warmup = self.run["warmup"]
         tasks = self.tasks[self.tasks["requested"] >= warmup]
-        auctions = self.auctions[self.auctions["time"] >= warmup]
+        # Row i of both tables is task i.
+        auctions = self.auctions[(self.tasks["requested"] >= warmup).to_numpy()]
         status = tasks["status"].value_counts()
         latency = tasks.loc[tasks["status"] == "completed", "latency"]
-        rho = auctions["rho"]
+        rho = auctions["rho"] if "rho" in auctions else pd.Series(dtype="float64")
         surplus, best = auctions["surplus"].sum(), auctions["best_surplus"].sum()
         figures = {
             "tasks": len(tasks),
@@ -105,7 +109,8 @@ class Result:
             "rho_mean": rho[rho < math.inf].mean(),
             "latency_mean": latency.mean(),
             "latency_p95": latency.quantile(0.95),
-            "payments": auctions["payment"].sum(),
+            "payments": auctions["paid_by_provider"].sum() + auctions["paid_by_vehicle"].sum(),
+            "messages": auctions["messages"].mean(),
             "wall_s": self.run["wall_s"],
             "cpu_s": self.run["cpu_s"],
         }
@@ -203,7 +208,8 @@ class Result:
 
         def source(name: str) -> Callable[[], pd.DataFrame]:
             """Return a function that reads a table when it is first used."""
-            return lambda: read_table(directory / f"{name}.parquet", name)
+            extra = own_columns(directory, run, name)
+            return lambda: read_table(directory / f"{name}.parquet", name, extra)
 
         result = cls(scenario, run, {name: source(name) for name in TABLES})
         result.place = str(directory)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from simulator.market.auction import WINNER_KINDS
 from simulator.market.contracts import MARKET_CONDITIONS, Column
@@ -65,7 +66,9 @@ def _time(source: str = "") -> Column:
 
 AUCTIONS = (
     _task("task.id"),
-    _time("task.requested"),
+    _float(
+        "time", "s", "time of the settlement since the start of the run; of the request if still open", "task.awarded"
+    ),
     _vehicle("task.vehicle"),
     _int(
         "station_left",
@@ -73,47 +76,53 @@ AUCTIONS = (
         "situation.station_left",
         "i4",
     ),
-    _int("invited", "number of ground stations that were invited; each of them bids", "ground_bidders"),
-    Column(
-        "asked",
-        "bool",
-        "",
-        "whether a price was asked for: two or more ground bidders and a UAV",
-        source="asked",
-        packed="u1",
-    ),
-    _float("rho", "", "price scaling factor; NaN if no price was asked for", "rho", "f4"),
-    _float("top_bid", "", "highest ground bid; NaN if there is none", "top_bid", "f4"),
-    _float("second_bid", "", "second-highest ground bid; NaN if there is none", "second_bid", "f4"),
-    _float("uav_bid", "", "bid of the UAV as of its last report; NaN if no UAV was invited", "uav_bid", "f4"),
+    _int("invited", "number of ground stations that were invited", "ground_bidders"),
+    Column("asked", "bool", "", "whether a policy decided on the task", source="asked", packed="u1"),
+    _float("top_bid", "", "highest bid of a ground station; NaN if there is none", "top_bid", "f4"),
+    _float("second_bid", "", "second-highest bid of a ground station; NaN if there is none", "second_bid", "f4"),
+    _float("uav_bid", "", "highest bid of an invited UAV; NaN if there is none", "uav_bid", "f4"),
+    _int("winner", "id of the provider that won the task; -1 if none", "winner", "i4"),
+    Column("winner_kind", "category", "", "kind of the provider that won", WINNER_KINDS, "winner_kind", "u1"),
     _float(
-        "contract_bid",
+        "paid_by_provider", "", "payment of the winner to the platform; below 0 it receives", "paid_by_provider", "f4"
+    ),
+    _float(
+        "paid_by_vehicle", "", "payment of the vehicle to the platform; below 0 it receives", "paid_by_vehicle", "f4"
+    ),
+    _float(
+        "uav_value",
         "",
-        "contract bid of (13); outside `rounds` the UAV's own bid in the first 100 rounds; NaN if no UAV was invited",
-        "contract_bid",
+        "true value v_0, without zeta, of the UAV that won, else of the best predicted UAV; NaN if none was invited",
+        "uav_value",
         "f4",
     ),
-    _int("winner", "id of the provider that won the task; -1 if nobody won", "winner", "i4"),
-    Column("winner_kind", "category", "", "kind of provider that won the task", WINNER_KINDS, "winner_kind", "u1"),
-    _float("payment", "", "payment of the winner", "payment", "f4"),
-    _float("uav_value", "", "true value v_0 of the UAV, without zeta; NaN if no UAV was invited", "uav_value", "f4"),
-    _float("top_value", "", "highest true value v_n of the invited stations; NaN if there is none", "top_value"),
-    _float("surplus", "", "value of the winner: v_n of a station, zeta v_0 of a UAV; 0 if nobody won", "surplus", "f4"),
+    _float("top_value", "", "highest true value of the invited stations; NaN if none was invited", "top_value"),
+    _float("surplus", "", "true value of the winner, times zeta for a UAV; 0 if no provider won", "surplus", "f4"),
     _float(
         "best_surplus",
         "",
-        "highest surplus that any invited provider would have had; 0 if nobody was invited",
+        "highest surplus that an invited provider would have had; 0 if none was invited",
         "best_surplus",
         "f4",
     ),
-    _float("demand", "", "factor common to all values of the task, with mean 1 over tasks", "task.demand"),
+    _float("demand", "", "factor of the task's value that is the same for all providers", "task.demand"),
     _float("size_mb", "MB", "size of the input", "task.size_mb"),
-    # The recorder takes the public conditions as one array, so none of them has a source of its own.
+    _float("messages", "", "messages of the clearing, shared equally among its tasks", "messages"),
+    # The recorder takes the public conditions as one array: they have no path of their own.
     *(
-        _float(f"m_{name}", unit, f"public: {meaning}", packed="f4")
+        _float(f"m_{name}", unit, f"public condition: {meaning}", packed="f4")
         for name, (unit, meaning) in MARKET_CONDITIONS.items()
     ),
 )
+"""Columns of `auctions` under every mechanism. The columns that a mechanism declares stand after them."""
+
+DECISIONS = (
+    _float("time", "s", "time of the decision since the start of the run"),
+    Column("seat", "text", "", "seat of the policy that decided"),
+    _int("task", "id of the task; -1 if the decision is about several"),
+    _float("action", "", "what the policy answered: a price scaling factor, or the index of a choice"),
+)
+"""Columns of `decisions` under every mechanism. The numbers that its seats declare as state stand after them."""
 
 BIDS = (
     _task(packed="i4"),
@@ -138,6 +147,9 @@ TASKS = (
     _float("demand", "", "factor common to all values of the task, with mean 1 over tasks", "demand", "f4"),
     _float("requested", "s", "time of the request", "requested", "f8"),
     _provider("provider", "i4"),
+    _float(
+        "market_wait", "s", "time from the request to the award, or to when the task was given up; NaN if still open"
+    ),
     Column("status", "category", "", "status of the task at the end of the run", STATUSES, "status", "u1"),
     *(
         _float(f"{stage}_{part}", "s", meaning)
@@ -166,7 +178,7 @@ TASKS = (
 TASK_CLOCK = tuple(f"{event}_{number}" for event in ("started", "finished") for number in range(len(STAGES)))
 """Fields of a recorded task from which the columns of `TASKS` without a source follow: times of its stages, s."""
 
-TASK_REST = ("match", "cut_at", "lost_at")
+TASK_REST = ("match", "awarded", "cut_at", "lost_at")
 """Fields of a recorded task that are in no table: match value, end by an outage, s, and time of its loss, s."""
 
 EVENTS = (
@@ -198,6 +210,7 @@ VEHICLES = (
 PROVIDERS = (
     _provider(),
     Column("name", "text", "", "name of the provider in the scenario"),
+    Column("owner", "text", "", "owner of the provider, by default its own name"),
     Column("kind", "category", "", "kind of provider", PROVIDER_KINDS),
     _float("x", "m", "position east of the origin"),
     _float("y", "m", "position north of the origin"),
@@ -237,6 +250,7 @@ SIGNALS = (
 
 TABLES: dict[str, tuple[Column, ...]] = {
     "auctions": AUCTIONS,
+    "decisions": DECISIONS,
     "bids": BIDS,
     "tasks": TASKS,
     "events": EVENTS,
@@ -251,9 +265,9 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "tasks": ("", "number of tasks requested after the warm-up; all other figures are about these tasks"),
     "completed": ("", "number of tasks whose result came in time"),
     "lost": ("", "number of tasks lost: result too late, vehicle out of coverage, or provider out"),
-    "unserved": ("", "number of tasks for which nobody was invited"),
+    "unserved": ("", "number of tasks for which nobody was invited, or that nobody won"),
     "open": ("", "number of tasks with neither a result nor a loss at the end of the run"),
-    "asked": ("", "number of auctions that asked for a price"),
+    "asked": ("", "number of tasks on which a policy decided"),
     "surplus_total": ("", "sum of the surplus of all tasks"),
     "surplus_mean": ("", "mean surplus per task, valued when its auction settled"),
     "realised_mean": (
@@ -266,7 +280,8 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "rho_mean": ("", "mean of the finite price scaling factors"),
     "latency_mean": ("s", "mean latency of completed tasks"),
     "latency_p95": ("s", "95th percentile of the latency of completed tasks"),
-    "payments": ("", "sum of the payments of all winners"),
+    "payments": ("", "sum of all payments to the platform, less those from it"),
+    "messages": ("", "mean number of messages per task between the mechanism and the participants"),
     "wall_s": ("s", "wall-clock time of the run"),
     "cpu_s": ("s", "processor time of the run"),
 }
@@ -282,16 +297,17 @@ def packed(name: str) -> dict[str, str]:
     return {column.name: column.packed for column in TABLES[name] if column.packed}
 
 
-def table(name: str, columns: dict[str, object]) -> pd.DataFrame:
+def table(name: str, columns: dict[str, Any], extra: Sequence[Column] = ()) -> pd.DataFrame:
     """Return a DataFrame with the columns of a table in order, each with its declared type.
 
     Args:
         name: name of the table.
         columns: one array per column. A categorical column holds codes, or categories as read from a file.
+        extra: columns that the mechanism of the run adds.
     """
     import pandas as pd
 
-    return pd.DataFrame({column.name: _series(column, columns[column.name]) for column in TABLES[name]})
+    return pd.DataFrame({column.name: _series(column, columns[column.name]) for column in (*TABLES[name], *extra)})
 
 
 def _series(column: Column, values: object) -> pd.Series:

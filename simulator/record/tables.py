@@ -12,7 +12,7 @@ from simulator.model.latency import STAGES
 from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, valuation
 from simulator.providers.fleet import Fleet
-from simulator.providers.task import COMPLETED, LOST, OPEN
+from simulator.providers.task import COMPLETED, LOST, OPEN, UNSERVED
 from simulator.record.recorder import Recorder
 from simulator.record.schema import EVENT_KINDS, PROVIDER_KINDS, TABLES, table
 from simulator.scenario.scenario import Scenario
@@ -52,19 +52,24 @@ class Tables:
 
     def auctions(self) -> pd.DataFrame:
         """Return the table `auctions`, one row per auction."""
-        return table("auctions", dict(self._auctions))
+        return table("auctions", dict(self._auctions), self._recorder.columns)
+
+    def decisions(self) -> pd.DataFrame:
+        """Return the table `decisions`, one row per decision of a policy."""
+        return table("decisions", self._recorder.decisions(), self._recorder.state)
 
     def bids(self) -> pd.DataFrame:
         """Return the table `bids`, one row per auction and invited provider."""
-        bids = self._recorder.bids()
-        return table("bids", {**bids, "task": self._auctions["task"][bids["row"].astype(np.int64)]})
+        return table("bids", dict(self._recorder.bids()))
 
     def tasks(self) -> pd.DataFrame:
         """Return the table `tasks`, one row per task."""
         tasks, market, uavs = self._tasks, self._market, self._fleet.uavs
         columns: dict[str, object] = dict(tasks)
-        # A task waits for a stage from the end of the stage before it, or from its request.
-        before = tasks["requested"]
+        # A task waits for a stage from the end of the stage before it, or from its award.
+        before = tasks["awarded"]
+        waiting = (tasks["status"] == OPEN) & (tasks["provider"] < 0)
+        columns["market_wait"] = np.where(waiting, np.nan, before - tasks["requested"])
         for number, stage in enumerate(STAGES):
             started, finished = tasks[f"started_{number}"], tasks[f"finished_{number}"]
             columns[f"{stage}_wait"] = started - before
@@ -111,11 +116,13 @@ class Tables:
         ]
 
     def _auction_events(self) -> list[Columns]:
-        """Return the events of requests and settlements, one part per kind."""
-        auctions = self._auctions
-        time, vehicle, task = auctions["time"], auctions["vehicle"], auctions["task"]
+        """Return the events of requests and auctions, one part per kind."""
+        auctions, tasks = self._auctions, self._tasks
+        time, vehicle, task = tasks["requested"], auctions["vehicle"], auctions["task"]
         cell = auctions["station_left"] >= 0
-        nobody = auctions["winner"] < 0
+        won, gone = auctions["winner"] >= 0, tasks["status"] == UNSERVED
+        rho = auctions.get("rho", np.full(len(task), np.nan))
+        over = won | gone
         return [
             _part(
                 "cell_left", time[cell], vehicle=vehicle[cell], task=task[cell], provider=auctions["station_left"][cell]
@@ -123,13 +130,13 @@ class Tables:
             _part("task_requested", time, vehicle=vehicle, task=task),
             _part(
                 "auction_settled",
-                time,
-                vehicle=vehicle,
-                task=task,
-                provider=auctions["winner"],
-                value=auctions["rho"],
+                auctions["time"][over],
+                vehicle=vehicle[over],
+                task=task[over],
+                provider=auctions["winner"][over],
+                value=rho[over],
             ),
-            _part("task_unserved", time[nobody], vehicle=vehicle[nobody], task=task[nobody]),
+            _part("task_unserved", auctions["time"][gone], vehicle=vehicle[gone], task=task[gone]),
         ]
 
     def _task_events(self) -> list[Columns]:
@@ -187,7 +194,7 @@ class Tables:
             """Return the sums of a column of `auctions` by winner."""
             return np.asarray(np.bincount(winner, weights=values[won], minlength=fleet.size), dtype=np.float64)
 
-        surplus, payments = total(auctions["surplus"]), total(auctions["payment"])
+        surplus, payments = total(auctions["surplus"]), total(auctions["paid_by_provider"])
         served = ~np.isnan(tasks["finished_3"])
         by = tasks["provider"][served].astype(np.int64)
         latency = (tasks["finished_3"] - tasks["requested"])[served]
@@ -196,6 +203,7 @@ class Tables:
         columns: dict[str, object] = {
             "provider": np.arange(fleet.size),
             "name": fleet.names,
+            "owner": fleet.owners,
             "kind": np.where(fleet.is_uav, PROVIDER_KINDS.index("uav"), PROVIDER_KINDS.index("ground")),
             "x": fleet.x,
             "y": fleet.y,
@@ -241,7 +249,9 @@ def _until(tasks: Columns, duration: float) -> Columns:
             time = tasks[f"{part}_{number}"]
             time[time >= duration] = np.nan
     # A task that is still under way after its deadline, or after its vehicle has left coverage, is already lost.
-    tasks["status"][(tasks["status"] == OPEN) & (tasks["lost_at"] < duration)] = LOST
+    # One that still waits for an award is open.
+    under_way = (tasks["status"] == OPEN) & (tasks["provider"] >= 0)
+    tasks["status"][under_way & (tasks["lost_at"] < duration)] = LOST
     # The task knows its accuracy from the auction on, but without a result there is none.
     tasks["accuracy"][np.isnan(tasks["finished_3"])] = np.nan
     return tasks

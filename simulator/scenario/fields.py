@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
@@ -79,11 +78,9 @@ def _for_all(value: Any) -> Any:
     return {"all": value} if isinstance(value, str) else value
 
 
-def _bidding_rule(value: str) -> str:
-    if value != "truthful":
-        factor = re.fullmatch(r"shade=(\d+(?:\.\d+)?)", value)
-        if factor is None:
-            raise PydanticCustomError("bidding", "must be 'truthful' or 'shade=FACTOR' such as shade=0.9")
+def _bidder_name(value: str) -> str:
+    if not value.strip() or ".py" in value:
+        raise PydanticCustomError("bidder", "must name an installed bidder, such as truthful or shade:0.9")
     return value
 
 
@@ -114,7 +111,7 @@ Span = Annotated[
     tuple[Positive, Positive], BeforeValidator(_span), AfterValidator(_ordered), PlainSerializer(_plain_span)
 ]
 """One positive number, or [low, high] for a uniform draw."""
-Bidding = Annotated[dict[str, Annotated[str, AfterValidator(_bidding_rule)]], BeforeValidator(_for_all)]
+Bidding = Annotated[dict[str, Annotated[str, AfterValidator(_bidder_name)]], BeforeValidator(_for_all)]
 """One bidding rule, or one rule per provider name, where `all` stands for the other providers."""
 
 

@@ -20,8 +20,13 @@ class Market(Model):
     """Name of the mechanism, such as `msb` or `second-price`. If not given: that of the policy, else `msb`."""
     information: Literal["public", "masked", "all-bids", "clairvoyant"] | None = None
     """Information that the policy may see. If not given: what the policy declares, else `public`."""
-    reference: Literal["stations", "all"] = "stations"
-    """Bids under the max in (14): of the other ground `stations`, or of `all` other providers as in the paper."""
+    reference: Literal["stations", "all", "other_owner"] = "stations"
+    """Bids under the max in (14): of the other `stations`, of `all` other providers, or of stations of `other_owner`s.
+
+    The paper says all. With `other_owner`, stations of one owner cannot lower the price for each other.
+    """
+    patience_s: Positive = 10.0
+    """Longest wait of a task for an award, s, where the mechanism clears in windows. Then the task is unserved."""
     uav_weight: Positive = 1.0
     """Weight zeta of the UAV's surplus in (12)."""
     latency_weight: Positive = 1.0

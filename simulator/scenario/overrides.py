@@ -48,10 +48,16 @@ def parse_grid(text: str) -> tuple[str, list[Any]]:
     """
     key, equals, values = text.partition("=")
     if not equals or not key.strip() or not values.strip():
-        raise ScenarioError(f"--grid {text}: must be key=value,value, such as stations.count=3,5,7")
+        raise ScenarioError(
+            f"--grid {text}: must be key=value,value, such as stations.count=3,5,7, or key,key=value:value,value:value"
+        )
     try:
         # Within brackets, a value may itself be a list or a mapping that contains commas.
-        return key.strip(), list(read_value(f"[{values}]", f"--grid {key}"))
+        if "," not in key:
+            return key.strip(), list(read_value(f"[{values}]", f"--grid {key}"))
+        # Fields that move together: one value per field, with colons between them.
+        together = [value.split(":") for value in values.split(",")]
+        return key.strip(), [tuple(read_value(part, f"--grid {key}") for part in parts) for parts in together]
     except ScenarioError:
         raise ScenarioError(f"--grid {text}: '{values}' cannot be read as values") from None
 
@@ -86,6 +92,10 @@ def override(model: type[BaseModel], data: dict[str, Any], key: str, value: Any)
         # Fields of the previous model would be unknown to the new one.
         if key.endswith(DISCRIMINATORS) and here.get(last) != value:
             here.clear()
+        # A number of providers on the ring takes the place of a list of places, and the other way round.
+        other = {"count": "placed", "placed": "count"}.get(last)
+        if value is not None and other is not None and key in (f"stations.{last}", f"uavs.{last}"):
+            here.pop(other, None)
         here[last] = value
 
 

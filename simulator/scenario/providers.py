@@ -159,7 +159,9 @@ class Providers(Model):
     cpu_units: Span = (0.5, 2.0)
     """CPU speed f^c, 1e9 bit/s: one number, or [low, high] for a uniform draw."""
     bidding: Bidding = Field(default={"all": "truthful"})
-    """Bidding rule for all, or by name: `truthful`, or `shade=FACTOR` to bid FACTOR times the value."""
+    """Bidder for all, or by name with `all` for the others: `truthful`, `shade:FACTOR`, `exp3`, `patient`."""
+    owners: dict[str, str] = Field(default={})
+    """Owner of a provider, by its name. A provider that is not named here is its own owner."""
 
     @model_validator(mode="after")
     def _placed_or_counted(self) -> Providers:
@@ -171,17 +173,13 @@ class Providers(Model):
         """Return the number of providers of this kind."""
         return len(self.placed) if self.placed is not None else (self.count or 0)
 
-    def bid_factor(self, name: str) -> float:
-        """Return the factor by which a provider multiplies its value when it bids.
+    def bidder_of(self, name: str) -> str:
+        """Return the bidder that answers for a provider, as text.
 
         Args:
             name: name of the provider.
-
-        Returns:
-            The factor. The truthful factor is 1.
         """
-        rule = self.bidding.get(name, self.bidding.get("all", "truthful"))
-        return 1.0 if rule == "truthful" else float(rule.removeprefix("shade="))
+        return self.bidding.get(name, self.bidding.get("all", "truthful"))
 
 
 class Stations(Providers):

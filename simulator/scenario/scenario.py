@@ -49,10 +49,11 @@ class Scenario(Model):
         again = sorted({name for name in names if names.count(name) > 1})
         problems = [Problem((), f"two providers are called '{name}'; give each a name of its own") for name in again]
         for part, own in (("stations", self.station_names()), ("uavs", self.uav_names())):
-            for name in getattr(self, part).bidding:
-                if name != "all" and name not in own:
-                    offer = f"no provider is called '{name}'; {nearest(name, own)}" if own else "there is none"
-                    problems.append(Problem((part, "bidding", name), offer))
+            for field in ("bidding", "owners"):
+                for name in getattr(getattr(self, part), field):
+                    if name not in own and (name, field) != ("all", "bidding"):
+                        offer = f"no provider is called '{name}'; {nearest(name, own)}" if own else "there is none"
+                        problems.append(Problem((part, field, name), offer))
         refuse(*problems)
         return self
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import ExitStack
+from itertools import chain
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from simulator.study.journal import Figures, open_journal
 
@@ -27,7 +30,7 @@ def figures_of(result: Result, warmup: float = 0.0) -> Figures:
         warmup: start of the summary, s; auctions before it do not count.
     """
     figures: Figures = {str(name): float(value) for name, value in result.summary.items()}
-    auctions = result.auctions[result.auctions["time"] >= warmup]
+    auctions = result.auctions[(result.tasks["requested"] >= warmup).to_numpy()]
     # A run without tasks has no shares: NaN instead of a division by 0.
     tasks = figures["tasks"] or math.nan
     # Both are divided by the number of all tasks, so that the two add up to the mean surplus.
@@ -44,6 +47,7 @@ def run_cells(
     progress: Callable[[int, int], None] | None = None,
     journal: Path | None = None,
     fingerprint: str = "",
+    world: Callable[[CellT], Hashable] | None = None,
 ) -> dict[CellT, Figures]:
     """Do the work of every cell.
 
@@ -54,6 +58,8 @@ def run_cells(
         progress: function that is called with the number of finished cells and the number of all cells.
         journal: file that keeps the results of finished cells. A cell whose result is in it is not done again.
         fingerprint: hash of all that results depend on apart from the cell. Another fingerprint empties the journal.
+        world: function from a cell to its world. The cells of a world are done one after the other by one process, so
+            that ``work`` can keep what they share. None if each cell is a world of its own.
 
     Returns:
         The results by cell. What is not finite is NaN, as it is in a journal.
@@ -64,7 +70,7 @@ def run_cells(
     with open_journal(journal, fingerprint) as (known, note):
         done = {cell: known[repr(cell)] for cell in cells if repr(cell) in known}
         left = [cell for cell in cells if cell not in done]
-        for cell, figures in _work(work, left, jobs):
+        for cell, figures in _work(work, _by_world(left, world), jobs):
             done[cell] = {name: float(value) if math.isfinite(value) else math.nan for name, value in figures.items()}
             note(repr(cell), done[cell])
             if progress is not None:
@@ -72,23 +78,71 @@ def run_cells(
     return done
 
 
-def _work(work: Callable[[CellT], Figures], cells: list[CellT], jobs: int) -> Iterator[tuple[CellT, Figures]]:
+def _by_world(cells: list[CellT], world: Callable[[CellT], Hashable] | None) -> list[list[CellT]]:
+    """Return the cells of each world."""
+    if world is None:
+        return [[cell] for cell in cells]
+    groups: dict[Hashable, list[CellT]] = {}
+    for cell in cells:
+        groups.setdefault(world(cell), []).append(cell)
+    return list(groups.values())
+
+
+def _work(work: Callable[[CellT], Figures], worlds: list[list[CellT]], jobs: int) -> Iterator[tuple[CellT, Figures]]:
     """Yield each cell with its results, as soon as they are there."""
-    if jobs == 1 or len(cells) < 2:
-        for cell in cells:
+    processes = min(jobs, sum(map(len, worlds)))
+    if processes < 2:
+        for cell in chain.from_iterable(worlds):
             yield cell, work(cell)
         return
+    # One pool per process: a pool of several gives a cell to any of them, and each would draw every world.
     # "spawn" and not "fork": a forked child can hang on the lock of a thread that it did not inherit.
-    processes = min(jobs, len(cells))
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent) as pool:
-        futures = {pool.submit(work, cell): cell for cell in cells}
+    with ExitStack() as stack:
+        pools = [
+            stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin, initargs=(work,)))
+            for _ in range(processes)
+        ]
+        left, lanes = deque(map(deque, worlds)), [deque[CellT]() for _ in pools]
+        running: dict[Future[Figures], tuple[int, CellT]] = {}
+
+        def give(lane: int) -> None:
+            """Give the process of a lane its next cell, from a new world or from the longest other lane."""
+            if not lanes[lane]:
+                lanes[lane] = left.popleft() if left else deque()
+            source = lanes[lane] or max(lanes, key=len)
+            if source:
+                cell = source.popleft()
+                running[pools[lane].submit(_do, cell)] = lane, cell
+
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            for lane in range(processes):
+                give(lane)
+            while running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    lane, cell = running.pop(future)
+                    figures = future.result()
+                    give(lane)
+                    yield cell, figures
         except BaseException:
             # One cell failed, or somebody pressed Ctrl-C: cells that have not begun need not be done.
-            pool.shutdown(wait=False, cancel_futures=True)
+            for pool in pools:
+                pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+_works: list[Callable[[Any], Figures]] = []
+"""The work of this process, if it is a worker: it is sent once, so that it can keep what cells share."""
+
+
+def _begin(work: Callable[[Any], Figures]) -> None:
+    """Begin a worker process."""
+    _works[:] = [work]
+    _end_with_parent()
+
+
+def _do(cell: Hashable) -> Figures:
+    """Do the work of a cell in a worker process."""
+    return _works[0](cell)
 
 
 def _end_with_parent() -> None:

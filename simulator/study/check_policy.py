@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import PolicyError, RunError
-from simulator.market.contracts import PricingPolicy
-from simulator.market.guard import ask_price, blamed, policy_label
+from simulator.market.contracts import Policy
+from simulator.market.guard import ask_action, blamed, policy_label
 from simulator.run import Plan, listen, plan
 from simulator.scenario.scenario import Scenario
 
@@ -18,8 +18,8 @@ ROUNDS = 60
 """Length of the trial run, s. In `paper` it has one round per second."""
 
 
-def check_policy(policy: str | PricingPolicy, scenario: str | Scenario = "paper") -> None:
-    """Run a policy for a minute and check that it keeps the contract of `PricingPolicy`.
+def check_policy(policy: str | Policy, scenario: str | Scenario = "paper") -> None:
+    """Run a policy for a minute and check that it keeps the contract of `Policy`.
 
     The check tests that:
 
@@ -57,20 +57,20 @@ def _try(planned: Plan) -> list[str]:
     try:
         found = planned.new_policy()
         listen(simulation, found)
-        for auction in simulation:
+        for decision in simulation:
             # The twin has the same state and the same generator. A price that differs comes from another source
             # of randomness, and such a run cannot be repeated with its seed.
             twin, before = copy.deepcopy(found), copy.deepcopy(_state(found))
-            rho = ask_price(found, auction.observation, auction.task.id)
+            action = ask_action(found, decision.observation, decision.place.space, decision.task)
             if not _unchanged(before, _state(found)):
                 problems.append("price() changes the policy's state; learn in feedback() instead")
-            if ask_price(twin, auction.observation, auction.task.id) != rho:
+            if ask_action(twin, decision.observation, decision.place.space, decision.task) != action:
                 problems.append(
                     "two copies in the same state give different prices; draw only from the rng given to reset()"
                 )
             if problems:
                 break
-            simulation.settle(rho)
+            simulation.answer(action)
     except RunError as fault:
         # The report names the policy once, so each problem is listed without the name.
         problems.append(str(fault).removeprefix(f"policy {policy_label(planned.policy)}").lstrip(",: "))

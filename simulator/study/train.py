@@ -13,11 +13,12 @@ import numpy as np
 from simulator.clock import check_times
 from simulator.errors import InputError, PolicyError, need, shown
 from simulator.market.plugins import find_policy
-from simulator.run import simulate
+from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.cells import figures_of
 from simulator.study.journal import Figures
 from simulator.study.training_folder import BEST, Progress, TrainingFolder
+from simulator.study.worlds import KeptWorlds
 
 if TYPE_CHECKING:
     import gymnasium
@@ -121,12 +122,16 @@ def _evaluator(policy: Any, scenarios: list[Scenario], held_out: int) -> Callabl
     """Return what evaluates weights: their surplus divided by that of `conditional`, by mean and worst scenario."""
     cells = [(scenario, HELD_OUT + world) for scenario in scenarios for world in range(held_out)]
     reference: list[float] = []
+    # Every evaluation meets the same worlds.
+    worlds = KeptWorlds()
 
     def evaluate(weights: Path) -> dict[str, float]:
         if not reference:
-            reference.extend(evaluated(scenario, "conditional", seed)["surplus_total"] for scenario, seed in cells)
+            reference.extend(
+                evaluated(scenario, "conditional", seed, worlds)["surplus_total"] for scenario, seed in cells
+            )
         trained = type(policy)(weights=str(weights))
-        found = [evaluated(scenario, trained, seed) for scenario, seed in cells]
+        found = [evaluated(scenario, trained, seed, worlds) for scenario, seed in cells]
         shape = (len(scenarios), held_out)
         earned = np.reshape([figures["surplus_total"] for figures in found], shape).sum(axis=1)
         ratios = earned / np.reshape(reference, shape).sum(axis=1)
@@ -157,17 +162,18 @@ def _maker(scenarios: list[Scenario]) -> Callable[[int], gymnasium.Env[Any, Any]
     return make
 
 
-def evaluated(scenario: Scenario, policy: Any, seed: int) -> Figures:
+def evaluated(scenario: Scenario, policy: Any, seed: int, worlds: KeptWorlds) -> Figures:
     """Run a policy for at most 5,000 s in a held-out world and return the figures.
 
     Args:
         scenario: the scenario.
         policy: pricing policy, as text or as an object.
         seed: seed of the world.
+        worlds: worlds that are kept for several evaluations.
     """
     duration = min(scenario.duration_s, 5_000.0)
     # The policy's own declaration decides what it sees; weights know what they were trained to see.
     # The scenario's `market.information` would refuse a policy that declares something else, such as `oracle`.
     market = scenario.market.model_copy(update={"information": None})
     scenario = scenario.model_copy(update={"market": market})
-    return figures_of(simulate(scenario, policy, seed=seed, duration=duration))
+    return figures_of(worlds.run(plan(scenario, policy, seed=seed, duration=duration)))

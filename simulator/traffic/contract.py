@@ -87,6 +87,10 @@ class Traffic(Protocol):
 class Vehicles(Traffic, Protocol):
     """Vehicles as the world sees them: traffic that can be started."""
 
+    def kept_bytes(self) -> int:
+        """Return the memory of what belongs to this run alone, bytes."""
+        ...
+
     def start(self, on_crossing: CrossingHook) -> None:
         """Start the vehicles.
 

@@ -10,16 +10,19 @@ from typing import NamedTuple
 import numpy as np
 import simpy
 
-from simulator.clock import until
+from simulator.clock import LAST, until
 from simulator.model import FloatArray
 from simulator.providers.attachment import KnownCoverage, departures, end_of_span
 from simulator.providers.coverage import Spans, chord_ahead, circle_intervals
 from simulator.providers.fleet import Fleet
 from simulator.traffic.contract import DEPARTING_MPS, Columns, Crossing, CrossingHook, until_the_end
-from simulator.traffic.recording import Recording
+from simulator.traffic.recording import CLOCK_ROUNDING_S, Recording
 
 VEHICLES_PER_BLOCK = 64
 """Recorded vehicles whose coverage is computed together."""
+
+MOTION_S, MOTION_M = 1.0, 1.0
+"""Least time, s, and least distance, m, of a movement that has a heading."""
 
 
 class VehicleLog(NamedTuple):
@@ -85,11 +88,16 @@ class RecordedVehicles:
         """
         self.env.process(self._enter_all(on_crossing))
 
+    def kept_bytes(self) -> int:
+        """Return the memory of what belongs to this run alone, bytes."""
+        # The trajectories are shared by all runs of the process.
+        return 240 * len(self.log)
+
     def _enter_all(self, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
         """Start the process of each vehicle at its time of entry."""
         recording = self.recording
         for vehicle, entry in enumerate(recording.time[recording.start[:-1]].tolist()):
-            yield until(self.env, entry)
+            yield until(self.env, entry, LAST)
             self.env.process(self._drive(vehicle, on_crossing))
 
     def _drive(self, vehicle: int, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
@@ -98,10 +106,10 @@ class RecordedVehicles:
         self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, 0)
         crossings = self.crossings(vehicle)
         for request, crossing in enumerate(crossings):
-            yield until(self.env, crossing.time)
+            yield until(self.env, crossing.time, LAST)
             self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, request + 1)
             on_crossing(vehicle, request, crossing)
-        yield until(self.env, float(self.recording.time[self.recording.start[vehicle + 1] - 1]))
+        yield until(self.env, float(self.recording.time[self.recording.start[vehicle + 1] - 1]), LAST)
         self.log[vehicle] = VehicleLog(vehicle, entered, self.env.now, len(crossings))
 
     def crossings(self, vehicle: int) -> list[Crossing]:
@@ -123,7 +131,7 @@ class RecordedVehicles:
         if not found:
             return []
         # The end of the trajectory is not the end of coverage: the vehicle continues straight on, at its last speed.
-        heading, speed = _last_motion(time, x, y)
+        heading, speed = _motion(left, time, x, y)
         beyond = chord_ahead(float(x[-1]), float(y[-1]), heading, fleet.x, fleet.y, fleet.radius_m)
         ahead = (left + beyond / max(speed, DEPARTING_MPS)).tolist()
         crossings = []
@@ -145,10 +153,7 @@ class RecordedVehicles:
         It is the chord of the coverage along the heading, at the measured or the reference speed, whichever is higher.
         """
         fleet = self._fleet
-        # Heading and speed come from the last finished segment, because nobody knows the next one. A vehicle that has
-        # just entered has only its first segment.
-        segment = max(int(np.searchsorted(time, now, side="right")) - 1, 1)
-        heading, speed = _motion(time, x, y, segment)
+        heading, speed = _motion(now, time, x, y)
         chord = chord_ahead(*place, heading, fleet.x, fleet.y, fleet.radius_m)
         return np.asarray(chord / max(speed, self._reference_speed))
 
@@ -215,19 +220,19 @@ class RecordedVehicles:
         return np.empty((0, 3))
 
 
-def _motion(time: FloatArray, x: FloatArray, y: FloatArray, segment: int) -> tuple[tuple[float, float], float]:
-    """Return the unit vector of the heading and the speed, m/s, on the segment that ends at a sample."""
-    step_x, step_y = float(x[segment] - x[segment - 1]), float(y[segment] - y[segment - 1])
+def _motion(now: float, time: FloatArray, x: FloatArray, y: FloatArray) -> tuple[tuple[float, float], float]:
+    """Return the unit vector of the heading and the speed, m/s, from the last real movement up to a time.
+
+    The movement takes `MOTION_S` or more and covers `MOTION_M` or more. A vehicle that stands keeps the heading of the
+    way to its place, and noise of its position has no heading. A vehicle that has not moved heads east at speed 0.
+    """
+    # Nobody knows the next sample. A vehicle that has just entered has only its first step.
+    end = max(int(np.searchsorted(time, now, side="right")) - 1, 1 if len(time) > 1 else 0)
+    away = np.hypot(x[end] - x[:end], y[end] - y[:end])
+    before = np.flatnonzero((time[end] - time[:end] >= MOTION_S - CLOCK_ROUNDING_S) & (away >= MOTION_M))
+    begin = int(before[-1]) if len(before) else 0
+    step_x, step_y = float(x[end] - x[begin]), float(y[end] - y[begin])
     length = math.hypot(step_x, step_y)
     if length == 0.0:
         return (1.0, 0.0), 0.0
-    return (step_x / length, step_y / length), length / float(time[segment] - time[segment - 1])
-
-
-def _last_motion(time: FloatArray, x: FloatArray, y: FloatArray) -> tuple[tuple[float, float], float]:
-    """Return the unit vector of the heading and the speed, m/s, on the last segment on which the vehicle moved."""
-    for segment in range(len(time) - 1, 0, -1):
-        heading, speed = _motion(time, x, y, segment)
-        if speed > 0.0:
-            return heading, speed
-    return (1.0, 0.0), 0.0
+    return (step_x / length, step_y / length), length / float(time[end] - time[begin])

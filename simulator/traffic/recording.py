@@ -11,10 +11,11 @@ import numpy as np
 
 from simulator.errors import RecordingError, RecordingWarning, shown
 from simulator.files.reading import BadNumberError, number, numbers
-from simulator.model import FloatArray, IntArray
+from simulator.model import BoolArray, FloatArray, IntArray, TextArray
 from simulator.scenario.shipped import data_path
 from simulator.scenario.traffic import RecordedTraffic
-from simulator.traffic.recording_file import NUMBERS, SHORT, read_frame, require
+from simulator.traffic.plausible import INVALID_POSITION, axis_problem, degree_problem, impossible, unit_problem
+from simulator.traffic.recording_file import NUMBERS, PERSON_ROW, SHORT, read_frame, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
 FARTHEST_M = 1e9
 """Largest coordinate, m: those of maps are below 1e8, and squares of what is far beyond leave float64."""
 
-PEDESTRIAN_TYPES = ("ped_", "pedestrian", "person", "DEFAULT_PEDTYPE")
+PEDESTRIAN_TYPES = ("pedestrian", "person", "ped_pedestrian", "DEFAULT_PEDTYPE", "DEFAULT_CONTAINERTYPE")
+"""Types whose rows are not vehicles, where neither a tag nor an edge tells."""
+
+XML_ENDINGS = (".xml", ".xml.gz")
+"""Ends of names of files in which the tag tells vehicles from persons."""
+
+WALKING_MPS = 3.0
+"""Speed that hardly any person walks, m/s."""
+
+CLOCK_ROUNDING_S = 1e-6
+"""Difference of two times that is none, s: times in a file have at most that many digits."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class Recording:
     x: FloatArray
     y: FloatArray
     speed: FloatArray
-    lane: np.ndarray[tuple[int], np.dtype[np.object_]]
+    lane: TextArray
     left_out: dict[str, int]
 
     @classmethod
@@ -65,7 +76,8 @@ class Recording:
         Warns:
             RecordingWarning: rows were left out or mended. The message counts them.
         """
-        return cls.from_frame(*read_frame(path), max_gap_s=max_gap_s, source=str(path))
+        frame, left_out = read_frame(path)
+        return cls.from_frame(frame, left_out, max_gap_s=max_gap_s, source=str(path))
 
     @classmethod
     def from_frame(
@@ -101,9 +113,13 @@ class Recording:
         order = np.lexsort((frame["time"].to_numpy(), codes))
         time = frame["time"].to_numpy()[order] - origin
         vehicle = codes[order]
-        breaks = np.flatnonzero((np.diff(vehicle) != 0) | (np.diff(time) > max_gap_s)) + 1
-        gaps = len(breaks) + 1 - len(names)
-        _count(counts, f"gap longer than {max_gap_s:g} s, after which the vehicle enters again", gaps)
+        same = np.diff(vehicle) == 0
+        gap = same & (np.diff(time) > max_gap_s + CLOCK_ROUNDING_S)
+        _count(counts, f"gap longer than {max_gap_s:g} s, after which the vehicle enters again", int(gap.sum()))
+        joined = same & ~gap
+        jump, units_fit = _check_movement(frame, order, time, joined, source)
+        _count(counts, "movement that nobody can drive, after which the vehicle enters again", int(jump.sum()))
+        breaks = np.flatnonzero(~joined | jump) + 1
         start = np.concatenate([[0], breaks])
         # Vehicles are numbered by entry time, then by name: the order of the rows in the source does not count.
         labels = names[vehicle[start]]
@@ -116,6 +132,8 @@ class Recording:
         time = time[pieces]
         speed = _speeds(frame, rows, time, x, y, bounds, counts)
         lane = frame["lane"].to_numpy(dtype=object)[rows] if "lane" in frame else np.full(len(rows), "", dtype=object)
+        if units_fit and not {"type", "edge"} & set(frame.columns) and not source.lower().endswith(XML_ENDINGS):
+            _warn_of_walkers(time, x, y, bounds, source)
         for sentence, count in counts.items():
             warnings.warn(f"{source}: {count} x {sentence}", RecordingWarning, stacklevel=2)
         return cls(origin, [str(name) for name in labels[numbering]], bounds, time, x, y, speed, lane, counts)
@@ -169,7 +187,7 @@ def _named(frame: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataFrame:
-    """Keep the rows of vehicles with finite positions, one per vehicle and step, and count all others."""
+    """Keep the rows of vehicles with valid positions, one per vehicle and step, and count all others."""
     import pandas as pd
 
     timed = frame["time"].notna() & np.isfinite(frame["time"])
@@ -185,11 +203,14 @@ def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataF
         if name in frame:
             frame[name] = frame[name].fillna("")
     walking = _walking(frame)
-    _count(counts, "row of a person, left out", int(walking.sum()))
+    _count(counts, PERSON_ROW, int(walking.sum()))
     frame = frame[~walking]
-    whole = np.isfinite(frame["x"].to_numpy()) & np.isfinite(frame["y"].to_numpy())
-    _count(counts, "row without a finite position, left out", int((~whole).sum()))
-    frame = frame[whole]
+    valid = np.ones(len(frame), dtype=np.bool_)
+    for name in ("x", "y"):
+        place = frame[name].to_numpy()
+        valid &= np.isfinite(place) & (place != INVALID_POSITION)
+    _count(counts, "row without a valid position, left out", int((~valid).sum()))
+    frame = frame[valid]
     for name in ("x", "y"):
         farthest = float(frame[name].abs().max()) if len(frame) else 0.0
         if farthest > FARTHEST_M:
@@ -256,9 +277,10 @@ def _is_number(value: object) -> bool:
 
 
 def _walking(frame: pd.DataFrame) -> pd.Series:
-    """Tell which rows are persons.
+    """Tell which rows are persons or containers.
 
-    SUMO's tables mix them with vehicles. A person has an edge but no lane, or a pedestrian type.
+    SUMO's tables mix them with vehicles. They have an edge but no lane, or one of the types in `PEDESTRIAN_TYPES`. In
+    XML the tag tells, so the reader gives neither column.
     """
     import pandas as pd
 
@@ -266,8 +288,59 @@ def _walking(frame: pd.DataFrame) -> pd.Series:
     if "lane" in frame and "edge" in frame:
         walking |= (frame["lane"] == "") & frame["edge"].notna() & (frame["edge"].astype(object) != "")
     if "type" in frame:
-        walking |= frame["type"].str.startswith(PEDESTRIAN_TYPES)
+        walking |= frame["type"].isin(PEDESTRIAN_TYPES)
     return walking
+
+
+def _check_movement(
+    frame: pd.DataFrame, order: IntArray, time: FloatArray, joined: BoolArray, source: str
+) -> tuple[BoolArray, bool]:
+    """Return which steps nobody can drive, and whether units are m, s and m/s. Warn if they are not.
+
+    Args:
+        frame: rows of the recording.
+        order: rows by vehicle and time.
+        time: times in this order, s.
+        joined: whether two rows in this order belong to one trajectory, shape (rows - 1,).
+        source: source of the rows, for messages.
+
+    Raises:
+        RecordingError: positions are degrees.
+    """
+    empty = np.full(len(order), np.nan)
+    x, y, speed, angle = (
+        frame[name].to_numpy(dtype=np.float64)[order] if name in frame else empty
+        for name in ("x", "y", "speed", "angle")
+    )
+    problem = degree_problem(x, y, speed)
+    if problem is not None:
+        raise RecordingError(f"{source}: {problem}")
+    units = unit_problem(time, x, y, speed, joined)
+    for sentence in (units, axis_problem(time, x, y, angle, joined)):
+        if sentence is not None:
+            warnings.warn(f"{source}: {sentence}", RecordingWarning, stacklevel=4)
+    # With wrong units every step may be one that nobody can drive.
+    if units is not None:
+        return np.zeros(len(joined), dtype=np.bool_), False
+    return impossible(time, x, y, joined), True
+
+
+def _warn_of_walkers(time: FloatArray, x: FloatArray, y: FloatArray, bounds: IntArray, source: str) -> None:
+    """Warn if some trajectories look like those of persons, and no column tells them apart."""
+    steps = np.diff(time, append=np.inf)
+    steps[bounds[1:] - 1] = np.inf
+    metres = np.hypot(np.diff(x, append=0.0), np.diff(y, append=0.0))
+    metres[bounds[1:] - 1] = 0.0
+    fastest = np.maximum.reduceat(metres / np.where(steps > 0.0, steps, np.inf), bounds[:-1])
+    driven = np.add.reduceat(metres, bounds[:-1])
+    walkers = int(((fastest < WALKING_MPS) & (driven > 10.0)).sum())
+    if walkers:
+        warnings.warn(
+            f"{source}: {walkers} of {len(bounds) - 1} trajectories are never faster than {WALKING_MPS:g} m/s "
+            "and may be persons; a column 'type' or 'edge' would tell",
+            RecordingWarning,
+            stacklevel=3,
+        )
 
 
 def _speeds(

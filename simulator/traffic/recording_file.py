@@ -44,6 +44,9 @@ SHORT = {name: name for name in (*COLUMNS, "edge")} | {
 }
 """Columns of a file that a recording is made of, and their short names: SUMO's tables have a prefix."""
 
+PERSON_ROW = "row of a person or container, left out"
+"""Reason for which a row is not that of a vehicle."""
+
 CHUNK_BYTES, CHUNK_ROWS = 1 << 20, 1 << 18
 
 MOST_OTHERS = 10_000
@@ -174,7 +177,7 @@ class _XmlReader:
             self._step_starts.append(self._read + len(self._rows))
             self._step_times.append(self._moment(attributes))
         elif tag in ("person", "container"):
-            self.left_out[f"row of a {tag}, left out"] = self.left_out.get(f"row of a {tag}, left out", 0) + 1
+            self.left_out[PERSON_ROW] = self.left_out.get(PERSON_ROW, 0) + 1
         elif self._root is None and tag != "fcd-export":
             raise self._error(f"<{tag}> is no floating-car data; the root must be <fcd-export>")
         else:
@@ -205,6 +208,8 @@ class _XmlReader:
             return
         texts = pa.array(rows, pa.struct([(name, pa.string()) for name in COLUMNS[1:]]))
         columns = dict(zip(COLUMNS[1:], texts.flatten(), strict=True))
+        # The tag has told that these are vehicles. A type such as `personal_car` must not tell otherwise.
+        del columns["type"]
         for name in ("id", "x", "y"):
             if columns[name].null_count:
                 row = columns[name].is_null().to_pylist().index(True)
@@ -249,7 +254,8 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, dict[str, int]]:
                 stream, sep=separator, dtype=str, keep_default_na=False, na_values=[""], index_col=False,
                 chunksize=CHUNK_ROWS,
             )  # fmt: skip
-            parts = [_csv_part(piece, path, separator) for piece in pieces]
+            # A blank after a comma belongs to the separator, not to a name.
+            parts = [_csv_part(piece.rename(columns=str.strip), path, separator) for piece in pieces]
     except RecordingError:
         raise
     except pd.errors.ParserWarning:

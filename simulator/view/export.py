@@ -92,7 +92,7 @@ def _jsonl(result: Result, path: Path) -> None:
 
 
 def _perfetto(result: Result, path: Path) -> None:
-    """Write Chrome trace events (https://ui.perfetto.dev): one process per provider, one track per stage.
+    """Write Chrome trace events (https://ui.perfetto.dev): one process per provider, one track or more per stage.
 
     The stages of a task are connected by a flow.
     """
@@ -106,6 +106,9 @@ def _perfetto(result: Result, path: Path) -> None:
 PHASES = ("s", *("t" for _ in STAGES[1:-1]), "f")
 """Phase of the flow event in each stage: "s" starts a flow, "t" continues it, "f" finishes it."""
 
+TOLD = ("top_bid", "second_bid", "uav_bid", "paid_by_provider", "paid_by_vehicle")
+"""Columns of `auctions` that a trace shows under every mechanism."""
+
 AUCTIONEER = 0
 """Process id of the auctions in a trace. Provider i has the process id i + 1."""
 
@@ -117,10 +120,30 @@ def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
         yield _named_track("process_name", provider + 1, 0, name)
         for number, stage_name in enumerate(STAGES):
             yield _named_track("thread_name", provider + 1, number, stage_name)
+    own = [str(name) for name, *_ in result.run["columns"]["auctions"]]
     for row in _rows(result.auctions):
-        told = {name: _plain(row[name]) for name in ("rho", "top_bid", "second_bid", "uav_bid", "payment")}
+        told = {name: _plain(row[name]) for name in (*TOLD, *own)}
         yield {"name": f"task {row['task']}: {row['winner_kind']}", "cat": "auction", "ph": "i", "s": "p",
                "ts": row["time"] * MICROSECONDS, "pid": AUCTIONEER, "tid": 0, "args": told}  # fmt: skip
+    # In `rounds` nobody queues, so tasks overlap in a stage. Slices of one track must not overlap: each task takes the
+    # first track of its stage that is free.
+    free: dict[tuple[int, int], list[float]] = {}
+    for start, end, provider, stage, task in sorted(_served_stages(result)):
+        tracks = free.setdefault((provider, stage), [])
+        number = next((number for number, until in enumerate(tracks) if until <= start), len(tracks))
+        tracks[number:] = [end, *tracks[number + 1 :]]
+        track = {"pid": provider + 1, "tid": stage + number * len(STAGES)}
+        if number and len(tracks) == number + 1:
+            yield _named_track("thread_name", track["pid"], track["tid"], f"{STAGES[stage]} {number + 1}")
+        yield {"name": f"task {task}", "cat": "stage", "ph": "X", "ts": start, "dur": end - start, **track}
+        phase = PHASES[stage]
+        flow: dict[str, Any] = {"name": f"task {task}", "cat": "task", "ph": phase, "id": task, "ts": start, **track}
+        # "bp": "e" binds the end of a flow to the slice that encloses it. Without it the arrow goes to the next slice.
+        yield flow | ({"bp": "e"} if phase == "f" else {})
+
+
+def _served_stages(result: Result) -> Iterator[tuple[float, float, int, int, int]]:
+    """Yield start and end, microseconds, provider, stage and task of each stage that was served to its end."""
     # From the events and not from the table of tasks: an event says when a stage really began and ended.
     # A stage that was cut off by an outage or by the end of the run has no end, and is left out.
     begun: dict[tuple[int, int], float] = {}
@@ -129,14 +152,8 @@ def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
         task, stage = int(row["task"]), int(row["value"])
         if row["kind"] == "stage_started":
             begun[task, stage] = now
-            continue
-        start = begun.pop((task, stage))
-        track = {"pid": row["provider"] + 1, "tid": stage}
-        yield {"name": f"task {task}", "cat": "stage", "ph": "X", "ts": start, "dur": now - start, **track}
-        phase = PHASES[stage]
-        flow: dict[str, Any] = {"name": f"task {task}", "cat": "task", "ph": phase, "id": task, "ts": start, **track}
-        # "bp": "e" binds the end of a flow to the slice that encloses it. Without it the arrow goes to the next slice.
-        yield flow | ({"bp": "e"} if phase == "f" else {})
+        else:
+            yield begun.pop((task, stage)), now, int(row["provider"]), stage, task
 
 
 def _named_track(kind: str, process: int, thread: int, name: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from simulator.providers.fleet import Fleet
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.network import Network
 from simulator.traffic.recording import recording_of
+from simulator.world.fitting import covered, describe
 
 
 class Inspection(NamedTuple):
@@ -49,7 +50,7 @@ def _traffic(scenario: Scenario) -> str:
     traffic = scenario.traffic
     if traffic.kind == "recorded":
         recording = recording_of(traffic)
-        return f"{recording.vehicles} vehicles, {len(recording.time)} positions, {recording.end:g} s"
+        return f"{describe(recording)}; {covered(recording, Fleet(scenario))}"
     if traffic.kind == "generated":
         network = Network(traffic, Fleet(scenario))
         return f"signals at {', '.join(network.junctions()) or 'no node'}; entries {', '.join(network.entries)}"

@@ -5,18 +5,21 @@ Round k has vehicle k. Each round draws all its random numbers independently of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import simpy
 
-from simulator.draws import Draws, Stream
+from simulator.clock import until
+from simulator.draws import Draws
 from simulator.market.ledger import Ledger
 from simulator.market.lots import REFERENCE_MB, Situation
-from simulator.market.requests import Requests, draw_requests
-from simulator.model import FloatArray
+from simulator.market.requests import Links, Requests, draw_links, draw_requests
+from simulator.model import BoolArray, FloatArray
 from simulator.model.channel import snr_ratio
 from simulator.model.latency import STAGES, latency, stage_times
 from simulator.model.mechanism import contract_bid
@@ -44,41 +47,44 @@ class RoundBlock:
     """Random numbers of a block of rounds.
 
     Attributes:
-        requests: random numbers of the requests, fields of shape (rounds,) and (rounds, providers).
+        requests: what each request has in common for all providers, fields of shape (rounds,).
+        links: fading and accuracy, fields of shape (rounds, providers).
         bare_times: stage times before division by the public factor, s, shape (4, rounds, providers).
         factor: public factors, by which every stage time is divided, shape (rounds, providers).
     """
 
     requests: Requests
+    links: Links
     bare_times: FloatArray
     factor: FloatArray
 
 
-def draw_rounds(scenario: Scenario, fleet: Fleet, draw: Stream, rounds: int) -> RoundBlock:
+def draw_rounds(scenario: Scenario, fleet: Fleet, draws: Draws, purpose: str, number: int, rounds: int) -> RoundBlock:
     """Draw a block of rounds.
 
     Args:
         scenario: a scenario of rounds.
         fleet: providers.
-        draw: source of one generator per quantity.
+        draws: randomness of the run.
+        purpose: what the rounds are for.
+        number: number of the block.
         rounds: number of rounds.
     """
-    traffic = _rounds(scenario)
-    requests = draw_requests(scenario, fleet, draw, rounds)
-    equipment = fleet.draw_equipment(draw, (rounds,))
+    traffic, common = _rounds(scenario), draws.generator(purpose, number)
+    requests = draw_requests(scenario, common, rounds)
+    generators = fleet.generators(draws, purpose, number)
+    links = draw_links(scenario, fleet, range(fleet.size), generators, rounds)
+    equipment = fleet.draw_equipment(generators, (rounds,))
     median = np.where(fleet.is_uav, _median_snr(scenario.uavs), _median_snr(scenario.stations))
-    bare = stage_times(requests.work(equipment, requests.uplink_power_units), snr_ratio(median))
+    bare = stage_times(requests.work(links.fading_db, equipment, requests.uplink_power_units), snr_ratio(median))
     # The public factors stand for the queues of a junction: one per UAV, one common to all stations. They are
     # log-normal with mean 1, hence the log-mean -sd^2 / 2.
     uav_sd, ground_sd = traffic.uav_factor_log_sd, traffic.ground_factor_log_sd
     factor = np.empty((rounds, fleet.size))
-    factor[:, : fleet.uavs] = np.exp(
-        uav_sd * draw("factor.uav").standard_normal((fleet.uavs, rounds)).T - 0.5 * uav_sd**2
-    )
-    factor[:, fleet.uavs :] = np.exp(
-        ground_sd * draw("factor.ground").standard_normal((rounds, 1)) - 0.5 * ground_sd**2
-    )
-    return RoundBlock(requests, bare, factor)
+    for uav in range(fleet.uavs):
+        factor[:, uav] = np.exp(uav_sd * generators[uav].standard_normal(rounds) - 0.5 * uav_sd**2)
+    factor[:, fleet.uavs :] = np.exp(ground_sd * common.standard_normal((rounds, 1)) - 0.5 * ground_sd**2)
+    return RoundBlock(requests, links, bare, factor)
 
 
 def _median_snr(providers: object) -> float:
@@ -110,10 +116,10 @@ class RoundCalibration:
         step = min(CALIBRATION_BLOCK, CALIBRATION_CELLS // fleet.size)
         for begin in range(0, rounds, step):
             end = min(begin + step, rounds)
-            block = draw_rounds(scenario, fleet, draws.stream("calibration", begin), end - begin)
-            requests, bare = block.requests, latency(block.bare_times)
+            block = draw_rounds(scenario, fleet, draws, "calibration", begin, end - begin)
+            requests, links, bare = block.requests, block.links, latency(block.bare_times)
             value = valuation(
-                common_term(bare / block.factor, market.latency_weight), requests.match, requests.demand[:, None]
+                common_term(bare / block.factor, market.latency_weight), links.match, requests.demand[:, None]
             )
             ground = np.sort(value[:, uavs:], axis=1)
             scale = REFERENCE_MB / requests.size_mb
@@ -129,7 +135,7 @@ class RoundCalibration:
                 best = (bare / block.factor)[:, :uavs].argmin(axis=1)
                 uav_values[begin:end] = value[np.arange(end - begin), best]
                 uav_common += common_term(bare[:, :uavs], market.latency_weight).sum(axis=0)
-                uav_match += requests.match[:, :uavs].sum(axis=0)
+                uav_match += links.match[:, :uavs].sum(axis=0)
         self.ground_times = times / rounds
         self._uav_match: list[float] = (uav_match / rounds).tolist()
         self._uav_bid: list[float] = (uav_common / rounds * uav_match / rounds).tolist()
@@ -167,39 +173,113 @@ class RoundCalibration:
         """Ignore a served task: the calibration does not change."""
 
 
+class PlayedRounds(NamedTuple):
+    """A block of rounds as a run plays it.
+
+    Attributes:
+        requests: what each request has in common for all providers, fields of shape (rounds,).
+        links: fading and accuracy, fields of shape (rounds, providers).
+        times: stage times, s, shape (rounds, 4, 2, providers). Index 0 of the third axis is the task, index 1 the
+            public task of 30 MB.
+    """
+
+    requests: Requests
+    links: Links
+    times: FloatArray
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the numbers, bytes."""
+        return self.requests.bytes + sum(array.nbytes for array in (*self.links, self.times))
+
+
+class RoundsDemand:
+    """What does not depend on prices in the world without places: the calibration and the rounds.
+
+    Args:
+        scenario: a scenario of rounds.
+        draws: randomness of the run.
+
+    Attributes:
+        fleet: providers by id.
+        calibration: ledger of the world.
+        block: function from the number of a block to the block.
+        kept_bytes: memory of the blocks that are kept, bytes.
+    """
+
+    def __init__(self, scenario: Scenario, draws: Draws) -> None:
+        self._scenario, self._draws = scenario, draws
+        self.fleet = fleet = Fleet(scenario)
+        self.calibration = RoundCalibration(scenario, fleet, draws)
+        self.kept_bytes = 0
+        self._kept: dict[int, PlayedRounds] = {}
+
+        @lru_cache(maxsize=4)
+        def block(number: int) -> PlayedRounds:
+            """Return a block of rounds by its number."""
+            return self._kept.get(number) or self._draw(number)
+
+        self.block = block
+
+    def keep(self, duration: float, most_bytes: int) -> None:
+        """Draw the rounds of a run and keep as many blocks as fit. The others are drawn again in each run.
+
+        Args:
+            duration: length of the run, s.
+            most_bytes: largest memory of the blocks, bytes.
+        """
+        rounds = math.ceil(duration / _rounds(self._scenario).every_s)
+        for number in range(math.ceil(rounds / ROUNDS_PER_BLOCK)):
+            block = self._draw(number)
+            if self.kept_bytes + block.bytes > most_bytes:
+                return
+            self._kept[number] = block
+            self.kept_bytes += block.bytes
+
+    def _draw(self, number: int) -> PlayedRounds:
+        """Draw a block of rounds by its number."""
+        block = draw_rounds(self._scenario, self.fleet, self._draws, "rounds", number, ROUNDS_PER_BLOCK)
+        uavs, factor = self.fleet.uavs, block.factor[:, None]
+        own = block.bare_times.swapaxes(0, 1) / factor
+        # Public are the UAV's realised stage times, scaled to 30 MB, and the factor of the stations.
+        times = np.empty((ROUNDS_PER_BLOCK, len(STAGES), 2, self.fleet.size))
+        times[:, :, 0] = own
+        times[:, :, 1, :uavs] = own[:, :, :uavs] * (REFERENCE_MB / block.requests.size_mb)[:, None, None]
+        times[:, :, 1, uavs:] = self.calibration.ground_times[:, None] / factor[:, :, -1:]
+        # Bidders see the stage times. A replay shows the same array to the next run.
+        times.flags.writeable = False
+        return PlayedRounds(block.requests, block.links, times)
+
+
 class RoundsSite:
     """The world without places: one task per round, and providers without queues.
 
     Args:
         env: SimPy environment.
         scenario: a scenario of rounds.
-        draws: randomness of the run.
+        demand: what does not depend on prices.
         on_served: function that is called with each task whose last stage is done.
     """
 
     def __init__(
-        self, env: simpy.Environment, scenario: Scenario, draws: Draws, on_served: Callable[[Task], None]
+        self, env: simpy.Environment, scenario: Scenario, demand: RoundsDemand, on_served: Callable[[Task], None]
     ) -> None:
         self._env = env
         self._every_s = _rounds(scenario).every_s
-        self.fleet = fleet = Fleet(scenario)
+        self.fleet = fleet = demand.fleet
         self.providers: Sequence[Server] = [UnqueuedProvider(env, on_served) for _ in range(fleet.size)]
         # It stays 0: every stage is always free, so the latency is the sum (6) of the stage times.
         self.free_at = np.zeros((len(STAGES), fleet.size))
-        calibration = RoundCalibration(scenario, fleet, draws)
-        self.ledger: Ledger = calibration
+        self.ledger: Ledger = demand.calibration
         self.traffic: Traffic | None = None
         self.time_origin, self.left_out = 0.0, dict[str, int]()
-        self._ground_times = calibration.ground_times
         self._everywhere = np.ones(fleet.size, dtype=np.bool_)
         self._forever = np.full(fleet.size, np.inf)
+        self._block = demand.block
 
-        @lru_cache(maxsize=4)
-        def block(number: int) -> RoundBlock:
-            """Return a block of rounds by its number."""
-            return draw_rounds(scenario, fleet, draws.stream("rounds", number), ROUNDS_PER_BLOCK)
-
-        self._block = block
+    def up_since(self, time: float) -> BoolArray:
+        """Return that all providers work."""
+        return self._everywhere
 
     def start(self, on_request: Callable[[Situation], None]) -> None:
         """Start the process that requests one task per round.
@@ -216,21 +296,22 @@ class RoundsSite:
             on_request(self._situation(number, env.now))
             number += 1
             # The time of a round is a product, so rounding errors do not accumulate over the rounds.
-            # The delay is at least 0: SimPy refuses the small negative number that rounding may leave.
-            yield env.timeout(max(number * self._every_s - env.now, 0.0))
+            yield until(env, number * self._every_s)
 
     def _situation(self, number: int, now: float) -> Situation:
         """Return the situation of a round by its number."""
         block, row = self._block(number // ROUNDS_PER_BLOCK), number % ROUNDS_PER_BLOCK
-        requests, uavs = block.requests, self.fleet.uavs
-        task = requests.task(row, number, number, 0, now)
-        times = np.empty((4, 2, self.fleet.size))
-        times[:, 0] = block.bare_times[:, row] / block.factor[row]
-        # Public are the UAV's realised stage times, scaled to 30 MB, and the factor of the stations.
-        times[:, 1, :uavs] = times[:, 0, :uavs] * (REFERENCE_MB / task.size_mb)
-        times[:, 1, uavs:] = (self._ground_times / block.factor[row, -1])[:, None]
+        task, links = block.requests.task(row, number, number, 0, now), block.links
         return Situation(
-            task, -1, times, requests.accuracy[row], requests.match[row], self._everywhere, self._forever, None
+            task,
+            -1,
+            block.times[row],
+            links.accuracy[row],
+            links.match[row],
+            self._everywhere,
+            self._forever,
+            None,
+            None,
         )
 
 

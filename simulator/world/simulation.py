@@ -1,42 +1,67 @@
-"""The simulation, an iterator that steps the SimPy kernel until an auction needs a price."""
+"""The simulation, an iterator that steps the SimPy kernel until a policy has to decide."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import simpy
 
 from simulator.clock import check_times
 from simulator.draws import Draws
+from simulator.errors import PolicyFailedError
+from simulator.market.appraisal import Appraiser
 from simulator.market.auction import Auction
-from simulator.market.auctioneer import Auctioneer
-from simulator.market.contracts import Information, Mechanism
-from simulator.market.guard import reset_mechanism
+from simulator.market.auctioneer import Auctioneer, Decision
+from simulator.market.bidders import Bidders
+from simulator.market.contracts import Bidder, Information, Mechanism, PriceScale
+from simulator.market.guard import check_choice, check_price, reset_bidder, reset_mechanism
 from simulator.market.ledger import History
 from simulator.market.mechanisms.msb import ModifiedSecondBid
+from simulator.market.platform import Platform
+from simulator.market.plugins import mechanism_columns, scalar_state, strategies_of
 from simulator.model.valuation import common_term
 from simulator.providers.task import COMPLETED, LOST, Task
 from simulator.record.recorder import Recorder
 from simulator.record.tables import Tables
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.recording import Recording
+from simulator.world.demand import JunctionDemand
 from simulator.world.junction import JunctionSite
-from simulator.world.rounds import RoundsSite
+from simulator.world.rounds import RoundsDemand, RoundsSite
 from simulator.world.site import Site
+
+Demand: TypeAlias = JunctionDemand | RoundsDemand
+"""What does not depend on prices in a world."""
+
+
+def demand_of(scenario: Scenario, draws: Draws, recording: Recording | None = None) -> Demand:
+    """Return what does not depend on prices in a world.
+
+    Args:
+        scenario: scenario of the world.
+        draws: randomness of the world.
+        recording: trajectories of recorded traffic; None to read the file of the scenario.
+    """
+    if scenario.traffic.has_places:
+        return JunctionDemand(scenario, draws, recording)
+    return RoundsDemand(scenario, draws)
 
 
 class Simulation:
-    """One run of a scenario, as an iterator over the auctions that need a price.
+    """One run of a scenario, as an iterator over the decisions that policies make.
 
-    The caller settles each auction before it asks for the next one.
+    The caller answers each decision before it asks for the next one.
 
     Args:
         scenario: scenario to run.
         draws: randomness of the world; None for ``Draws(0)``.
         duration: length of the run, s; None for the duration of the scenario.
-        mechanism: rule that decides who wins and what the winner pays; None for the Modified Second-Bid auction.
+        mechanism: rule that says who serves and who pays; None for the Modified Second-Bid auction.
         information: what an observation shows.
         recording: trajectories of recorded traffic; None to read the file of the scenario.
+        strategies: who answers for each provider, by id; None for the bidders that the scenario names.
+        demand: what does not depend on prices, of this scenario and seed; None to draw it.
 
     Attributes:
         scenario: scenario of the run.
@@ -44,6 +69,8 @@ class Simulation:
         duration: length of the run, s.
         site: world without its market.
         auctioneer: auctioneer of the market.
+        mechanism: rule that says who serves and who pays.
+        platform: what the mechanism may know.
         recorder: recorder of everything that has happened so far.
 
     Raises:
@@ -52,8 +79,8 @@ class Simulation:
 
     Example:
         >>> simulation = Simulation(Scenario.load("paper"), Draws(0), duration=3)
-        >>> for auction in simulation:
-        ...     simulation.settle(rho=1.3)
+        >>> for decision in simulation:
+        ...     simulation.answer(1.3)
         >>> simulation.now
         3.0
     """
@@ -66,95 +93,140 @@ class Simulation:
         mechanism: Mechanism | None = None,
         information: Information = "public",
         recording: Recording | None = None,
+        strategies: Sequence[Bidder] | None = None,
+        demand: Demand | None = None,
     ) -> None:
         self.scenario, self.draws = scenario, Draws(0) if draws is None else draws
         duration = scenario.duration_s if duration is None else duration
         check_times(self.draws.seed, duration, 0.0)
         self.duration = float(duration)
-        if mechanism is None:
-            mechanism = ModifiedSecondBid()
-        # Before anything is built: a mechanism takes its settings from the scenario, such as `market.reference`.
-        reset_mechanism(mechanism, scenario)
         self._env = env = simpy.Environment()
         self._latency_weight = scenario.market.latency_weight
         self.site: Site
-        if scenario.traffic.has_places:
-            self.site = JunctionSite(env, scenario, self.draws, self, recording)
+        if demand is None:
+            demand = demand_of(scenario, self.draws, recording)
+        if isinstance(demand, JunctionDemand):
+            self.site = JunctionSite(env, scenario, self.draws, self, demand)
         else:
-            self.site = RoundsSite(env, scenario, self.draws, self.served)
-        fleet = self.site.fleet
-        self.recorder = Recorder()
+            self.site = RoundsSite(env, scenario, demand, self.served)
+        site, fleet = self.site, self.site.fleet
+        self.mechanism = ModifiedSecondBid() if mechanism is None else mechanism
+        self.platform = Platform(fleet, scenario.market, site.ledger, scenario.traffic.has_places)
+        reset_mechanism(self.mechanism, self.platform, self.draws.generator("mechanism"))
+        found = strategies_of(fleet) if strategies is None else list(strategies)
+        # A bidder draws by the first provider for which it answers: one more provider changes no other bidder.
+        named = {id(one): (one, name) for one, name in zip(reversed(found), reversed(fleet.names), strict=True)}
+        for bidder, name in reversed(named.values()):
+            reset_bidder(bidder, scenario, self.draws.generator("bidder", name))
+        self._bidders = bidders = Bidders(found, fleet.uavs)
+        self.recorder = Recorder(mechanism_columns(self.mechanism), scalar_state(self.mechanism))
         self._history = History(fleet.size, scenario.market.history)
         self.auctioneer = Auctioneer(
-            scenario,
-            fleet,
-            self.site.providers,
-            self.site.free_at,
-            self._history,
-            self.site.ledger,
-            self.recorder.auction,
-            mechanism,
+            env,
+            Appraiser(scenario, fleet, site.free_at, self._history, site.ledger, bidders.factors),
+            bidders,
+            site.providers,
+            site.ledger,
+            self.recorder,
+            self.mechanism,
             information,
+            scenario.market.patience_s,
+            site.up_since,
         )
+        self._handed_out: Decision | None = None
         self.site.start(self.auctioneer.request)
+
+    @property
+    def has_seats(self) -> bool:
+        """Whether a policy decides anything in the mechanism."""
+        return bool(getattr(self.mechanism, "seats", {}))
+
+    def columns_of(self, auction: Auction) -> dict[str, float]:
+        """Return the values of the mechanism's own columns of a settled auction, by name."""
+        names = [column.name for column in self.recorder.columns]
+        return dict(zip(names, auction.extra, strict=True)) if auction.extra else {}
 
     @property
     def now(self) -> float:
         """The simulated time, s."""
         return float(self._env.now)
 
-    def __iter__(self) -> Iterator[Auction]:
+    def __iter__(self) -> Iterator[Decision]:
         return self
 
-    def __next__(self) -> Auction:
-        """Return the next auction that needs a price, or stop at the end of the run.
+    def __next__(self) -> Decision:
+        """Return the next decision, or stop at the end of the run.
 
         Raises:
-            RuntimeError: the last auction has not been settled.
+            RuntimeError: the last decision has not been answered.
             StopIteration: the run is over.
         """
         env, auctioneer, duration = self._env, self.auctioneer, self.duration
         if auctioneer.pending is not None:
-            raise RuntimeError("the pending auction needs a price; call settle(rho) first")
+            # A mechanism may want several decisions in one clearing.
+            if self._handed_out is auctioneer.pending:
+                raise RuntimeError("the pending decision wants an answer: call answer(action) first")
+            self._handed_out = auctioneer.pending
+            return auctioneer.pending
         # An event at the very end of the run does not happen: a run covers the times 0 <= t < duration.
         while env.peek() < duration:
             env.step()
             if auctioneer.pending is not None:
+                self._handed_out = auctioneer.pending
                 return auctioneer.pending
         # Moves the clock to the end of the run.
         if env.now < duration:
             env.run(until=duration)
+        auctioneer.finish()
         raise StopIteration
 
-    def settle(self, rho: float) -> None:
-        """Settle the pending auction.
+    def until(self, time: float) -> Iterator[Decision]:
+        """Iterate over the decisions before a time, without ending the run.
 
         Args:
-            rho: price scaling factor, at least 1. The value ``inf`` gives the task to the UAV.
+            time: time at which to stop, s.
+        """
+        while self.auctioneer.pending is not None or self._env.peek() < min(time, self.duration):
+            if self.auctioneer.pending is None:
+                self._env.step()
+            if self.auctioneer.pending is not None:
+                yield self.auctioneer.pending
+
+    def answer(self, action: Any) -> None:
+        """Answer the pending decision.
+
+        Args:
+            action: for a price, a factor rho >= 1 (`inf`: the UAV gets the task); for a choice, its index.
 
         Raises:
-            ValueError: rho is below 1 or NaN.
-            RuntimeError: no auction is pending.
-            PolicyFailedError: the mechanism or the feedback of the policy failed.
+            ValueError: the action is not in the space of the seat.
+            RuntimeError: no decision is pending.
         """
-        # Written this way round, the comparison refuses NaN too.
-        if not rho >= 1.0:
-            raise ValueError(f"rho must be a number >= 1, not {rho!r}")
-        self.auctioneer.settle(rho)
+        decision = self.auctioneer.pending
+        if decision is None:
+            raise RuntimeError("no decision is pending")
+        try:
+            if isinstance(decision.place.space, PriceScale):
+                action = check_price(action, "answer()")
+            else:
+                action = check_choice(action, decision.place.space, decision.observation.mask, "answer()")
+        except PolicyFailedError as error:
+            raise ValueError(str(error)) from None
+        self.auctioneer.answer(action)
 
     def tables(self) -> Tables:
         """Return the tables of everything that has happened so far."""
         site = self.site
-        return Tables(self.recorder, self.scenario, site.fleet, site.traffic, self.duration)
+        return Tables(self.recorder, self.scenario, site.fleet, site.traffic, self.now)
 
     def reported(self, uav: int, bid: float) -> None:
         """Record the report of a UAV.
 
         Args:
             uav: id of the UAV.
-            bid: its bid from this report on, before its bid factor.
+            bid: its bid from this report on, before the factor of its bidder.
         """
-        self.recorder.report(self._env.now, uav, bid * float(self.site.fleet.bid_factor[uav]))
+        self.recorder.report(self._env.now, uav, bid * self._bidders.factors[uav])
 
     def went_out_or_came_back(self, provider: int, is_out: bool, dropped: list[Task]) -> None:
         """Record the start or the end of an outage, and the dropped tasks as lost.

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from simulator.market.ledger import Ledger
 from simulator.market.lots import Situation
-from simulator.model import FloatArray
+from simulator.model import BoolArray, FloatArray
 from simulator.providers.fleet import Fleet
 from simulator.providers.queues import Server
 from simulator.traffic.contract import Traffic
@@ -33,6 +33,10 @@ class Site(Protocol):
     traffic: Traffic | None
     time_origin: float
     left_out: dict[str, int]
+
+    def up_since(self, time: float) -> BoolArray:
+        """Return which providers work and have not been out since a time, shape (providers,)."""
+        ...
 
     def start(self, on_request: Callable[[Situation], None]) -> None:
         """Start everything that requests tasks.

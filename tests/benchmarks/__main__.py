@@ -8,7 +8,7 @@ from rich.table import Table
 from tests.benchmarks.clock import bare_simpy
 from tests.benchmarks.files import help_s, memory_mib, million_events, xml_rows
 from tests.benchmarks.learners import against_plain, decision_us, steps_a_second, training_memory_mib
-from tests.benchmarks.market import by_stations, by_vehicles, rates, shares, trace
+from tests.benchmarks.market import by_stations, by_vehicles, rates, replay_ratio, shares, trace
 from tests.benchmarks.page import playback
 from tests.view.browser import chromium
 
@@ -37,6 +37,8 @@ def main() -> None:
         row(f"{name}, auctions/s", auctions, ">= 10,000" if name == "four_way" else "", kernel / auctions)
         if driven:
             row(f"{name}, vehicle-seconds/s", driven, ">= 100,000" if name == "four_way" else "")
+    for name, target in (("four_way", ">= 2.0"), ("braunschweig", ">= 3.0"), ("paper", "")):
+        row(f"ten policies on {name}, runs by themselves / replays", replay_ratio(name), target, digits=2)
     for arm_m, rate in ((300.0, 130.0), (1_200.0, 500.0), (12_000.0, 500.0), (120_000.0, 500.0)):
         costs = [by_vehicles(arm_m, rate) for _ in range(REPEATS)]
         microseconds(f"us an auction, {costs[0][0]:,.0f} vehicles on the map", min(cost for _, cost in costs), "flat")

@@ -16,16 +16,22 @@ from simulator.market.contracts import PricingPolicy
 from simulator.record.recorder import Recorder
 from simulator.record.schema import TABLES
 from simulator.run import drive, plan
+from simulator.study.worlds import KeptWorlds
 from tests.benchmarks.clock import cpu_s
+
+TEN = ("conditional", "oracle", "optimal", "myopic", "spa", "random", "greedy", "always-uav", "always-ground",
+       "constant:1.6")  # fmt: skip
+"""Policies of a comparison. None of them is learned, so that the market is what is measured."""
 
 SHARES = {
     "SimPy": ("simpy",),
     "traffic": ("generated.py", "following.py", "stretch.py", "network.py", "arrivals.py", "signals.py", "recorded.py",
                 "attachment.py"),
-    "radio and draws": ("junction.py", "radio.py", "channel.py", "requests.py", "draws.py", "task.py", "latency.py"),
+    "radio and draws": ("junction.py", "demand.py", "rounds.py", "radio.py", "channel.py", "requests.py", "draws.py",
+                        "task.py", "latency.py"),
     "providers": ("queues.py", "outages.py"),
-    "bids and price": ("auctioneer.py", "auction.py", "valuation.py", "mechanism.py", "mechanisms", "ledger.py",
-                       "contracts.py", "guard.py", "policies", "run.py"),
+    "bids and price": ("auctioneer.py", "appraisal.py", "auction.py", "bidders.py", "valuation.py", "mechanism.py",
+                       "mechanisms", "ledger.py", "contracts.py", "guard.py", "policies", "run.py", "simulation.py"),
     "trace": ("recorder.py",),
 }  # fmt: skip
 """Parts of a run by the files that they are in; `latency.py` has the stage times and the backlog's sums."""
@@ -41,7 +47,9 @@ class Rates(NamedTuple):
 def ready(name: str, duration: float, **overrides: Any) -> tuple[Simulation, PricingPolicy]:
     """A simulation under `conditional` that has not begun."""
     planned = plan(name, "conditional", duration=duration, **overrides)
-    return planned.simulation(), planned.new_policy()
+    policy = planned.new_policy()
+    assert isinstance(policy, PricingPolicy)
+    return planned.simulation(), policy
 
 
 def rates(name: str, duration: float) -> Rates:
@@ -57,6 +65,17 @@ def rates(name: str, duration: float) -> Rates:
     return Rates(auctions / seconds, driven / seconds)
 
 
+def replay_ratio(name: str) -> float:
+    """CPU time of ten policies in runs of their own, divided by that in a world that is drawn once."""
+    plans, worlds = [plan(name, policy) for policy in TEN], KeptWorlds()
+    plans[0].run()
+    alone = kept = 0.0
+    for planned in plans:  # alternating: whatever slows the machine slows both
+        alone += cpu_s(lambda planned=planned: planned.run().summary)  # type: ignore[misc]
+        kept += cpu_s(lambda planned=planned: worlds.run(planned).summary)  # type: ignore[misc]
+    return alone / kept
+
+
 def by_stations(stations: int) -> float:
     """Microseconds an auction of `four_way` with as many stations on its ring."""
     simulation, policy = ready("four_way", 1800, **{"stations.count": stations})
@@ -69,8 +88,8 @@ def by_vehicles(arm_m: float, rate_per_h: float) -> tuple[float, float]:
     full, measured = 2.2 * arm_m / 13.9 + 200.0, 1200.0
     overrides = {"traffic.roads.arm_m": arm_m, "traffic.arrivals.rate_per_h": rate_per_h}
     simulation, policy = ready("four_way", full + measured, **overrides)
-    for auction in simulation:
-        simulation.settle(policy.price(auction.observation))
+    for decision in simulation:
+        simulation.answer(policy.price(decision.observation))
         if simulation.now > full:
             break
     before = len(simulation.recorder.auctions()["task"])
@@ -88,10 +107,10 @@ def trace(name: str, duration: float) -> tuple[float, float]:
     """Microseconds an auction: the recorder's rows, and the frames of all tables."""
     simulation, policy = ready(name, duration)
     kept: list[Auction] = []
-    for auction in simulation:
-        simulation.settle(policy.price(auction.observation))
-        kept.append(auction)
-    recorder = Recorder()
+    for decision in simulation:
+        simulation.answer(policy.price(decision.observation))
+        kept += decision.auctions
+    recorder = Recorder(simulation.recorder.columns)
 
     def write_again() -> None:
         for auction in kept:

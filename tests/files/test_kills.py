@@ -36,8 +36,10 @@ from simulator.run import Plan
 from simulator.study import compare, train
 from simulator.study.journal import Figures
 from simulator.study.paper import figures, plan, reproduce, runs
+from simulator.study.worlds import KeptWorlds
 from simulator.view import figures as drawings
 from simulator.view.report import write as pages
+from simulator.world.simulation import Demand
 from tests.fields import fields
 from tests.kills import Command, forked, kills, tree
 
@@ -83,17 +85,26 @@ def prepared(policy: str) -> Plan:
     return real_plan(small(), policy)
 
 
+@functools.cache
+def drawn(seed: int) -> Demand:
+    return prepared("conditional").with_seed(seed).demand(2**30)
+
+
 class Ready:
     """A plan whose runs have been made."""
 
     def __init__(self, policy: str, seed: int = 0) -> None:
         self.policy, self.seed = policy, seed
         self.duration, self.hashes = prepared(policy).duration, prepared(policy).hashes
+        self.policy_decides, self.mechanism = prepared(policy).policy_decides, prepared(policy).mechanism
 
     def with_seed(self, seed: int) -> Ready:
         return Ready(self.policy, seed)
 
-    def run(self, progress: object = None) -> Result:
+    def demand(self, most_bytes: int) -> Demand:
+        return drawn(self.seed)
+
+    def run(self, progress: object = None, demand: object = None) -> Result:
         return result(self.policy, self.seed)
 
 
@@ -119,18 +130,19 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     What a command computes and prints is there already, so that a kill meets writing only.
     """
     for policy in ("conditional", "spa"):
-        prepared(policy), page((policy,)), result(policy, 1)
+        prepared(policy), page((policy,)), result(policy, 1), drawn(0), drawn(1)
     page(("conditional", "spa"))
     for module in (cli, studies):
         monkeypatch.setattr(module, "load", lambda scenario, sets: small())
     monkeypatch.setattr(run_module, "simulate", lambda scenario, policy, seed=0, *_, **__: result(policy, seed))
     monkeypatch.setattr(compare, "find_policy", lambda policy: policy)
+    monkeypatch.setattr(compare, "try_out", lambda planned: None)
     for module in (compare, run_module):
         monkeypatch.setattr(module, "plan", lambda scenario, policy, seed=0, *_, **__: Ready(policy, seed))
     monkeypatch.setattr(cli, "print_summary", lambda summary, title: None)
-    monkeypatch.setattr(studies, "print_comparison", lambda table, title: None)
+    monkeypatch.setattr(studies, "print_comparison", lambda *_: None)
     monkeypatch.setattr(compare, "corrected", lambda values: values)  # its library collects garbage at every call
-    monkeypatch.setattr(drawings, "comparison", lambda table, path, title: path.write_bytes(b"a picture"))
+    monkeypatch.setattr(drawings, "comparison", lambda table, path, *_: path.write_bytes(b"a picture"))
     monkeypatch.setattr(pages, "page", lambda found, note="": page(tuple(found)) + note)
     folder = scratch / "template"
     for name, text in MINE.items():
@@ -281,7 +293,7 @@ TINY = f"{Path(__file__).parents[1] / 'tiny_policy.py'}:Tiny"
 
 @functools.cache
 def surplus(policy: str, seed: int) -> Figures:
-    return real_evaluated(small(), policy, seed)
+    return real_evaluated(small(), policy, seed, KeptWorlds())
 
 
 @pytest.fixture
@@ -290,7 +302,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "ROUNDS_PER_EPISODE", 10.0)
     for module in (train, runs):
         monkeypatch.setattr(
-            module, "evaluated", lambda scenario, policy, seed: surplus(getattr(policy, "label", policy), seed)
+            module, "evaluated", lambda scenario, policy, seed, worlds: surplus(getattr(policy, "label", policy), seed)
         )
 
 

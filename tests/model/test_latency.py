@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.model.channel import snr_ratio
-from simulator.model.latency import cpu_s, gpu_s, latency, stage_times, stage_work, tandem_finish, transfer_s
+from simulator.model.latency import (
+    cpu_s,
+    gpu_s,
+    latency,
+    stage_times,
+    stage_work,
+    tandem_finish,
+    tandem_times,
+    transfer_s,
+)
 
 stage = st.floats(0.0, 10.0)
 
@@ -33,7 +42,7 @@ def test_reference_quantiles_of_a_paper_station() -> None:
     from simulator.world.rounds import draw_rounds
 
     scenario = Scenario.load("paper")
-    bare = latency(draw_rounds(scenario, Fleet(scenario), Draws(3).stream("test"), 40_000).bare_times[:, :, 1:])
+    bare = latency(draw_rounds(scenario, Fleet(scenario), Draws(3), "test", 0, 40_000).bare_times[:, :, 1:])
     assert np.allclose(np.quantile(bare, [0.01, 0.5, 0.99]), [1.0, 2.1, 4.8], atol=0.1)
 
 
@@ -41,7 +50,7 @@ def test_reference_quantiles_of_a_paper_station() -> None:
 def test_zero_load_gives_equation_6(times: list[float], now: float) -> None:
     column = np.array(times)[:, None]
     finish = tandem_finish(now, np.zeros((4, 1)), column)
-    assert np.allclose(finish[3] - now, latency(column))
+    assert np.allclose(finish - now, latency(column))
 
 
 @given(
@@ -49,16 +58,20 @@ def test_zero_load_gives_equation_6(times: list[float], now: float) -> None:
 )
 def test_tandem_finish_is_lindleys_recursion(tasks: list[tuple[float, ...]]) -> None:
     """Against the textbook form, task by task: a stage starts when the task is there and the one before it is gone."""
-    free, arrival = np.zeros((4, 1)), 0.0
+    free, arrival = [0.0] * 4, 0.0
     done_before = [0.0] * 4
     for gap, *times in tasks:
         arrival += gap
-        free = tandem_finish(arrival, free, np.array(times)[:, None])
+        predicted = tandem_finish(arrival, np.array(free)[:, None], np.array(times)[:, None])
+        started, free = tandem_times(arrival, free, times)
         ready = arrival
         for number, time in enumerate(times):
-            ready = max(ready, done_before[number]) + time
+            ready = max(ready, done_before[number])
+            assert started[number] == ready
+            ready += time
             done_before[number] = ready
-        assert free[:, 0].tolist() == done_before
+        assert free == done_before
+        assert predicted.tolist() == [ready], "to the last bit: a bid and the queue that it predicts"
 
 
 @given(st.lists(stage, min_size=4, max_size=4), st.lists(stage, min_size=4, max_size=4))

@@ -4,13 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from policies.myopic import MyopicAuction
-from simulator.market.contracts import UAV
-from simulator.market.mechanisms.msb import ModifiedSecondBid
+from simulator.market.mechanisms.msb import ModifiedSecondBid, MyopicSecondBid
 from simulator.market.mechanisms.second_price import SecondPrice
 from simulator.model import BoolArray, FloatArray
 from simulator.model.mechanism import (
@@ -21,6 +19,7 @@ from simulator.model.mechanism import (
     station_wins,
     surplus_weights,
 )
+from tests.clearing import BY_UAV, settle
 
 money = st.one_of(st.just(0.0), st.floats(1e-6, 1e6))
 bids = st.lists(money, min_size=2, max_size=9).map(lambda values: sorted(values, reverse=True))
@@ -61,7 +60,7 @@ def test_contract_bid_is_the_largest_maximiser(uav: FloatArray, top: FloatArray,
 
 
 def outcome(offers: FloatArray, rho: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Winner's index (-1: UAV) and payment of many MSB auctions at once, from the model's own definitions."""
+    """Winner's index (-1: BY_UAV) and payment of many MSB auctions at once, from the model's own definitions."""
     order = np.argsort(-offers, axis=1, kind="stable")
     top, second = (np.take_along_axis(offers, order[:, k : k + 1], 1)[:, 0] for k in (0, 1))
     threshold = critical_payment(second, rho)
@@ -75,8 +74,8 @@ def test_the_trials_hold_the_auction_that_is_shipped() -> None:
     winner, payment = outcome(offers, rho)
     for row in range(len(offers)):
         order = np.argsort(-offers[row], kind="stable")
-        position, paid = ModifiedSecondBid().settle(offers[row][order].tolist(), 0.0, float(rho[row]))
-        assert winner[row] == (-1 if position == UAV else order[position])
+        position, paid = settle(ModifiedSecondBid(), offers[row][order].tolist(), 0.0, float(rho[row]))
+        assert winner[row] == (-1 if position == BY_UAV else order[position])
         assert payment[row] == paid
 
 
@@ -126,10 +125,11 @@ def test_a_price_that_sees_the_top_bid_can_be_gamed() -> None:
     assert utility(1.25) == 0.5
 
 
+@settings(deadline=None)
 @given(bids, rhos, st.floats(0, 1e6))
 def test_the_winner_pays_between_the_second_bid_and_its_own(offers: list[float], rho: float, uav: float) -> None:
-    winner, payment = ModifiedSecondBid().settle(offers, uav, rho)
-    if winner == UAV:
+    winner, payment = settle(ModifiedSecondBid(), offers, uav, rho)
+    if winner == BY_UAV:
         assert not offers[0] > rho * offers[1]
         assert payment == uav
     else:
@@ -137,40 +137,42 @@ def test_the_winner_pays_between_the_second_bid_and_its_own(offers: list[float],
         assert offers[1] <= payment <= offers[0]
 
 
+@settings(deadline=None)
 @given(bids, st.floats(1.0, 100.0), st.floats(0, 1e6), st.sampled_from([0.25, 0.5, 2.0, 1024.0]))
 def test_scaling_all_ground_bids_scales_payments(offers: list[float], rho: float, uav: float, scale: float) -> None:
-    winner, payment = ModifiedSecondBid().settle(offers, uav, rho)
-    scaled_winner, scaled_payment = ModifiedSecondBid().settle([scale * bid for bid in offers], uav, rho)
+    winner, payment = settle(ModifiedSecondBid(), offers, uav, rho)
+    scaled_winner, scaled_payment = settle(ModifiedSecondBid(), [scale * bid for bid in offers], uav, rho)
     assert scaled_winner == winner
-    assert scaled_payment == (payment if winner == UAV else pytest.approx(scale * payment))
+    assert scaled_payment == (payment if winner == BY_UAV else pytest.approx(scale * payment))
 
 
 @pytest.mark.parametrize(
     ("offers", "rho"), [([1.0, 1.0], 1.0), ([2.0, 1.0], 2.0), ([2.0, 1.0], math.inf), ([0, 0], 1.0)]
 )
 def test_ties_and_infinity_go_to_the_uav(offers: list[float], rho: float) -> None:
-    assert ModifiedSecondBid().settle(offers, 0.3, rho) == (UAV, 0.3)
+    assert settle(ModifiedSecondBid(), offers, 0.3, rho) == (BY_UAV, 0.3)
 
 
 def test_infinity_times_a_zero_second_bid_goes_to_the_uav() -> None:
-    assert ModifiedSecondBid().settle([1.0, 0.0], 0.3, math.inf)[0] == UAV
+    assert settle(ModifiedSecondBid(), [1.0, 0.0], 0.3, math.inf)[0] == BY_UAV
 
 
 def test_the_literal_rule_differs_where_the_uav_outbids_the_second() -> None:
-    ground, literal = ModifiedSecondBid(), ModifiedSecondBid(reference="all")
-    assert ground.settle([1.5, 1.0], 1.2, 1.3) == (0, 1.3)
-    assert literal.settle([1.5, 1.0], 1.2, 1.3) == (UAV, 1.2)
+    rule = ModifiedSecondBid()
+    assert settle(rule, [1.5, 1.0], 1.2, 1.3) == (0, 1.3)
+    assert settle(rule, [1.5, 1.0], 1.2, 1.3, reference="all") == (BY_UAV, 1.2)
     # Where the UAV bids less than the second, both are the same.
-    assert ground.settle([1.5, 1.0], 0.9, 1.3) == literal.settle([1.5, 1.0], 0.9, 1.3) == (0, 1.3)
+    assert settle(rule, [1.5, 1.0], 0.9, 1.3) == settle(rule, [1.5, 1.0], 0.9, 1.3, reference="all") == (0, 1.3)
     # And its price does not scale with the ground bids: that is its adverse selection.
-    assert literal.settle([3.0, 2.0], 1.2, 1.3)[0] == 0
+    assert settle(rule, [3.0, 2.0], 1.2, 1.3, reference="all")[0] == 0
 
 
+@settings(deadline=None)
 @given(bids, st.floats(0, 1e6))
 def test_myopic_picks_the_winners_of_a_second_price_auction_with_the_same_uav_bid(
     offers: list[float], uav: float
 ) -> None:
-    myopic, spa = MyopicAuction().settle(offers, uav, math.nan), SecondPrice().settle(offers, uav, math.nan)
+    myopic, spa = settle(MyopicSecondBid(), offers, uav), settle(SecondPrice(), offers, uav)
     if offers[0] > offers[1]:  # two stations that tie: MSB gives the task to the UAV, a second-price auction does not
         assert myopic[0] == spa[0]
     if myopic[0] == 0:
@@ -178,8 +180,8 @@ def test_myopic_picks_the_winners_of_a_second_price_auction_with_the_same_uav_bi
 
 
 def test_ties_of_a_second_price_auction() -> None:
-    assert SecondPrice().settle([2.0, 2.0], 0.5, 1.0) == (0, 2.0)
-    assert SecondPrice().settle([2.0, 1.0], 2.0, 1.0) == (UAV, 2.0)
+    assert settle(SecondPrice(), [2.0, 2.0], 0.5) == (0, 2.0)
+    assert settle(SecondPrice(), [2.0, 1.0], 2.0) == (BY_UAV, 2.0)
 
 
 def test_the_surplus_weighs_a_uav_with_zeta() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +13,10 @@ import pytest
 from scipy import stats
 
 from simulator import InputError, RunError, Scenario, simulate
-from simulator.market.contracts import Information, Observation
+from simulator.market.contracts import Ask, Award, Decide, Information, Lot, Observation
+from simulator.market.mechanisms.ground_or_uav import Contest
+from simulator.market.mechanisms.msb import ModifiedSecondBid
+from simulator.market.mechanisms.sealed_bid import Offer, SealedBid
 from simulator.study.audit import Audit, audit
 from simulator.study.statistics import chi_square
 from simulator.study.train import train
@@ -20,8 +24,8 @@ from simulator.study.truth_cost import truth_cost
 from tests.fields import fields
 
 THEOREM = (
-    "no misreport pays", "no regret", "no constant multiplier pays", "no shill pays", "anonymous",
-    "individually rational", "no adverse selection, given m",
+    "truthful", "no regret", "no constant multiplier pays", "false-name-proof", "anonymous",
+    "individually rational", "budget balance", "free of adverse selection",
 )  # fmt: skip
 
 
@@ -52,12 +56,15 @@ class BestForTheseBids:
 def test_a_price_that_looks_at_all_bids_is_not_truthful_and_a_round_shows_how() -> None:
     found = audit("paper", BestForTheseBids(), rounds=400)
     verdict = verdicts(found)
-    assert verdict["no misreport pays"] == verdict["no regret"] == "fails"
-    assert verdict["no adverse selection, given m"] == "fails"
+    assert verdict["truthful"] == verdict["no regret"] == "fails"
+    assert verdict["free of adverse selection"] == "fails"
     assert verdict["anonymous"] == "holds"
-    misreport = found.table.loc["no misreport pays"]
+    misreport = found.table.loc["truthful"]
     assert misreport["number"] > 0.1
-    assert "with the truth (rho inf). By a bid of" in str(misreport["example"])
+    assert re.search(
+        r"task \d+: s\d, to whom it is worth [\d.]+, has 0 if truthful; bidding [\d.]+ times its value it has [\d.]+$",
+        str(misreport["example"]),
+    )
 
 
 class LowWhereTheSecondBidIsGood:
@@ -71,39 +78,42 @@ class LowWhereTheSecondBidIsGood:
 
 def test_a_masked_price_is_truthful_but_not_proof_against_shills() -> None:
     found = verdicts(audit("paper", LowWhereTheSecondBidIsGood(), rounds=400))
-    assert found["no misreport pays"] == "holds"
-    assert found["no shill pays"] == "fails"
+    assert found["truthful"] == "holds"
+    assert found["false-name-proof"] == "fails"
 
 
 def test_the_second_price_auction_has_adverse_selection_and_nothing_else() -> None:
     found = verdicts(audit("paper", "spa", rounds=300))
-    assert found["no adverse selection, given m"] == found["no adverse selection at all"] == "fails"
-    assert found["no misreport pays"] == found["no shill pays"] == found["anonymous"] == "holds"
+    assert found["free of adverse selection"] == found["free of adverse selection, not given m"] == "fails"
+    assert found["truthful"] == found["false-name-proof"] == found["anonymous"] == "holds"
 
 
-class FirstPrice:
-    uav_bid = "contract"
+class Overcharging(SealedBid):
+    """The highest bid wins and pays half as much again."""
 
-    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
-        return (0, bids[0]) if bids[0] > rho * bids[1] else (-1, uav_bid)
-
-
-class Overcharging(FirstPrice):
-    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
-        return 0, 1.5 * bids[0]
+    def award(self, lot: Lot, offers: list[Offer]) -> Award:
+        return Award(lot, offers[0].provider, 1.5 * offers[0].bid)
 
 
 def test_other_mechanisms_fail_where_they_must() -> None:
-    first = audit("paper", "constant:1.3", rounds=200, mechanism=FirstPrice())
-    assert verdicts(first)["no misreport pays"] == "fails"
+    first = audit("paper", rounds=200, mechanism="first-price")
+    assert verdicts(first)["truthful"] == "fails"
     assert verdicts(first)["individually rational"] == "holds"
     multiplier = first.table.loc["no constant multiplier pays"]
     assert multiplier["verdict"] == "fails"
     assert multiplier["number"] == math.inf, "the truth earns nothing at one's own price"
-    assert (
-        verdicts(audit("paper", "constant:1.3", rounds=50, mechanism=Overcharging()))["individually rational"]
-        == "fails"
-    )
+    over = verdicts(audit("paper", rounds=50, mechanism=Overcharging()))
+    assert over["individually rational"] == over["no constant multiplier pays"] == "fails"
+
+
+class OwnPrice(ModifiedSecondBid):
+    """MSB's allocation, with the winner's own bid as its payment."""
+
+    def contest(self, contest: Contest) -> Generator[Ask | Decide, Any, Award]:
+        rho = yield Decide("auctioneer", (contest.lot,))
+        if contest.bids[0] > rho * contest.bids[1]:
+            return Award(contest.lot, contest.stations[0], contest.bids[0], columns={"rho": rho})
+        return Award(contest.lot, contest.uav)
 
 
 def test_what_misreports_gain_at_ones_own_price_is_the_figure_by_hand() -> None:
@@ -112,10 +122,10 @@ def test_what_misreports_gain_at_ones_own_price_is_the_figure_by_hand() -> None:
     Nobody else gains: who wins by bidding more than its value pays that, and less wins nothing.
     """
     rho, rounds = 1.3, 300
-    found = audit("paper", f"constant:{rho}", rounds=rounds, mechanism=FirstPrice())
+    found = audit("paper", f"constant:{rho}", rounds=rounds, mechanism=OwnPrice())
     auctions = simulate("paper", f"constant:{rho}", duration=rounds).auctions  # the same world
     top, threshold = auctions["top_value"].to_numpy(), rho * auctions["second_bid"].to_numpy()
-    share = found.table.loc["no misreport pays"]["number"]
+    share = found.table.loc["truthful"]["number"]
     assert share == pytest.approx((0.95 * top > threshold).mean())
     assert 0.1 < share < 0.9
     assert found.table.loc["individually rational"]["number"] == 0.0
@@ -134,7 +144,7 @@ class Noisy:
 
 def test_a_random_price_is_the_same_in_every_counterfactual() -> None:
     found = verdicts(audit("paper", Noisy(), rounds=200))
-    assert found["no misreport pays"] == found["no shill pays"] == found["anonymous"] == "holds"
+    assert found["truthful"] == found["false-name-proof"] == found["anonymous"] == "holds"
 
 
 def test_what_truth_costs_is_what_the_bids_tell_beyond_public_conditions() -> None:
@@ -164,10 +174,10 @@ def test_a_learned_price_that_sees_all_bids_is_not_truthful_and_the_round_says_h
     pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
     scenario = Scenario.load("paper", **fields({"market.information": "all-bids", "duration_s": 200}))
     small = {"warmup": 200, "critics_alone": 100, "worlds": 2, "width": 32, "batch": 64, "update_every": 4}
-    weights = train([scenario], "diffusion", 4_000, out=tmp_path / "t", held_out=1, hyper=small)
+    weights = train([scenario], "diffusion", 8_000, out=tmp_path / "t", held_out=1, hyper=small)
     found = audit("paper", f"diffusion:weights={weights}", rounds=40)
-    assert verdicts(found)["no misreport pays"] == verdicts(found)["no regret"] == "fails"
-    assert "with the truth (rho" in str(found.table.loc["no misreport pays"]["example"])
+    assert verdicts(found)["truthful"] == verdicts(found)["no regret"] == "fails"
+    assert "if truthful; bidding" in str(found.table.loc["truthful"]["example"])
     assert verdicts(found)["anonymous"] == "holds"
 
 
@@ -198,7 +208,10 @@ def test_what_cannot_be_audited_is_said() -> None:
     for wrong in (0, True, 2.5, "many"):
         with pytest.raises(InputError, match="rounds: must be a whole number >= 1"):
             audit("paper", "conditional", rounds=wrong)
-    with pytest.raises(RunError, match="no auction asks for a price, so there is nothing to audit"):
-        audit("paper", "conditional", rounds=5, **fields({"uavs.count": 0}))
+    for name, count in (("seeds", 0), ("long_run", -1), ("seeds", True)):
+        with pytest.raises(InputError, match=f"{name}: must be a whole number >= {'0' if name == 'long_run' else '1'}"):
+            audit("paper", "conditional", rounds=5, **fields({name: count}))
+    with pytest.raises(RunError, match="no auction has an invited provider, so there is nothing to audit"):
+        audit("four_way", "conditional", rounds=5, **fields({"stations.radius_m": 2000.0, "duration_s": 60}))
     few = verdicts(audit("four_way", "conditional", rounds=5, **fields({"duration_s": 300})))
-    assert few["no adverse selection, given m"] == "untested"
+    assert few["free of adverse selection"] == "untested"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,21 @@ def test_a_trace_has_every_stage_on_its_track_and_a_flow_a_task(run: Result, tmp
     assert (flows[flows["ph"] == "s"]["id"].value_counts() == 1).all()
     auctions = [event for event in trace if event.get("cat") == "auction"]
     assert len(auctions) == len(run.auctions)
+    for event, row in zip(auctions, run.auctions.to_dict("records"), strict=True):
+        assert event["args"]["paid_by_provider"] == row["paid_by_provider"]
+        assert "rho" in event["args"]
+
+
+@pytest.mark.parametrize(("policy", "mechanism"), [(None, "vcg-assignment:every_s=7"), ("nearest", None)])
+def test_every_mechanism_is_exported(policy: str | None, mechanism: str | None, tmp_path: Path) -> None:
+    run = simulate("four_way", policy, duration=200, mechanism=mechanism)
+    trace = json.loads(exported(run, "perfetto", tmp_path).read_text(encoding="utf-8"))["traceEvents"]
+    auctions = [event for event in trace if event.get("cat") == "auction"]
+    assert len(auctions) == run.auctions["time"].notna().sum() > 20
+    assert all("rho" not in event["args"] for event in auctions)
+    events = [json.loads(line) for line in exported(run, "jsonl", tmp_path).read_text(encoding="utf-8").splitlines()]
+    assert len(events) == len(run.events)
+    exported(run, "csv", tmp_path)
 
 
 def test_csv_is_the_tables(run: Result, tmp_path: Path) -> None:
@@ -125,3 +141,23 @@ def test_what_cannot_be_exported_is_said(run: Result, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists already"):
         export(paper, "jsonl", beside(tmp_path / "run", "jsonl"))
     assert len(FORMATS) == 4
+
+
+@pytest.mark.parametrize("scenario", ["paper", "four_way"])
+def test_the_slices_of_one_track_nest_or_follow(scenario: str, tmp_path: Path) -> None:
+    """In `paper` nobody queues, so tasks overlap in a stage. Perfetto would drop slices that overlap on a track."""
+    run = simulate(scenario, "conditional", duration=120)
+    path = tmp_path / "t.json"
+    export(run, "perfetto", path)
+    tracks: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    events = json.loads(path.read_text())["traceEvents"]
+    for event in events:
+        if event["ph"] == "X":
+            tracks.setdefault((event["pid"], event["tid"]), []).append((event["ts"], event["ts"] + event["dur"]))
+    for spans in tracks.values():
+        spans.sort()
+        for (_, end), (begin, _) in pairwise(spans):
+            assert end <= begin
+    named = {(event["pid"], event["tid"]) for event in events if event["name"] == "thread_name"}
+    assert set(tracks) <= named
+    assert (len(tracks) > 4 * len(run.providers)) == (scenario == "paper")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,17 @@ import pytest
 from simulator import Scenario, Simulation, simulate
 from simulator.market.auction import Auction
 from simulator.market.contracts import MARKET_CONDITIONS
+from simulator.market.rehearsal import Rehearsal, changed
+from simulator.run import plan
 from tests.fields import fields
 
 
 def auctions(scenario: str, duration: float, **overrides: Any) -> list[Auction]:
     simulation = Simulation(Scenario.load(scenario, **overrides), duration=duration)
     found = []
-    for auction in simulation:
-        found.append(auction)
-        simulation.settle(1.4)
+    for decision in simulation:
+        found += decision.auctions
+        simulation.answer(1.4)
     return found
 
 
@@ -52,7 +55,7 @@ def test_public_conditions_say_nothing_of_size_demand_or_bids() -> None:
     """Whatever the stations bid, what a public price may look at is the same in every round of a run."""
     runs = [
         simulate("four_way", "always-uav", duration=1200, **fields({"stations.bidding": rule}))
-        for rule in ("truthful", "shade=0.5")
+        for rule in ("truthful", "shade:0.5")
     ]
     assert runs[0].auctions["contract_bid"].nunique() > 3
     public = ["contract_bid", "uav_bid", *(f"m_{name}" for name in MARKET_CONDITIONS)]
@@ -60,7 +63,7 @@ def test_public_conditions_say_nothing_of_size_demand_or_bids() -> None:
     assert not runs[0].auctions["top_bid"].equals(runs[1].auctions["top_bid"])
     # Neither are size and demand in it: up to the first settlement other ones change nothing.
     first = [
-        next(Simulation(Scenario.load("four_way", **fields(changed)), duration=600)).market.tolist()
+        next(Simulation(Scenario.load("four_way", **fields(changed)), duration=600)).observation.market.tolist()
         for changed in ({}, {"tasks.demand_log_sd": 2.0}, {"tasks.size_mb": [1, 90]})
     ]
     assert first[0] == first[1] == first[2]
@@ -95,10 +98,10 @@ def test_values_average_over_the_last_tasks_that_were_finished_the_lost_ones_too
 def test_a_price_below_one_is_refused_wherever_it_comes_from() -> None:
     simulation = Simulation(Scenario.load("paper"), duration=5)
     next(simulation)
-    for rho in (0.5, float("nan"), float("-inf")):
-        with pytest.raises(ValueError, match="rho must be a number >= 1"):
-            simulation.settle(rho)
-    simulation.settle(1.0)
+    for rho in (0.5, math.nan, -math.inf):
+        with pytest.raises(ValueError, match="it must be a number >= 1"):
+            simulation.answer(rho)
+    simulation.answer(1.0)
 
 
 def test_a_vehicle_sends_at_one_power_to_everybody() -> None:
@@ -113,9 +116,54 @@ def test_a_vehicle_sends_at_one_power_to_everybody() -> None:
     assert seconds.std() / seconds.mean() > 0.1
 
 
+TRIALS = 400
+
+
 def net(auctions: pd.DataFrame, worth: pd.Series, provider: int) -> Any:
     """What a station has of each round: its value less its payment where it wins."""
-    return np.where(auctions["winner"] == provider, worth - auctions["payment"], 0.0)
+    return np.where(auctions["winner"] == provider, worth - auctions["paid_by_provider"], 0.0)
+
+
+@pytest.mark.parametrize("policy", ["myopic", "conditional", "constant:1.4"])
+def test_no_misreport_pays_in_an_auction_as_it_is_held(policy: str) -> None:
+    """On rounds of `paper`, cleared again with the policy's own price for every misreport, and its own mechanism."""
+    planned = plan("paper", policy, duration=TRIALS)
+    simulation, found = planned.simulation(), planned.new_policy()
+    won = tried = 0
+
+    def try_lies(auctions: list[Auction]) -> None:
+        nonlocal won, tried
+        (auction,) = auctions
+        task, rehearsal = auction.task.id, Rehearsal(simulation.auctioneer, auctions, simulation.platform, found)
+        truth = rehearsal.bids()
+
+        def utility(bids: dict[tuple[int, int], float], mine: tuple[int, ...], own: float, again: int | None) -> float:
+            """What one who has these identities gets if the winner is one of them."""
+            end = rehearsal.clear(bids, second_identity_of=again)[task]
+            return own - end.paid if end.winner in mine else 0.0
+
+        for liar in auction.lot.invited[1:]:
+            own = float(auction.value[liar])
+            honest = utility(truth, (liar,), own, None)
+            won += honest > 0
+            for factor in (0.0, 0.5, 0.999, 1.001, 1.2, 3.0, 1e9):
+                tried += 1
+                assert utility(changed(truth, liar, factor), (liar,), own, None) <= honest + 1e-12 * own
+            if planned.information == "public":
+                for factor in (0.3, 0.99, 1.0, 1.5):
+                    both = {**truth, (task, rehearsal.alias): factor * own}
+                    assert utility(both, (liar, rehearsal.alias), own, liar) <= honest + 1e-12 * own
+
+    simulation.auctioneer.before_clearing = try_lies
+    for _ in simulation:
+        simulation.answer(1.4)
+    assert won > TRIALS / 20
+    assert tried == 7 * 5 * TRIALS
+
+
+def test_the_summary_counts_the_market_conditions_once() -> None:
+    columns = simulate("paper", "spa", duration=3).auctions.columns
+    assert [name for name in columns if name.startswith("m_")] == [f"m_{name}" for name in MARKET_CONDITIONS]
 
 
 @pytest.mark.parametrize("policy", ["conditional", "constant:1.4", "myopic"])
@@ -131,7 +179,7 @@ def test_a_run_in_which_one_station_lies_earns_it_no_more_in_any_round(policy: s
         truth = net(honest.auctions, own, names[name])
         won += int((truth > 0.0).sum())
         for factor in (0.0, 0.7, 0.99, 1.01, 1.4, 1000.0):
-            lie = fields(small | {f"stations.bidding.{name}": f"shade={factor}"})
+            lie = fields(small | {f"stations.bidding.{name}": f"shade:{factor}"})
             lied = simulate("paper", policy, duration=400, **lie).auctions
             utility = net(lied, own, names[name])
             assert (utility <= truth + 1e-12 * own).all(), factor

@@ -32,8 +32,8 @@ def serve(arrivals: FloatArray, times: FloatArray) -> tuple[FloatArray, FloatArr
             task = Task(number, number, 0, 0, 30.0, 1.0, env.now)
             task.provider, task.times = 0, row.tolist()
             finish = tandem_finish(env.now, free_at, row[:, None])
-            predicted[number] = finish[3, 0]
-            provider.submit(task, finish[:, 0])
+            predicted[number] = finish[0]
+            provider.submit(task)
 
     env.process(source())
     env.run()

@@ -67,9 +67,9 @@ def test_every_format_gives_the_same_recording(tmp_path: Path) -> None:
     paths.append(tmp_path / "r.parquet")
     recordings = []
     for path in paths:
-        with pytest.warns(UserWarning, match="1 x row of a person, left out"):
+        with pytest.warns(UserWarning, match="1 x row of a person or container, left out"):
             recordings.append(read(path))
-    with pytest.warns(UserWarning, match="1 x row of a person, left out"):
+    with pytest.warns(UserWarning, match="1 x row of a person or container, left out"):
         recordings.append(Recording.from_frame(table))
     for recording in recordings:
         assert (recording.names, recording.origin) == (["a"], 10.0)
@@ -77,7 +77,7 @@ def test_every_format_gives_the_same_recording(tmp_path: Path) -> None:
         assert recording.x.tolist() == [0.0, 1.0]
         assert recording.speed.tolist() == [1.0, 1.0]
         assert recording.lane.tolist() == ["e_0", "e_0"]
-        assert recording.left_out == {"row of a person, left out": 1}
+        assert recording.left_out == {"row of a person or container, left out": 1}
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def rows(*more: tuple[float, str, float, float]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (rows((3.0, "a", np.nan, 0.0)), "1 x row without a finite position, left out"),
-        (rows((3.0, "a", np.inf, 0.0)), "1 x row without a finite position, left out"),
+        (rows((3.0, "a", np.nan, 0.0)), "1 x row without a valid position, left out"),
+        (rows((3.0, "a", np.inf, 0.0)), "1 x row without a valid position, left out"),
         (rows((np.nan, "a", 3.0, 0.0)), "1 x row without a time, left out"),
         (rows((3.0, "", 3.0, 0.0)), "1 x row without a vehicle id, left out"),
         (rows((2.0, "a", 7.0, 0.0)), "1 x second row of a vehicle in one step, left out"),

@@ -2,54 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
-from simulator.market.contracts import UAV, UavBid
+import numpy as np
+
+from simulator.market.contracts import Ask, Award, Column, Decide, Information, PriceScale, Seat
+from simulator.market.mechanisms.ground_or_uav import Contest, GroundOrUav
 from simulator.model.mechanism import critical_payment, station_wins
 
 if TYPE_CHECKING:
-    from simulator.scenario.scenario import Scenario
+    from simulator.market.contracts import Platform
+
+WITHIN_A_ROUND = frozenset({"truthful", "individually rational", "anonymous", "budget balance"})
+"""What holds for a price that the round's top bid cannot move."""
 
 
 @dataclass
-class ModifiedSecondBid:
+class ModifiedSecondBid(GroundOrUav):
     """The paper's auction, equations (14) and (15).
 
     The top station wins if ``b_(1) > rho b_(2)``, and then pays ``rho b_(2)``. Otherwise the UAV wins and pays the bid
-    that stands for it.
-
-    Attributes:
-        uav_bid: which bid stands for the UAV.
-        reference: providers over which the max in (14) runs: `stations`, or `all` as in the paper's text.
+    that stands for it. The policy in the seat `auctioneer` sets rho.
     """
 
-    uav_bid: UavBid = "contract"
-    reference: Literal["stations", "all"] = "stations"
+    seats = {"auctioneer": Seat(PriceScale())}  # noqa: RUF012 (read only, as the contract has it)
+    columns = (
+        Column("rho", "float", "", "price scaling factor; NaN where none was asked for", packed="f4"),
+        Column("contract_bid", "float", "", "contract bid of (13); NaN without an invited UAV", packed="f4"),
+        Column("scaled_bid", "float", "", "bid that rho scales, the max of (14); NaN where rho is NaN"),
+    )
 
-    def reset(self, scenario: Scenario) -> None:
-        """Set the reference to that of the scenario."""
-        self.reference = scenario.market.reference
+    def claims(self, information: Information) -> frozenset[str]:
+        """Return what Theorem 1 says under an `information` (Arnosti, Beck and Milgrom 2016)."""
+        if information == "public":
+            return WITHIN_A_ROUND | {"false-name-proof", "free of adverse selection"}
+        return WITHIN_A_ROUND if information == "masked" else frozenset({"individually rational", "budget balance"})
 
-    def scaled_bid(self, bids: Sequence[float], uav_bid: float) -> float:
-        """Return the bid that rho scales, the max of (14).
+    def reset(self, platform: Platform, rng: np.random.Generator) -> None:
+        """Remember the platform and its reference."""
+        super().reset(platform, rng)
+        self.reference = platform.reference
 
-        Args:
-            bids: ground bids in descending order.
-            uav_bid: bid of the UAV times zeta.
-        """
-        # With the UAV's bid inside the max, the auction is not free of adverse selection: unlike ground bids, the
-        # UAV's bid does not scale with the common value. So "stations" is the default.
-        return bids[1] if self.reference == "stations" else max(bids[1], uav_bid)
+    def contest(self, contest: Contest) -> Generator[Ask | Decide, Any, Award]:
+        """Let the policy set rho, and settle by (14) and (15)."""
+        rho = yield Decide("auctioneer", (contest.lot,))
+        scaled = self.scaled_bid(contest)
+        threshold = critical_payment(scaled, rho)
+        columns = {"rho": rho, "contract_bid": contest.contract_bid, "scaled_bid": scaled}
+        if station_wins(contest.bids[0], threshold):
+            return Award(contest.lot, contest.stations[0], threshold, columns=columns)
+        return self.uav_wins(contest, self.platform.uav_weight * contest.uav_bid, columns)
 
-    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
-        """Return the position of the winner in ``bids`` or `UAV`, and its payment.
+    def scaled_bid(self, contest: Contest) -> float:
+        """Return the bid that rho scales, the max of (14), over the bids that the market's `reference` names."""
+        if self.reference == "stations":
+            return contest.bids[1]
+        if self.reference == "all":
+            # With the UAV's bid inside the max, the auction is not free of adverse selection: unlike ground bids, the
+            # UAV's bid does not scale with the common value.
+            return max(contest.bids[1], self.platform.uav_weight * contest.uav_bid)
+        # The best bid of another owner: an owner cannot lower the price by what its other stations bid.
+        owners = self.platform.owners
+        own = owners[contest.stations[0]]
+        others = zip(contest.stations[1:], contest.bids[1:], strict=True)
+        return next((bid for station, bid in others if owners[station] != own), 0.0)
 
-        Args:
-            bids: two or more ground bids in descending order.
-            uav_bid: bid of the UAV times zeta.
-            rho: price scaling factor.
-        """
-        threshold = critical_payment(self.scaled_bid(bids, uav_bid), rho)
-        return (0, threshold) if station_wins(bids[0], threshold) else (UAV, uav_bid)
+
+@dataclass
+class MyopicSecondBid(ModifiedSecondBid):
+    """The auction with the threshold ``max(u_0, b_(2))`` itself, for the policy Myopic.
+
+    Computed as ``rho b_(2)`` with ``rho = u_0 / b_(2)``, the threshold would be rounded.
+
+    Attributes:
+        highest: whether u_0 is the highest of all bids instead of the UAV's, as in the paper's text.
+    """
+
+    highest: bool = False
+
+    def contest(self, contest: Contest) -> Generator[Ask | Decide, Any, Award]:
+        """Let the policy state rho, and settle at the threshold that it stands for."""
+        rho = yield Decide("auctioneer", (contest.lot,))
+        uav_side = self.platform.uav_weight * contest.uav_bid
+        threshold = max(uav_side, contest.bids[0 if self.highest else 1])
+        columns = {"rho": rho, "contract_bid": contest.contract_bid, "scaled_bid": contest.bids[1]}
+        if station_wins(contest.bids[0], threshold):
+            return Award(contest.lot, contest.stations[0], threshold, columns=columns)
+        return self.uav_wins(contest, uav_side, columns)

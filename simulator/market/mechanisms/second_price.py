@@ -1,20 +1,22 @@
-"""The second-price auction among the stations and the UAV."""
+"""The second-price auction among the stations and one UAV."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
-from simulator.market.contracts import UAV, UavBid
+from simulator.market.contracts import Ask, Award, Column, Decide, Information, UavBid
+from simulator.market.mechanisms.ground_or_uav import Contest, GroundOrUav
 from simulator.model.mechanism import station_wins
 
 
 @dataclass
-class SecondPrice:
-    """The second-price auction.
+class SecondPrice(GroundOrUav):
+    """The second-price auction with the UAV's bid in it, the paper's SPA.
 
-    The highest bid wins and pays the second-highest bid. The UAV's bid counts like a ground bid. rho plays no part.
-    If a station ties with the UAV, the UAV wins. If two stations tie, the first of them wins and pays its own bid.
+    The highest bid wins and pays the second-highest bid. If a station ties with the UAV, the UAV wins. If two stations
+    tie, the first of them wins and pays its own bid.
 
     Attributes:
         uav_bid: which bid stands for the UAV.
@@ -22,12 +24,17 @@ class SecondPrice:
 
     uav_bid: UavBid = "reported"
 
-    def settle(self, bids: Sequence[float], uav_bid: float, rho: float) -> tuple[int, float]:
-        """Return the position of the winner in ``bids`` or `UAV`, and its payment.
+    columns = (Column("contract_bid", "float", "", "contract bid of (13); NaN without an invited UAV", packed="f4"),)
 
-        Args:
-            bids: two or more ground bids in descending order.
-            uav_bid: bid of the UAV times zeta.
-            rho: price scaling factor, which is not used.
-        """
-        return (0, max(bids[1], uav_bid)) if station_wins(bids[0], uav_bid) else (UAV, bids[0])
+    def claims(self, information: Information) -> frozenset[str]:
+        """Return what a second price has: truth pays for the stations, but the UAV's bid follows no common value."""
+        return frozenset({"truthful", "individually rational", "anonymous", "budget balance"})
+
+    def contest(self, contest: Contest) -> Generator[Ask | Decide, Any, Award]:
+        """Settle at the second-highest bid."""
+        yield from ()  # nothing more is asked, and nobody decides
+        bids, uav_side = contest.bids, self.platform.uav_weight * contest.uav_bid
+        columns = {"contract_bid": contest.contract_bid}
+        if station_wins(bids[0], uav_side):
+            return Award(contest.lot, contest.stations[0], max(bids[1], uav_side), columns=columns)
+        return self.uav_wins(contest, bids[0], columns)

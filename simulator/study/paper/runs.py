@@ -14,7 +14,7 @@ import numpy as np
 
 from simulator.files import clear, discard, not_ours
 from simulator.files.reading import file_hash, number
-from simulator.run import simulate
+from simulator.run import plan, simulate
 from simulator.scenario.scenario import Scenario
 from simulator.study.cells import figures_of, run_cells
 from simulator.study.journal import Figures
@@ -33,6 +33,7 @@ from simulator.study.paper.plan import (
 from simulator.study.train import HELD_OUT, evaluated, train
 from simulator.study.training_files import RATIO, read_metrics
 from simulator.study.training_folder import BEST, COLUMNS, LAST, METRICS
+from simulator.study.worlds import KeptWorlds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,7 +210,10 @@ class Workshop:
             for cell in cells
         ]
         told = partial(self._progress, "runs")
-        done = run_cells(_run, cells, self._jobs, told, self._folder / "runs.jsonl", _code())
+        done = run_cells(
+            partial(_run, KeptWorlds()), cells, self._jobs, told, self._folder / "runs.jsonl", _code(),
+            world=lambda cell: (cell.point, cell.world, cell.rounds),
+        )  # fmt: skip
         return pd.DataFrame(
             [
                 {
@@ -286,13 +290,13 @@ def _last_evaluation(out: Path) -> tuple[int, float]:
     return (int(rows[-1]["steps"]), number(rows[-1][RATIO])) if rows else (0, math.nan)
 
 
-def _run(run: Run) -> Figures:
+def _run(worlds: KeptWorlds, run: Run) -> Figures:
     """Do one run and return its figures."""
     scenario = scenario_at(run.point)
     if not run.rounds:
-        return evaluated(scenario, run.policy, run.world)
+        return evaluated(scenario, run.policy, run.world, worlds)
     duration = scenario.traffic.rounds_to_seconds(run.rounds)
-    return figures_of(simulate(scenario, run.policy, seed=run.world, duration=duration))
+    return figures_of(worlds.run(plan(scenario, run.policy, seed=run.world, duration=duration)))
 
 
 def _weights_hash(folder: Path) -> str:

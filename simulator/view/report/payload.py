@@ -32,7 +32,8 @@ OWN = {
         **{f"{stage}_{event}": "f8" for stage in STAGES for event in ("started", "finished")},
         "ended": "f8",
     },
-    "auctions": packed("auctions"),
+    # Only some mechanisms have these columns. The page shows a number that is not there as a dash.
+    "auctions": {**packed("auctions"), "rho": "f4", "contract_bid": "f4"},
     "bids": packed("bids"),
 }
 """Columns that each run has for itself, by table, each with its type.
@@ -116,15 +117,21 @@ def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
         "information": result.run["information"],
         "summary": {str(key): plain(value) for key, value in result.summary.items()},
         "providers": [
-            {str(key): plain(value) for key, value in row.items() if key not in ("name", "kind", "x", "y")}
+            {str(key): plain(value) for key, value in row.items() if key not in ("name", "owner", "kind", "x", "y")}
             for row in result.providers.to_dict("records")
         ],
         "tables": {
             "tasks": packer.add(_tasks(result), OWN["tasks"]),
-            "auctions": packer.add(result.auctions, OWN["auctions"]),
+            "auctions": packer.add(_auctions(result), OWN["auctions"]),
             "bids": packer.add(result.bids, OWN["bids"]),
         },
     }
+
+
+def _auctions(result: Result) -> pd.DataFrame:
+    """Return the table of auctions, with the columns of the Modified Second-Bid auction even where it has none."""
+    missing = [name for name in ("rho", "contract_bid") if name not in result.auctions]
+    return result.auctions.assign(**dict.fromkeys(missing, np.nan))
 
 
 def _tasks(result: Result) -> pd.DataFrame:

@@ -1,5 +1,14 @@
 /** Cards of an auction, a provider and a vehicle. */
 
+/** Mechanisms in which stations compete and one UAV stands behind them. */
+const CONTESTS = ["msb", "myopic-msb", "second-price"];
+
+/** Say why nobody has won a task. @type {(run: Run, task: number) => string} */
+function withoutWinner(run, task) {
+  if (run.status(task) === "open") return "the task was still waiting for its auction when the run ended";
+  return run.bidsOf(task).length ? "nobody has won the task" : "no provider was invited";
+}
+
 /** Return a link to the auction of a task. @type {(run: Run, task: number, text: string) => HTMLElement} */
 function linkTo(run, task, text) {
   return make("a", { href: `#t=${run.tasks.requested[task].toFixed(3)}&task=${task}` }, text);
@@ -15,8 +24,8 @@ function sentence(run, task) {
     who = clip(run.vehicleName(task), 40);
   const won =
     auctions.winner[task] < 0
-      ? "no provider was invited"
-      : `${clip(run.providerName(auctions.winner[task]), 30)} wins and pays ${figure(auctions.payment[task])}`;
+      ? withoutWinner(run, task)
+      : `${clip(run.providerName(auctions.winner[task]), 30)} wins and pays ${figure(auctions.paid_by_provider[task])}`;
   const price = run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}, ` : "";
   return `${at}${who ? ` ${who}` : ""}: ${price}${won}, surplus ${figure(auctions.surplus[task])}`;
 }
@@ -29,14 +38,19 @@ function ruling(run, task) {
   const { auctions } = run,
     winner = `${clip(run.providerName(auctions.winner[task]), 60)} wins`;
   const [top, second, rho] = [auctions.top_bid, auctions.second_bid, auctions.rho].map((column) => column[task]);
-  if (auctions.winner[task] < 0) return "No provider was invited.";
-  if (!auctions.asked[task]) {
-    const alone = Number.isNaN(second) ? "only one station bid" : "no UAV was invited";
-    return `No price was asked for, because ${Number.isNaN(top) ? "no station bid" : alone}. ${winner}.`;
-  }
   const rule = run.about.mechanism.split(/[:(]/)[0];
+  if (auctions.winner[task] < 0) {
+    const why = withoutWinner(run, task);
+    return `${why[0].toUpperCase()}${why.slice(1)}.`;
+  }
+  const pays = `${winner} and pays ${figure(auctions.paid_by_provider[task])}`;
+  if (!CONTESTS.includes(rule)) return `${pays} under ${rule}.`;
+  if (Number.isNaN(second) || Number.isNaN(auctions.uav_bid[task])) {
+    const alone = Number.isNaN(second) ? "only one station bid" : "no UAV was invited";
+    return `No contest, because ${Number.isNaN(top) ? "no station bid" : alone}. ${pays}.`;
+  }
   if (rule === "second-price") {
-    return `${winner} with the highest of all bids, the UAV's included, and pays the second-highest. ρ has no effect.`;
+    return `${winner} with the highest of all bids, the UAV's included, and pays the second-highest.`;
   }
   // The words below hold for `msb` with its default parameters. Other parameters change the rule.
   const asItComes = run.about.mechanism === "msb" && run.world.head.reference === "stations";
@@ -86,7 +100,7 @@ function auctionCard(run, task) {
     "p",
     {},
     run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}. The` : "The",
-    ` winner pays ${figure(auctions.payment[task])}. Surplus ${figure(auctions.surplus[task])}, `,
+    ` winner pays ${figure(auctions.paid_by_provider[task])}. Surplus ${figure(auctions.surplus[task])}, `,
     `best surplus ${figure(auctions.best_surplus[task])}.`,
   );
   const seen = make(

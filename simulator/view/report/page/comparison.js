@@ -49,7 +49,7 @@ function chartsOfRuns(runs, window) {
       (run, task) => (run.status(task) === "completed" ? run.tasks.latency[task] : NaN),
       { low: 0 },
     ),
-    chart("Payments", "mean per task", (run, task) => run.auctions.payment[task], { low: 0 }),
+    chart("Payments", "mean per task", (run, task) => run.auctions.paid_by_provider[task], { low: 0 }),
   ];
 }
 

@@ -242,9 +242,9 @@ class Run {
     return this.auctions.best_surplus[task] - this.auctions.surplus[task];
   }
 
-  /** Return whether ρ was asked for and decides the auction. @type {(task: number) => boolean} */
+  /** Return whether a policy set ρ for the auction. @type {(task: number) => boolean} */
   isPriced(task) {
-    return Boolean(this.auctions.asked[task]) && !this.about.mechanism.startsWith("second-price");
+    return !Number.isNaN(this.auctions.rho[task]);
   }
 
   /**

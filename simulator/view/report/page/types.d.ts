@@ -104,7 +104,8 @@ type AuctionTable = {
   uav_bid: Float32Array;
   contract_bid: Float32Array;
   rho: Float32Array;
-  payment: Float32Array;
+  paid_by_provider: Float32Array;
+  paid_by_vehicle: Float32Array;
   uav_value: Float32Array;
   surplus: Float32Array;
   best_surplus: Float32Array;

@@ -1,0 +1,209 @@
+"""What a task is worth to whom at a moment, and what everybody may see of it."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulator.market.auction import BID_FIELDS, TERMS, Auction
+from simulator.market.contracts import Lot
+from simulator.market.ledger import History, Ledger
+from simulator.market.lots import REFERENCE_MB, Situation
+from simulator.model import BoolArray, FloatArray
+from simulator.model.latency import tandem_finish
+from simulator.model.mechanism import surplus_weights
+from simulator.model.valuation import common_term, mean_with_newest, valuation
+from simulator.providers.fleet import Fleet
+from simulator.scenario.scenario import Scenario
+from simulator.scenario.tasks import TASK_KINDS
+
+KIND_FLAGS = tuple(tuple(float(kind == other) for other in TASK_KINDS) for kind in TASK_KINDS)
+"""Last market conditions of a task, by the index of its kind: 1 at its own kind, 0 elsewhere."""
+
+
+class Appraiser:
+    """Computes values, predictions and market conditions.
+
+    Args:
+        scenario: scenario with the weights and settings of the market.
+        fleet: the providers.
+        free_at: times at which each stage of each provider is free, s, shape (4, providers).
+        history: past terms of (9) and (10) of each provider.
+        ledger: what the platform remembers of past rounds.
+        factors: what each UAV multiplies its report with, by id; 1 for a truthful one.
+
+    Attributes:
+        weights: weight of each provider's value in the surplus, zeta for a UAV and 1 for a station, by id.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        fleet: Fleet,
+        free_at: FloatArray,
+        history: History,
+        ledger: Ledger,
+        factors: Sequence[float],
+    ) -> None:
+        market = scenario.market
+        self.weights: list[float] = surplus_weights(fleet.is_uav, market.uav_weight).tolist()
+        self._uav_weight = market.uav_weight
+        # The rows are views of shape (1, providers). They show every change that a provider makes to its column, and
+        # they broadcast against own and public stage times, shape (2, providers).
+        self._free_at = list(free_at[:, None])
+        self._uavs, self._stations = range(fleet.uavs), range(fleet.uavs, fleet.size)
+        self._history, self._ledger, self._factors = history, ledger, factors
+        self._latency_weight = market.latency_weight
+        self._uavs_know = scenario.uavs.bids_on
+        # E[30 MB / D]: omega_1 / T of a task of 30 MB times this is the mean of omega_1 / T over the sizes D.
+        self._mean_scale = REFERENCE_MB * scenario.tasks.mean_inverse_mb()
+        self._window_s = market.load_window_s
+        self._recent: deque[float] = deque()
+
+    def open(self, situation: Situation) -> Auction:
+        """Return the auction of a task at its request, with who is invited."""
+        task = situation.task
+        seconds = tandem_finish(task.requested, self._free_at, situation.times) - task.requested
+        public = seconds[1]
+        # The platform invites by the public prediction for 30 MB: no provider can invite or exclude itself by what it
+        # says, and the invitation reveals nothing of the task's size.
+        invited: BoolArray = situation.covered & (situation.dwell_s >= public)
+        auction = Auction(task, situation, invited, len(self._uavs))
+        self._value(auction, seconds, task.requested)
+        self._recent.append(task.requested)
+        return auction
+
+    def renew(self, auction: Auction, now: float, invited: BoolArray) -> None:
+        """Value a task that has waited for its clearing.
+
+        Args:
+            auction: its auction.
+            now: time of the clearing, s.
+            invited: who is still invited, shape (providers,).
+        """
+        auction.invited = invited
+        # Who is no longer invited counts no more, and nobody has bid in this clearing yet.
+        auction.ground_bidders, auction.uav, auction.bids = 0, -1, ()
+        auction.top_bid = auction.second_bid = auction.uav_bid = math.nan
+        auction.top_value = auction.uav_value = math.nan
+        auction.best_surplus = 0.0
+        finish = tandem_finish(now, self._free_at, auction.situation.times)
+        self._value(auction, finish - auction.task.requested, now)
+
+    def finish_of(self, auction: Auction, provider: int, now: float) -> float:
+        """Return when a provider would finish a task that is awarded now, s."""
+        times = auction.situation.times[:, :1, provider : provider + 1]
+        free_at = [row[:, provider : provider + 1] for row in self._free_at]
+        return float(tandem_finish(now, free_at, times)[0, 0])
+
+    def value_at(self, auction: Auction, provider: int, latency_s: float) -> float:
+        """Return the true value v_n of a task to a provider at a latency, equation (11)."""
+        history = self._history
+        terms = np.array([common_term(latency_s, self._latency_weight), auction.situation.match[provider]])
+        common, match = mean_with_newest(history.sums[:, provider], terms, history.entries[provider])
+        return float(valuation(common, match, auction.task.demand))
+
+    def _value(self, auction: Auction, seconds: FloatArray, now: float) -> None:
+        """Value a task with given latencies, own and public, s, shape (2, providers)."""
+        history, task, situation = self._history, auction.task, auction.situation
+        own, auction.public = seconds
+        # Mechanisms see it in the lot.
+        auction.public.flags.writeable = False
+        auction.book = book = np.empty((len(BID_FIELDS), len(own)))
+        bid, value, common, match, latency = book
+        auction.bid, auction.value = bid, value
+        bid.fill(math.nan)
+        latency[:] = own
+        common[:] = common_term(own, self._latency_weight)
+        match[:] = situation.match
+        # The terms of this task become the newest entry of the means c_n of (9) and m_n of (10).
+        book[TERMS] = mean_with_newest(history.sums, book[TERMS], history.entries)
+        value[:] = valuation(common, match, task.demand)
+        # By default a UAV knows its last report, not its true value now: the paper's information asymmetry.
+        auction.says = says = value.copy()
+        for uav in self._uavs:
+            says[uav] = self._uav_knows(auction, uav)
+        self._look(auction, now)
+
+    def _uav_knows(self, auction: Auction, uav: int) -> float:
+        """Return what a UAV takes a task to be worth, by its last report unless the scenario says otherwise."""
+        if self._uavs_know == "report":
+            return self._ledger.uav_bid(uav)
+        if self._uavs_know == "value":
+            return float(auction.value[uav])
+        # "conditions": E[v_0 | m], as far as the predicted latency and the audited match value tell it.
+        match, *_ = self._ledger.audited_match(uav, -1, -1)
+        return float(common_term(auction.public[uav], self._latency_weight)) * self._mean_scale * match
+
+    def _look(self, auction: Auction, now: float) -> None:
+        """Fill in who could serve the task best, the public market conditions m^k, and the lot."""
+        # Plain numbers and one loop: for a few providers they take less time than numpy calls.
+        seconds, situation, task = auction.public.tolist(), auction.situation, auction.task
+        called, values, uavs = auction.invited.tolist(), auction.value.tolist(), len(self._uavs)
+        invited = list[int]()
+        uav = uav_covering = best = second = -1
+        covering = grounded = 0
+        top_value = best_surplus = 0.0
+        # Coverage decides which stations count, not invitations or bids: a condition is geometry and backlog. Among
+        # equal predictions the lower id goes first.
+        for one in situation.covered.nonzero()[0].tolist():
+            wait = seconds[one]
+            if one < uavs:
+                if uav_covering < 0 or wait < seconds[uav_covering]:
+                    uav_covering = one
+                if called[one]:
+                    invited.append(one)
+                    # The choice is public, so no UAV can become the fallback or avoid it by its bid.
+                    if uav < 0 or wait < seconds[uav]:
+                        uav = one
+                    best_surplus = max(best_surplus, self._uav_weight * values[one])
+                continue
+            covering += 1
+            if best < 0 or wait < seconds[best]:
+                best, second = one, best
+            elif second < 0 or wait < seconds[second]:
+                second = one
+            if called[one]:
+                invited.append(one)
+                grounded += 1
+                top_value = max(top_value, values[one])
+        if grounded:
+            auction.ground_bidders, auction.top_value = grounded, top_value
+        if uav >= 0:
+            auction.uav, auction.uav_value = uav, values[uav]
+        auction.best_surplus = max(best_surplus, top_value)
+        # NaN where no UAV covers the vehicle.
+        uav = uav if uav >= 0 else uav_covering
+        recent, window = self._recent, self._window_s
+        while recent and recent[0] <= now - window:
+            recent.popleft()
+        # At the start of a run the window is not yet full.
+        elapsed = min(window, now)
+        load = len(recent) / elapsed if elapsed > 0.0 else 0.0
+        auction.market = market = np.array(
+            (
+                seconds[uav] if uav >= 0 else math.nan,
+                seconds[best] if best >= 0 else math.nan,
+                seconds[second] if second >= 0 else math.nan,
+                covering,
+                load,
+                *self._ledger.audited_match(uav, best, second),
+                self._factors[uav] * float(auction.says[uav]) if uav >= 0 else math.nan,
+                *KIND_FLAGS[task.kind],
+            )
+        )
+        # The recorder writes this array down after the policy has seen it.
+        market.flags.writeable = False
+        auction.lot = Lot(
+            task.id,
+            now,
+            task.requested,
+            tuple(invited),
+            auction.public,
+            self._free_at[3][0].copy(),
+            situation.place,
+            market,
+        )

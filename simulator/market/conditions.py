@@ -1,0 +1,74 @@
+"""What is public in the market: levels of information, the market conditions, and how a column is declared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+Information: TypeAlias = Literal["public", "masked", "all-bids", "clairvoyant"]
+"""What a policy may see.
+
+- `public`: the market conditions.
+- `masked`: the market conditions, and all ground bids except the highest.
+- `all-bids`: the market conditions, and all ground bids.
+- `clairvoyant`: the market conditions, all ground bids, and the true values of the UAV and of the top bidder.
+"""
+
+INFORMATION: tuple[Information, ...] = get_args(Information)
+
+# No condition depends on a bid of the round: a bidder could then move the price that it pays, against Theorem 1.
+# No condition depends on the size or the demand of the task: they are not public.
+MARKET_CONDITIONS: dict[str, tuple[str, str]] = {
+    "uav_seconds": ("s", "predicted latency of the UAV for a task of 30 MB, backlog included"),
+    "best_seconds": (
+        "s",
+        "shortest predicted latency for a task of 30 MB, backlog included, of the stations covering the vehicle",
+    ),
+    "second_seconds": (
+        "s",
+        "second-shortest predicted latency for a task of 30 MB, backlog included, of the stations covering the vehicle",
+    ),
+    "covering": ("stations", "number of ground stations that cover the vehicle"),
+    "load": ("1/s", "requests per second in the load window before this request"),
+    "uav_match": ("", "mean audited match value of the UAV"),
+    "best_match": ("", "mean audited match value of the covering station with the shortest predicted latency"),
+    "second_match": ("", "mean audited match value of the covering station with the second-shortest predicted latency"),
+    "ground_match": ("", "mean audited match value of all ground stations; in `rounds` equal to second_match"),
+    "uav_bid": ("", "bid of the UAV as of its last report"),
+    "ar_navigation": ("0/1", "1 if the task is AR navigation, else 0"),
+    "pedestrian_detection": ("0/1", "1 if the task is pedestrian detection, else 0"),
+    "entertainment_3d": ("0/1", "1 if the task is 3D entertainment, else 0"),
+}
+"""Unit and meaning of each public market condition m^k, in the order of `Observation.market`."""
+
+MARKET_INDEX = {name: index for index, name in enumerate(MARKET_CONDITIONS)}
+
+VECTOR_BIDS = 3
+"""Number of bids in `Observation.vector()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    A column is declared once. Recorder, schema, report and documentation follow from the declaration.
+
+    Attributes:
+        name: name of the column.
+        type: type of the values.
+        unit: unit of the values; empty for a plain number.
+        meaning: what a value means.
+        categories: categories of a categorical column, by code.
+        source: dotted path of the value in the recorded object, such as ``task.size_mb``; empty if derived later.
+        packed: numpy type of the column in the report; empty if the report leaves the column out.
+        per_provider: whether a value is an array with one number per provider. Only the state of a seat has such.
+    """
+
+    name: str
+    type: Literal["float", "int", "bool", "category", "text"]
+    unit: str
+    meaning: str
+    categories: tuple[str, ...] = ()
+    source: str = ""
+    packed: str = ""
+    per_provider: bool = False

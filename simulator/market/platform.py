@@ -1,0 +1,75 @@
+"""What a mechanism may know: the providers, the settings of the market, and what the platform remembers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from simulator.model.mechanism import surplus_weights
+
+if TYPE_CHECKING:
+    from simulator.market.ledger import Ledger
+    from simulator.providers.fleet import Fleet
+    from simulator.scenario.market import Market
+
+
+class Platform:
+    """The side of the market that a mechanism stands on. Ids are those of the table `providers`.
+
+    Args:
+        fleet: the providers.
+        market: settings of the market.
+        ledger: what the platform remembers of past rounds.
+        has_places: whether providers and vehicles have places.
+
+    Attributes:
+        size: number of providers.
+        uavs: number of UAVs: the ids 0 to ``uavs`` - 1. Ground stations have the ids from ``uavs`` on.
+        names: names of the providers, by id.
+        owners: owners of the providers, by id.
+        places: places of the providers, (m east, m north), by id; None where nothing has a place.
+        weights: weight of a provider's value in the surplus, zeta for a UAV and 1 for a station, by id.
+        uav_weight: zeta.
+        reference: other bids that a price may scale, as the scenario says: `stations`, `all` or `other_owner`.
+    """
+
+    def __init__(self, fleet: Fleet, market: Market, ledger: Ledger, has_places: bool) -> None:
+        self.size, self.uavs = fleet.size, fleet.uavs
+        self.names: Sequence[str] = tuple(fleet.names)
+        self.owners: Sequence[str] = tuple(fleet.owners)
+        self.places: Sequence[tuple[float, float]] | None = (
+            tuple(zip(fleet.x.tolist(), fleet.y.tolist(), strict=True)) if has_places else None
+        )
+        self.weights: Sequence[float] = tuple(surplus_weights(fleet.is_uav, market.uav_weight).tolist())
+        self.uav_weight, self.reference = market.uav_weight, market.reference
+        self._ledger = ledger
+
+    def contract_bid(self) -> float | None:
+        """Return the contract bid of (13), computed from past rounds; None while there are too few of them."""
+        return self._ledger.contract_bid()
+
+    def audited_match(self, provider: int) -> float:
+        """Return the mean audited match value of a provider, equation (10)."""
+        uav, station = (provider, -1) if provider < self.uavs else (-1, provider)
+        of_uav, of_station, *_ = self._ledger.audited_match(uav, station, -1)
+        return of_uav if provider < self.uavs else of_station
+
+    def with_alias(self, provider: int) -> Platform:
+        """Return a platform on which a provider has a second identity, with the next free id.
+
+        Args:
+            provider: id of the provider.
+        """
+        other = copy.copy(self)
+        other.size = self.size + 1
+        other.names = (*self.names, f"{self.names[provider]} again")
+        # Nobody can tell who stands behind a second identity: its owner is its own.
+        other.owners = (*self.owners, other.names[-1])
+        other.weights = (*self.weights, self.weights[provider])
+        other.places = None if self.places is None else (*self.places, self.places[provider])
+        return other
+
+    def __deepcopy__(self, memo: object) -> Platform:
+        """Return the platform itself: a copy of a mechanism stands on the same market."""
+        return self

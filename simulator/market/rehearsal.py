@@ -1,0 +1,154 @@
+"""Clearing the lots of a round again, with other bids, without any effect on the run."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simulator.market.auction import Auction
+from simulator.market.auctioneer import Auctioneer
+from simulator.market.contracts import Ask, Award, Bids, Lot, Mechanism, Policy
+from simulator.market.guard import ask_action, begin_clearing, check_awards, check_decide, failed
+from simulator.market.platform import Platform
+
+
+class Played(NamedTuple):
+    """How a lot ends.
+
+    Attributes:
+        winner: id of the participant that wins; None if the lot is unsold.
+        paid: what the winner pays.
+        from_vehicle: what the vehicle pays.
+        action: the last action of the policy; NaN if it was not asked.
+    """
+
+    winner: int | None
+    paid: float
+    from_vehicle: float
+    action: float
+
+
+class Rehearsal:
+    """A round as it was before its clearing. It can be cleared any number of times.
+
+    Mechanism and policy are deep copies of what they were before the round, so that each clearing has the state and
+    the random numbers that the round itself has.
+
+    Args:
+        auctioneer: the auctioneer of the run.
+        auctions: the auctions that are about to be cleared.
+        platform: the platform of the run.
+        policy: the policy; None if the mechanism has no seat.
+
+    Attributes:
+        values: what a participant that tells the truth bids for each task, by (task, participant). A UAV says what it
+            knows.
+        alias: id of a second identity that a participant can take.
+    """
+
+    def __init__(
+        self, auctioneer: Auctioneer, auctions: Sequence[Auction], platform: Platform, policy: Policy | None
+    ) -> None:
+        self._auctioneer, self._auctions, self._platform = auctioneer, list(auctions), platform
+        self._mechanism, self._policy = copy.deepcopy(auctioneer.mechanism), copy.deepcopy(policy)
+        self.values: Bids = {
+            (auction.task.id, provider): float(auction.says[provider])
+            for auction in auctions
+            for provider in auction.lot.invited
+        }
+        self.alias = platform.size
+
+    def weight_of(self, provider: int) -> float:
+        """Return the weight of a provider's value in the surplus."""
+        return self._platform.weights[provider]
+
+    def bids(self) -> Bids:
+        """Return the bids of the round as its bidders will state them, if all but few are truthful or shade."""
+        factors = self._auctioneer.factors
+        return {(task, one): factors[one] * value for (task, one), value in self.values.items()}
+
+    def clear(self, bids: Bids, second_identity_of: int | None = None) -> dict[int, Played]:
+        """Clear the round with these bids.
+
+        Args:
+            bids: the bid of each participant for each task. With `alias` among the participants, it has the place and
+                the coverage of the provider whose second identity it is.
+            second_identity_of: id of that provider.
+
+        Returns:
+            How each lot ends, by task.
+        """
+        lots = [self._lot(auction, second_identity_of) for auction in self._auctions]
+        by_task = {auction.task.id: auction for auction in self._auctions}
+        mechanism, policy = self._copies(second_identity_of)
+        actions = dict.fromkeys(by_task, math.nan)
+        steps = begin_clearing(mechanism, lots)
+        reply: Any = None
+        try:
+            while True:
+                step = steps.send(reply)
+                if isinstance(step, Ask):
+                    reply = {
+                        (lot.task, one): bids[lot.task, one]
+                        for lot in step.lots
+                        for one in lot.invited
+                        if step.to is None or one in step.to
+                    }
+                    continue
+                seat = check_decide(mechanism, step, by_task)
+                first = step.lots[0]
+                uavs = self._platform.uavs
+                # Descending bids; among equal bids the lower id goes first.
+                ranked = sorted([(-bids[first.task, one], one) for one in first.invited if one >= uavs])
+                ground = [-bid for bid, _ in ranked]
+                top = ranked[0][1] if ranked else None
+                if top == self.alias:
+                    top = second_identity_of
+                top_value = math.nan if top is None else float(by_task[first.task].value[top])
+                uav = by_task[first.task].uav
+                uav_bid = bids[first.task, uav] if uav >= 0 else math.nan
+                seen = self._auctioneer.observe(by_task[first.task], ground, uav_bid, step, top_value)
+                assert policy is not None
+                reply = ask_action(policy, seen, seat.space, first.task)
+                for lot in step.lots:
+                    actions[lot.task] = float(reply)
+        except StopIteration as done:
+            awards: Sequence[Award] = done.value
+        except BaseException:  # sys.exit() in a user's mechanism must not end this program
+            with failed(mechanism, self._auctions[0].task.id):
+                raise
+        ends = {task: Played(None, 0.0, 0.0, action) for task, action in actions.items()}
+        if second_identity_of is None:
+            check_awards(mechanism, awards, by_task)
+        for award in awards:
+            if award.provider is not None:
+                task = award.lot.task
+                ends[task] = Played(award.provider, award.paid_by_provider, award.paid_by_vehicle, actions[task])
+        return ends
+
+    def _copies(self, second_identity_of: int | None) -> tuple[Mechanism, Policy | None]:
+        # The memo hands a deep copy another platform: one on which the second identity is a provider.
+        memo: dict[int, object] = {}
+        if second_identity_of is not None:
+            memo[id(self._platform)] = self._platform.with_alias(second_identity_of)
+        return copy.deepcopy(self._mechanism, memo), copy.deepcopy(self._policy)
+
+    def _lot(self, auction: Auction, second_identity_of: int | None) -> Lot:
+        lot = auction.lot
+        if second_identity_of is None or second_identity_of not in lot.invited:
+            return lot
+        own = second_identity_of
+        return lot._replace(
+            invited=(*lot.invited, self.alias),
+            predicted_s=np.append(lot.predicted_s, lot.predicted_s[own]),
+            free_at=np.append(lot.free_at, lot.free_at[own]),
+        )
+
+
+def changed(bids: Mapping[tuple[int, int], float], participant: int, factor: float) -> Bids:
+    """Return bids in which one participant multiplies what it would bid by a factor."""
+    return {(task, one): factor * bid if one == participant else bid for (task, one), bid in bids.items()}

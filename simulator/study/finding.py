@@ -1,0 +1,25 @@
+"""One verdict of an audit."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Finding(NamedTuple):
+    """Verdict on one property of an auction.
+
+    Attributes:
+        property: name of the property.
+        verdict: `holds` or `fails`; `untested` if there were too few rounds; `measured` for a figure without a verdict.
+        claimed: whether the mechanism claims it.
+        number: figure on which the verdict rests.
+        meaning: what the figure is.
+        example: a round in which the property fails, in words; empty if there is none.
+    """
+
+    property: str
+    verdict: str
+    claimed: bool
+    number: float
+    meaning: str
+    example: str = ""

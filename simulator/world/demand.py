@@ -1,0 +1,225 @@
+"""What a world with places asks for. It does not depend on prices, so it can be drawn once and replayed.
+
+A replay brings the same requests at the same times as the vehicles would. Who is invited depends on backlogs, and who
+is out on the outages of the run, so neither is replayed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import simpy
+
+from simulator.clock import LAST, until
+from simulator.draws import Draws
+from simulator.market.ledger import expected_values
+from simulator.market.lots import REFERENCE_MB
+from simulator.market.requests import RequestDraws, Requests, gpu_work
+from simulator.model import BoolArray, FloatArray
+from simulator.model.latency import stage_times, stage_work
+from simulator.providers.attachment import Coverage
+from simulator.providers.fleet import Equipment, Fleet
+from simulator.providers.radio import PLACES_KEPT, Radio
+from simulator.scenario.scenario import Scenario
+from simulator.traffic.contract import Crossing, Vehicles
+from simulator.traffic.generated import GeneratedVehicles
+from simulator.traffic.recorded import RecordedVehicles
+from simulator.traffic.recording import Recording, recording_of
+
+
+class Arrival(NamedTuple):
+    """A request as it comes from the traffic.
+
+    Attributes:
+        time: time of the request, s.
+        vehicle: id of the vehicle.
+        request: index of the request among those of its vehicle.
+        station: id of the station whose coverage the vehicle leaves.
+        requests: block of requests to which it belongs.
+        at: its index in the block.
+        times: stage times, s, shape (4, 2, providers). Index 0 of the second axis is the task, index 1 the public task
+            of 30 MB.
+        accuracy: accuracy R of the task at each provider, shape (providers,).
+        match: match term omega_2 / (1 - R)^beta of that accuracy, shape (providers,).
+        covered: which providers cover the vehicle, shape (providers,).
+        dwell_s: time for which each provider is expected to cover the vehicle from now on, s, shape (providers,).
+        coverage: time until which each provider really covers the vehicle.
+        place: place of the vehicle, (m east, m north).
+    """
+
+    time: float
+    vehicle: int
+    request: int
+    station: int
+    requests: Requests
+    at: int
+    times: FloatArray
+    accuracy: FloatArray
+    match: FloatArray
+    covered: BoolArray
+    dwell_s: FloatArray
+    coverage: Coverage
+    place: tuple[float, float]
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the request and of its arrays, bytes."""
+        arrays = (self.times, self.accuracy, self.match, self.dwell_s, self.covered)
+        # The numbers, the tuples and what stands for the coverage take about as much as a tuple of 20 numbers.
+        return sum(map(sys.getsizeof, arrays)) + sys.getsizeof(self) + 20 * 32
+
+
+class JunctionDemand:
+    """What does not depend on prices in a world with places: providers, radio map, vehicles and requests.
+
+    Args:
+        scenario: scenario with generated or recorded traffic.
+        draws: randomness of the run.
+        recording: trajectories of recorded traffic; None to read the file of the scenario.
+
+    Attributes:
+        fleet: providers by id.
+        expected: what is expected before the first task.
+        time_origin: time in the source's clock at the start of the run, s.
+        left_out: numbers of rows of a recording that were left out or mended, by reason.
+        kept_bytes: memory of what is kept, bytes; 0 if nothing is.
+    """
+
+    def __init__(self, scenario: Scenario, draws: Draws, recording: Recording | None = None) -> None:
+        self.fleet = fleet = Fleet(scenario)
+        radio = Radio(scenario, fleet, draws)
+        equipment = fleet.draw_equipment(fleet.generators(draws, "equipment"))
+        self.expected = expected_values(scenario, fleet, equipment, radio, draws)
+        self._source: _Source | None = _Source(scenario, fleet, draws, equipment, radio, recording)
+        self.time_origin, self.left_out = 0.0, dict[str, int]()
+        if self._source.recording is not None:
+            self.time_origin, self.left_out = self._source.recording.origin, self._source.recording.left_out
+        self.kept_bytes = 0
+        self._kept: tuple[Vehicles, list[Arrival]] | None = None
+
+    def start(self, env: simpy.Environment, on_arrival: Callable[[Arrival], None]) -> Vehicles:
+        """Let requests come, from the vehicles or from what is kept, and return the vehicles.
+
+        Args:
+            env: SimPy environment.
+            on_arrival: function that is called with each request, at its time.
+        """
+        if self._source is None:
+            assert self._kept is not None
+            vehicles, arrivals = self._kept
+            env.process(_replay(env, arrivals, on_arrival))
+            return vehicles
+        vehicles = self._source.vehicles(env)
+
+        def cross(vehicle: int, request: int, crossing: Crossing) -> None:
+            # The vehicles keep this function. The source must not stay in memory with them.
+            assert self._source is not None
+            on_arrival(self._source.arrival(vehicle, request, crossing))
+
+        vehicles.start(cross)
+        return vehicles
+
+    def keep(self, duration: float, most_bytes: int) -> None:
+        """Draw all requests of a run and keep them, unless they do not fit.
+
+        Args:
+            duration: length of the run, s.
+            most_bytes: largest memory of what is kept, bytes.
+        """
+        env = simpy.Environment()
+        arrivals: list[Arrival] = []
+        blocks: set[int] = set()
+        kept = 0
+
+        def note(arrival: Arrival) -> None:
+            nonlocal kept
+            # Copies: the row of a block would keep the links of the complete block in memory.
+            mine = arrival._replace(accuracy=arrival.accuracy.copy(), match=arrival.match.copy())
+            for array in (mine.accuracy, mine.match, mine.covered, mine.dwell_s):
+                array.flags.writeable = False
+            arrivals.append(mine)
+            kept += mine.bytes + (0 if id(mine.requests) in blocks else mine.requests.bytes)
+            blocks.add(id(mine.requests))
+
+        vehicles = self.start(env, note)
+        # An event at the very end of a run does not happen.
+        while env.peek() < duration and kept <= most_bytes:
+            env.step()
+        kept += vehicles.kept_bytes()
+        if kept <= most_bytes:
+            self._kept, self.kept_bytes, self._source = (vehicles, arrivals), kept, None
+
+
+class _Source:
+    """Vehicles, and the numbers of their requests."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        fleet: Fleet,
+        draws: Draws,
+        equipment: Equipment,
+        radio: Radio,
+        recording: Recording | None,
+    ) -> None:
+        self._traffic, self._fleet, self._draws, self._radio = scenario.traffic, fleet, draws, radio
+        self._requests = RequestDraws(scenario, fleet, equipment, draws)
+        self._public_times = _public_times(scenario, equipment, radio)
+        self.recording: Recording | None = None
+        if scenario.traffic.kind == "recorded":
+            self.recording = recording_of(scenario.traffic) if recording is None else recording
+
+    def vehicles(self, env: simpy.Environment) -> Vehicles:
+        """Return the vehicles of the scenario, at the start."""
+        traffic = self._traffic
+        if traffic.kind == "generated":
+            return GeneratedVehicles(env, traffic, self._fleet, self._draws)
+        # Rounds have no places, so they never come here.
+        assert traffic.kind == "recorded"
+        assert self.recording is not None
+        return RecordedVehicles(env, self.recording, self._fleet, traffic.reference_speed_mps)
+
+    def arrival(self, vehicle: int, request: int, crossing: Crossing) -> Arrival:
+        """Return the request of a vehicle that leaves the coverage of its station."""
+        time, station, x, y, covered, dwell_s, coverage = crossing
+        block, at = self._requests.of(vehicle, request, covered)
+        times = np.empty((4, 2, self._fleet.size))
+        times[:, 0] = stage_times(block.work(at), self._radio.unit_snr(x, y))
+        times[:, 1] = self._public_times(x, y, int(block.requests.kind[at]))
+        # Bidders see the stage times. A replay shows the same array to the next run.
+        times.flags.writeable = False
+        terms = block.accuracy[at], block.match[at]
+        return Arrival(
+            time, vehicle, request, station, block.requests, at, times, *terms, covered, dwell_s, coverage, (x, y)
+        )
+
+
+def _replay(
+    env: simpy.Environment, arrivals: list[Arrival], on_arrival: Callable[[Arrival], None]
+) -> Generator[simpy.Event, None, None]:
+    """Let the kept requests come."""
+    for arrival in arrivals:
+        # Like the events of vehicles, a request comes after all other events of its moment.
+        yield until(env, arrival.time, LAST)
+        on_arrival(arrival)
+
+
+def _public_times(scenario: Scenario, equipment: Equipment, radio: Radio) -> Callable[[float, float, int], FloatArray]:
+    """Return a function (x, y, kind of task) that predicts the public stage times, s, shape (4, providers).
+
+    The prediction is for a task of 30 MB at the mean power of the vehicles, without fading.
+    """
+    # Size, power and fading of the request are left out because they are not public.
+    expected_power = 0.5 * sum(scenario.tasks.power_units)
+    works = [stage_work(REFERENCE_MB, work, 0.0, expected_power, *equipment) for work in gpu_work(scenario)]
+
+    @lru_cache(maxsize=PLACES_KEPT)
+    def public_times(x: float, y: float, kind: int) -> FloatArray:
+        """Return the public stage times, s, shape (4, providers)."""
+        return stage_times(works[kind], radio.unit_snr(x, y))
+
+    return public_times

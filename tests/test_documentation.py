@@ -1,0 +1,141 @@
+"""The documentation is executed: README and every page of the site, each in a newcomer's folder; the site is built."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simulator.record.schema import SUMMARY, TABLES
+from simulator.scenario.reference import scenario_fields
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+MADE = {"generated", "_build"}
+WRITTEN = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if not MADE & set(page.parts))]
+TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in WRITTEN}
+BLOCKS = {
+    name: re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL) for name, text in TEXTS.items()
+}
+
+MOST_README_LINES = 150
+
+Folders = Callable[[str], Path]
+
+
+def cases(language: str) -> list[tuple[str, str]]:
+    return [(name, block) for name, blocks in BLOCKS.items() for found, block in blocks if found == language]
+
+
+def commands(block: str) -> list[tuple[str, str]]:
+    """The commands of a block with what they print; one may need what the one before it has written."""
+    return re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE)
+
+
+def label(page: str, line: str) -> str:
+    return f"{page}: {line[:60]}"
+
+
+PYTHON, CONSOLES = cases("python"), cases("console")
+CODE_LABELS = [label(page, code.strip().splitlines()[-1]) for page, code in PYTHON]
+CONSOLE_LABELS = [label(page, commands(block)[0][0]) for page, block in CONSOLES]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """A newcomer's folder for each page, with the files that the pages say to save."""
+    saved = {
+        name[1]: block
+        for blocks in BLOCKS.values()
+        for _, block in blocks
+        if (name := re.match(r"# (\w+\.(?:py|yaml))\n", block))
+    }
+    assert set(saved) == {"my_policy.py", "my_mechanism.py", "my_bidder.py", "my_junction.yaml"}
+
+    @functools.cache
+    def folder(page: str) -> Path:
+        path = tmp_path_factory.mktemp("page")
+        for name, text in saved.items():
+            (path / name).write_text(text)
+        return path
+
+    return folder
+
+
+@pytest.mark.parametrize(("page", "code"), PYTHON, ids=CODE_LABELS)
+def test_python_runs(page: str, code: str, folders: Folders) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folders(page), check=True, timeout=120)
+
+
+def without_clocks(text: str) -> list[str]:
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    return [line for line in lines if not line.startswith(("wall_s", "cpu_s"))]
+
+
+@pytest.mark.parametrize(("page", "block"), CONSOLES, ids=CONSOLE_LABELS)
+def test_commands_print_what_they_are_said_to(page: str, block: str, folders: Folders) -> None:
+    for command, output in commands(block):
+        program, *arguments = shlex.split(command)
+        assert program == "dmsb"
+        done = subprocess.run(
+            [sys.executable, "-m", "dmsb", *arguments],
+            cwd=folders(page), capture_output=True, text=True, timeout=180, env={**os.environ, "NO_COLOR": "1"},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, ""), command
+        if output:
+            assert without_clocks(done.stdout) == without_clocks(output)
+
+
+def test_the_documentation_has_what_is_executed_here() -> None:
+    assert len(PYTHON) >= 14
+    assert sum(bool(output) for _, block in CONSOLES for _, output in commands(block)) >= 4
+    assert TEXTS["README.md"].count("\n") <= MOST_README_LINES
+
+
+def test_the_claims_are_those_that_were_committed() -> None:
+    with (ROOT / "outputs" / "paper" / "claims.csv").open(encoding="utf-8", newline="") as file:
+        rows = [tuple(row.values()) for row in csv.DictReader(file)]
+    assert len(rows) >= 19
+    for row in rows:
+        assert f"| {' | '.join(row)} |".replace("|  |", "| |") in TEXTS["docs/results/paper.md"], row[0]
+
+
+def test_files_that_pages_name_exist() -> None:
+    """Of links and pictures; those to pages that are made from the code exist once the site is built."""
+    for name, text in TEXTS.items():
+        for target in re.findall(r"\]\((?!https?:)([^)#\s]+)", text):
+            place = ((ROOT / name).parent / target).resolve()
+            assert place.is_file() or place.parent == DOCS / "generated", f"{name}: {target}"
+
+
+def test_pages_from_the_code_hold_all_of_it(tmp_path: Path) -> None:
+    made = tmp_path / "generated"
+    subprocess.run([sys.executable, str(DOCS / "generate.py"), str(made)], check=True, timeout=120)
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in made.glob("*.md")}
+    for name, columns in TABLES.items():
+        section = pages["tables"].split(f"## `{name}`\n")[1].split("\n## ")[0]
+        assert re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE) == [column.name for column in columns]
+    summary = pages["tables"].split("## `summary`\n")[1]
+    assert re.findall(r"^\| `(\w+)` \|", summary, flags=re.MULTILINE) == list(SUMMARY)
+    for row in scenario_fields():
+        assert f"| `{row.field}` |" in pages["fields"]
+    for command in ("run", "compare", "train", "audit", "reproduce", "report", "export", "validate", "schema"):
+        assert f"## `dmsb {command}`" in pages["commands"]
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    """With every link between its pages."""
+    pytest.importorskip("sphinx", reason="needs the extra docs: pip install 'dmsb[docs]'")
+    options = ["-q", "-W", "--keep-going", "-b", "html", str(DOCS), str(tmp_path / "html")]
+    done = subprocess.run([sys.executable, "-m", "sphinx", *options], capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "html" / "generated" / "tour.html").is_file()

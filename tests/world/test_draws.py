@@ -1,0 +1,111 @@
+"""What a provider draws is its own: it depends on the seed and its name, and on no other provider."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import simpy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator import Scenario, simulate
+from simulator.draws import Draws
+from simulator.providers.fleet import Fleet
+from simulator.providers.radio import Radio
+from simulator.world.demand import Arrival, JunctionDemand
+from simulator.world.rounds import draw_rounds
+from tests.fields import fields
+
+PLACES = [
+    {"name": "north", "x": 0.0, "y": 220.0},
+    {"name": "east", "x": 220.0, "y": 0.0},
+    {"name": "south", "x": 0.0, "y": -220.0},
+]
+ONE_MORE = {"name": "middle", "x": 40.0, "y": 40.0}
+
+
+def arrivals(scenario: Scenario, duration: float = 400.0, seed: int = 3) -> list[Arrival]:
+    env, found = simpy.Environment(), list[Arrival]()
+    JunctionDemand(scenario, Draws(seed)).start(env, found.append)
+    env.run(until=duration)
+    return found
+
+
+def with_stations(places: list[dict[str, Any]], **overrides: Any) -> Scenario:
+    return Scenario.load(
+        "four_way",
+        **fields({"stations.placed": places, "stations.count": None, "stations.radius_m": 250.0, **overrides}),
+    )
+
+
+@pytest.mark.parametrize("at", range(len(PLACES) + 1))
+def test_one_more_station_changes_nobody_elses_draws(at: int) -> None:
+    """Wherever it stands in the list: the names are the keys, not the positions."""
+    few = with_stations(PLACES)
+    many = with_stations([*PLACES[:at], ONE_MORE, *PLACES[at:]])
+    ids = [Fleet(many).names.index(name) for name in Fleet(few).names]
+    assert few.station_names() != many.station_names()[: len(PLACES)] or at == len(PLACES)
+    # The vehicles do not know of providers; their requests come where they leave the coverage of their station. So
+    # those requests are compared that both worlds have.
+    one, two = ({(a.vehicle, a.request): a for a in arrivals(scenario)} for scenario in (few, many))
+    both = [(one[key], two[key]) for key in one.keys() & two.keys()]
+    assert len(both) > 20
+    drawn = 0
+    for before, after in both:
+        assert (before.requests.size_mb == after.requests.size_mb).all()
+        assert (before.requests.demand == after.requests.demand).all()
+        for number, other in enumerate(ids):
+            known = bool(before.covered[number] and after.covered[other])
+            drawn += known
+            assert not known or before.match[number] == after.match[other]
+            if known and before.place == after.place:
+                assert (before.times[:, 0, number] == after.times[:, 0, other]).all(), "equipment, radio and fading"
+    assert drawn > 20
+
+
+def test_one_more_uav_changes_no_station() -> None:
+    one, two = (Scenario.load("four_way", **fields({"uavs.count": count})) for count in (1, 2))
+    fleets = Fleet(one), Fleet(two)
+    here = Radio(one, fleets[0], Draws(5)).unit_snr(10.0, -30.0)
+    there = Radio(two, fleets[1], Draws(5)).unit_snr(10.0, -30.0)
+    assert (here[1:] == there[2:]).all()
+    gear = [fleet.draw_equipment(fleet.generators(Draws(5), "equipment")) for fleet in fleets]
+    assert (gear[0].gpu_units[1:] == gear[1].gpu_units[2:]).all()
+
+
+@given(st.integers(0, 2**62), st.integers(2, 5))
+def test_rounds_are_drawn_per_provider_too(seed: int, stations: int) -> None:
+    few, many = (Scenario.load("paper", **fields({"stations.count": count})) for count in (stations, stations + 1))
+    one, two = (draw_rounds(scenario, Fleet(scenario), Draws(seed), "rounds", 4, 8) for scenario in (few, many))
+    assert (one.requests.size_mb == two.requests.size_mb).all()
+    assert (one.links.match == two.links.match[:, :-1]).all()
+    assert (one.bare_times == two.bare_times[:, :, :-1]).all()
+    assert (one.factor == two.factor[:, :-1]).all()
+    assert (two.links.match[:, -1] != two.links.match[:, -2]).any()
+
+
+def test_only_covering_providers_are_drawn() -> None:
+    found = arrivals(Scenario.load("grid"), 120.0)
+    assert len(found) > 50
+    for arrival in found:
+        assert not np.isnan(arrival.match[arrival.covered]).any()
+        assert not np.isnan(arrival.times[:, :, arrival.covered]).any()
+    undrawn = np.isnan([arrival.match for arrival in found])
+    assert 0.02 < undrawn.mean() < 0.95, "and some were never needed"
+
+
+def test_a_failure_belongs_to_its_provider() -> None:
+    """One more station in front of the others leaves their failures where they are."""
+    failures = [{"provider": "stations", "mean_between_s": 100, "mean_repair_s": 30}]
+
+    def out(places: list[dict[str, Any]]) -> dict[str, list[float]]:
+        events = simulate(with_stations(places, **{"outages.failures": failures}), "always-uav", duration=600).events
+        names = ["u1", *(place["name"] for place in places)]
+        gone = events[events["kind"] == "provider_out"]
+        return {name: gone.loc[gone["provider"] == number, "time"].tolist() for number, name in enumerate(names)}
+
+    few, many = out(PLACES), out([ONE_MORE, *PLACES])
+    assert {name: many[name] for name in few} == few
+    assert sum(map(len, few.values())) > 5
