@@ -1,6 +1,7 @@
 """dmsb under its own name: ``import dmsb`` and ``python -m dmsb``.
 
-This module has all public names of `simulator`. Each is imported when it is first used.
+This module has all public names of `simulator`. Each is imported when it is first used. Importing it registers the
+Gymnasium environments ``dmsb/Intersection-v0`` and ``dmsb/Paper-v0``.
 """
 
 from __future__ import annotations
@@ -27,3 +28,12 @@ if __name__ == "__main__":
     from simulator.cli.app import main
 
     main()
+else:
+    # By name: the environment and what it needs are imported when one is made.
+    import gymnasium
+
+    from simulator.scenario.shipped import ENVIRONMENTS
+
+    for _name, _arguments in ENVIRONMENTS.items():
+        if _name not in gymnasium.registry:
+            gymnasium.register(_name, entry_point="simulator.environment:Intersection", kwargs=_arguments)

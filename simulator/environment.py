@@ -1,14 +1,15 @@
 """A Gymnasium environment over the simulation. One step is one auction that needs a price.
 
-``gymnasium.make("simulator.environment:dmsb/Intersection-v0", scenario="four_way")`` imports this file, which registers
-the ids ``dmsb/Intersection-v0`` and ``dmsb/Paper-v0``.
+After ``import dmsb`` the ids ``dmsb/Intersection-v0`` and ``dmsb/Paper-v0`` are known to Gymnasium. Without it,
+``gymnasium.make("simulator.environment:dmsb/Intersection-v0")`` imports this file, which registers them.
 """
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import gymnasium
 import numpy as np
@@ -17,8 +18,9 @@ import numpy.typing as npt
 from simulator.draws import Draws
 from simulator.errors import InputError, RunError, shown
 from simulator.market.auctioneer import Decision
-from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS, Information
+from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS, Information, Outcome
 from simulator.scenario.scenario import Scenario
+from simulator.scenario.shipped import ENVIRONMENTS
 from simulator.traffic.recording import recording_of
 from simulator.world.simulation import Simulation
 
@@ -29,6 +31,9 @@ MOST_EMPTY_WORLDS = 100
 """Number of worlds without a decision after which an environment gives up."""
 
 Features = npt.NDArray[np.float32]
+
+Reward: TypeAlias = Literal["surplus"] | Callable[[dict[str, Any]], float]
+"""What a step earns: the surplus of the round, or a function of its ``info``."""
 
 
 class Intersection(gymnasium.Env[Features, np.int64]):
@@ -47,11 +52,16 @@ class Intersection(gymnasium.Env[Features, np.int64]):
     - ``task``, ``rho``, ``surplus``, ``best_surplus`` and ``top_bid``: the columns of the table `auctions`.
     - ``scaled_bid``: the bid that rho scales, which is the second bid by default.
     - ``uav_value``: zeta v_0, only if the UAV won.
+    - ``time``: time of the decision, s; ``seconds_to_next``: time from it to the next decision or to the end, s.
+    - ``paid_by_provider``, ``paid_by_vehicle``: payments of the round.
+    - ``ended``: tasks that have ended since the step before, each with ``task``, ``time``, ``status``, ``latency_s``
+      and ``realised_surplus``.
 
     Args:
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
         duration: length of an episode, s; None for the duration of the scenario.
         information: what an observation shows; None for that of the scenario, else ``public``.
+        reward: ``"surplus"``, or a function of the ``info`` of the settled round that returns the reward.
         overrides: fields of the scenario by dotted key.
         render_mode: only None is possible.
 
@@ -65,7 +75,8 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         InputError: the scenario is wrong, or its recording cannot be read.
 
     Example:
-        >>> env = gymnasium.make("simulator.environment:dmsb/Paper-v0", duration=50)
+        >>> import dmsb
+        >>> env = gymnasium.make("dmsb/Paper-v0", duration=50)
         >>> observation, info = env.reset(seed=0)
         >>> observation, reward, terminated, truncated, info = env.step(4)
         >>> observation.shape, terminated, round(info["rho"], 3)
@@ -79,6 +90,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         scenario: str | Path | Scenario = "four_way",
         duration: float | None = None,
         information: Information | None = None,
+        reward: Reward = "surplus",
         overrides: dict[str, Any] | None = None,
         render_mode: str | None = None,
     ) -> None:
@@ -86,6 +98,10 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         self.duration = self.scenario.duration_s if duration is None else duration
         self.information: Information = information or self.scenario.market.information or "public"
         self.render_mode = render_mode
+        if reward != "surplus" and not callable(reward):
+            raise InputError(f"reward: must be 'surplus' or a function of info, not {shown(reward)}")
+        self._reward = reward
+        self._ended: list[dict[str, Any]] = []
         self.grid: list[float] = self.scenario.market.prices()
         self.action_space = gymnasium.spaces.Discrete(len(self.grid))
         size = len(MARKET_CONDITIONS) + VECTOR_BIDS
@@ -120,6 +136,8 @@ class Intersection(gymnasium.Env[Features, np.int64]):
             self._simulation = Simulation(
                 self.scenario, Draws(world), self.duration, information=self.information, recording=self._recording
             )
+            self._simulation.auctioneer.served = self._note_end
+            self._ended = []
             self._decision = next(self._simulation, None)
             if self._decision is not None:
                 info = {"task": self._decision.task, "world": world, "empty_worlds": passed}
@@ -148,22 +166,40 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         rho = self.grid[_index(action, len(self.grid))]
         simulation.answer(rho)
         (auction,) = decision.auctions
-        info = {
+        info: dict[str, Any] = {
             "task": auction.task.id,
             "rho": rho,
             "surplus": auction.surplus,
             "best_surplus": auction.best_surplus,
             "top_bid": auction.top_bid,
             "scaled_bid": simulation.columns_of(auction)["scaled_bid"],
+            "time": float(decision.time),
+            "paid_by_provider": auction.paid_by_provider,
+            "paid_by_vehicle": auction.paid_by_vehicle,
         }
         if auction.winner == auction.uav:
             info["uav_value"] = auction.surplus
         self._decision = next(simulation, None)
+        info["seconds_to_next"] = simulation.now - decision.time
+        info["ended"], self._ended = self._ended, []
         # A run has no terminal state: its duration cuts it off, which Gymnasium calls truncated.
         ended = self._decision is None
         # Always an array of its own: a wrapper may change the one that it was given.
         observation = self._last.copy() if self._decision is None else self._observe(self._decision)
-        return observation, auction.surplus, False, ended, info
+        earned = auction.surplus if self._reward == "surplus" else float(self._reward(info))
+        return observation, earned, False, ended, info
+
+    def _note_end(self, outcome: Outcome) -> None:
+        """Remember a task that has ended, for the ``info`` of the next step."""
+        self._ended.append(
+            {
+                "task": outcome.task,
+                "time": outcome.time,
+                "status": outcome.status,
+                "latency_s": outcome.latency_s,
+                "realised_surplus": outcome.realised_surplus,
+            }
+        )
 
     def _observe(self, decision: Decision) -> Features:
         """Return the observation of a decision."""
@@ -186,7 +222,12 @@ def _index(action: Any, count: int) -> int:
     return index
 
 
-gymnasium.register("dmsb/Intersection-v0", entry_point="simulator.environment:Intersection")
-gymnasium.register(
-    "dmsb/Paper-v0", entry_point="simulator.environment:Intersection", kwargs={"scenario": "paper", "duration": 5000.0}
-)
+def register() -> None:
+    """Make the environments known to Gymnasium."""
+    for name, arguments in ENVIRONMENTS.items():
+        # `import dmsb` may have done so already.
+        if name not in gymnasium.registry:
+            gymnasium.register(name, entry_point="simulator.environment:Intersection", kwargs=arguments)
+
+
+register()

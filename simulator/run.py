@@ -20,7 +20,7 @@ from simulator.clock import check_times
 from simulator.draws import Draws
 from simulator.errors import EmptyMarketWarning, InputError, PolicyError
 from simulator.market.contracts import Bidder, Information, Mechanism, Policy
-from simulator.market.guard import ask_action, blamed, give_feedback, policy_label, reset_policy
+from simulator.market.guard import ask_action, blamed, give_outcome, policy_label, reset_policy
 from simulator.market.plugins import (
     code_hashes,
     default_policy,
@@ -336,14 +336,18 @@ def drive(simulation: Simulation, policy: Policy, progress: Callable[[float], No
 
 
 def listen(simulation: Simulation, policy: Policy) -> None:
-    """Pass the outcome of every priced auction to the policy, if it has a method ``feedback``.
+    """Pass the outcome of every decision to the policy: to ``feedback`` at the settlement, to ``served`` at the end.
+
+    Both methods are optional.
 
     Args:
         simulation: a simulation at its start.
         policy: a policy after its ``reset``.
     """
     if callable(getattr(policy, "feedback", None)):
-        simulation.auctioneer.feedback = lambda outcome: give_feedback(policy, outcome)
+        simulation.auctioneer.feedback = lambda outcome: give_outcome(policy, "feedback", outcome)
+    if callable(getattr(policy, "served", None)):
+        simulation.auctioneer.served = lambda outcome: give_outcome(policy, "served", outcome)
 
 
 @functools.cache

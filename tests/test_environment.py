@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import gymnasium
@@ -146,3 +148,62 @@ def test_a_world_without_a_decision_is_passed_over_and_counted() -> None:
     never = Intersection("four_way", 1)
     with pytest.raises(RunError, match=r"no auction asks for a price in 100 worlds of 1 s; make the episodes longer"):
         never.reset(seed=0)
+
+
+def test_importing_dmsb_makes_the_environments_known_and_nothing_else_does() -> None:
+    known = (
+        "import {}, sys; "
+        "print('gymnasium' in sys.modules, any(name.startswith('simulator.world') for name in sys.modules))"
+    )
+    said = [
+        subprocess.run([sys.executable, "-c", known.format(name)], capture_output=True, text=True, check=True).stdout
+        for name in ("simulator", "simulator.cli.app", "dmsb")
+    ]
+    assert said == ["False False\n", "False False\n", "True False\n"]
+    code = "import dmsb, gymnasium; print(gymnasium.make('dmsb/Paper-v0', duration=20).reset(seed=1)[1]['task'])"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
+def test_a_reward_can_be_a_function_of_the_round() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def regret(info: dict[str, Any]) -> float:
+        seen.append(info)
+        return float(info["surplus"] - info["best_surplus"])
+
+    env = Intersection("four_way", 120, reward=regret)
+    env.reset(seed=3)
+    ended = False
+    while not ended:
+        _, earned, _, ended, info = env.step(5)
+        assert info is seen[-1]
+        assert earned == info["surplus"] - info["best_surplus"] <= 0.0
+    with pytest.raises(InputError, match="reward: must be 'surplus' or a function of info, not 'realised'"):
+        Intersection("four_way", reward="realised")  # type: ignore[arg-type]
+
+
+def test_info_tells_what_became_of_earlier_tasks() -> None:
+    env = Intersection("four_way", 300)
+    _, first = env.reset(seed=4)
+    told: dict[int, dict[str, Any]] = {}
+    clock, ended = 0.0, False
+    while not ended:
+        _, _, _, ended, info = env.step(6)
+        assert info["time"] >= clock
+        clock = info["time"] + info["seconds_to_next"]
+        for one in info["ended"]:
+            assert one["time"] <= clock
+            told[one["task"]] = one
+    run = simulate("four_way", "constant:2.0", seed=first["world"], duration=300)
+    assert env.grid[6] == pytest.approx(10 ** (6 / 20))
+    tables = simulate("four_way", f"constant:{env.grid[6]!r}", seed=first["world"], duration=300).tasks
+    over = tables[tables["status"].isin(["completed", "lost"]) & tables["finished"].notna()]
+    assert len(told) > 50
+    assert set(told) <= set(tables["task"])
+    for row in over.to_dict("records"):
+        if row["task"] in told:
+            one = told[row["task"]]
+            assert one["status"] == row["status"]
+            assert one["realised_surplus"] == pytest.approx(row["realised_surplus"])
+    assert len(run.tasks) == len(tables), "demand does not depend on prices"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from simulator import Observation, Outcome, PolicyError, RunError, Scenario, check_policy, simulate
+from simulator import Observation, Outcome, PolicyError, RunError, Scenario, check_policy, plan, simulate
 from simulator.market.contracts import (
     INFORMATION,
     MARKET_CONDITIONS,
@@ -23,6 +23,7 @@ from simulator.market.contracts import (
     Seat,
 )
 from simulator.market.plugins import find_mechanism, find_policy, known_mechanisms, known_policies
+from simulator.run import drive
 from tests.fields import fields
 
 SIZE = len(MARKET_CONDITIONS)
@@ -163,7 +164,7 @@ class Field(Good):
 @pytest.mark.parametrize(
     ("policy", "problem"),
     [
-        (Learns, "changes the policy's state"),
+        (Learns, r"price\(\) changes the attribute 'count'"),
         (Global, "two copies in the same state give different prices"),
         (Half, r"price\(\) returned 0\.5"),
         (Late, r"the signature must be reset\(scenario, rng\): too many positional arguments"),
@@ -267,3 +268,79 @@ def test_zeta_weighs_the_uav_in_every_rule() -> None:
 def test_faults_while_running_are_run_errors() -> None:
     with pytest.raises(RunError, match=r"policy Half, auction of task 0: price\(\) returned 0\.5"):
         simulate("paper", Half(), duration=3)
+
+
+class Remembers:
+    """Remembers what it is told of every task."""
+
+    def reset(self, scenario: object, rng: object) -> None:
+        self.settled: list[Outcome] = []
+        self.ended: list[Outcome] = []
+
+    def price(self, observation: Observation) -> float:
+        return 1.2
+
+    def feedback(self, outcome: Outcome) -> None:
+        self.settled.append(outcome)
+
+    def served(self, outcome: Outcome) -> None:
+        self.ended.append(outcome)
+
+
+@pytest.mark.parametrize("mode", ["lost", "wait"])
+def test_a_policy_is_told_what_became_of_its_tasks(mode: str) -> None:
+    """As the tables have it, at the time of the event; with outages that drop tasks, and deadlines that lose them."""
+    planned = plan(
+        "four_way", Remembers(), seed=2, duration=600,
+        **fields({
+            "outages.mode": mode,
+            "outages.failures": [{"provider": "stations", "mean_between_s": 60, "mean_repair_s": 20}],
+            "tasks.kinds.entertainment_3d.deadline_s": 3.0,
+        }),
+    )  # fmt: skip
+    simulation, policy = planned.simulation(), planned.new_policy()
+    drive(simulation, policy)
+    assert isinstance(policy, Remembers)
+    tables = simulation.tables()
+    tasks, auctions = tables.tasks().set_index("task"), tables.auctions().set_index("task")
+    assert [one.task for one in policy.settled] == auctions.index[auctions["asked"]].tolist()
+    for one in policy.settled:
+        assert one.status == "open"
+        assert one.time == auctions.loc[one.task, "time"]
+    assert {one.status for one in policy.ended} == {"completed", "lost"}
+    times = [one.time for one in policy.ended]
+    assert times == sorted(times)
+    for one in policy.ended:
+        row = tasks.loc[one.task]
+        assert one.status == row["status"]
+        assert one.realised_surplus == pytest.approx(row["realised_surplus"])
+        if one.status == "completed":
+            assert one.latency_s == pytest.approx(row["latency"])
+            assert one.time == pytest.approx(row["finished"])
+        else:
+            assert np.isnan(one.latency_s)
+    completed = tasks.index[(tasks["status"] == "completed") & auctions["asked"]]
+    assert set(completed) <= {one.task for one in policy.ended}
+
+
+class Module:
+    """Has the flag that a torch module flips between training and evaluation."""
+
+    def __init__(self) -> None:
+        self.training = True
+
+    def named_parameters(self) -> list[object]:
+        return []
+
+
+class Switches:
+    def __init__(self) -> None:
+        self.net = Module()
+
+    def price(self, observation: Observation) -> float:
+        self.net.training = not self.net.training
+        return 1.5
+
+
+def test_a_switch_of_torch_is_no_change_of_state() -> None:
+    check_policy(Switches())

@@ -17,6 +17,7 @@ from simulator.model.latency import tandem_finish
 from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, mean_with_newest, valuation
 from simulator.providers.fleet import Fleet
+from simulator.providers.task import Task
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.tasks import TASK_KINDS
 
@@ -105,6 +106,11 @@ class Appraiser:
         terms = np.array([common_term(latency_s, self._latency_weight), auction.situation.match[provider]])
         common, match = mean_with_newest(history.sums[:, provider], terms, history.entries[provider])
         return float(valuation(common, match, auction.task.demand))
+
+    def realised_surplus(self, task: Task) -> float:
+        """Return the surplus of a completed task: equation (11) at its own terms, times zeta for a UAV."""
+        common = common_term(task.latency, self._latency_weight)
+        return self.weights[task.provider] * float(valuation(common, np.asarray(task.match), task.demand))
 
     def _value(self, auction: Auction, seconds: FloatArray, now: float) -> None:
         """Value a task with given latencies, own and public, s, shape (2, providers)."""

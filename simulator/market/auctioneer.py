@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from simulator.market.ledger import Ledger
 from simulator.market.lots import Situation
 from simulator.model import BoolArray
 from simulator.providers.queues import Server
-from simulator.providers.task import UNSERVED
+from simulator.providers.task import COMPLETED, UNSERVED, Task
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +102,7 @@ class Auctioneer:
         appraiser: computes values, predictions and market conditions.
         pending: decision that waits for an answer; None if there is none.
         feedback: function that is called with the outcome of each auction that a policy decided on; None for nothing.
+        served: function that is called with the outcome of each such auction when its task has ended; None for nothing.
         before_clearing: function that is called with the auctions of each clearing before it begins; None for nothing.
     """
 
@@ -120,6 +122,7 @@ class Auctioneer:
         self.appraiser, self.mechanism = appraiser, mechanism
         self.pending: Decision | None = None
         self.feedback: Callable[[Outcome], None] | None = None
+        self.served: Callable[[Outcome], None] | None = None
         self.before_clearing: Callable[[list[Auction]], None] | None = None
         self._env, self._bidders, self._providers = env, bidders, providers
         self._ledger, self._log, self._information = ledger, log, information
@@ -129,6 +132,7 @@ class Auctioneer:
         self._waiting: list[Auction] = []
         self._window = 0
         self._clearance: Clearance | None = None
+        self._under_way: dict[int, Outcome] = {}
 
     def request(self, situation: Situation) -> None:
         """Take in the request for a task. It is cleared at once, or at the end of the window.
@@ -376,17 +380,47 @@ class Auctioneer:
             self._ledger.settled(auction.uav_value, auction.top_value)
         self._bidders.learn(auction, self._env.now)
         decided, auction.decided = auction.decided, None  # a decision names its auctions: no cycle stays in memory
-        if decided is not None and self.feedback is not None:
-            decision, action = decided
-            by_uav = auction.winner_kind == UAV
-            self.feedback(
-                Outcome(
-                    auction.task.id,
-                    action,
-                    WINNER_KINDS[auction.winner_kind],
-                    auction.surplus,
-                    decision.observation,
-                    self._allowed(auction.bids),
-                    auction.uav_value if by_uav else None,
-                )
-            )
+        if decided is None or (self.feedback is None and self.served is None):
+            return
+        decision, action = decided
+        by_uav = auction.winner_kind == UAV
+        outcome = Outcome(
+            auction.task.id,
+            action,
+            WINNER_KINDS[auction.winner_kind],
+            auction.surplus,
+            decision.observation,
+            self._allowed(auction.bids),
+            auction.uav_value if by_uav else None,
+            self._env.now,
+        )
+        if auction.winner < 0:
+            outcome = dataclasses.replace(outcome, status="unserved", realised_surplus=0.0)
+        if self.feedback is not None:
+            self.feedback(outcome)
+        if self.served is not None:
+            if auction.winner < 0:
+                self.served(outcome)
+            else:
+                self._under_way[auction.task.id] = outcome
+
+    def ended(self, task: Task) -> None:
+        """Tell the policy what became of a task that it decided on.
+
+        Args:
+            task: a task that is completed or lost.
+        """
+        if self.served is None:
+            return
+        outcome = self._under_way.pop(task.id, None)
+        if outcome is None:
+            return
+        completed = task.status == COMPLETED
+        told = dataclasses.replace(
+            outcome,
+            time=self._env.now,
+            status="completed" if completed else "lost",
+            latency_s=task.latency if completed else math.nan,
+            realised_surplus=self.appraiser.realised_surplus(task) if completed else 0.0,
+        )
+        self.served(told)

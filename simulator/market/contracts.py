@@ -7,6 +7,7 @@ or a choice, and is told the `Outcome`. A `Bidder` answers for a provider.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -350,6 +351,11 @@ class Outcome:
         observation: observation that the policy received.
         bids: ground bids in descending order, as far as `information` allows.
         uav_value: true value v_0 of the UAV if a UAV won; None otherwise.
+        time: time of the settlement, s; in ``served`` the time at which the task ended.
+        status: `open` at the settlement of a sold task; in ``served`` what became of it.
+        latency_s: time from the request to the result, s; NaN unless the task is completed.
+        realised_surplus: surplus at the actual latency and accuracy, 0 if the task was lost or unserved; NaN while it
+            is open.
     """
 
     # A value that loses stays private, so the policy learns the UAV's value only from rounds that the UAV won.
@@ -361,6 +367,10 @@ class Outcome:
     observation: Observation
     bids: tuple[float, ...]
     uav_value: float | None
+    time: float = math.nan
+    status: Literal["open", "completed", "lost", "unserved"] = "open"
+    latency_s: float = math.nan
+    realised_surplus: float = math.nan
 
 
 class Policy(Protocol):
@@ -375,6 +385,8 @@ class Policy(Protocol):
     - ``mechanism``: a name or a `Mechanism`, ``"msb"`` by default.
     - ``reset(scenario, rng)``: called before a run. Draw random numbers only from this generator.
     - ``feedback(outcome)``: called when an auction that the policy decided on has settled.
+    - ``served(outcome)``: called when a task that the policy decided on has ended, with its status, latency and
+      realised surplus. A task that is open at the end of a run is not told.
     """
 
 

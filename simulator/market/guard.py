@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from types import GeneratorType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import numpy as np
 
@@ -360,15 +360,16 @@ def _check_award(mechanism: object, award: Award, auctions: Mapping[int, Auction
             raise PolicyFailedError(f"{place}: paid_by_{name} is {shown(paid)}; it must be a finite number")
 
 
-def give_feedback(policy: Policy, outcome: Outcome) -> None:
-    """Call the method ``feedback`` of a policy.
+def give_outcome(policy: Policy, method: Literal["feedback", "served"], outcome: Outcome) -> None:
+    """Tell a policy an outcome.
 
     Args:
         policy: a policy with this method.
-        outcome: result of an auction that the policy priced.
+        method: name of the method.
+        outcome: result of an auction that the policy decided on.
 
     Raises:
         PolicyFailedError: the method raised an exception.
     """
-    with blamed(f"policy {policy_label(policy)}, auction of task {outcome.task}: feedback()", PolicyFailedError):
-        policy.feedback(outcome)  # type: ignore[attr-defined]
+    with blamed(f"policy {policy_label(policy)}, auction of task {outcome.task}: {method}()", PolicyFailedError):
+        getattr(policy, method)(outcome)

@@ -1,12 +1,19 @@
-"""Access to the scenarios and recordings that come with the project."""
+"""Access to the scenarios and recordings that come with the project, and the environments that are made of them."""
 
 from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 SHIPPED = "package:"
 """Prefix of the name of a data file that comes with the project."""
+
+ENVIRONMENTS: dict[str, dict[str, Any]] = {
+    "dmsb/Intersection-v0": {},
+    "dmsb/Paper-v0": {"scenario": "paper", "duration": 5000.0},
+}
+"""Arguments of each Gymnasium environment, by id."""
 
 
 def shipped_scenarios() -> list[str]:

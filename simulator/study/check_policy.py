@@ -24,7 +24,7 @@ def check_policy(policy: str | Policy, scenario: str | Scenario = "paper") -> No
     The check tests that:
 
     - the policy can be deep-copied;
-    - ``reset``, ``feedback`` and ``price`` take the arguments of the contract;
+    - ``reset``, ``feedback``, ``served`` and ``price`` take the arguments of the contract;
     - every price is a number >= 1;
     - ``price`` changes no attribute of the policy, apart from the state of its random generator;
     - two copies of the policy in the same state give the same price.
@@ -40,7 +40,12 @@ def check_policy(policy: str | Policy, scenario: str | Scenario = "paper") -> No
     scenario = Scenario.load(scenario, **{"market.contract_rounds": 1000})
     planned = plan(scenario, policy, duration=ROUNDS)
     found = planned.policy
-    problems = [*_signature(found, "reset", 2), *_signature(found, "feedback", 1), *_signature(found, "price", 1)]
+    problems = [
+        *_signature(found, "reset", 2),
+        *_signature(found, "feedback", 1),
+        *_signature(found, "served", 1),
+        *_signature(found, "price", 1),
+    ]
     if problems:
         # A method that cannot be called with the arguments of the contract would fail again in the trial run.
         raise PolicyError(_report(found, problems))
@@ -62,8 +67,9 @@ def _try(planned: Plan) -> list[str]:
             # of randomness, and such a run cannot be repeated with its seed.
             twin, before = copy.deepcopy(found), copy.deepcopy(_state(found))
             action = ask_action(found, decision.observation, decision.place.space, decision.task)
-            if not _unchanged(before, _state(found)):
-                problems.append("price() changes the policy's state; learn in feedback() instead")
+            changed = _changed(before, _state(found))
+            if changed is not None:
+                problems.append(f"price() changes the attribute '{changed}'; learn in feedback() instead")
             if ask_action(twin, decision.observation, decision.place.space, decision.task) != action:
                 problems.append(
                     "two copies in the same state give different prices; draw only from the rng given to reset()"
@@ -94,7 +100,12 @@ def _signature(policy: object, method: str, arguments: int) -> list[str]:
     except ValueError:
         return []  # a built-in function has no signature that Python can read
     except TypeError as error:
-        names = {"reset": "reset(scenario, rng)", "feedback": "feedback(outcome)", "price": "price(observation)"}
+        names = {
+            "reset": "reset(scenario, rng)",
+            "feedback": "feedback(outcome)",
+            "served": "served(outcome)",
+            "price": "price(observation)",
+        }
         return [f"the signature must be {names[method]}: {error}"]
     return []
 
@@ -105,12 +116,17 @@ def _state(policy: object) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if not isinstance(value, np.random.Generator)}
 
 
-def _unchanged(before: Any, after: Any) -> bool:
-    """Return whether two states are equal as far as they can be compared."""
-    try:
-        return _same(before, after)
-    except Exception:
-        return True  # no evidence of a change: a policy may hold objects whose comparison raises
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> str | None:
+    """Return the name of an attribute that differs, as far as they can be compared; None if there is none."""
+    for name in sorted({*before, *after}):
+        if name not in before or name not in after:
+            return name
+        try:
+            if not _same(before[name], after[name]):
+                return name
+        except Exception:
+            continue  # no evidence of a change: a policy may hold objects whose comparison raises
+    return None
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -124,5 +140,13 @@ def _same(one: Any, other: Any) -> bool:
         return type(one) is type(other) and len(one) == len(other) and all(map(_same, one, other))
     # A class without `__eq__` compares by identity, and a deep copy is another object: compare its attributes.
     if type(one).__eq__ is object.__eq__:  # type: ignore[comparison-overlap]
-        return type(one) is type(other) and _same(getattr(one, "__dict__", {}), getattr(other, "__dict__", {}))
+        return type(one) is type(other) and _same(_parts(one), _parts(other))
     return bool(one == other)
+
+
+def _parts(thing: Any) -> dict[str, Any]:
+    """Return the attributes of a plain object."""
+    attributes: dict[str, Any] = getattr(thing, "__dict__", {})
+    # A module of torch switches between training and evaluation; that is not what it has learned.
+    switches = {"training"} if hasattr(thing, "named_parameters") else set[str]()
+    return {name: value for name, value in attributes.items() if name not in switches}

@@ -240,6 +240,7 @@ class Simulation:
         for task in dropped:
             task.status, task.cut_at = LOST, self._env.now
             self.recorder.task_done(task, task.lost_at)
+            self.auctioneer.ended(task)
 
     def served(self, task: Task) -> None:
         """Decide whether a task that has passed its last stage is completed or lost, and record it.
@@ -255,3 +256,4 @@ class Simulation:
         # (9) and (10) average over all tasks that the provider finished, the lost ones too.
         self._history.add(task.provider, float(common_term(task.latency, self._latency_weight)), task.match)
         self.site.ledger.served(task, delivered)
+        self.auctioneer.ended(task)
