@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from simulator.draws import Draws
 from simulator.errors import InputError, RunError, shown
-from simulator.market.auctioneer import Decision
 from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS, Information, Outcome
+from simulator.market.decisions import Decision
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.shipped import ENVIRONMENTS
 from simulator.traffic.recording import recording_of

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import simpy
 
@@ -24,63 +23,15 @@ from simulator.market.contracts import (
     Mechanism,
     Observation,
     Outcome,
-    Seat,
     Truth,
 )
+from simulator.market.decisions import Clearance, Decision, MarketLog
 from simulator.market.guard import begin_clearing, check_ask, check_awards, check_columns, check_decide, failed
 from simulator.market.ledger import Ledger
 from simulator.market.lots import Situation
 from simulator.model import BoolArray
 from simulator.providers.queues import Server
 from simulator.providers.task import COMPLETED, UNSERVED, Task
-
-
-@dataclass(slots=True, eq=False)
-class Decision:
-    """A decision that waits for a policy.
-
-    Attributes:
-        seat: name of the seat.
-        place: the seat: its space, and the columns of its state.
-        time: simulated time, s.
-        task: id of the task; -1 if the decision is about several.
-        auctions: the auctions of the lots that are decided on.
-        observation: what the policy may see.
-    """
-
-    seat: str
-    place: Seat
-    time: float
-    task: int
-    auctions: list[Auction]
-    observation: Observation
-
-
-@dataclass(slots=True, eq=False)
-class Clearance:
-    """A call of `Mechanism.clear` that is under way.
-
-    Attributes:
-        auctions: the auctions that are cleared, by task.
-        steps: the generator that `clear` returned.
-        messages: number of messages so far.
-    """
-
-    auctions: dict[int, Auction]
-    steps: Generator[Ask | Decide, Any, Sequence[Award]]
-    messages: int = 0
-
-
-class MarketLog(Protocol):
-    """Who writes down what happens in the market."""
-
-    def auction(self, auction: Auction) -> None:
-        """Write down an auction that has settled, or that is open at the end of the run."""
-        ...
-
-    def decision(self, decision: Decision, action: Any) -> None:
-        """Write down a decision and its answer."""
-        ...
 
 
 class Auctioneer:

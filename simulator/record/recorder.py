@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from simulator.market.auction import BID_FIELDS, Auction
-from simulator.market.auctioneer import Decision
 from simulator.market.contracts import MARKET_CONDITIONS, Column
+from simulator.market.decisions import Decision
 from simulator.model import FloatArray, IntArray
 from simulator.providers.task import UNSERVED, Task
 from simulator.record.schema import AUCTIONS, DECISIONS, TASK_CLOCK, TASK_REST, TASKS

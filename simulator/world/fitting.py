@@ -24,7 +24,7 @@ STATIONS, MOST_STATIONS = 6, 60
 RING, CELL, UAV_CELL = 0.8, 0.9, 1.5
 """Radius of the ring, of a station's coverage and of the UAV's coverage, divided by the radius of the traffic."""
 
-# Half a spacing beside a row of stations, a circle still spans two spacings and more: two stations cover each place.
+# Half a spacing from a row of stations, a circle still spans two spacings and more: two stations cover each place.
 SPACING = 0.75
 """Distance of two neighbours on a lattice, divided by the radius of their coverage."""
 

@@ -12,9 +12,10 @@ from simulator.draws import Draws
 from simulator.errors import PolicyFailedError
 from simulator.market.appraisal import Appraiser
 from simulator.market.auction import Auction
-from simulator.market.auctioneer import Auctioneer, Decision
+from simulator.market.auctioneer import Auctioneer
 from simulator.market.bidders import Bidders
 from simulator.market.contracts import Bidder, Information, Mechanism, PriceScale
+from simulator.market.decisions import Decision
 from simulator.market.guard import check_choice, check_price, reset_bidder, reset_mechanism
 from simulator.market.ledger import History
 from simulator.market.mechanisms.msb import ModifiedSecondBid
