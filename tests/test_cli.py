@@ -426,3 +426,16 @@ def test_a_table_without_a_column_is_one_clear_error(tmp_path: Path) -> None:
     pd.read_parquet(folder / "bids.parquet").drop(columns="bid").to_parquet(folder / "bids.parquet")
     with pytest.raises(OutputError, match=r"bids\.parquet: there is no column 'bid'"):
         _ = Result.load(folder).bids
+
+
+def test_a_run_with_poor_coverage_says_so_with_numbers(tmp_path: Path) -> None:
+    poor = dmsb(
+        "run", "four_way", "--policy", "conditional", "--duration", "300", "--set", "uavs.radius_m=30",
+        "--set", "stations.radius_m=95", "--out", "r", cwd=tmp_path,
+    )  # fmt: skip
+    assert poor.returncode == 0
+    figures = dict(line.split()[:2] for line in poor.stdout.splitlines() if len(line.split()) > 1)
+    assert int(figures["unserved"]) > 0.1 * int(figures["tasks"]) > 0
+    assert f"warning: {figures['unserved']} of {figures['tasks']} tasks are unserved" in poor.stderr
+    fine = dmsb("run", "four_way", "--policy", "conditional", "--duration", "300", "--out", "s", cwd=tmp_path)
+    assert "unserved" not in fine.stderr

@@ -44,6 +44,9 @@ from simulator.errors import InputError, RunError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+MOST_UNSERVED = 0.1
+"""Share of unserved tasks above which a run says so."""
+
 app = typer.Typer(
     name="dmsb",
     help="Simulate auctions for vehicle-twin tasks at road junctions: run scenarios, compare pricing policies, "
@@ -122,6 +125,12 @@ def run(
     who = f"policy {label}, " if planned.policy_decides else ""
     what = policy_label(planned.mechanism)
     print_summary(result.summary, f"{loaded.name}, {who}mechanism {what}, seed {seed}, {planned.duration:g} s")
+    unserved, tasks = result.summary["unserved"], result.summary["tasks"]
+    if unserved > MOST_UNSERVED * tasks:
+        note(
+            f"warning: {unserved:,.0f} of {tasks:,.0f} tasks are unserved: nobody was invited, or nobody won; "
+            "for a recording, `dmsb validate` says what share of it is covered"
+        )
     print_result(directory / PAGE if report else directory)
 
 
