@@ -21,7 +21,7 @@ from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS, Informati
 from simulator.market.decisions import Decision
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.shipped import ENVIRONMENTS
-from simulator.traffic.recording import recording_of
+from simulator.traffic.recording import recording_of, run_length
 from simulator.world.simulation import Simulation
 
 LARGEST = 1e9
@@ -95,7 +95,6 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         render_mode: str | None = None,
     ) -> None:
         self.scenario = Scenario.load(scenario, **(overrides or {}))
-        self.duration = self.scenario.duration_s if duration is None else duration
         self.information: Information = information or self.scenario.market.information or "public"
         self.render_mode = render_mode
         if reward != "surplus" and not callable(reward):
@@ -109,6 +108,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         traffic = self.scenario.traffic
         # All worlds of a recording have the same vehicles, so the file is read once and not once per episode.
         self._recording = recording_of(traffic) if traffic.kind == "recorded" else None
+        self.duration = run_length(self.scenario, self._recording) if duration is None else duration
         self._simulation: Simulation | None = None
         self._decision: Decision | None = None
         self._last = np.zeros(size, dtype=np.float32)

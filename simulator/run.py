@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator.clock import check_times
+from simulator.clock import LONGEST_S, check_times
 from simulator.draws import Draws
 from simulator.errors import EmptyMarketWarning, InputError, PolicyError
 from simulator.market.contracts import Bidder, Information, Mechanism, Policy
@@ -35,7 +35,7 @@ from simulator.providers.fleet import Fleet
 from simulator.record.result import RECORDING_FILE, Result, frame_hash
 from simulator.record.schema import TABLES
 from simulator.scenario.scenario import Scenario
-from simulator.traffic.recording import Recording, recording_of, standard_frame
+from simulator.traffic.recording import Recording, recording_of, run_length, standard_frame
 from simulator.world.simulation import Demand, Simulation, demand_of
 
 if TYPE_CHECKING:
@@ -226,8 +226,8 @@ def plan(
         [5, 5]
     """
     scenario = Scenario.load(scenario, **overrides)
-    duration = scenario.duration_s if duration is None else duration
-    check_times(seed, duration, warmup)
+    # Before a recording is read, which may take a minute.
+    check_times(seed, LONGEST_S if duration is None else duration, warmup)
     if recording is not None and scenario.traffic.kind != "recorded":
         raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded; leave recording out")
     found = find_policy(default_policy(scenario, mechanism) if policy is None else policy)
@@ -254,6 +254,8 @@ def plan(
             frame = standard_frame(recording)
             hashes["data_sha256"] = {RECORDING_FILE: frame_hash(frame)}
             trajectories = Recording.from_frame(frame, max_gap_s=scenario.traffic.max_gap_s)
+    duration = run_length(scenario, trajectories) if duration is None else duration
+    check_times(seed, duration, warmup)
     # Objects are copied now, so that later changes by their owner do not change the plan.
     return Plan(
         scenario,

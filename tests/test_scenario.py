@@ -196,7 +196,7 @@ def test_the_schema_lists_every_field_with_its_meaning() -> None:
     assert rows["traffic"].allowed == "rounds | recorded | generated"
     assert rows["traffic(recorded).file"].default == "required"
     assert rows["market.reference"].allowed == "stations | all | other_owner"
-    assert "s." in rows["duration_s"].meaning
+    assert "s. " in rows["duration_s"].meaning
     for name in shipped_scenarios():
         for part, value in Scenario.load(name).model_dump().items():
             assert part in rows

@@ -37,6 +37,7 @@ from simulator.cli.terminal import (
     print_rows,
     print_summary,
     show_warning,
+    tell_recording,
     where_it_is,
 )
 from simulator.errors import InputError, RunError
@@ -109,6 +110,7 @@ def run(
     label = policy_label(planned.policy) if planned.policy_decides else policy_label(planned.mechanism)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{label}-s{seed}")
     check(directory, force, RUN_KIND)
+    tell_recording(loaded, planned.recording)
     with bar(f"{loaded.name}, {label}", planned.duration) as progress:
         result = planned.run(progress)
     page = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import warnings
 from pathlib import Path
@@ -38,6 +39,7 @@ from simulator.cli.terminal import (
     print_rows,
     printable,
     steps_bar,
+    tell_recording,
     training_bar,
 )
 
@@ -102,7 +104,7 @@ def compare(
     from simulator.errors import InputError, SkippedWarning, nearest, need
     from simulator.files import PAGE, check, folder, replacing
     from simulator.record.result import SCENARIO_FILE
-    from simulator.run import simulate
+    from simulator.run import plan
     from simulator.scenario.overrides import parse_grid
     from simulator.scenario.scenario import Scenario
     from simulator.study.compare import compare as compare_policies
@@ -136,6 +138,7 @@ def compare(
     journal = directory.with_name(f".{directory.name}.runs")
     runs_in_all = len(compared) * seeds * math.prod(map(len, points.values()))
     # The runs of the report are made a second time: the comparison keeps only their figures, not their tables.
+    tell_recording(loaded)
     with bar(f"{loaded.name}, {len(compared)} policies", runs_in_all + len(compared[:PAGE_POLICIES])) as step:
         table, runs = compare_policies(
             loaded,
@@ -153,15 +156,14 @@ def compare(
         )
         shown_point = grid_points(points)[0]
         first = Scenario.load(loaded, **dict(shown_point))
-        length = min(first.duration_s if duration is None else duration, warmup + PAGE_S)
         note = "".join(f"{key} = {value}; " for key, value in shown_point) + "the world of seed 0"
         if len(compared) > PAGE_POLICIES:
             note += f"; the first {PAGE_POLICIES} of {len(compared)} policies"
         looked_at = {}
         for number, one in enumerate(compared[:PAGE_POLICIES]):
-            looked_at[one.label] = simulate(
-                first, one.policy, 0, length, warmup, mechanism=one.mechanism, bidders=answers
-            )
+            planned = plan(first, one.policy, 0, duration, warmup, mechanism=one.mechanism, bidders=answers)
+            shortened = dataclasses.replace(planned, duration=min(planned.duration, warmup + PAGE_S))
+            looked_at[one.label] = shortened.run()
             step(float(runs_in_all + number + 1))
     page = signed_page(looked_at, note)
     with replacing(directory, force, COMPARISON_KIND) as new:
@@ -243,6 +245,8 @@ def train(
     need_working_directory()
     names = [name.strip() for name in scenario.split(",") if name.strip()]
     loaded = [load(name, sets) for name in names]
+    for one in loaded:
+        tell_recording(one)
     label = "+".join(one.name for one in loaded)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{policy}-training-s{seed}")
     with training_bar(f"{label}, {policy}", steps) as progress:
@@ -295,6 +299,7 @@ def audit(
     from simulator.study.audit import audit as audit_auction
 
     loaded = load(scenario, sets)
+    tell_recording(loaded)
     found = audit_auction(
         loaded,
         policy,

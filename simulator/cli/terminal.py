@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from simulator.scenario.scenario import Scenario
+    from simulator.traffic.recording import Recording
 
 GAP = 2
 """Blanks between two columns of a table."""
@@ -40,6 +42,25 @@ SHARED_TRAFFIC = "; all worlds have the recorded vehicles, so it says nothing ab
 def note(message: str) -> None:
     """Print a message on stderr, on one line."""
     print(one_line(message), file=sys.stderr)  # noqa: T201
+
+
+def tell_recording(scenario: Scenario, recording: Recording | None = None) -> None:
+    """Print a line about the recording of a scenario: its ranges, and where the stations stand.
+
+    Other traffic has none, and a shipped recording has been looked at.
+
+    Args:
+        scenario: the scenario.
+        recording: its recording; None to read it.
+    """
+    from simulator.providers.fleet import Fleet
+    from simulator.scenario.shipped import SHIPPED
+    from simulator.traffic.recording import recording_of
+    from simulator.world.fitting import describe, stand
+
+    if scenario.traffic.kind == "recorded" and not scenario.traffic.file.startswith(SHIPPED):
+        read = recording_of(scenario.traffic) if recording is None else recording
+        note(f"recording: {describe(read)}; {stand(Fleet(scenario))}")
 
 
 def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

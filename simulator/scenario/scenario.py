@@ -27,8 +27,8 @@ class Scenario(Model):
     """Name of the scenario. Run folders are named after it."""
     about: str = ""
     """One line that says what the scenario shows."""
-    duration_s: Positive = 3600.0
-    """Length of a run, s."""
+    duration_s: Positive | None = None
+    """Length of a run, s. By default 3,600 s, or all of a recording; a recording that is shorter ends the run."""
     traffic: Traffic
     """The vehicles: independent rounds, a recording, or generated traffic."""
     stations: Stations

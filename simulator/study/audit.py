@@ -92,8 +92,8 @@ def audit(
     for name, count, least in (("rounds", rounds, 1), ("seeds", seeds, 1), ("long_run", long_run, 0)):
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
             raise InputError(f"{name}: must be a whole number >= {least}, not {shown(count)}")
-    duration, watched = scenario.duration_s, max(rounds, WATCHED)
-    reference_mb = None
+    watched = max(rounds, WATCHED)
+    duration = reference_mb = None
     needed_s = scenario.traffic.rounds_to_seconds(math.ceil(watched / seeds) + 1)
     if needed_s is not None:
         # In rounds a value scales with the task's size; at junctions the queues price it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.clock import check_times
+from simulator.clock import LONGEST_S, check_times
 from simulator.errors import InputError, PolicyError, need, shown
 from simulator.market.plugins import find_policy
 from simulator.run import plan
@@ -33,6 +34,9 @@ ROUNDS_PER_EPISODE = 1_250.0
 # A run draws 100,000 calibration rounds by default. In a training that would take longer than the episode.
 CALIBRATION_ROUNDS = 10_000
 """Largest number of calibration rounds of a training world in a scenario of rounds."""
+
+EVALUATED_S = 5_000.0
+"""Longest run of an evaluation, s."""
 
 
 def train(
@@ -89,7 +93,7 @@ def train(
     for name, number in (("steps", steps), ("evaluate_every", evaluate_every), ("held_out", held_out)):
         if number < 1:
             raise InputError(f"{name}: must be 1 or more, not {number}")
-    check_times(seed, loaded[0].duration_s, 0.0)
+    check_times(seed, LONGEST_S, 0.0)
     chosen = dict(hyper or {})
     # At a junction the winner of today is the queue of tomorrow, so future rewards count. Rounds are independent.
     if any(scenario.traffic.has_places for scenario in loaded):
@@ -163,7 +167,7 @@ def _maker(scenarios: list[Scenario]) -> Callable[[int], gymnasium.Env[Any, Any]
 
 
 def evaluated(scenario: Scenario, policy: Any, seed: int, worlds: KeptWorlds) -> Figures:
-    """Run a policy for at most 5,000 s in a held-out world and return the figures.
+    """Run a policy for at most `EVALUATED_S` in a held-out world and return the figures.
 
     Args:
         scenario: the scenario.
@@ -171,9 +175,9 @@ def evaluated(scenario: Scenario, policy: Any, seed: int, worlds: KeptWorlds) ->
         seed: seed of the world.
         worlds: worlds that are kept for several evaluations.
     """
-    duration = min(scenario.duration_s, 5_000.0)
     # The policy's own declaration decides what it sees; weights know what they were trained to see.
     # The scenario's `market.information` would refuse a policy that declares something else, such as `oracle`.
     market = scenario.market.model_copy(update={"information": None})
     scenario = scenario.model_copy(update={"market": market})
-    return figures_of(worlds.run(plan(scenario, policy, seed=seed, duration=duration)))
+    planned = plan(scenario, policy, seed=seed)
+    return figures_of(worlds.run(dataclasses.replace(planned, duration=min(planned.duration, EVALUATED_S))))

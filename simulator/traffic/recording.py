@@ -12,6 +12,7 @@ import numpy as np
 from simulator.errors import RecordingError, RecordingWarning, shown
 from simulator.files.reading import BadNumberError, number, numbers
 from simulator.model import BoolArray, FloatArray, IntArray, TextArray
+from simulator.scenario.scenario import Scenario
 from simulator.scenario.shipped import data_path
 from simulator.scenario.traffic import RecordedTraffic
 from simulator.traffic.plausible import INVALID_POSITION, axis_problem, degree_problem, impossible, unit_problem
@@ -28,6 +29,9 @@ PEDESTRIAN_TYPES = ("pedestrian", "person", "ped_pedestrian", "DEFAULT_PEDTYPE",
 
 XML_ENDINGS = (".xml", ".xml.gz")
 """Ends of names of files in which the tag tells vehicles from persons."""
+
+USUAL_S = 3600.0
+"""Length of a run where neither a scenario nor a recording says another, s."""
 
 WALKING_MPS = 3.0
 """Speed that hardly any person walks, m/s."""
@@ -374,6 +378,23 @@ def _speeds(
 def _count(counts: dict[str, int], sentence: str, number: int) -> None:
     if number > 0:
         counts[sentence] = counts.get(sentence, 0) + number
+
+
+def run_length(scenario: Scenario, recording: Recording | None) -> float:
+    """Return the length of a run for which no other length is asked, s.
+
+    Args:
+        scenario: the scenario.
+        recording: trajectories of its recorded traffic; None for other traffic.
+
+    Raises:
+        RecordingError: the recording has one step only.
+    """
+    if recording is None:
+        return USUAL_S if scenario.duration_s is None else scenario.duration_s
+    if recording.end <= 0.0:
+        raise RecordingError(f"scenario {scenario.name}: all samples of its recording are of one moment")
+    return recording.end if scenario.duration_s is None else min(scenario.duration_s, recording.end)
 
 
 def recording_of(traffic: RecordedTraffic) -> Recording:

@@ -117,6 +117,16 @@ def describe(recording: Recording) -> str:
     )
 
 
+def stand(fleet: Fleet) -> str:
+    """Return a sentence about where the ground stations stand.
+
+    Args:
+        fleet: providers, with one ground station or more.
+    """
+    x, y = fleet.x[fleet.uavs :], fleet.y[fleet.uavs :]
+    return f"stations stand at x {x.min():.0f} to {x.max():.0f} m, y {y.min():.0f} to {y.max():.0f} m"
+
+
 def scenario_text(recording: Recording, name: str, file: str, source: Path) -> str:
     """Return a scenario file that is fitted to a recording, with comments.
 
@@ -149,7 +159,6 @@ def scenario_text(recording: Recording, name: str, file: str, source: Path) -> s
             f"# 99 % of the positions are within {where.radius_m:.0f} m of ({where.x:.0f}, {where.y:.0f}).",
             f"name: {name}",
             f"about: recorded traffic of {source.name}",
-            f"duration_s: {recording.end:g}",
             f"traffic: {{kind: recorded, file: {file!r}}}",
             "# Cells overlap, and none covers the complete map: a task is requested where a vehicle leaves a cell.",
             "stations:",

@@ -10,7 +10,7 @@ from simulator.providers.fleet import Fleet
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.network import Network
 from simulator.traffic.recording import recording_of
-from simulator.world.fitting import covered, describe
+from simulator.world.fitting import covered, describe, stand
 
 
 class Inspection(NamedTuple):
@@ -50,7 +50,8 @@ def _traffic(scenario: Scenario) -> str:
     traffic = scenario.traffic
     if traffic.kind == "recorded":
         recording = recording_of(traffic)
-        return f"{describe(recording)}; {covered(recording, Fleet(scenario))}"
+        fleet = Fleet(scenario)
+        return f"{describe(recording)}; {stand(fleet)}; {covered(recording, fleet)}"
     if traffic.kind == "generated":
         network = Network(traffic, Fleet(scenario))
         return f"signals at {', '.join(network.junctions()) or 'no node'}; entries {', '.join(network.entries)}"

@@ -26,7 +26,7 @@ from simulator.providers.task import COMPLETED, LOST, Task
 from simulator.record.recorder import Recorder
 from simulator.record.tables import Tables
 from simulator.scenario.scenario import Scenario
-from simulator.traffic.recording import Recording
+from simulator.traffic.recording import Recording, recording_of, run_length
 from simulator.world.demand import JunctionDemand
 from simulator.world.junction import JunctionSite
 from simulator.world.rounds import RoundsDemand, RoundsSite
@@ -98,7 +98,10 @@ class Simulation:
         demand: Demand | None = None,
     ) -> None:
         self.scenario, self.draws = scenario, Draws(0) if draws is None else draws
-        duration = scenario.duration_s if duration is None else duration
+        if duration is None:
+            if recording is None and scenario.traffic.kind == "recorded":
+                recording = recording_of(scenario.traffic)
+            duration = run_length(scenario, recording)
         check_times(self.draws.seed, duration, 0.0)
         self.duration = float(duration)
         self._env = env = simpy.Environment()

@@ -16,7 +16,7 @@ from simulator.cli.app import app
 from simulator.errors import OutputError, RecordingError
 from simulator.providers.fleet import Fleet
 from simulator.scenario.yaml_text import read_value
-from simulator.traffic.recording import Recording, recording_of
+from simulator.traffic.recording import Recording, recording_of, run_length
 from simulator.world.fitting import covered, describe, extent, scenario_text
 from tests.fields import fields
 
@@ -44,7 +44,7 @@ def test_stations_and_a_uav_cover_the_traffic_wherever_it_is(reach: float, x: fl
     found = covered(recording, Fleet(Scenario.model_validate(data)))
     assert found.both > 0.8
     assert found.no_station < 0.05
-    assert data["duration_s"] == pytest.approx(recording.end, rel=1e-4)
+    assert "duration_s" not in data, "a run has the length of the recording"
 
 
 def test_the_file_runs_and_has_something_to_auction(tmp_path: Path) -> None:
@@ -113,3 +113,28 @@ def test_a_picture_of_the_coverage_is_drawn(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "two stations cover 100% of the positions" in done.output
     assert figure.stat().st_size > 20_000
+
+
+def test_a_run_ends_with_its_recording_and_says_what_was_read(tmp_path: Path) -> None:
+    """Where a scenario says another length, the shorter one counts; a length that is asked for counts always."""
+    crossing(300.0, 264.0, 205.0).to_csv(tmp_path / "own.csv", index=False)
+    args = ["run", "braunschweig", "--set", f"traffic.file={tmp_path / 'own.csv'}", "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, args)
+    assert done.exit_code == 0, done.output
+    line = next(line for line in done.output.splitlines() if line.startswith("recording: "))
+    assert line.startswith("recording: 30 vehicles, 1,830 positions, 176 s; x -36 to 564 m, y -95 to 505 m; step 1 s; ")
+    assert line.endswith("stations stand at x 134 to 394 m, y 92 to 318 m")
+    frame = crossing(300.0, 264.0, 205.0)
+    assert simulate("braunschweig", recording=frame).run["duration"] == 176.0
+    assert simulate("braunschweig", recording=frame, duration_s=50.0).run["duration"] == 50.0
+    assert simulate("braunschweig", recording=frame, duration=200.0).run["duration"] == 200.0
+    assert simulate("paper", duration=None, duration_s=7.0).run["duration"] == 7.0
+    assert run_length(Scenario.load("paper", duration_s=None), None) == 3600.0
+
+
+def test_a_recording_of_one_moment_has_no_length() -> None:
+    with pytest.raises(RecordingError, match="all samples of its recording are of one moment"):
+        simulate(
+            "braunschweig",
+            recording=pd.DataFrame([(3.0, "a", 264.0, 205.0, 1.0)], columns=["time", "id", "x", "y", "speed"]),
+        )
