@@ -16,6 +16,7 @@ import pytest
 
 from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.reference import scenario_fields
+from tests.world import formats
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -65,6 +66,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
         path = tmp_path_factory.mktemp("page")
         for name, text in saved.items():
             (path / name).write_text(text)
+        if page == "docs/start/formats.md":
+            formats.write(path)
         return path
 
     return folder

@@ -224,8 +224,9 @@ def _clean(frame: pd.DataFrame, counts: dict[str, int], source: str) -> pd.DataF
     frame = frame[~twice]
     if frame.empty:
         raise RecordingError(f"{source}: the recording holds no vehicle")
-    disordered = int((np.diff(frame["time"].to_numpy()) < 0).sum())
-    _count(counts, "step back in time, sorted", disordered)
+    # Only within a vehicle: many programs write one vehicle after another.
+    disordered = int((frame.groupby("id", sort=False)["time"].diff() < 0.0).sum())
+    _count(counts, "step of a vehicle back in time, sorted", disordered)
     frame = pd.DataFrame(frame)
     frame.attrs["origin"] = origin
     return frame
