@@ -22,7 +22,8 @@ from simulator.market.contracts import (
     PriceScale,
     Seat,
 )
-from simulator.market.plugins import find_mechanism, find_policy, known_mechanisms, known_policies
+from simulator.market.entry_points import known_mechanisms, known_policies
+from simulator.market.plugins import find_mechanism, find_policy
 from simulator.run import drive
 from tests.fields import fields
 

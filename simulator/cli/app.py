@@ -223,7 +223,7 @@ def scenarios(
 @app.command()
 def policies() -> None:
     """List the installed policies with their parameters."""
-    from simulator.market.plugins import known_policies
+    from simulator.market.entry_points import known_policies
 
     _list("policy", known_policies())
 
@@ -231,7 +231,7 @@ def policies() -> None:
 @app.command()
 def mechanisms() -> None:
     """List the installed mechanisms with their parameters."""
-    from simulator.market.plugins import known_mechanisms
+    from simulator.market.entry_points import known_mechanisms
 
     _list("mechanism", known_mechanisms())
 
@@ -239,7 +239,7 @@ def mechanisms() -> None:
 @app.command()
 def bidders() -> None:
     """List the installed bidders with their parameters."""
-    from simulator.market.plugins import known_bidders
+    from simulator.market.entry_points import known_bidders
 
     _list("bidder", known_bidders())
 
@@ -248,9 +248,11 @@ def _list(what: str, known: Mapping[str, EntryPoint]) -> None:
     """Print names, parameters and the first paragraph of the docstring of what is installed."""
     import inspect
 
+    from simulator.market.entry_points import load as load_entry
+
     rows = []
     for name, entry in known.items():
-        found = entry.load()
+        found = load_entry(entry)
         parameters = [
             one.name if one.default is one.empty else f"{one.name}={one.default!r}"
             for one in inspect.signature(found).parameters.values()

@@ -7,8 +7,7 @@ import hashlib
 import inspect
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast, get_args, get_type_hints
@@ -27,31 +26,11 @@ from simulator.market.contracts import (
     PriceScale,
     Seat,
 )
+from simulator.market.entry_points import known_bidders, known_mechanisms, known_policies, load
 from simulator.market.guard import blamed, information_of, policy_label
 from simulator.providers.fleet import Fleet
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.yaml_text import read_value
-
-POLICY_GROUP = "dmsb.policies"
-MECHANISM_GROUP = "dmsb.mechanisms"
-BIDDER_GROUP = "dmsb.bidders"
-
-
-# Reading the metadata of all installed packages takes about 10 milliseconds, so it is done once per process.
-@cache
-def _installed(group: str) -> dict[str, EntryPoint]:
-    """Return the entry points of a group, by name."""
-    return {entry.name: entry for entry in sorted(entry_points(group=group))}
-
-
-def known_policies() -> dict[str, EntryPoint]:
-    """Return the entry points of the installed policies, by name."""
-    return _installed(POLICY_GROUP)
-
-
-def known_mechanisms() -> dict[str, EntryPoint]:
-    """Return the entry points of the installed mechanisms, by name."""
-    return _installed(MECHANISM_GROUP)
 
 
 def find_policy(policy: str | Policy) -> Policy:
@@ -95,11 +74,6 @@ def find_mechanism(mechanism: str | Mechanism) -> Mechanism:
     if isinstance(found, type) or not callable(getattr(found, "clear", None)):
         raise PolicyError(f"mechanism {policy_label(mechanism)} has no method clear(lots)")
     return cast("Mechanism", found)
-
-
-def known_bidders() -> dict[str, EntryPoint]:
-    """Return the entry points of the installed bidders, by name."""
-    return _installed(BIDDER_GROUP)
 
 
 def find_bidder(bidder: str | Bidder) -> Bidder:
@@ -208,7 +182,7 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
         class_name, _, rest = rest.partition(":")
         maker = _class_from_file(Path(head), class_name, what, spec)
     elif head in known:
-        maker = known[head].load()
+        maker = load(known[head])
     else:
         raise PolicyError(f"there is no {what} '{head}' (one from a file is path.py:Class); {nearest(head, known)}")
     arguments = rest.split(":") if rest else []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 SHIPPED = "package:"
 """Prefix of the name of a data file that comes with the project."""
+
+# By its place: a user's own folder `scenarios` would hide a package of that name.
+FOLDER = Path(__file__).parents[2] / "scenarios"
+"""Folder of the shipped scenarios."""
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "dmsb/Intersection-v0": {},
@@ -18,16 +21,12 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
 
 def shipped_scenarios() -> list[str]:
     """Return the names of the shipped scenarios, sorted."""
-    return sorted(
-        entry.name.removesuffix(".yaml")
-        for entry in resources.files("scenarios").iterdir()
-        if entry.name.endswith(".yaml")
-    )
+    return sorted(entry.name.removesuffix(".yaml") for entry in FOLDER.iterdir() if entry.name.endswith(".yaml"))
 
 
 def shipped_text(name: str) -> str:
     """Return the YAML text of a shipped scenario, with its comments."""
-    return (resources.files("scenarios") / f"{name}.yaml").read_text(encoding="utf-8")
+    return (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def data_path(file: str) -> Path:
@@ -37,5 +36,5 @@ def data_path(file: str) -> Path:
         file: the file as a scenario names it: ``package:NAME``, or a path.
     """
     if file.startswith(SHIPPED):
-        return Path(str(resources.files("scenarios") / "data" / file.removeprefix(SHIPPED)))
+        return FOLDER / "data" / file.removeprefix(SHIPPED)
     return Path(file)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from simulator import PolicyError, RunError, Scenario, ScenarioError, simulate
 from simulator.market.bidders import Exp3, Patient, Shade, Truthful
 from simulator.market.contracts import MARKET_CONDITIONS, Settlement, View
-from simulator.market.plugins import find_bidder, known_bidders, known_mechanisms, strategies_of
+from simulator.market.entry_points import known_bidders, known_mechanisms
+from simulator.market.plugins import find_bidder, strategies_of
 from simulator.providers.fleet import Fleet
 from simulator.record.schema import TABLES
 from simulator.run import drive, plan

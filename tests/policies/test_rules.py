@@ -10,7 +10,8 @@ import pytest
 from simulator import Observation, Outcome, Result, Scenario, Simulation, check_policy, simulate
 from simulator.draws import Draws
 from simulator.market.contracts import MARKET_CONDITIONS, Truth
-from simulator.market.plugins import find_policy, known_policies
+from simulator.market.entry_points import known_policies
+from simulator.market.plugins import find_policy
 from simulator.world.rounds import draw_rounds
 from tests.fields import fields
 

@@ -11,8 +11,9 @@ import pytest
 
 from simulator.market.auction import Auction
 from simulator.market.contracts import Ask, Award, Clearing, Information, Lot, Mechanism, Observation, Space
+from simulator.market.entry_points import known_mechanisms
 from simulator.market.mechanisms.sealed_bid import Offer, SealedBid
-from simulator.market.plugins import find_mechanism, known_mechanisms
+from simulator.market.plugins import find_mechanism
 from simulator.market.rehearsal import Played, Rehearsal
 from simulator.run import drive, plan
 from simulator.study import audit as audit_module
