@@ -14,7 +14,7 @@ import typer
 import simulator
 from simulator import errors
 from simulator.cli.app import app
-from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS
+from simulator.market.contracts import MARKET_CONDITIONS
 from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.reference import scenario_fields
 from simulator.scenario.shipped import shipped_scenarios, shipped_text
@@ -140,9 +140,7 @@ def observation() -> Iterator[str]:
         column = about[f"m_{name}"]
         rows.append((str(number), f"`{name}`", column.unit, column.meaning.removeprefix("public condition: ")))
     first = len(MARKET_CONDITIONS)
-    rows.append(
-        (f"{first} to {first + VECTOR_BIDS - 1}", "bids", "", "ground bids that `information` allows; 0 if missing")
-    )
+    rows.append((f"{first} to ...", "bids", "", "highest ground bids that `information` allows; 0 if missing"))
     yield from table(("index", "name", "unit", "meaning"), rows)
 
 

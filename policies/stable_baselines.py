@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 ALGORITHMS = ("PPO", "A2C", "DQN")
 """Algorithms with a finite number of actions."""
 
-LARGEST = 1e9
-"""Largest number in an observation, as in the environment."""
-
 
 class StableBaselines:
     """A frozen model of Stable-Baselines3, trained on the environment `dmsb/Intersection-v0`.
@@ -66,8 +63,8 @@ class StableBaselines:
             raise PolicyError(f"the model has {actions} actions, and the scenario {len(self._grid)} prices")
 
     def features(self, observation: Observation) -> npt.NDArray[np.float32]:
-        """Return what the model sees, as the environment shows it, shape (16,)."""
-        return np.clip(observation.vector(), 0.0, LARGEST).astype(np.float32)
+        """Return what the model sees, as the environment shows it, shape (features,)."""
+        return observation.vector()
 
     def price(self, observation: Observation) -> float:
         """Return the price of the action that the model takes without exploring."""

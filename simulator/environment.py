@@ -17,15 +17,13 @@ import numpy.typing as npt
 
 from simulator.draws import Draws
 from simulator.errors import InputError, RunError, shown
-from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS, Information, Outcome
+from simulator.market.conditions import bids_shown
+from simulator.market.contracts import LARGEST, MARKET_CONDITIONS, Information, Outcome
 from simulator.market.decisions import Decision
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.shipped import ENVIRONMENTS
 from simulator.traffic.recording import recording_of, run_length
 from simulator.world.simulation import Simulation
-
-LARGEST = 1e9
-"""Upper bound of the observations. They are clipped to 0..1e9, so that their space is bounded."""
 
 MOST_EMPTY_WORLDS = 100
 """Number of worlds without a decision after which an environment gives up."""
@@ -39,8 +37,8 @@ Reward: TypeAlias = Literal["surplus"] | Callable[[dict[str, Any]], float]
 class Intersection(gymnasium.Env[Features, np.int64]):
     """A scenario as the auctioneer sees it, for learners.
 
-    - Observation: `Observation.vector()` as float32, shape (16,). It has the public market conditions, then the first
-      three bids that ``information`` allows. Missing bids are 0.
+    - Observation: `Observation.vector()`, float32. It has the 13 public market conditions, then the highest bids that
+      ``information`` allows: three, or one per station under ``masked`` and ``all-bids``. Missing bids are 0.
     - Action: an index into the price grid.
     - Reward: the surplus of the round.
     - End: an episode is truncated at its duration. Its last observation is that of the step before.
@@ -103,7 +101,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         self._ended: list[dict[str, Any]] = []
         self.grid: list[float] = self.scenario.market.prices()
         self.action_space = gymnasium.spaces.Discrete(len(self.grid))
-        size = len(MARKET_CONDITIONS) + VECTOR_BIDS
+        size = len(MARKET_CONDITIONS) + bids_shown(self.scenario, self.information)
         self.observation_space = gymnasium.spaces.Box(0.0, LARGEST, (size,), np.float32)
         traffic = self.scenario.traffic
         # All worlds of a recording have the same vehicles, so the file is read once and not once per episode.
@@ -203,7 +201,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
 
     def _observe(self, decision: Decision) -> Features:
         """Return the observation of a decision."""
-        self._last = np.clip(decision.observation.vector(), 0.0, LARGEST).astype(np.float32)
+        self._last = decision.observation.vector()
         return self._last.copy()
 
 

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from simulator import InputError, RunError, Scenario, ScenarioError, simulate
+from simulator import InputError, Observation, RunError, Scenario, ScenarioError, Simulation, simulate
 from simulator.environment import Intersection
 from simulator.market.contracts import MARKET_CONDITIONS
 
@@ -207,3 +209,55 @@ def test_info_tells_what_became_of_earlier_tasks() -> None:
             assert one["status"] == row["status"]
             assert one["realised_surplus"] == pytest.approx(row["realised_surplus"])
     assert len(run.tasks) == len(tables), "demand does not depend on prices"
+
+
+def test_a_running_world_that_is_copied_says_why_it_cannot_be() -> None:
+    env, simulation = Intersection("paper", duration=20), Simulation(Scenario.load("paper"), duration=20)
+    assert copy.deepcopy(env).duration == 20.0, "before an episode there is no world"
+    env.reset(seed=0)
+    for running in (env, simulation):
+        for attempt in (copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="a running world cannot be copied, because its processes cannot"):
+                attempt(running)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "information", "shown"),
+    [
+        ({}, "public", 3),
+        ({}, "all-bids", 8),
+        ({}, "masked", 8),
+        ({"stations.count": 2}, "all-bids", 3),
+        ({"market.most_bids": 5}, "all-bids", 5),
+    ],
+)
+def test_an_observation_holds_the_bids_that_information_allows(
+    overrides: dict[str, Any], information: Any, shown: int
+) -> None:
+    env = Intersection("paper", duration=20, information=information, overrides={"stations.count": 8} | overrides)
+    observation, _ = env.reset(seed=0)
+    size = len(MARKET_CONDITIONS)
+    assert observation.shape == env.observation_space.shape == (size + shown,)
+    policy = Watching(information)
+    simulate(env.scenario, policy, seed=env.reset(seed=0)[1]["world"], duration=20)
+    seen = Watching.seen[0]
+    assert seen.vector().dtype == np.float32
+    assert seen.vector().tobytes() == observation.tobytes(), "a policy sees what the environment shows"
+    assert list(seen.grid) == env.grid
+    bids = list(seen.bids)[:shown]
+    assert seen.vector()[size : size + len(bids)] == pytest.approx(bids)
+    assert len(bids) == {"public": 0, "masked": 7, "all-bids": env.scenario.stations.total()}[information] or shown == 5
+
+
+class Watching:
+    """Keeps the observations of the last run."""
+
+    seen: ClassVar[list[Observation]] = []
+
+    def __init__(self, information: str) -> None:
+        self.information = information
+        Watching.seen.clear()
+
+    def price(self, observation: Observation) -> float:
+        Watching.seen.append(observation)
+        return 1.0

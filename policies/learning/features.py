@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS
 from simulator.model import FloatArray
@@ -82,14 +83,15 @@ class Scaler:
         return scaler
 
 
-def log_features(vectors: FloatArray) -> FloatArray:
+def log_features(vectors: npt.NDArray[np.floating[Any]]) -> FloatArray:
     """Return observations on a logarithmic scale, except for flags.
 
     Args:
-        vectors: observations, shape (..., features).
+        vectors: observations, shape (..., features or more). Bids beyond the third are left out.
 
     Returns:
         Features, shape (..., features).
     """
     # Times, loads, values and bids matter by their ratios, and a logarithm turns ratios into differences.
+    vectors = np.asarray(vectors[..., : len(NAMES)], dtype=np.float64)
     return np.where(_FLAGS, vectors, np.log(np.maximum(vectors, 0.0) + FLOOR))

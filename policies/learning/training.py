@@ -14,6 +14,7 @@ from simulator.errors import InputError, nearest
 from simulator.model import FloatArray, IntArray
 
 from . import checkpoint
+from .features import NAMES
 from .layout import MOST
 
 LAST, DEPLOYED = "last", "deployed"
@@ -99,7 +100,7 @@ def train(
         told = learner.steps
         earned = best = 0.0
         seeds = np.random.SeedSequence([seed, learner.cycle]).generate_state(worlds)
-        states = [env.reset(seed=int(own))[0] for env, own in zip(envs, seeds, strict=True)]
+        states = [env.reset(seed=int(own))[0][: len(NAMES)] for env, own in zip(envs, seeds, strict=True)]
         running = list(range(worlds))
         metrics: dict[str, float] = {}
         while running and learner.steps < steps:
@@ -109,6 +110,7 @@ def train(
             still = []
             for world, action in zip(running, actions.tolist(), strict=True):
                 following, reward, _, ended, info = envs[world].step(action)
+                following = following[: len(NAMES)]
                 learner.remember(world, states[world], action, reward, ended, following, info)
                 states[world] = following
                 earned, best = earned + reward, best + info["best_surplus"]

@@ -46,6 +46,8 @@ class Auctioneer:
         log: who writes down what happens.
         mechanism: rule that says who serves and who pays.
         information: what a policy may see.
+        grid: price scaling factors of a learner's actions.
+        most_bids: number of bids in the array of an observation.
         patience_s: how long a task waits for an award in windows, s.
         up_since: function that returns which providers have not been out since a time, shape (providers,).
 
@@ -67,6 +69,8 @@ class Auctioneer:
         log: MarketLog,
         mechanism: Mechanism,
         information: Information,
+        grid: Sequence[float],
+        most_bids: int,
         patience_s: float,
         up_since: Callable[[float], BoolArray],
     ) -> None:
@@ -77,6 +81,7 @@ class Auctioneer:
         self.before_clearing: Callable[[list[Auction]], None] | None = None
         self._env, self._bidders, self._providers = env, bidders, providers
         self._ledger, self._log, self._information = ledger, log, information
+        self._grid, self._most_bids = tuple(grid), most_bids
         self._every_s: float = getattr(mechanism, "every_s", 0.0)
         self._columns = tuple(column.name for column in getattr(mechanism, "columns", ()))
         self._patience_s, self._up_since = patience_s, up_since
@@ -156,6 +161,8 @@ class Auctioneer:
             truth,
             step.state,
             step.mask,
+            self._grid,
+            self._most_bids,
         )
 
     def _allowed(self, ground: Sequence[float]) -> tuple[float, ...]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+if TYPE_CHECKING:
+    from simulator.scenario.scenario import Scenario
 
 Information: TypeAlias = Literal["public", "masked", "all-bids", "clairvoyant"]
 """What a policy may see.
@@ -44,7 +47,10 @@ MARKET_CONDITIONS: dict[str, tuple[str, str]] = {
 MARKET_INDEX = {name: index for index, name in enumerate(MARKET_CONDITIONS)}
 
 VECTOR_BIDS = 3
-"""Number of bids in `Observation.vector()`."""
+"""Smallest number of bids in `Observation.vector()`, and the number unless more are shown."""
+
+LARGEST = 1e9
+"""Largest number in `Observation.vector()`, so that the space of an environment is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +78,17 @@ class Column:
     source: str = ""
     packed: str = ""
     per_provider: bool = False
+
+
+def bids_shown(scenario: Scenario, information: Information) -> int:
+    """Return the number of bids in `Observation.vector()`.
+
+    Args:
+        scenario: the scenario.
+        information: what the policy may see.
+    """
+    if scenario.market.most_bids is not None:
+        return scenario.market.most_bids
+    if information in ("masked", "all-bids"):
+        return max(VECTOR_BIDS, len(scenario.station_names()))
+    return VECTOR_BIDS

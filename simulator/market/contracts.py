@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from simulator.errors import nearest
 from simulator.market.conditions import (
     INFORMATION as INFORMATION,
+)
+from simulator.market.conditions import (
+    LARGEST as LARGEST,
 )
 from simulator.market.conditions import (
     MARKET_CONDITIONS as MARKET_CONDITIONS,
@@ -290,9 +294,11 @@ class Observation:
         truth: true values under `clairvoyant`; None otherwise.
         state: what the mechanism shows the seat besides, by name of the declared column.
         mask: which choices are allowed, one flag per choice; None where all are, and for a price.
+        grid: price scaling factors of a learner's actions, in increasing order.
+        most_bids: number of bids in `vector`.
     """
 
-    __slots__ = ("bids", "contract_bid", "market", "mask", "state", "truth", "uav_bid")
+    __slots__ = ("bids", "contract_bid", "grid", "market", "mask", "most_bids", "state", "truth", "uav_bid")
 
     def __init__(
         self,
@@ -303,6 +309,8 @@ class Observation:
         truth: Truth | None = None,
         state: Mapping[str, Any] | None = None,
         mask: Sequence[bool] | None = None,
+        grid: tuple[float, ...] = (),
+        most_bids: int = VECTOR_BIDS,
     ) -> None:
         self.market = market
         self.bids = bids
@@ -311,6 +319,8 @@ class Observation:
         self.truth = truth
         self.state = {} if state is None else state
         self.mask = mask
+        self.grid = grid
+        self.most_bids = most_bids
 
     def __getitem__(self, name: str) -> float:
         """Return one market condition by name, such as ``observation["uav_seconds"]``.
@@ -322,17 +332,18 @@ class Observation:
             raise KeyError(f"there is no market condition '{name}'; {nearest(name, MARKET_CONDITIONS)}")
         return float(self.market[MARKET_INDEX[name]])
 
-    def vector(self) -> FloatArray:
-        """Return the market conditions and the first three visible bids as one array.
+    def vector(self) -> npt.NDArray[np.float32]:
+        """Return the market conditions and the highest visible bids as one array, as an environment shows it.
 
-        Missing bids are 0. The shape is (len(MARKET_CONDITIONS) + VECTOR_BIDS,).
+        Missing bids are 0, and all numbers are clipped to 0..`LARGEST`. The shape is
+        (len(MARKET_CONDITIONS) + most_bids,).
         """
-        # A learner's network needs one fixed length for any number of bidders and any `information`.
-        vector = np.zeros(len(MARKET_CONDITIONS) + VECTOR_BIDS)
+        # A learner's network needs one fixed length for any number of bidders.
+        vector = np.zeros(len(MARKET_CONDITIONS) + self.most_bids)
         vector[: len(MARKET_CONDITIONS)] = self.market
-        shown = self.bids[:VECTOR_BIDS]
+        shown = self.bids[: self.most_bids]
         vector[len(MARKET_CONDITIONS) : len(MARKET_CONDITIONS) + len(shown)] = shown
-        return vector
+        return vector.clip(0.0, LARGEST).astype(np.float32)
 
     def __repr__(self) -> str:
         market = ", ".join(f"{name}={value:.4g}" for name, value in zip(MARKET_CONDITIONS, self.market, strict=True))

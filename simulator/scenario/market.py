@@ -39,6 +39,8 @@ class Market(Model):
     """Number T of tasks over which a provider averages in (9) and (10), the task on offer included."""
     actions: Annotated[Whole, Field(ge=1, le=1000)] = 20
     """Number |A| of actions. Action a is the price scaling factor rho = 10^(a/|A|)."""
+    most_bids: Annotated[Whole, Field(ge=3, le=1000)] | None = None
+    """Number of bids in an observation's array. By default 3; with `masked` or `all-bids` that of stations, if more."""
     first_action: Literal[0, 1] = 0
     """First action a of the grid: 0, so that rho = 1 is available, or 1 as in the paper."""
     contract_rounds: Annotated[Whole, Field(ge=1, le=10_000_000)] = 100_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import simpy
 
@@ -14,6 +14,7 @@ from simulator.market.appraisal import Appraiser
 from simulator.market.auction import Auction
 from simulator.market.auctioneer import Auctioneer
 from simulator.market.bidders import Bidders
+from simulator.market.conditions import bids_shown
 from simulator.market.contracts import Bidder, Information, Mechanism, PriceScale
 from simulator.market.decisions import Decision
 from simulator.market.guard import check_choice, check_price, reset_bidder, reset_mechanism
@@ -134,11 +135,24 @@ class Simulation:
             self.recorder,
             self.mechanism,
             information,
+            scenario.market.prices(),
+            bids_shown(scenario, information),
             scenario.market.patience_s,
             site.up_since,
         )
         self._handed_out: Decision | None = None
         self.site.start(self.auctioneer.request)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            "a running world cannot be copied, because its processes cannot; make a second one with the same scenario "
+            "and seed, and give it the same answers"
+        )
 
     @property
     def has_seats(self) -> bool:
