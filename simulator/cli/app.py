@@ -29,7 +29,7 @@ from simulator.cli.options import (
 )
 from simulator.cli.scenario_files import new, schema, validate
 from simulator.cli.streams import GONE, Streams, has_working_directory
-from simulator.cli.studies import audit, compare, reproduce, train
+from simulator.cli.studies import audit, compare, reproduce
 from simulator.cli.terminal import (
     bar,
     note,
@@ -40,6 +40,7 @@ from simulator.cli.terminal import (
     tell_recording,
     where_it_is,
 )
+from simulator.cli.training import train
 from simulator.errors import InputError, RunError
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ import typer
 
 from simulator.cli.options import (
     POLICY_HELP,
-    SWITCH,
     BidderNames,
     Duration,
     Force,
@@ -40,7 +39,6 @@ from simulator.cli.terminal import (
     printable,
     steps_bar,
     tell_recording,
-    training_bar,
 )
 
 COMPARISON_KIND = "comparison"
@@ -184,86 +182,6 @@ def compare(
     else:
         print(PAPER_TABLES[to](table, column))  # noqa: T201
     print_result(directory)
-
-
-def train(
-    scenario: Annotated[
-        str,
-        typer.Argument(
-            metavar="SCENARIO[,SCENARIO]", help="Scenario to train on. Several are trained on at the same time."
-        ),
-    ],
-    policy: Annotated[
-        str,
-        typer.Option(
-            "--policy", metavar="P", help="diffusion, sac, ppo, or a policy of your own that has a method train."
-        ),
-    ],
-    steps: Annotated[
-        int,
-        typer.Option(
-            "--steps",
-            metavar="N",
-            parser=whole,
-            help="Number of environment steps. A step is an auction that asks for a price.",
-        ),
-    ],
-    seed: Annotated[int, typer.Option("--seed", metavar="N", parser=whole, help="Seed of the training.")] = 0,
-    sets: Sets = None,
-    hyper: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--hyper", metavar="KEY=VALUE", help="Change a hyperparameter, such as gamma=0.9. Can be repeated."
-        ),
-    ] = None,
-    evaluate_every: Annotated[
-        int,
-        typer.Option("--evaluate-every", metavar="N", parser=whole, help="Number of steps between two evaluations."),
-    ] = 20_000,
-    held_out: Annotated[
-        int,
-        typer.Option(
-            "--held-out", metavar="N", parser=whole, help="Number of held-out worlds per scenario in an evaluation."
-        ),
-    ] = 2,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", metavar=SWITCH, help="Write the metrics for TensorBoard too.")
-    ] = False,
-    out: Out = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", metavar=SWITCH, help="Continue from the last checkpoint in the folder.")
-    ] = False,
-) -> None:
-    """Train a pricing policy.
-
-    Writes metrics.csv, checkpoints, and the weights that are best in held-out worlds.
-    """
-    from simulator.files import folder
-    from simulator.scenario.overrides import parse_assignment
-    from simulator.study.train import train as train_policy
-
-    need_working_directory()
-    names = [name.strip() for name in scenario.split(",") if name.strip()]
-    loaded = [load(name, sets) for name in names]
-    for one in loaded:
-        tell_recording(one)
-    label = "+".join(one.name for one in loaded)
-    directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{policy}-training-s{seed}")
-    with training_bar(f"{label}, {policy}", steps) as progress:
-        best = train_policy(
-            loaded,
-            policy,
-            steps,
-            seed=seed,
-            out=directory,
-            resume=resume,
-            evaluate_every=evaluate_every,
-            held_out=held_out,
-            hyper=dict(parse_assignment(text) for text in hyper or ()),
-            tensorboard=tensorboard,
-            progress=progress,
-        )
-    print_result(best)
 
 
 def audit(

@@ -50,7 +50,7 @@ def train(
     held_out: int = 2,
     hyper: Mapping[str, Any] | None = None,
     tensorboard: bool = False,
-    progress: Progress | None = None,
+    report: Progress | None = None,
 ) -> Path:
     """Train a policy on one scenario, or on several scenarios at the same time.
 
@@ -72,7 +72,7 @@ def train(
         held_out: number of held-out worlds per scenario.
         hyper: hyperparameters that differ from their defaults. If a scenario has traffic, the default of gamma is 0.95.
         tensorboard: whether to write the metrics for TensorBoard too.
-        progress: function that is called with new metrics.
+        report: function that is called with new metrics by name, always with ``steps``.
 
     Returns:
         The folder of the best weights.
@@ -115,7 +115,7 @@ def train(
         "hyper": chosen,
     }
     evaluate = _evaluator(found, loaded, held_out)
-    record = TrainingFolder(out, about, evaluate, evaluate_every, tensorboard, progress)
+    record = TrainingFolder(out, about, evaluate, evaluate_every, tensorboard, report)
     with record.opened(resume) as goes_on:
         found.train(_maker(loaded), steps, seed, out, goes_on, record.report, **chosen)
         record.end()

@@ -1,0 +1,141 @@
+"""Trainings of one policy by several seeds, side by side, and their learning curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.errors import InputError, OutputError, need, shown
+from simulator.files import check, replacing
+from simulator.scenario.scenario import Scenario
+from simulator.study.cells import run_cells
+from simulator.study.compare import MOST_JOBS
+from simulator.study.journal import Figures
+from simulator.study.statistics import half_width
+from simulator.study.train import train
+from simulator.study.training_files import RATIO, read_metrics
+from simulator.study.training_folder import COLUMNS, METRICS, TRAINING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CURVE = "curve.csv"
+CURVE_COLUMNS = ("steps", "trainings", "ratio", "ratio_ci")
+"""Columns of the learning curve. The half-width of the 95 % interval is over trainings."""
+
+MOST_TRAININGS = 1_000
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A training by its seed, as work for another process."""
+
+    scenarios: Sequence[Scenario]
+    policy: str
+    steps: int
+    out: Path
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, seed: int) -> Figures:
+        """Train, or continue a training that is there."""
+        folder = training_folder(self.out, seed)
+        resume = (folder / TRAINING).is_file()
+        train(self.scenarios, self.policy, self.steps, seed=seed, out=folder, resume=resume, **self.options)
+        return {"seed": float(seed)}
+
+
+def training_folder(out: Path, seed: int) -> Path:
+    """Return the folder of one of several trainings."""
+    return out / f"seed-{seed}"
+
+
+def train_seeds(
+    scenarios: Sequence[str | Scenario],
+    policy: str,
+    steps: int,
+    seeds: int,
+    out: Path,
+    jobs: int = 1,
+    resume: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Train a policy by the seeds 0 to ``seeds`` - 1, each in a folder of its own in ``out``.
+
+    Args:
+        scenarios: names of shipped scenarios, paths of scenario files, or `Scenario` objects.
+        policy: name of a policy that has a method ``train``.
+        steps: number of environment steps of each training.
+        seeds: number of trainings, 2 or more.
+        out: folder of the trainings, and of the learning curve ``curve.csv``.
+        jobs: number of parallel processes.
+        resume: continue trainings that were interrupted, and begin those that are missing.
+        progress: function that is called with the number of finished trainings and the number of all trainings.
+        options: further arguments of `simulator.study.train.train`.
+
+    Returns:
+        The learning curve: the mean over trainings of the surplus divided by that of `conditional`, in held-out worlds.
+
+    Raises:
+        InputError: an argument is wrong, or torch is not installed.
+        OutputError: the folder exists, holds other trainings, or cannot be written.
+    """
+    for name, number, least, most in (("seeds", seeds, 2, MOST_TRAININGS), ("jobs", jobs, 1, MOST_JOBS)):
+        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+            raise InputError(f"{name}: must be a whole number from {least} to {most:,}, not {shown(number)}")
+    need("scipy", "study")
+    if not resume:
+        if training_folder(out, 0).exists():
+            raise OutputError(f"{out} exists already; go on with it (--resume), or name another")
+        check(out)
+    elif (out / TRAINING).is_file():
+        raise OutputError(f"{out}: holds one training, not several; name another folder")
+    loaded = [Scenario.load(scenario) for scenario in scenarios]
+    run_cells(_Training(loaded, policy, steps, out, options), range(seeds), jobs, progress)
+    found = curve_of([training_folder(out, seed) for seed in range(seeds)])
+    with replacing(out / CURVE, force=True, foreign=_not_a_curve) as new:
+        found.to_csv(new, index=False)
+    return found
+
+
+def evaluations(folder: Path) -> list[tuple[int, float]]:
+    """Return the evaluations of a training: steps, and surplus divided by that of `conditional` in held-out worlds.
+
+    Args:
+        folder: folder of the training.
+    """
+    rows = read_metrics(folder / METRICS, COLUMNS)
+    return [(int(row["steps"]), float(row[RATIO])) for row in rows if row[RATIO]]
+
+
+def curve_of(folders: Sequence[Path]) -> pd.DataFrame:
+    """Return the learning curve of some trainings, with the columns `CURVE_COLUMNS`.
+
+    Args:
+        folders: folders of the trainings.
+    """
+    import pandas as pd
+
+    rows = []
+    # Trainings are evaluated when an episode has ended, so the steps of their evaluations differ a little. The first
+    # evaluation of each belongs together, then the second, and so on.
+    for found in zip_longest(*(evaluations(folder) for folder in folders)):
+        there = [one for one in found if one is not None]
+        steps, ratios = np.array(there).T
+        half = half_width(ratios) if len(there) > 1 else np.nan
+        rows.append((round(float(steps.mean())), len(there), float(ratios.mean()), half))
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+
+
+def _not_a_curve(path: Path) -> str | None:
+    """Return why a file is not a learning curve of this program; None if it is."""
+    try:
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, ValueError):
+        first = ""
+    return None if first == ",".join(CURVE_COLUMNS) else "it is not a learning curve of this program"
