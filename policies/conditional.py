@@ -39,6 +39,21 @@ class Conditional:
 
     def price(self, observation: Observation) -> float:
         """Return the ratio of the two expected values, at least 1."""
+        return scaling_factor(*self._expected(observation))
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """What the numbers of `explain` mean, by name."""
+        return {
+            "uav_value": "expected value of the UAV, zeta E[v_0 | m], without the demand",
+            "second_bid": "expected second bid, E[b_(2) | m], without the demand",
+        }
+
+    def explain(self, observation: Observation) -> dict[str, float]:
+        """Return the two expected values, whose ratio is the price if it is above 1."""
+        uav, second = self._expected(observation)
+        return {"uav_value": uav, "second_bid": second}
+
+    def _expected(self, observation: Observation) -> tuple[float, float]:
         uav = observation["uav_match"] / observation["uav_seconds"]
-        second = observation["ground_match"] / observation["second_seconds"]
-        return scaling_factor(self._weight * uav, second)
+        return self._weight * uav, observation["ground_match"] / observation["second_seconds"]

@@ -85,12 +85,25 @@ class Learned:
         Raises:
             FloatingPointError: the network overflows, so that no action has a probability.
         """
-        state = (log_features(observation.vector()) - self._mean) / self._sd
-        probabilities = self.probabilities(state.astype(np.float32))
+        probabilities = self._of(observation)
         best = int(probabilities.argmax())
         if not probabilities[best] > 0.0:  # argmax takes the first NaN
             raise FloatingPointError("its weights give no probability at this observation")
         return self._grid[best]
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """What the numbers of `explain` mean, by name."""
+        return {f"p_{number}": f"probability of the price {price:.4g}" for number, price in enumerate(self._grid)}
+
+    def explain(self, observation: Observation) -> dict[str, float]:
+        """Return the probability of each price, ``p_0`` being that of the lowest."""
+        return {f"p_{number}": value for number, value in enumerate(self._of(observation).tolist())}
+
+    def _of(self, observation: Observation) -> Array:
+        """Return the probabilities of the actions, shape (actions,)."""
+        state = (log_features(observation.vector()) - self._mean) / self._sd
+        return self.probabilities(state.astype(np.float32))
 
     def probabilities(self, state: Array) -> Array:
         """Return the probabilities of the actions.

@@ -31,6 +31,7 @@ from simulator.market.plugins import (
     strategies_of,
     suits,
 )
+from simulator.market.reasons import explained, reasons_of
 from simulator.providers.fleet import Fleet
 from simulator.record.result import RECORDING_FILE, Result, frame_hash
 from simulator.record.schema import TABLES
@@ -63,6 +64,7 @@ class Plan:
         recording: trajectories of recorded traffic; None for other traffic.
         frame: trajectories as the user gave them; None if they come from the file of the scenario.
         hashes: SHA-256 of everything on which the run depends: scenario, data, code and weights.
+        explain: whether a policy that can explain its decisions does, in the columns ``why_<name>`` of `decisions`.
     """
 
     scenario: Scenario
@@ -76,6 +78,7 @@ class Plan:
     recording: Recording | None
     frame: pd.DataFrame | None
     hashes: dict[str, Any]
+    explain: bool = False
 
     @property
     def policy_decides(self) -> bool:
@@ -154,7 +157,7 @@ class Plan:
         """
         begin, wall, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
         simulation = self.simulation(demand)
-        drive(simulation, self.new_policy(), progress)
+        drive(simulation, self.new_policy(), progress, self.explain)
         tables = simulation.tables()
         run = {
             "scenario": self.scenario.name,
@@ -177,7 +180,7 @@ class Plan:
                 name: [[one.name, one.type, one.unit, one.meaning] for one in columns]
                 for name, columns in (
                     ("auctions", simulation.recorder.columns),
-                    ("decisions", simulation.recorder.state),
+                    ("decisions", (*simulation.recorder.state, *simulation.recorder.reasons)),
                 )
             },
         }
@@ -198,6 +201,7 @@ def plan(
     mechanism: str | Mechanism | None = None,
     recording: pd.DataFrame | None = None,
     bidders: str | Bidder | Mapping[str, str | Bidder] | None = None,
+    explain: bool = False,
     **overrides: Any,
 ) -> Plan:
     """Resolve and check everything that a run needs.
@@ -212,6 +216,7 @@ def plan(
         mechanism: mechanism by name or as an object; None for that of the policy, else ``msb``.
         recording: trajectories that replace the file of the scenario, with the columns of `Recording.from_frame`.
         bidders: bidder of all stations, or bidders by name of the provider; None for those of the scenario.
+        explain: whether a policy that can explain its decisions does, in the columns ``why_<name>`` of `decisions`.
         overrides: fields of the scenario by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -269,6 +274,7 @@ def plan(
         trajectories,
         frame,
         hashes,
+        explain,
     )
 
 
@@ -282,6 +288,7 @@ def simulate(
     recording: pd.DataFrame | None = None,
     bidders: str | Bidder | Mapping[str, str | Bidder] | None = None,
     progress: Callable[[float], None] | None = None,
+    explain: bool = False,
     **overrides: Any,
 ) -> Result:
     """Run a scenario under a pricing policy. It is short for ``plan(...).run(progress)``.
@@ -297,6 +304,7 @@ def simulate(
         recording: trajectories that replace the file of the scenario, with the columns of `Recording.from_frame`.
         progress: function that is called with the simulated time, s, after every priced auction.
         bidders: bidder of all stations, or bidders by name of the provider; None for those of the scenario.
+        explain: whether a policy that can explain its decisions does, in the columns ``why_<name>`` of `decisions`.
         overrides: fields of the scenario by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -314,23 +322,34 @@ def simulate(
         >>> auctions["task"].tolist()
         [0, 1, 2, 3, 4]
     """
-    planned = plan(scenario, policy, seed, duration, warmup, mechanism, recording, bidders, **overrides)
+    planned = plan(scenario, policy, seed, duration, warmup, mechanism, recording, bidders, explain, **overrides)
     return planned.run(progress)
 
 
-def drive(simulation: Simulation, policy: Policy, progress: Callable[[float], None] | None = None) -> None:
+def drive(
+    simulation: Simulation,
+    policy: Policy,
+    progress: Callable[[float], None] | None = None,
+    explain: bool = False,
+) -> None:
     """Let a policy price every auction of a simulation that needs a price.
 
     Args:
         simulation: a simulation at its start.
         policy: a policy after its ``reset``.
         progress: function that is called with the simulated time, s, after every priced auction.
+        explain: whether a policy that can explain its decisions does.
 
     Raises:
         RunError: the policy or the mechanism failed.
     """
     listen(simulation, policy)
+    reasons = reasons_of(policy) if explain else ()
+    simulation.recorder.explain(reasons)
     for decision in simulation:
+        # Before the action, as a policy may change with it.
+        if reasons:
+            decision.why = explained(policy, decision.observation, reasons)
         action = ask_action(policy, decision.observation, decision.place.space, decision.task)
         simulation.auctioneer.answer(action)
         if progress is not None:

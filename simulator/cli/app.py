@@ -96,6 +96,14 @@ def run(
         bool,
         typer.Option("--report", metavar=SWITCH, help="Write an HTML report too. The last line printed is its path."),
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            metavar=SWITCH,
+            help="Record in the table decisions why the policy decided so. --report does too.",
+        ),
+    ] = False,
 ) -> None:
     """Run a scenario under a policy and a mechanism.
 
@@ -107,7 +115,9 @@ def run(
     from simulator.run import plan
 
     loaded = load(scenario, sets)
-    planned = plan(loaded, policy, seed, duration, warmup, mechanism, bidders=bidders_of(bidders))
+    planned = plan(
+        loaded, policy, seed, duration, warmup, mechanism, bidders=bidders_of(bidders), explain=explain or report
+    )
     label = policy_label(planned.policy) if planned.policy_decides else policy_label(planned.mechanism)
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{label}-s{seed}")
     check(directory, force, RUN_KIND)

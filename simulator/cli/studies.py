@@ -112,6 +112,7 @@ def compare(
     from simulator.view.escape import without_formulas
     from simulator.view.figures import check_picture, comparison, not_a_picture_of_ours
     from simulator.view.paper_tables import PAPER_TABLES
+    from simulator.view.report.means import means
     from simulator.view.report.write import signed_page
 
     # Before the runs, so that a missing package does not cost them.
@@ -159,11 +160,13 @@ def compare(
             note += f"; the first {PAGE_POLICIES} of {len(compared)} policies"
         looked_at = {}
         for number, one in enumerate(compared[:PAGE_POLICIES]):
-            planned = plan(first, one.policy, 0, duration, warmup, mechanism=one.mechanism, bidders=answers)
+            planned = plan(
+                first, one.policy, 0, duration, warmup, mechanism=one.mechanism, bidders=answers, explain=True
+            )
             shortened = dataclasses.replace(planned, duration=min(planned.duration, warmup + PAGE_S))
             looked_at[one.label] = shortened.run()
             step(float(runs_in_all + number + 1))
-    page = signed_page(looked_at, note)
+    page = signed_page(looked_at, note, means(table, column, dict(shown_point)))
     with replacing(directory, force, COMPARISON_KIND) as new:
         new.mkdir()
         without_formulas(table.reset_index()).to_csv(new / "comparison.csv", index=False)

@@ -398,6 +398,8 @@ class Policy(Protocol):
     - ``feedback(outcome)``: called when an auction that the policy decided on has settled.
     - ``served(outcome)``: called when a task that the policy decided on has ended, with its status, latency and
       realised surplus. A task that is open at the end of a run is not told.
+    - ``explain(observation)``: called before a decision if a run records explanations. It returns numbers by name.
+      ``reasons``, a mapping, says what each of them means.
     """
 
 

@@ -21,6 +21,7 @@ class Decision:
         task: id of the task; -1 if the decision is about several.
         auctions: the auctions of the lots that are decided on.
         observation: what the policy may see.
+        why: numbers by which the policy explains its answer, in the order of its ``reasons``; empty without them.
     """
 
     seat: str
@@ -29,6 +30,7 @@ class Decision:
     task: int
     auctions: list[Auction]
     observation: Observation
+    why: Sequence[float] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -46,6 +46,7 @@ class Recorder:
 
     def __init__(self, columns: Sequence[Column] = (), state: Sequence[Column] = ()) -> None:
         self.columns, self.state = tuple(columns), tuple(state)
+        self.reasons: tuple[Column, ...] = ()
         self._fields = (*_AUCTION_FIELDS, *(column.name for column in columns))
         self._blank = (math.nan,) * len(columns)
         # Arrays of 8-byte numbers: a list of Python floats takes about four times as much memory.
@@ -81,6 +82,14 @@ class Recorder:
         else:
             self._running[task.id] = task
 
+    def explain(self, reasons: Sequence[Column]) -> None:
+        """Record with each decision the numbers by which the policy explains it.
+
+        Args:
+            reasons: columns of the numbers. Call this before the first decision.
+        """
+        self.reasons = tuple(reasons)
+
     def decision(self, decision: Decision, action: float) -> None:
         """Record a decision and its answer.
 
@@ -93,6 +102,8 @@ class Recorder:
         if self.state:
             state = decision.observation.state
             self._decisions.extend([float(state.get(column.name, math.nan)) for column in self.state])
+        if self.reasons:
+            self._decisions.extend(decision.why or (math.nan,) * len(self.reasons))
 
     def task_done(self, task: Task, lost_at: float) -> None:
         """Record a task that has passed its last stage, or that an outage has ended.
@@ -141,7 +152,8 @@ class Recorder:
 
     def decisions(self) -> dict[str, Any]:
         """Return the fields of all decisions, in the order of time."""
-        return {"seat": self._seats, **_columns(self._decisions, (*_DECISION_FIELDS, *(c.name for c in self.state)))}
+        added = [column.name for column in (*self.state, *self.reasons)]
+        return {"seat": self._seats, **_columns(self._decisions, (*_DECISION_FIELDS, *added))}
 
     def bids(self) -> dict[str, FloatArray]:
         """Return the bids, one row per auction and invited provider, by task.

@@ -56,7 +56,8 @@ class Tables:
 
     def decisions(self) -> pd.DataFrame:
         """Return the table `decisions`, one row per decision of a policy."""
-        return table("decisions", self._recorder.decisions(), self._recorder.state)
+        recorder = self._recorder
+        return table("decisions", recorder.decisions(), (*recorder.state, *recorder.reasons))
 
     def bids(self) -> pd.DataFrame:
         """Return the table `bids`, one row per auction and invited provider."""

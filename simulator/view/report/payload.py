@@ -41,6 +41,9 @@ OWN = {
 Row i of `tasks` and of `auctions` is task i. The time of an event that never happened is NaN.
 """
 
+WHY = "why_"
+"""Beginning of the names of columns of `decisions` in which a policy explains itself."""
+
 WORLD = ("scenario_sha256", "data_sha256", "seed", "duration", "warmup")
 """Keys of `run.json` that are equal in all runs of one world."""
 
@@ -93,6 +96,7 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
         "note": note or first.why_no_auction() or "",
         "zeta": first.scenario.market.uav_weight,
         "reference": first.scenario.market.reference,
+        "history": first.scenario.market.history,
         "seed": first.run["seed"],
         "duration": first.run["duration"],
         "warmup": first.run["warmup"],
@@ -111,10 +115,12 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
 
 def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
     """Return the part of the head about one run, and pack its columns."""
+    reasons = {column: said for column, _, _, said in result.run["columns"]["decisions"] if column.startswith(WHY)}
     return {
         "name": name,
         "mechanism": result.run["mechanism"],
         "information": result.run["information"],
+        "reasons": {column.removeprefix(WHY): said for column, said in reasons.items()},
         "summary": {str(key): plain(value) for key, value in result.summary.items()},
         "providers": [
             {str(key): plain(value) for key, value in row.items() if key not in ("name", "owner", "kind", "x", "y")}
@@ -124,6 +130,7 @@ def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
             "tasks": packer.add(_tasks(result), OWN["tasks"]),
             "auctions": packer.add(_auctions(result), OWN["auctions"]),
             "bids": packer.add(result.bids, OWN["bids"]),
+            "decisions": packer.add(result.decisions, {"task": "i4", **dict.fromkeys(reasons, "f4")}),
         },
     }
 

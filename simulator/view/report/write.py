@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files as resources
 from pathlib import Path
+from typing import Any
 
 from simulator.files import replacing, signed, unsigned
 from simulator.record.result import Result
@@ -17,7 +18,7 @@ from simulator.view.report.payload import payload
 # The order matters: while it is loaded, map.js needs the class `Camera`.
 SCRIPTS = (
     "words.js", "data.js", "signs.js", "camera.js", "ground.js", "map.js", "axes.js", "charts.js", "figures.js",
-    "comparison.js", "cards.js", "tables.js", "pane.js", "keys.js", "player.js", "open.js",
+    "comparison.js", "reasons.js", "cards.js", "tables.js", "pane.js", "keys.js", "player.js", "open.js",
 )  # fmt: skip
 """Scripts of the page, in the order in which they are loaded."""
 
@@ -40,14 +41,21 @@ def write_report(runs: Mapping[str, Result], path: Path, note: str = "", force: 
         new.write_bytes(data)
 
 
-def signed_page(runs: Mapping[str, Result], note: str = "") -> bytes:
+def signed_page(runs: Mapping[str, Result], note: str = "", means: Mapping[str, Any] | None = None) -> bytes:
     """Return the page as it is written, with a last line that says that this program made it."""
-    return signed(page(runs, note))
+    return signed(page(runs, note, means))
 
 
-def page(runs: Mapping[str, Result], note: str = "") -> str:
-    """Return the HTML of a report about runs of one world, with an optional note for its header."""
+def page(runs: Mapping[str, Result], note: str = "", means: Mapping[str, Any] | None = None) -> str:
+    """Return the HTML of a report about runs of one world.
+
+    Args:
+        runs: the runs, by the name that each has in the page.
+        note: further information for the header.
+        means: means over all worlds of a comparison, from `simulator.view.report.means`, with which the page begins.
+    """
     head, columns = payload(runs, note)
+    head["means"] = means
     parts = {
         "title": html.escape(xml_text(f"{head['scenario']}: {', '.join(runs)}"[:200])),
         "style": _asset("style.css"),

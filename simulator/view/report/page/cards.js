@@ -101,7 +101,7 @@ function auctionCard(run, task) {
     {},
     run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}. The` : "The",
     ` winner pays ${figure(auctions.paid_by_provider[task])}. Surplus ${figure(auctions.surplus[task])}, `,
-    `best surplus ${figure(auctions.best_surplus[task])}.`,
+    `best of any invited provider ${figure(auctions.best_surplus[task])}, regret ${figure(run.regret(task))}.`,
   );
   const seen = make(
     "details",
@@ -126,6 +126,7 @@ function auctionCard(run, task) {
     rows.length ? bidders : "",
     money,
     journey(run, task),
+    ...whyThisPrice(run, task),
     seen,
   );
 }

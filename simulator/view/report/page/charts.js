@@ -58,6 +58,17 @@ function hatch(pen, x, y, width, height, colour) {
   pen.restore();
 }
 
+/** Height of a letter beside a chart. */
+const LETTER_PX = 11;
+
+/**
+ * Return where a value is on a logarithmic axis, from 0 to 1; what is below the axis is at its beginning.
+ * @type {(value: number, low: number, high: number) => number}
+ */
+function shareOfLog(value, low, high) {
+  return Math.log(Math.max(value, low) / low) / Math.log(high / low);
+}
+
 /** One chart, of a `Spec`. */
 class Chart {
   /**
@@ -139,6 +150,7 @@ class Chart {
 
   /** What the x axis spans where it is not time. */
   xspan() {
+    if (this.spec.logx) return this.yspan();
     const values = this.spec.marks.map((mark) => ("x" in mark ? mark.x : []));
     return spanOf(values, 0);
   }
@@ -161,7 +173,8 @@ class Chart {
 
   /** Pixels from the left. @type {(x: number) => number} */
   px(x) {
-    return this.inside.left + ((x - this.x0) / (this.x1 - this.x0)) * this.inside.width;
+    const share = this.spec.logx ? shareOfLog(x, this.x0, this.x1) : (x - this.x0) / (this.x1 - this.x0);
+    return this.inside.left + share * this.inside.width;
   }
 
   /** Pixels from the top. @type {(y: number) => number} */
@@ -170,7 +183,7 @@ class Chart {
       { top, height } = this.inside;
     if (y === Infinity) return top + 4;
     const band = this.endless ? ENDLESS_PX : 0;
-    const share = this.spec.log ? Math.log(y / low) / Math.log(high / low) : (y - low) / (high - low);
+    const share = this.spec.log ? shareOfLog(y, low, high) : (y - low) / (high - low);
     return top + band + (1 - share) * (height - band);
   }
 
@@ -197,7 +210,11 @@ class Chart {
     if (this.endless) pen.fillText("∞", left - 6, top + 4);
     pen.textAlign = "center";
     pen.textBaseline = "top";
-    const along = spec.x ? ticks(this.x0, this.x1, 5) : timeTicks(this.x0, this.x1, Math.max(width / 75, 2));
+    const along = spec.logx
+      ? logTicks(this.x0, this.x1)
+      : spec.x
+        ? ticks(this.x0, this.x1, 5)
+        : timeTicks(this.x0, this.x1, Math.max(width / 75, 2));
     for (const value of along) {
       const said = spec.x ? figure(value) : clock(value),
         half = pen.measureText(said).width / 2;
@@ -300,13 +317,16 @@ class Chart {
   letters(pen, ink) {
     pen.fillStyle = ink.soft;
     pen.textAlign = "left";
+    let above = Infinity;
+    // From the bottom up, as bars are stacked: a thin bar must not have its letter on that of its neighbour.
     for (const mark of this.spec.marks) {
       if (mark.kind !== "bars" || !mark.letter) continue;
       const { letter, values, from } = mark,
         at = values.findLastIndex((value) => value > 0);
       if (at < 0) continue;
       const middle = (this.py(from[at]) + this.py(from[at] + values[at])) / 2;
-      pen.fillText(letter, this.inside.left + this.inside.width + 5, middle + 4);
+      above = Math.min(middle, above - LETTER_PX);
+      pen.fillText(letter, this.inside.left + this.inside.width + 5, above + 4);
     }
   }
 

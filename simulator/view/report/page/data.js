@@ -182,6 +182,9 @@ class Run {
     this.tasks = tasks;
     this.auctions = tables.auctions;
     this.bids = tables.bids;
+    this.decisions = tables.decisions;
+    /** Row of the decision about each task. */
+    this.decisionOf = new Map([...tables.decisions.task].map((task, row) => [task, row]));
     /** @type {Moment | null} */
     this.moment = null;
     this.count = tasks.requested.length;

@@ -87,6 +87,33 @@ function busy(run, provider, stage, edges) {
   return found;
 }
 
+/** Number of tasks in a window above which a chart has quantiles instead of a point per task. */
+const MOST_POINTS = 3000;
+
+/**
+ * Return lines of the median, and of the 10 % and 90 % quantiles, of a value of tasks in each bin of a window.
+ * @type {(run: Run, tasks: number[], window: Pair, column: Float32Array, look: Look) => XY[]}
+ */
+function quantileLines(run, tasks, window, column, look) {
+  const [begin, end] = window,
+    x = binsOf(window).middles;
+  /** @type {number[][]} */
+  const found = x.map(() => []);
+  for (const task of tasks) {
+    if (Number.isNaN(column[task])) continue;
+    const share = (run.tasks.requested[task] - begin) / (end - begin);
+    found[Math.min(Math.floor(share * found.length), found.length - 1)].push(column[task]);
+  }
+  const at = (/** @type {number} */ share) => found.map((values) => (values.length ? quantile(values, share) : NaN));
+  const { colour, name } = look,
+    thin = { kind: /** @type {const} */ ("line"), colour, width: 1, dash: DASHES[2], x };
+  return [
+    { kind: "line", colour, name: `${name}: median`, dash: look.dash, x, y: at(0.5) },
+    { ...thin, name: `${name}: 10 % and 90 %`, y: at(0.1) },
+    { ...thin, name: "", y: at(0.9) },
+  ];
+}
+
 /** Return the charts of one run. @type {(run: Run, window: Pair) => Spec[]} */
 function chartsOfRun(run, window) {
   const { auctions, tasks } = run,
@@ -103,7 +130,8 @@ function chartsOfRun(run, window) {
     task: list,
   });
   const ground = pick("ground"),
-    uav = pick("uav");
+    uav = pick("uav"),
+    many = asked.length > MOST_POINTS;
   const surplus = bin((task) => auctions.surplus[task]),
     oracle = bin((task) => auctions.best_surplus[task]);
   const realised = bin((task) => tasks.realised_surplus[task]);
@@ -120,7 +148,7 @@ function chartsOfRun(run, window) {
   return [
     {
       title: "Price scaling factor ρ",
-      unit: "",
+      unit: many ? "quantiles; a shorter window has points" : "",
       log: true,
       low: 1,
       high: Math.max(2, spanOf([rhos], 1)[1] * 1.05),
@@ -128,17 +156,22 @@ function chartsOfRun(run, window) {
         `Mean of the finite values ${figure(meanOf(rhos))}. Of ${asked.length} auctions`,
         `stations won ${ground.length} at a price, and the UAV won ${uav.length}.`,
       ].join(" "),
-      marks: [
-        {
-          kind: "points",
-          name: "a station won",
-          colour: "ground",
-          sign: "circle",
-          hollow: true,
-          ...points(ground, auctions.rho),
-        },
-        { kind: "points", name: "the UAV won", colour: "uav", sign: "diamond", ...points(uav, auctions.rho) },
-      ],
+      marks: many
+        ? [
+            ...quantileLines(run, ground, window, auctions.rho, { name: "a station won", colour: "ground" }),
+            ...quantileLines(run, uav, window, auctions.rho, { name: "the UAV won", colour: "uav", dash: DASHES[1] }),
+          ]
+        : [
+            {
+              kind: "points",
+              name: "a station won",
+              colour: "ground",
+              sign: "circle",
+              hollow: true,
+              ...points(ground, auctions.rho),
+            },
+            { kind: "points", name: "the UAV won", colour: "uav", sign: "diamond", ...points(uav, auctions.rho) },
+          ],
     },
     {
       title: "Surplus per task",
@@ -184,32 +217,37 @@ function chartsOfRun(run, window) {
     },
     {
       title: "Bid and value of the UAV",
-      unit: "per task; the highest 1 % is above the frame",
+      unit: many ? "quantiles; a shorter window has points" : "per task; the highest 1 % is above the frame",
       low: 0,
       high: quantile(worth, 0.99) * 1.1 || 1,
       about: "The UAV bids by its last report. Its value is what the task at hand is worth to it.",
-      marks: [
-        {
-          kind: "points",
-          name: "value",
-          colour: "uav",
-          sign: "diamond",
-          alpha: 0.6,
-          ...points(
-            asked.filter((task) => Number.isFinite(auctions.uav_value[task])),
-            auctions.uav_value,
-          ),
-        },
-        {
-          kind: uavs > 1 ? "points" : "line",
-          name: "bid",
-          colour: "ink",
-          sign: uavs > 1 ? "square" : null,
-          task: asked,
-          x: asked.map((task) => tasks.requested[task]),
-          y: asked.map((task) => auctions.uav_bid[task]),
-        },
-      ],
+      marks: many
+        ? [
+            ...quantileLines(run, asked, window, auctions.uav_value, { name: "value", colour: "uav" }),
+            ...quantileLines(run, asked, window, auctions.uav_bid, { name: "bid", colour: "ink", dash: DASHES[1] }),
+          ]
+        : [
+            {
+              kind: "points",
+              name: "value",
+              colour: "uav",
+              sign: "diamond",
+              alpha: 0.6,
+              ...points(
+                asked.filter((task) => Number.isFinite(auctions.uav_value[task])),
+                auctions.uav_value,
+              ),
+            },
+            {
+              kind: uavs > 1 ? "points" : "line",
+              name: "bid",
+              colour: "ink",
+              sign: uavs > 1 ? "square" : null,
+              task: asked,
+              x: asked.map((task) => tasks.requested[task]),
+              y: asked.map((task) => auctions.uav_bid[task]),
+            },
+          ],
     },
     bidsChart(run, asked),
     underWayChart(run, window),
@@ -326,11 +364,17 @@ function bidsChart(run, asked) {
     y: list.map((row) => run.bids.bid[row]),
     task: list.map((row) => run.bids.task[row]),
   });
+  // A few large tasks have many times the value of the others, and would press these into a corner.
+  const numbers = rows.flatMap((row) => [run.bids.value[row], run.bids.bid[row]]).filter((value) => value > 0);
+  const [low, high] = spanOf([numbers], NaN);
   return {
     title: "Bids against values",
     unit: every > 1 ? `on the line: truthful; 1 of ${every} auctions is shown` : "on the line: truthful",
     x: "value",
-    low: 0,
+    log: true,
+    logx: true,
+    low: Math.max(low, high / 1e4) || 0.1,
+    high: high * 1.1,
     diagonal: true,
     about: "One point per bid: the true value to the right, the bid upwards.",
     marks: [

@@ -8,6 +8,9 @@ const NEAR_PX = 16,
 const AUCTIONS_SHOWN = 6,
   SIGNAL_PX = 11;
 
+/** How far a text may move up or down to be free of others, nearest first. */
+const LABEL_MOVES_PX = [0, -14, 14, -28, 28];
+
 class MapView extends GroundView {
   /**
    * @param {HTMLCanvasElement} canvas
@@ -23,6 +26,8 @@ class MapView extends GroundView {
     this.vehicles = [];
     /** @type {(Point & { task: number })[]} */
     this.dots = [];
+    /** @type {Label[]} */
+    this.labels = [];
   }
 
   get rounds() {
@@ -46,6 +51,7 @@ class MapView extends GroundView {
       Object.assign(this.center, { x, y });
     }
     const pen = context(this.canvas);
+    this.labels = [];
     this.drawBase(pen);
     this.dots = [];
     this.drawSignals(pen, time);
@@ -54,6 +60,7 @@ class MapView extends GroundView {
     this.drawTasks(pen, time, auction, speed);
     this.drawProviders(pen, time, provider);
     this.drawScale(pen);
+    this.drawLabels(pen);
   }
 
   /** Draw the stop lines. @type {(pen: Pen, time: number) => void} */
@@ -287,14 +294,36 @@ class MapView extends GroundView {
   }
 
   /**
-   * Write text with a halo, so that it can be read on lines.
+   * Ask for a text. All texts are drawn at the end, when it is known which would overprint each other.
    * @type {(pen: Pen, text: string, x: number, y: number, colour: string, font?: string) => void}
    */
   write(pen, text, x, y, colour, font = "12px sans-serif") {
-    Object.assign(pen, { font, textAlign: "center", lineWidth: 3, strokeStyle: this.ink.card, lineJoin: "round" });
-    pen.strokeText(text, x, y);
-    pen.fillStyle = colour;
-    pen.fillText(text, x, y);
+    this.labels.push({ text, x, y, colour, font, alpha: pen.globalAlpha });
+  }
+
+  /**
+   * Draw the texts with a halo, bold ones first. One that would overprint another moves a line up or down, or is left
+   * out if that does not help.
+   * @type {(pen: Pen) => void}
+   */
+  drawLabels(pen) {
+    Object.assign(pen, { textAlign: "center", lineWidth: 3, strokeStyle: this.ink.card, lineJoin: "round" });
+    const rank = (/** @type {{ font: string }} */ { font }) => Number(!font.startsWith("bold"));
+    /** @type {Box[]} */
+    const taken = this.icons.map(({ x, y }) => ({ x, y, halfWidth: ICON_PX, halfHeight: ICON_PX }));
+    for (const { text, x, y, colour, font, alpha } of this.labels.sort((one, other) => rank(one) - rank(other))) {
+      pen.font = font;
+      const halfWidth = pen.measureText(text).width / 2 + 1;
+      const places = LABEL_MOVES_PX.map((moved) => ({ x, y: y - 4 + moved, halfWidth, halfHeight: 7 }));
+      const free = places.find((place) => !taken.some((other) => overlap(place, other)));
+      if (!free) continue;
+      taken.push(free);
+      pen.globalAlpha = alpha;
+      pen.strokeText(text, x, free.y + 4);
+      pen.fillStyle = colour;
+      pen.fillText(text, x, free.y + 4);
+    }
+    pen.globalAlpha = 1;
   }
 
   /**
@@ -309,6 +338,14 @@ class MapView extends GroundView {
     if (dot) return { auction: dot.task };
     return vehicle ? { vehicle: vehicle.vehicle } : {};
   }
+}
+
+/** Return whether two boxes overlap. @type {(one: Box, other: Box) => boolean} */
+function overlap(one, other) {
+  return (
+    Math.abs(one.x - other.x) < one.halfWidth + other.halfWidth &&
+    Math.abs(one.y - other.y) < one.halfHeight + other.halfHeight
+  );
 }
 
 /**

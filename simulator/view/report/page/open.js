@@ -18,26 +18,65 @@ function writeHeader(world, runs) {
     head.zeta === 1 ? "" : `; the value of a UAV is multiplied by ζ = ${figure(head.zeta)}`,
     world.ground.kind === "recorded" ? "; the recording has no signals" : "",
     head.note ? `; ${head.note}` : "",
-    several ? "; mean surplus per task in this world:" : `; information of the policy: ${run.about.information}`,
+    several
+      ? head.means
+        ? ""
+        : "; mean surplus per task in this world:"
+      : `; information of the policy: ${run.about.information}`,
   );
   /** @type {[name: string, value: number | null][]} */
-  const totals = several
-    ? runs.map((one) => [clip(one.name, 30), one.about.summary.surplus_mean])
-    : [
-        ["tasks", summary.tasks],
-        ["mean surplus", summary.surplus_mean],
-        ...(summary.asked
-          ? [/** @type {[string, number | null]} */ (["share of the best surplus", summary.best_share])]
-          : []),
-        ["UAV's share of tasks", summary.uav_share],
-        ["mean latency, s", summary.latency_mean],
-      ];
+  const totals = head.means
+    ? []
+    : several
+      ? runs.map((one) => [clip(one.name, 30), one.about.summary.surplus_mean])
+      : [
+          ["tasks", summary.tasks],
+          ["mean surplus", summary.surplus_mean],
+          ...(summary.asked
+            ? [/** @type {[string, number | null]} */ (["share of the best surplus", summary.best_share])]
+            : []),
+          ["UAV's share of tasks", summary.uav_share],
+          ["mean latency, s", summary.latency_mean],
+        ];
   byId("totals").append(
     ...totals.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, figure(value)))),
   );
   byId("scrub").max = String(head.duration);
   byId("speed").append(...SPEEDS.map((speed) => make("option", { value: speed }, `${speed} ×`)));
   byId("follow").hidden = byId("vehicle").hidden = world.ground.kind === "rounds";
+}
+
+/** Write the means over all worlds, with which the page of a comparison begins. @type {(head: Head) => void} */
+function writeMeans(head) {
+  const { means } = head;
+  if (!means) return;
+  const names = Object.keys(means.heads),
+    worlds = `${figure(means.worlds)} worlds`;
+  const both = (/** @type {number | null} */ mean, /** @type {number | null} */ half) =>
+    half === null ? figure(mean) : `${figure(mean)} ± ${figure(Number(half.toPrecision(2)))}`;
+  const p = (/** @type {number | null} */ value) =>
+    value === null ? "" : value < 0.001 ? "< 0.001" : value.toFixed(3);
+  const [first, ...others] = names;
+  byId("means-table").append(
+    tableOf(
+      null,
+      ["policy|", means.heads[first], "ratio", "p", ...others.map((name) => means.heads[name])],
+      means.rows.map((row) => [
+        clip(row.name, 40),
+        both(...row.figures[first]),
+        row.ratio[2] === null ? "1" : both(row.ratio[0], row.ratio[1]),
+        p(row.ratio[2]),
+        ...others.map((name) => both(...row.figures[name])),
+      ]),
+    ),
+  );
+  byId("means-note").append(
+    `Means over ${worlds}, ± half of the 95 % interval. Ratio and p compare the ${means.heads[first]} with that of the `,
+    `first policy, paired by world. `,
+    `${names.map((name) => `${means.heads[name]}: ${means.meanings[name]}`).join("; ")}.`,
+  );
+  byId("one-world").append(`One of these ${worlds} in detail: the world of seed ${head.seed}`);
+  byId("means").hidden = false;
 }
 
 /** Write the tables below the charts. @type {(runs: Run[]) => void} */
@@ -57,6 +96,7 @@ async function openPage() {
   const world = new World(head, columnsOf(head.tables, buffer));
   const runs = head.runs.map((about) => new Run(world, about, columnsOf(about.tables, buffer)));
   byId("main").hidden = false;
+  writeMeans(head);
   writeHeader(world, runs);
   writeTables(runs);
   window.dmsb = new Player(world, runs);

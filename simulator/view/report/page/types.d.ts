@@ -35,17 +35,33 @@ type About = {
   name: string;
   mechanism: string;
   information: string;
+  reasons: Record<string, string>;
   summary: Record<string, number | null>;
   providers: Record<string, number | null>[];
   tables: StoredTables;
 };
 
+/** Means over all worlds of a comparison, each with half its 95 % interval; null is no number. */
+type Means = {
+  metric: string;
+  worlds: number;
+  heads: Record<string, string>;
+  meanings: Record<string, string>;
+  rows: {
+    name: string;
+    figures: Record<string, [mean: number | null, half: number | null]>;
+    ratio: [ratio: number | null, half: number | null, p: number | null];
+  }[];
+};
+
 type Head = {
+  means: Means | null;
   scenario: string;
   about: string;
   note: string;
   zeta: number;
   reference: string;
+  history: number;
   seed: number;
   duration: number;
   warmup: number;
@@ -122,8 +138,11 @@ type BidTable = {
   predicted_latency: Float32Array;
 };
 
+/** Decisions of the policy, and the numbers by which it explains them. */
+type DecisionTable = { task: Int32Array; [reason: `why_${string}`]: Float32Array };
+
 /** What each run has of its own. */
-type RunTables = { tasks: TaskTable; auctions: AuctionTable; bids: BidTable };
+type RunTables = { tasks: TaskTable; auctions: AuctionTable; bids: BidTable; decisions: DecisionTable };
 
 // --- what is true at a moment --------------------------------------------------------------------
 
@@ -176,7 +195,7 @@ type Mark = XY | Bars | Cells;
 
 /**
  * One chart: title, unit, a sentence about it, its marks. `low` and `high` are those of the y axis, `log` makes it
- * logarithmic; `x` is the title of an x axis that is not time; `diagonal` draws y = x.
+ * logarithmic, and `logx` the x axis, over the same span; `x` is the title of an x axis that is not time; `diagonal` draws y = x.
  */
 type Spec = {
   title: string;
@@ -186,12 +205,19 @@ type Spec = {
   low?: number;
   high?: number;
   log?: boolean;
+  logx?: boolean;
   x?: string;
   diagonal?: boolean;
 };
 
 /** A part of the map: its middle in m, its size in pixels. */
 type Frame = Point & { width: number; height: number };
+
+/** A box on the screen by its middle, in pixels. */
+type Box = Point & { halfWidth: number; halfHeight: number };
+
+/** A text on a map. */
+type Label = Point & { text: string; colour: string; font: string; alpha: number };
 
 /** What was picked: in a chart an auction or a time, on a map a provider, an auction or a vehicle. */
 type PickedInChart = { task?: number; time?: number };

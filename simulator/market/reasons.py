@@ -1,0 +1,60 @@
+"""Why a policy decided as it did: numbers that it explains a decision by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from simulator.errors import PolicyFailedError, nearest, shown
+from simulator.market.contracts import Column, Observation, Policy
+from simulator.market.guard import blamed, policy_label
+
+
+def reasons_of(policy: Policy) -> tuple[Column, ...]:
+    """Return the columns ``why_<name>`` of a policy, in the order of its ``reasons``; none if it does not explain.
+
+    Args:
+        policy: a policy after its ``reset``.
+
+    Raises:
+        PolicyFailedError: ``reasons`` is not a mapping from names to meanings.
+    """
+    if not callable(getattr(policy, "explain", None)):
+        return ()
+    with blamed(f"policy {policy_label(policy)}: reasons", PolicyFailedError):
+        reasons = getattr(policy, "reasons", None)
+    if not isinstance(reasons, Mapping) or not all(
+        isinstance(name, str) and name.isidentifier() and isinstance(meaning, str) for name, meaning in reasons.items()
+    ):
+        raise PolicyFailedError(
+            f"policy {policy_label(policy)}: reasons must say what each number of explain() means, by name, "
+            f"not {shown(reasons)}"
+        )
+    return tuple(Column(f"why_{name}", "float", "", meaning) for name, meaning in reasons.items())
+
+
+def explained(policy: Policy, observation: Observation, columns: tuple[Column, ...]) -> list[float]:
+    """Return the numbers by which a policy explains a decision; NaN for those that it leaves out.
+
+    Args:
+        policy: a policy with the method ``explain``.
+        observation: what the policy saw.
+        columns: columns of the numbers, from `reasons_of`.
+
+    Raises:
+        PolicyFailedError: it raised an exception, or returned something else than numbers by name.
+    """
+    place = f"policy {policy_label(policy)}: explain()"
+    with blamed(place, PolicyFailedError):
+        found = policy.explain(observation)  # type: ignore[attr-defined]
+    if not isinstance(found, Mapping):
+        raise PolicyFailedError(f"{place} must return numbers by name, not {shown(found)}")
+    names = [column.name.removeprefix("why_") for column in columns]
+    for name, value in found.items():
+        if name not in names:
+            raise PolicyFailedError(f"{place}: '{name}' is not in reasons; {nearest(str(name), names)}")
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            raise PolicyFailedError(f"{place}: {name} must be a number, not {shown(value)}") from None
+    return [float(found.get(name, math.nan)) for name in names]
