@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simulator import Observation, Result, RunError, simulate
+from simulator import Observation, PolicyError, Result, RunError, check_policy, simulate
 
 
 def without_wall(result: Result) -> dict[str, bytes]:
@@ -83,3 +83,20 @@ def test_an_explanation_that_cannot_be_is_one_sentence(found: Any, reasons: Any,
     with pytest.raises(RunError, match=message):
         simulate("paper", Explains(found, reasons), duration=3, explain=True)
     simulate("paper", Explains(found, reasons), duration=3)
+
+
+class Counts(Explains):
+    """Its explanation changes it."""
+
+    def explain(self, observation: Observation) -> Any:
+        self.count = getattr(self, "count", 0) + 1
+        return {"speed": 1.0}
+
+
+def test_check_policy_tries_the_explanation_too() -> None:
+    check_policy(Explains({"speed": 1.0}))
+    check_policy("conditional")
+    with pytest.raises(PolicyError, match=r"explain\(\): 'sped' is not in reasons"):
+        check_policy(Explains({"sped": 1.0}))
+    with pytest.raises(PolicyError, match=r"explain\(\) changes the attribute 'count'"):
+        check_policy(Counts({}))

@@ -11,6 +11,7 @@ import numpy as np
 from simulator.errors import PolicyError, RunError
 from simulator.market.contracts import Policy
 from simulator.market.guard import ask_action, blamed, policy_label
+from simulator.market.reasons import explained, reasons_of
 from simulator.run import Plan, listen, plan
 from simulator.scenario.scenario import Scenario
 
@@ -24,9 +25,10 @@ def check_policy(policy: str | Policy, scenario: str | Scenario = "paper") -> No
     The check tests that:
 
     - the policy can be deep-copied;
-    - ``reset``, ``feedback``, ``served`` and ``price`` take the arguments of the contract;
+    - ``reset``, ``feedback``, ``served``, ``price`` and ``explain`` take the arguments of the contract;
     - every price is a number >= 1;
-    - ``price`` changes no attribute of the policy, apart from the state of its random generator;
+    - ``price`` and ``explain`` change no attribute of the policy, apart from the state of its random generator;
+    - ``explain`` returns numbers by the names in ``reasons``;
     - two copies of the policy in the same state give the same price.
 
     Args:
@@ -45,6 +47,7 @@ def check_policy(policy: str | Policy, scenario: str | Scenario = "paper") -> No
         *_signature(found, "feedback", 1),
         *_signature(found, "served", 1),
         *_signature(found, "price", 1),
+        *_signature(found, "explain", 1),
     ]
     if problems:
         # A method that cannot be called with the arguments of the contract would fail again in the trial run.
@@ -62,10 +65,17 @@ def _try(planned: Plan) -> list[str]:
     try:
         found = planned.new_policy()
         listen(simulation, found)
+        reasons = reasons_of(found)
         for decision in simulation:
             # The twin has the same state and the same generator. A price that differs comes from another source
             # of randomness, and such a run cannot be repeated with its seed.
             twin, before = copy.deepcopy(found), copy.deepcopy(_state(found))
+            if reasons:
+                explained(found, decision.observation, reasons)
+                told = _changed(before, _state(found))
+                if told is not None:
+                    problems.append(f"explain() changes the attribute '{told}'")
+                    break
             action = ask_action(found, decision.observation, decision.place.space, decision.task)
             changed = _changed(before, _state(found))
             if changed is not None:
@@ -105,6 +115,7 @@ def _signature(policy: object, method: str, arguments: int) -> list[str]:
             "feedback": "feedback(outcome)",
             "served": "served(outcome)",
             "price": "price(observation)",
+            "explain": "explain(observation)",
         }
         return [f"the signature must be {names[method]}: {error}"]
     return []
