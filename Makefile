@@ -11,7 +11,9 @@ run: .venv/run
 	@$(BIN)/dmsb run braunschweig --policy conditional --force --report
 
 # Every test but the slow ones, in random order: the seed is printed, and --randomly-seed=N brings an order back.
+# Pages are looked at in a browser, which is fetched where that is possible.
 test: .venv/dev
+	@$(BIN)/python -m tests.view.fetch_browser
 	$(PYTEST) -m "not slow"
 
 # What takes long: whole studies, and the distribution built, installed and tested.

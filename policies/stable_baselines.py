@@ -36,7 +36,7 @@ class StableBaselines:
     """
 
     def __init__(self, path: str, algorithm: str = "PPO", information: str = "public") -> None:
-        need("stable_baselines3", "sb3")
+        need("stable_baselines3")
         if algorithm not in ALGORITHMS:
             raise PolicyError(f"algorithm: there is no '{algorithm}'; {nearest(algorithm, ALGORITHMS)}")
         import stable_baselines3

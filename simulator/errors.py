@@ -126,16 +126,26 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"
 
 
-def need(package: str, extra: str) -> None:
+EXTRAS = {
+    "scipy": "study",
+    "statsmodels": "study",
+    "matplotlib": "study",
+    "torch": "learn",
+    "tensorboard": "learn",
+    "stable_baselines3": "sb3",
+}
+"""The extra of dmsb that installs each optional package."""
+
+
+def need(package: str) -> None:
     """Check that an optional package is installed.
 
     Args:
-        package: the package to look for.
-        extra: the extra of dmsb that installs the package.
+        package: the package to look for, one of `EXTRAS`.
 
     Raises:
         InputError: the package is not installed; the message names the extra.
     """
     # Importing a package such as torch is slow, and looking for it is enough here.
     if importlib.util.find_spec(package) is None:
-        raise InputError(f"this needs the package {package}: pip install 'dmsb[{extra}]'")
+        raise InputError(f"this needs the package {package}: pip install 'dmsb[{EXTRAS[package]}]'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -77,6 +78,43 @@ def test_the_wheel_runs_on_its_own(built: Path, tmp_path: Path) -> None:
         assert str(ROOT) not in done.stdout
     page = tmp_path / done.stdout.strip().splitlines()[-1]
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def interpreter(release: str) -> str:
+    """The path of a Python of a release, on the path or among the versions of pyenv."""
+    versions = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    for path in (shutil.which(f"python{release}"), *sorted(map(str, versions.glob(f"{release}.*/bin/python")))):
+        # A shim of pyenv stands for a version that may not be chosen.
+        if path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return path
+    pytest.skip(f"there is no Python {release}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("release", ["3.11", "3.12", "3.13"])
+def test_the_wheel_runs_in_an_empty_environment(built: Path, tmp_path: Path, release: str) -> None:
+    """Without torch: as the README says, with the user's own folders beside it."""
+    environment = tmp_path / "environment"
+    subprocess.run([interpreter(release), "-m", "venv", str(environment)], check=True)
+    python = environment / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{built / WHEEL}[study]"]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    work = tmp_path / "work"
+    for folder in ("policies", "scenarios"):
+        (work / folder).mkdir(parents=True)
+        (work / folder / "__init__.py").touch()
+    for command in (
+        ["-W", "error", "-c", "import dmsb, gymnasium; gymnasium.make('dmsb/Paper-v0', duration=5).reset(seed=0)"],
+        ["-c", "import importlib.util as u; assert u.find_spec('torch') is None"],
+        ["-m", "dmsb", "run", "braunschweig", "--policy", "diffusion", "--duration", "60", "--report"],
+        ["-m", "dmsb", "compare", "four_way", "--policies", "conditional,spa", "--seeds", "2", "--duration", "60"],
+        ["-m", "dmsb", "doctor"],
+    ):
+        done = subprocess.run([str(python), *command], cwd=work, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+    done = subprocess.run([str(environment / "bin" / "dmsb"), "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"dmsb {VERSION}\n"
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.cli.installation import doctor
 from simulator.cli.options import (
     POLICY_HELP,
     SWITCH,
@@ -273,8 +274,8 @@ def _list(what: str, known: Mapping[str, EntryPoint]) -> None:
     print_rows((what, "parameters", "description"), rows)
 
 
-for about_files in (validate, new, schema):
-    app.command()(about_files)
+for other in (validate, new, schema, doctor):
+    app.command()(other)
 
 
 def main() -> None:

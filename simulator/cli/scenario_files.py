@@ -43,7 +43,7 @@ def _check_picture(figure: Path) -> None:
     from simulator.errors import need
     from simulator.view.figures import check_picture
 
-    need("matplotlib", "study")
+    need("matplotlib")
     check_picture(figure, False)
 
 

@@ -116,7 +116,7 @@ def compare(
     from simulator.view.report.write import signed_page
 
     # Before the runs, so that a missing package does not cost them.
-    need("matplotlib", "study")
+    need("matplotlib")
     loaded = load(scenario, sets)
     names = [name.strip() for name in policies.split(",") if name.strip()]
     rules = None if mechanisms is None else [name.strip() for name in mechanisms.split(",") if name.strip()]
@@ -272,7 +272,7 @@ def reproduce(
     from simulator.view.paper import draw
 
     need_working_directory()
-    need("matplotlib", "study")
+    need("matplotlib")
     where = folder(out) if out is not None else None
     # The study draws nothing itself, so that it does not depend on `view`: it is handed the function that draws.
     with steps_bar(f"{scale} scale") as progress:

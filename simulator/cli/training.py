@@ -88,7 +88,7 @@ def train(
     need_working_directory()
     if seeds > 1:
         # Before hours of training, so that a missing package does not cost them.
-        need("matplotlib", "study")
+        need("matplotlib")
     names = [name.strip() for name in scenario.split(",") if name.strip()]
     loaded = [load(name, sets) for name in names]
     for one in loaded:

@@ -87,7 +87,7 @@ def audit(
         >>> audit("paper", "conditional", rounds=200).table.loc["truthful", "verdict"]
         'holds'
     """
-    need("scipy", "study")
+    need("scipy")
     scenario = Scenario.load(scenario, **overrides)
     for name, count, least in (("rounds", rounds, 1), ("seeds", seeds, 1), ("long_run", long_run, 0)):
         if isinstance(count, bool) or not isinstance(count, int) or count < least:

@@ -127,8 +127,8 @@ def compare(
         EmptyWorldWarning: worlds without a task were left out. The message names their seeds.
     """
     # A missing package is named at once, not after hours of runs.
-    need("scipy", "study")
-    need("statsmodels", "study")
+    need("scipy")
+    need("statsmodels")
     named = not isinstance(policies, str) and all(isinstance(policy, str) for policy in policies)
     if not named or len(set(policies)) != len(policies) or not policies:
         given = ", ".join(policies) if named else shown(policies)

@@ -81,7 +81,7 @@ def train(
         InputError: an argument is wrong, or torch is not installed.
         OutputError: the folder exists, holds another training, or cannot be written.
     """
-    need("torch", "learn")
+    need("torch")
     loaded = [Scenario.load(scenario) for scenario in scenarios]
     found = find_policy(policy)
     if not hasattr(found, "train"):

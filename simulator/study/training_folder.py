@@ -76,7 +76,7 @@ class TrainingFolder:
             OutputError: the folder exists, holds no training, is in use, or cannot be written.
         """
         if self._tensorboard:
-            need("tensorboard", "learn")
+            need("tensorboard")
         if resume:
             self._check_about()
         else:

@@ -88,7 +88,7 @@ def train_seeds(
     for name, number, least, most in (("seeds", seeds, 2, MOST_TRAININGS), ("jobs", jobs, 1, MOST_JOBS)):
         if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
             raise InputError(f"{name}: must be a whole number from {least} to {most:,}, not {shown(number)}")
-    need("scipy", "study")
+    need("scipy")
     if not resume:
         if training_folder(out, 0).exists():
             raise OutputError(f"{out} exists already; go on with it (--resume), or name another")

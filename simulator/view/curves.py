@@ -28,7 +28,7 @@ def learning_curve(
     Raises:
         InputError: matplotlib is not installed.
     """
-    need("matplotlib", "study")
+    need("matplotlib")
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

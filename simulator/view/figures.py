@@ -86,7 +86,7 @@ def comparison(table: pd.DataFrame, path: Path, title: str, metric: str = "surpl
     Raises:
         InputError: matplotlib is not installed.
     """
-    need("matplotlib", "study")
+    need("matplotlib")
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -138,7 +138,7 @@ def coverage(recording: Recording, fleet: Fleet, path: Path, title: str) -> None
     Raises:
         InputError: matplotlib is not installed.
     """
-    need("matplotlib", "study")
+    need("matplotlib")
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.patches import Circle

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
+SKIPPED = "the tests in tests/view that look at pages"
+WAYS = "`playwright install chromium` (or on Debian `apt-get install chromium`)"
+"""What needs a browser, and what installs one."""
+
 DESKTOP, PHONE = (1440, 900), (390, 844)
 
 
@@ -20,12 +24,19 @@ class NoChromiumError(RuntimeError):
     """There is none on this machine."""
 
     def __init__(self) -> None:
-        super().__init__("no Chromium on this machine (Debian: apt-get install chromium): pages are not looked at")
+        super().__init__(f"no Chromium on this machine: {SKIPPED} need one; {WAYS}")
 
 
 def chromium() -> str | None:
-    """The path of a Chromium."""
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    """The path of a Chromium: that of the system, or the one that Playwright has fetched."""
+    found = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if found is not None:
+        return found
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).is_file() else None
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class VcgAssignment(Mechanism):
     every_s: float = 1.0
 
     def __post_init__(self) -> None:
-        need("scipy", "study")
+        need("scipy")
         if isinstance(self.every_s, bool) or not isinstance(self.every_s, int | float) or not 0.0 < self.every_s <= 1e6:
             raise ValueError(f"every_s must be a number of seconds above 0, not {self.every_s!r}")
 

@@ -77,8 +77,8 @@ def reproduce(
         raise InputError(f"scale: must be quick or paper, not '{scale}'")
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"jobs: must be a whole number from 1 to {MOST_JOBS:,}, not {jobs}")
-    need("scipy", "study")
-    need("torch", "learn")
+    need("scipy")
+    need("torch")
     folder = Path(f"outputs/reproduce-{scale}") if out is None else out
     check(folder, force=True, kind=KIND)
     begin = time.monotonic()

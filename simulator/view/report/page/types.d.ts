@@ -194,8 +194,9 @@ type Cells = Look & { kind: "cells"; edges: number[]; rows: { name: string; valu
 type Mark = XY | Bars | Cells;
 
 /**
- * One chart: title, unit, a sentence about it, its marks. `low` and `high` are those of the y axis, `log` makes it
- * logarithmic, and `logx` the x axis, over the same span; `x` is the title of an x axis that is not time; `diagonal` draws y = x.
+ * One chart: title, unit, a sentence about it, its marks. `low` and `high` are those of the y axis. `log` makes it
+ * logarithmic, and `logx` the x axis, over the same span. `x` is the title of an x axis that is not time.
+ * `diagonal` draws y = x.
  */
 type Spec = {
   title: string;
