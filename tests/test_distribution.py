@@ -118,6 +118,20 @@ def test_the_wheel_runs_in_an_empty_environment(built: Path, tmp_path: Path, rel
 
 
 @pytest.mark.slow
+def test_the_image_is_built_and_runs(tmp_path: Path) -> None:
+    """Where Docker runs."""
+    if (
+        shutil.which("docker") is None
+        or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("Docker does not run here")
+    subprocess.run(["docker", "build", "--quiet", "--tag", "dmsb-test", str(ROOT)], check=True, timeout=1800)
+    command = ["docker", "run", "--rm", "dmsb-test", "run", "paper", "--policy", "conditional", "--duration", "20"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert "surplus_mean" in done.stdout
+
+
+@pytest.mark.slow
 def test_the_source_distribution_passes_its_own_tests(built: Path, tmp_path: Path) -> None:
     """A part of them that is fast, unpacked where nothing stands beside it."""
     with tarfile.open(built / SOURCE) as archive:

@@ -36,7 +36,7 @@ def test_a_card_says_why_this_price(opened: Browser, tmp_path: Path, policy: str
         assert f"probability of the price {row['action']:.4g}: {np.float32(odds.max()):.4g}" in why
     else:
         assert "does not explain its prices" in why
-    assert "bid of the UAV is not compared" in why
+    assert "The UAV's bid is not compared" in why
     assert "last T = 5 tasks" in why
     assert violations(look) == []
     assert look.complaints == []

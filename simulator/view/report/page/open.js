@@ -71,8 +71,8 @@ function writeMeans(head) {
     ),
   );
   byId("means-note").append(
-    `Means over ${worlds}, ± half of the 95 % interval. Ratio and p compare the ${means.heads[first]} with that of the `,
-    `first policy, paired by world. `,
+    `Means over ${worlds}, ± half of the 95 % interval. Ratio and p compare the ${means.heads[first]} with that of`,
+    ` the first policy, paired by world. `,
     `${names.map((name) => `${means.heads[name]}: ${means.meanings[name]}`).join("; ")}.`,
   );
   byId("one-world").append(`One of these ${worlds} in detail: the world of seed ${head.seed}`);

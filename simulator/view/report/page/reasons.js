@@ -45,7 +45,7 @@ function whyThisPrice(run, task) {
   } else {
     told.push(make("p", {}, `The policy ${clip(run.name, 60)} does not explain its prices.`));
   }
-  told.push(make("p", {}, "ρ scales the second bid of the stations. The bid of the UAV is not compared with any bid."));
+  told.push(make("p", {}, "ρ scales the second bid of the stations. The UAV's bid is not compared with any bid."));
   if (history > 1) {
     const past = `the last T = ${history} tasks of a provider, this one included`;
     told.push(make("p", {}, `Values are means over ${past}, so the surplus of a round is not of this task only.`));
