@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 PYTEST := $(BIN)/python -m pytest -n 2
 
-.PHONY: run test slow coverage lint lint-page docs linkcheck bench build clean
+.PHONY: run test slow coverage lint lint-page docs linkcheck results bench build clean
 
 # One hour of a real junction: a summary, and a page to look at.
 run: .venv/run
@@ -44,6 +44,11 @@ docs: .venv/dev
 # Links of the site to other sites.
 linkcheck: .venv/dev
 	$(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/linkcheck
+
+# All results that the site shows, with the command, the machine and the commit of each. It takes hours, and goes on where
+# it was cut off. One of them: .venv/bin/python -m tests.studies.results calibration
+results: .venv/dev
+	$(BIN)/python -m tests.studies.results
 
 # Figures per CPU-second beside their targets.
 bench: .venv/dev

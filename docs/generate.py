@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from simulator.market.contracts import MARKET_CONDITIONS
 from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.reference import scenario_fields
 from simulator.scenario.shipped import shipped_scenarios, shipped_text
+
+MADE = Path(__file__).parent / "results" / "made" / "made.json"
+"""Where and when each study of the results was made."""
 
 NOTEBOOK = Path(__file__).parent.parent / "scenarios" / "tour.ipynb"
 
@@ -39,6 +43,7 @@ def write(folder: Path) -> None:
         "observation": observation(),
         "scenarios": scenarios(),
     }
+    pages |= {f"made-{name}": made(name, about) for name, about in json.loads(MADE.read_text(encoding="utf-8")).items()}
     for name, lines in pages.items():
         (folder / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     shutil.copyfile(NOTEBOOK, folder / "tour.ipynb")
@@ -142,6 +147,16 @@ def observation() -> Iterator[str]:
     first = len(MARKET_CONDITIONS)
     rows.append((f"{first} to ...", "bids", "", "highest ground bids that `information` allows; 0 if missing"))
     yield from table(("index", "name", "unit", "meaning"), rows)
+
+
+def made(name: str, about: dict[str, str]) -> Iterator[str]:
+    """Yield what a page of results says of where its numbers come from."""
+    yield from (
+        "```{admonition} How these numbers were made",
+        f"`{about['command']}`, or `python -m tests.studies.results {name}`.",
+        f"Machine: {about['machine']}; {about['versions']}. Commit `{about['commit']}`, {about['date']}.",
+        "```",
+    )
 
 
 def scenarios() -> Iterator[str]:

@@ -1,0 +1,100 @@
+"""The results that the site shows: ``python -m tests.studies.results [NAME ...]``, or `make results` for all of them.
+
+Each study is a command. What it prints goes to ``docs/results/made/NAME.txt``, and where and when it was made to
+``docs/results/made/made.json``: the pages of results show both. A study that is cut off goes on where it was, if its
+command does. Studies that are done at the present commit are not made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from simulator.study.doctor import machine
+
+ROOT = Path(__file__).parent.parent.parent
+MADE = ROOT / "docs" / "results" / "made"
+PROVENANCE = MADE / "made.json"
+
+POLICIES = (
+    "conditional,oracle,optimal,myopic,spa,random,greedy,always-uav,always-ground,constant:1.6,"
+    "myopic:uav_bid=reported,spa:uav_bid=contract"
+)
+STUDIES = {
+    "theory": "python -m tests.world.sumo_junction",
+    "figures": "python -m tests.studies.figures",
+    "calibration": f"dmsb compare paper --policies {POLICIES} --seeds 8 --duration 20000 --jobs 2 "
+    "--out outputs/calibration --force",
+    "speed": "python -m tests.benchmarks",
+    "paper": "dmsb reproduce fig3 fig4 fig5 fig6 claims --scale quick --jobs 2 --out outputs/paper",
+    "learning": "python -m tests.studies.learning --jobs 2",
+}
+"""Command of each study, the shortest first: minutes, half an hour for the paper, hours for learning."""
+
+
+def provenance() -> dict[str, Any]:
+    """Return where and when each study was made, by its name."""
+    return dict(json.loads(PROVENANCE.read_text(encoding="utf-8"))) if PROVENANCE.exists() else {}
+
+
+def commit() -> str:
+    """Return the present commit, with a mark if a tracked file differs from it."""
+    return subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude", "*"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+def make(name: str) -> None:
+    """Run a study, keep what it prints, and note where and when it was made."""
+    program, *arguments = shlex.split(STUDIES[name])
+    command = [sys.executable, *(["-m", "dmsb"] if program == "dmsb" else []), *arguments]
+    at = commit()
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    MADE.mkdir(exist_ok=True)
+    if done.stdout.strip():
+        (MADE / f"{name}.txt").write_text(done.stdout, encoding="utf-8")
+    about = machine()
+    note(
+        name,
+        {
+            "command": STUDIES[name],
+            "commit": at,
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": f"{about['processor']}, {os.cpu_count()} cores",
+            "versions": f"Python {about['python']}, numpy {about['numpy']}, pandas {about['pandas']}",
+        },
+    )
+
+
+def note(name: str, about: dict[str, Any]) -> None:
+    """Write down where and when a study was made."""
+    known = provenance() | {name: about}
+    PROVENANCE.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Make the studies that are named, or all."""
+    names = sys.argv[1:] or list(STUDIES)
+    unknown = [name for name in names if name not in STUDIES]
+    if unknown:
+        sys.exit(f"there is no study '{unknown[0]}'; known: {', '.join(STUDIES)}")
+    for name in names:
+        if len(sys.argv) < 2 and provenance().get(name, {}).get("commit") == commit():
+            continue
+        print(f"{name}: {STUDIES[name]}", flush=True)
+        make(name)
+
+
+if __name__ == "__main__":
+    main()
