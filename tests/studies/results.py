@@ -44,14 +44,11 @@ def provenance() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Return the present commit, with a mark if a tracked file differs from it."""
-    return subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude", "*"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    """Return the present commit, with a mark if a file differs from it that is not itself made here."""
+    git = ["git", "-C", str(ROOT)]
+    at = subprocess.run([*git, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    others = [*git, "diff", "--quiet", "HEAD", "--", ".", ":!docs/results/made", ":!docs/figures", ":!outputs"]
+    return at.strip() + ("-dirty" if subprocess.run(others, check=False).returncode else "")
 
 
 def make(name: str) -> None:

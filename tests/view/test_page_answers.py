@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,3 +98,24 @@ def test_a_long_run_has_quantiles_in_place_of_points(opened: Browser, tmp_path: 
     assert set(look.ask(kinds)) == {"points"}
     assert look.complaints == []
     look.page.close()
+
+
+def test_a_page_inside_another_plays_too(opened: Browser, report: Path, tmp_path: Path) -> None:
+    """As in a notebook, where it has no address of its own."""
+    outer = tmp_path / "outer.html"
+    inner = html.escape(report.read_text(encoding="utf-8"))
+    outer.write_text(f'<!DOCTYPE html><iframe srcdoc="{inner}" width="1200" height="900"></iframe>', encoding="utf-8")
+    complaints: list[str] = []
+    look = opened.new_page(viewport={"width": 1300, "height": 950})
+    look.on("console", lambda message: complaints.append(message.text))
+    look.on("pageerror", lambda error: complaints.append(str(error)))
+    look.goto(outer.resolve().as_uri())
+    frame = look.frame_locator("iframe")
+    before = frame.locator("#clock").inner_text()
+    frame.locator("#play").click()
+    frame.locator("[data-task]").first.wait_for()
+    look.wait_for_function("(before) => frames[0].document.getElementById('clock').textContent !== before", arg=before)
+    frame.locator("#next").click()
+    frame.locator(".feed a").first.click()
+    assert complaints == []
+    look.close()

@@ -7,6 +7,9 @@ const CARDS_MS = 200,
   LONGEST_STEP_S = 0.25,
   FOLLOWED_CLOSER = 2.5;
 
+/** Whether the page has an address, which a page inside another has not: it cannot say there which moment it shows. */
+const HAS_ADDRESS = location.protocol !== "about:";
+
 class Player {
   /**
    * @param {World} world
@@ -75,7 +78,7 @@ class Player {
       const hash = target instanceof Element && target.closest("a[href^='#t=']")?.getAttribute("href");
       if (!hash || event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
-      if (location.hash !== hash) history.pushState(null, "", hash);
+      if (HAS_ADDRESS && location.hash !== hash) history.pushState(null, "", hash);
       this.readHash(hash);
     });
     new ResizeObserver(() => {
@@ -271,7 +274,7 @@ class Player {
 
   writeHash() {
     const hash = `#t=${this.time.toFixed(3)}${this.auction >= 0 ? `&task=${this.auction}` : ""}`;
-    if (location.hash !== hash) history.replaceState(null, "", hash);
+    if (HAS_ADDRESS && location.hash !== hash) history.replaceState(null, "", hash);
   }
 
   /** Return the charts of a window of time. @type {(window: Pair) => Spec[]} */
