@@ -38,16 +38,20 @@ STUDIES = {
 """Command of each study, the shortest first: minutes, half an hour for the paper, hours for learning."""
 
 
+CODE = ("dmsb.py", "simulator", "policies", "scenarios", "tests", "pyproject.toml")
+"""What results depend on."""
+
+
 def provenance() -> dict[str, Any]:
     """Return where and when each study was made, by its name."""
     return dict(json.loads(PROVENANCE.read_text(encoding="utf-8"))) if PROVENANCE.exists() else {}
 
 
 def commit() -> str:
-    """Return the present commit, with a mark if a file differs from it that is not itself made here."""
+    """Return the present commit, with a mark if the code differs from it."""
     git = ["git", "-C", str(ROOT)]
     at = subprocess.run([*git, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    others = [*git, "diff", "--quiet", "HEAD", "--", ".", ":!docs/results/made", ":!docs/figures", ":!outputs"]
+    others = [*git, "diff", "--quiet", "HEAD", "--", *CODE]
     return at.strip() + ("-dirty" if subprocess.run(others, check=False).returncode else "")
 
 
@@ -56,7 +60,7 @@ def make(name: str) -> None:
     program, *arguments = shlex.split(STUDIES[name])
     command = [sys.executable, *(["-m", "dmsb"] if program == "dmsb" else []), *arguments]
     at = commit()
-    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     MADE.mkdir(exist_ok=True)
     if done.stdout.strip():
