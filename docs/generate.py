@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from generate_environments import environment, page_name
 
 import simulator
 from simulator import errors
 from simulator.cli.app import app
-from simulator.market.contracts import MARKET_CONDITIONS
 from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.reference import scenario_fields
-from simulator.scenario.shipped import shipped_scenarios, shipped_text
+from simulator.scenario.shipped import ENVIRONMENTS, shipped_scenarios, shipped_text
 
 MADE = Path(__file__).parent / "results" / "made" / "made.json"
 """Where and when each study of the results was made."""
@@ -40,9 +40,9 @@ def write(folder: Path) -> None:
         "commands": commands(),
         "api": api(),
         "errors": exceptions(),
-        "observation": observation(),
         "scenarios": scenarios(),
     }
+    pages |= {page_name(identity): environment(identity, table) for identity in ENVIRONMENTS}
     pages |= {f"made-{name}": made(name, about) for name, about in json.loads(MADE.read_text(encoding="utf-8")).items()}
     for name, lines in pages.items():
         (folder / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -135,18 +135,6 @@ def exceptions() -> Iterator[str]:
         if inspect.isclass(thing) and issubclass(thing, Exception) and not name.startswith("_")
     ]
     yield from table(("class", "meaning"), found)
-
-
-def observation() -> Iterator[str]:
-    """Yield the table of what an observation holds."""
-    about = {column.name: column for column in TABLES["auctions"]}
-    rows = []
-    for number, name in enumerate(MARKET_CONDITIONS):
-        column = about[f"m_{name}"]
-        rows.append((str(number), f"`{name}`", column.unit, column.meaning.removeprefix("public condition: ")))
-    first = len(MARKET_CONDITIONS)
-    rows.append((f"{first} to ...", "bids", "", "highest ground bids that `information` allows; 0 if missing"))
-    yield from table(("index", "name", "unit", "meaning"), rows)
 
 
 def made(name: str, about: dict[str, str]) -> Iterator[str]:

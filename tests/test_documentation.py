@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import inspect
 import os
 import re
 import shlex
@@ -12,10 +13,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import gymnasium
 import pytest
 
+import dmsb  # noqa: F401 (registers the environments)
+from simulator.environment import Intersection
 from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.reference import scenario_fields
+from simulator.scenario.shipped import ENVIRONMENTS
 from tests.world import formats
 
 ROOT = Path(__file__).parent.parent
@@ -132,6 +137,27 @@ def test_pages_from_the_code_hold_all_of_it(tmp_path: Path) -> None:
         assert f"| `{row.field}` |" in pages["fields"]
     for command in ("run", "compare", "train", "audit", "reproduce", "report", "export", "validate", "schema"):
         assert f"## `dmsb {command}`" in pages["commands"]
+
+
+@pytest.mark.parametrize("identity", ENVIRONMENTS)
+def test_the_page_of_an_environment_is_true(identity: str, tmp_path: Path) -> None:
+    """Its spaces, prices, arguments and every key of `info`."""
+    made = tmp_path / "generated"
+    subprocess.run([sys.executable, str(DOCS / "generate.py"), str(made)], check=True, timeout=120)
+    text = (made / f"env-{identity.removeprefix('dmsb/').lower()}.md").read_text(encoding="utf-8")
+    env = gymnasium.make(identity, duration=100)
+    observation, begun = env.reset(seed=0)
+    _, _, _, _, info = env.step(19)
+    assert f"`{env.action_space}`" in text
+    assert f"{observation.shape}, float32" in text
+    rows = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+    names = [name for name in inspect.signature(Intersection).parameters if name not in rows]
+    assert names == [], "arguments"
+    for index, price in enumerate(env.get_wrapper_attr("grid")):
+        assert f"| {index} | {price:.4f} |" in text
+    for key in (*begun, *info, "uav_value"):
+        assert f"`{key}`" in text, key
+    assert text.count("| public condition") == 0
 
 
 @pytest.mark.slow
