@@ -43,8 +43,8 @@ def environment(identity: str, table: Table) -> Iterator[str]:
     )
     yield from ("", "## Observation", "", *observation(table), "")
     yield from (
-        "By default there are 3 bids. With `masked` or `all-bids` there are as many as stations; `market.most_bids` sets the",
-        "number. A policy gets the same array from `observation.vector()`.",
+        "By default there are 3 bids. With `masked` or `all-bids` there are as many as stations.",
+        "`market.most_bids` sets the number. A policy gets the same array from `observation.vector()`.",
         "",
         "## Action",
         "",
