@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from simulator.providers.fleet import Fleet
     from simulator.traffic.recording import Recording
 
-# Lines must be told apart without colour: papers are printed in grey.
-SHADES = ("0", "0.45", "0.7")
+COLOURS = ("#000000", "#0072B2", "#D55E00", "#56B4E9", "#009E73", "#E69F00", "#CC79A7")
+"""Colours that the colour-blind can tell apart (Okabe and Ito, 2008)."""
+
+# Lines must be told apart without colour too, because papers are printed in grey.
 DASHES = ("-", "--", ":", "-.")
 MARKS = ("o", "s", "^", "D", "v", "x", "+", "*")
 
@@ -203,7 +205,7 @@ def lines(axes: Axes, table: pd.DataFrame, key: str, metric: str) -> None:
             part[metric],
             yerr=part[f"{metric}_ci"].fillna(0.0),
             label=str(policy),
-            color=SHADES[number % len(SHADES)],
+            color=COLOURS[number % len(COLOURS)],
             linestyle=DASHES[number % len(DASHES)],
             marker=MARKS[number % len(MARKS)],
             linewidth=1.2,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.study.paper.plan import AXES
-from simulator.view.figures import MARKS
+from simulator.view.figures import COLOURS, MARKS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
 
 SURPLUS = "surplus per task"
 
+BLACK, BLUE, RED, SKY, GREEN, ORANGE, PINK = COLOURS
+
 STYLES: Mapping[str, tuple[str, Any]] = {
-    "DMSB": ("0", "-"),
-    "DMSB, one-step": ("0", (0, (5, 1.5))),
-    "SAC": ("0.45", "-"),
-    "PPO": ("0.45", (0, (5, 1.5))),
-    "oracle": ("0.7", (0, (1, 1))),
-    "conditional": ("0.6", (0, (6, 2, 1, 2))),
-    "best constant": ("0.6", (0, (3, 1, 1, 1, 1, 1))),
-    "Optimal": ("0.3", (0, (2, 1))),
-    "Myopic": ("0.3", (0, (1, 2))),
-    "SPA": ("0.3", (0, (4, 2, 1, 2))),
-    "Greedy": ("0.75", "-"),
-    "Random": ("0.75", (0, (2, 1))),
+    "DMSB": (BLACK, "-"),
+    "DMSB, one-step": (BLACK, (0, (5, 1.5))),
+    "SAC": (BLUE, "-"),
+    "PPO": (RED, (0, (5, 1.5))),
+    "oracle": (PINK, (0, (1, 1))),
+    "conditional": (GREEN, (0, (6, 2, 1, 2))),
+    "best constant": (PINK, (0, (3, 1, 1, 1, 1, 1))),
+    "Optimal": (BLUE, (0, (2, 1))),
+    "Myopic": (RED, (0, (1, 2))),
+    "SPA": (ORANGE, (0, (4, 2, 1, 2))),
+    "Greedy": (SKY, "-"),
+    "Random": (SKY, (0, (2, 1))),
 }
-"""Shade of grey and dashes of each policy. A policy looks the same in every figure."""
+"""Colour and dashes of each policy. A policy looks the same in every figure, and in grey its dashes tell it apart."""
 
 
 def fig3(table: pd.DataFrame) -> Figure:
@@ -82,9 +84,9 @@ def fig4(table: pd.DataFrame) -> Figure:
         part = table[table["stations"] == count]
         curves = part[part["steps"].notna()]
         for name, label, style in (
-            ("total", "DMSB, total", ("0", "-")),
-            ("ground", "DMSB, ground", ("0.4", (0, (5, 1.5)))),
-            ("uav", "DMSB, UAV", ("0.4", (0, (1, 1.5)))),
+            ("total", "DMSB, total", (BLACK, "-")),
+            ("ground", "DMSB, ground", (BLUE, (0, (5, 1.5)))),
+            ("uav", "DMSB, UAV", (RED, (0, (1, 1.5)))),
         ):
             _curve(axes, curves, name, label, style)
         for _, row in part[part["steps"].isna()].iterrows():
@@ -111,9 +113,11 @@ def fig5(table: pd.DataFrame) -> Figure:
     figure = _figure(9.6, 6.6)
     rows = (("total", "total"), ("uav", "UAV"), ("ground", "ground"))
     panels = figure.subplots(len(rows), len(AXES), sharey="row", squeeze=False)
+    letters = iter("abcdefghijklmnopqrstuvwxyz")
     for row, (name, label) in zip(panels, rows, strict=True):
         for axes, axis in zip(row, AXES, strict=True):
             _against(axes, table[table["axis"] == axis], name)
+            axes.set_title(f"({next(letters)})", fontsize=9, loc="left")
             if name == "ground":
                 axes.set_xlabel(AXES[axis][0], fontsize=8)
         row[0].set_ylabel(f"{SURPLUS}, {label}", fontsize=8)
@@ -138,6 +142,8 @@ def fig6(table: pd.DataFrame) -> Figure:
     panels[4].set_xlabel(AXES["size"][0], fontsize=8)
     panels[4].set_ylabel("mean delay, s", fontsize=8)
     panels[5].set_visible(False)
+    for letter, axes in zip("abcde", panels, strict=False):
+        axes.set_title(f"({letter})", fontsize=9, loc="left")
     _legend(figure, panels[0], 6)
     return figure
 

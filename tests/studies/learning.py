@@ -23,6 +23,7 @@ from simulator.run import simulate
 from simulator.scenario.scenario import Scenario
 from simulator.study.statistics import half_width, ratio_of_means
 from simulator.study.train import train
+from simulator.view.figures import COLOURS, DASHES, MARKS
 
 TRAININGS, RESULTS = Path("outputs/learning"), Path("docs/learning")
 
@@ -168,15 +169,19 @@ def figure(curves: pd.DataFrame, path: Path) -> None:
     panels = drawn.subplots(rows, columns, squeeze=False, sharey=True)
     for panel in panels.flat[len(names) :]:
         panel.set_visible(False)
-    for panel, name in zip(panels.flat, names, strict=False):
-        for shade, (_, part) in zip(
-            ("0", "0.4", "0.65"), curves[curves["study"] == name].groupby("seed"), strict=False
-        ):
-            panel.plot(part["steps"] / 1000, part["ratio"], color=shade, marker=".", linewidth=1)
-        panel.axhline(1.0, color="0.8", linewidth=0.8, zorder=0)
-        panel.set_title(name, fontsize=9, loc="left")
+    for letter, panel, name in zip("abcdefghijklmnopqrstuvwxyz", panels.flat, names, strict=False):
+        for number, (seed, part) in enumerate(curves[curves["study"] == name].groupby("seed")):
+            panel.plot(
+                part["steps"] / 1000, part["ratio"], color=COLOURS[number], linestyle=DASHES[number],
+                marker=MARKS[number], markersize=3, linewidth=1, label=f"training of seed {seed}",
+            )  # fmt: skip
+        panel.axhline(1.0, color="0.5", linewidth=0.8, zorder=0, label="conditional")
+        panel.set_title(f"({letter}) {name}", fontsize=9, loc="left")
+        panel.set_xlim(left=0)
         panel.spines[["top", "right"]].set_visible(False)
         panel.set_ylim(0.9, 1.03)
+    handles, labels = panels.flat[0].get_legend_handles_labels()
+    drawn.legend(handles, labels, frameon=False, fontsize=8, loc="outside upper center", ncols=4)
     drawn.supxlabel("environment steps, thousands", fontsize=9)
     drawn.supylabel("ratio to conditional", fontsize=9)
     drawn.savefig(path, dpi=150)
