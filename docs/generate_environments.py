@@ -35,15 +35,16 @@ def environment(identity: str, table: Table) -> Iterator[str]:
         ("", ""),
         (
             ("action space", f"`{env.action_space}`"),
-            ("observation space", f"`Box(0, {LARGEST:g}, {env.observation_space.shape}, float32)`"),
+            ("observation space", f"`Box`, {env.observation_space.shape}, float32"),
             ("reward", "surplus of the round, or a function of `info`"),
             ("length of an episode", f"{env.duration:g} s; it is truncated there, and never terminates"),
             ("made by", f'`gymnasium.make("{identity}")` after `import dmsb`'),
         ),
     )
-    yield from ("", "## Observation", "", *observation(table), "")
+    yield from ("", "## Observation", "", *observation(env, table), "")
     yield from (
-        "By default there are 3 bids. With `masked` or `all-bids` there are as many as stations.",
+        "Every number is at least 0. There are 3 bids by default.",
+        "With `masked` or `all-bids` there are as many as stations.",
         "`market.most_bids` sets the number. A policy gets the same array from `observation.vector()`.",
         "",
         "## Action",
@@ -64,16 +65,20 @@ def environment(identity: str, table: Table) -> Iterator[str]:
     yield from ("## Versions", "", "- v0: the first version.")
 
 
-def observation(table: Table) -> Iterator[str]:
-    """Yield the table of what an observation holds."""
+def observation(env: Intersection, table: Table) -> Iterator[str]:
+    """Yield the table of what an observation holds. Every number is 0 or more."""
+    highest = env.observation_space.high
     about = {column.name: column for column in TABLES["auctions"]}
     rows = []
     for number, name in enumerate(MARKET_CONDITIONS):
         column = about[f"m_{name}"]
-        rows.append((str(number), f"`{name}`", column.unit, column.meaning.removeprefix("public condition: ")))
+        meaning = column.meaning.removeprefix("public condition: ")
+        rows.append((str(number), f"`{name}`", column.unit, f"{highest[number]:g}", meaning))
     first = len(MARKET_CONDITIONS)
-    rows.append((f"{first} to ...", "bids", "", "highest ground bids that `information` allows; 0 if missing"))
-    yield from table(("index", "name", "unit", "meaning"), rows)
+    rows.append(
+        (f"{first} to ...", "bids", "", f"{LARGEST:g}", "highest ground bids that `information` allows; 0 if missing")
+    )
+    yield from table(("index", "name", "unit", "at most", "meaning"), rows)
 
 
 def arguments(identity: str, table: Table) -> Iterator[str]:

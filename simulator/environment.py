@@ -102,7 +102,10 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         self.grid: list[float] = self.scenario.market.prices()
         self.action_space = gymnasium.spaces.Discrete(len(self.grid))
         size = len(MARKET_CONDITIONS) + bids_shown(self.scenario, self.information)
-        self.observation_space = gymnasium.spaces.Box(0.0, LARGEST, (size,), np.float32)
+        highest = np.full(size, LARGEST, dtype=np.float32)
+        for number, (unit, _) in enumerate(MARKET_CONDITIONS.values()):
+            highest[number] = {"0/1": 1.0, "stations": len(self.scenario.station_names())}.get(unit, LARGEST)
+        self.observation_space = gymnasium.spaces.Box(np.zeros(size, dtype=np.float32), highest, dtype=np.float32)
         traffic = self.scenario.traffic
         # All worlds of a recording have the same vehicles, so the file is read once and not once per episode.
         self._recording = recording_of(traffic) if traffic.kind == "recorded" else None

@@ -64,7 +64,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
         for _, block in blocks
         if (name := re.match(r"# (\w+\.(?:py|yaml))\n", block))
     }
-    assert set(saved) == {"my_policy.py", "my_mechanism.py", "my_bidder.py", "my_junction.yaml"}
+    assert set(saved) == {"my_net.py", "my_policy.py", "my_mechanism.py", "my_bidder.py", "my_junction.yaml"}
 
     @functools.cache
     def folder(page: str) -> Path:

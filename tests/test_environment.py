@@ -211,6 +211,22 @@ def test_info_tells_what_became_of_earlier_tasks() -> None:
     assert len(run.tasks) == len(tables), "demand does not depend on prices"
 
 
+@pytest.mark.parametrize("scenario", ["paper", "grid"])
+def test_observations_keep_to_bounds_that_mean_something(scenario: str) -> None:
+    """A flag is 0 or 1, and no more stations cover a vehicle than there are."""
+    env = Intersection(scenario, duration=60, information="all-bids")
+    names = list(MARKET_CONDITIONS)
+    assert isinstance(env.observation_space, gymnasium.spaces.Box)
+    high = env.observation_space.high
+    assert high[names.index("ar_navigation")] == 1.0
+    assert high[names.index("covering")] == len(env.scenario.station_names())
+    observation, _ = env.reset(seed=1)
+    truncated = False
+    while not truncated:
+        assert env.observation_space.contains(observation)
+        observation, _, _, truncated, _ = env.step(3)
+
+
 def test_a_running_world_that_is_copied_says_why_it_cannot_be() -> None:
     env, simulation = Intersection("paper", duration=20), Simulation(Scenario.load("paper"), duration=20)
     assert copy.deepcopy(env).duration == 20.0, "before an episode there is no world"
