@@ -22,7 +22,7 @@ from simulator.market.contracts import LARGEST, MARKET_CONDITIONS, Information, 
 from simulator.market.decisions import Decision
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.shipped import ENVIRONMENTS
-from simulator.traffic.recording import recording_of, run_length
+from simulator.traffic.scenario_recording import recording_of, run_length
 from simulator.world.simulation import Simulation
 
 MOST_EMPTY_WORLDS = 100

@@ -36,7 +36,8 @@ from simulator.providers.fleet import Fleet
 from simulator.record.result import RECORDING_FILE, Result, frame_hash
 from simulator.record.schema import TABLES
 from simulator.scenario.scenario import Scenario
-from simulator.traffic.recording import Recording, recording_of, run_length, standard_frame
+from simulator.traffic.recording import Recording, standard_frame
+from simulator.traffic.scenario_recording import recording_of, run_length
 from simulator.world.simulation import Demand, Simulation, demand_of
 
 if TYPE_CHECKING:

@@ -75,8 +75,8 @@ def test_what_a_policy_leaves_out_is_no_number() -> None:
         ({"speed": "fast"}, None, r"explain\(\): speed must be a number, not 'fast'"),
         ([1.0], None, r"explain\(\) must return numbers by name, not \[1\.0\]"),
         (ValueError("no idea"), None, r"explain\(\).*no idea"),
-        ({}, ["speed"], r"reasons must say what each number of explain\(\) means, by name, not \['speed'\]"),
-        ({}, {"two words": "x"}, r"reasons must say what each number of explain\(\) means"),
+        ({}, ["speed"], r"reasons must be a dict .* explain\(\), not \['speed'\]"),
+        ({}, {"two words": "x"}, r"reasons must be a dict from identifiers"),
     ],
 )
 def test_an_explanation_that_cannot_be_is_one_sentence(found: Any, reasons: Any, message: str) -> None:

@@ -102,7 +102,7 @@ def run(
         typer.Option(
             "--explain",
             metavar=SWITCH,
-            help="Record in the table decisions why the policy decided so. --report does too.",
+            help="Record the reasons of each decision in the table decisions. --report implies it.",
         ),
     ] = False,
 ) -> None:
@@ -197,8 +197,10 @@ def export(
     sumo-fcd: floating-car data, as SUMO writes it.
     jsonl: one JSON object per event.
 
-    In CSV, a text that a spreadsheet would take for a formula has a single quote before it. It begins with = + - @ or a
-    control character. In floating-car data, a character that XML cannot hold is written as its number, such as \x00.
+    In CSV, a text that begins with = + - @ or a control character has a single
+    quote before it, because a spreadsheet would take it for a formula.
+    In floating-car data, a character that XML cannot hold is written as its
+    number, such as \x00.
     """
     from simulator.files import folder
     from simulator.record.result import Result

@@ -8,10 +8,11 @@ from simulator.cli.terminal import bar, print_rows, printable
 
 
 def doctor() -> None:
-    """Hold this installation against results that come with the project.
+    """Check this installation against reference results.
 
-    Makes small runs. Exits with 1 if a result differs from its reference by
-    more than worlds differ from each other. Times are not compared.
+    Makes small runs. Exits with 1 if a figure differs from its reference by more
+    than 3 standard deviations between worlds, or if tables differ on the machine
+    of the reference. Times are not compared.
     """
     from simulator.study.doctor import CHECKS, extras, machine
     from simulator.study.doctor import doctor as check_installation

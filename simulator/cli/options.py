@@ -30,7 +30,7 @@ FigureFile = Annotated[
     Path | None,
     typer.Option("--figure", metavar="FILE", help="Draw traffic and coverage into this file: .png, .svg or .pdf."),
 ]
-Force = Annotated[bool, typer.Option("--force", metavar=SWITCH, help="Replace the folder if it exists.")]
+Force = Annotated[bool, typer.Option("--force", metavar=SWITCH, help="Replace an existing folder that dmsb wrote.")]
 
 
 def whole(text: str) -> int:
@@ -58,7 +58,7 @@ Duration = Annotated[
 Warmup = Annotated[
     float,
     typer.Option(
-        "--warmup", metavar="S", parser=seconds, help="Start of the summary, s: tasks requested before do not count."
+        "--warmup", metavar="S", parser=seconds, help="Leave tasks requested in the first S seconds out of the summary."
     ),
 ]
 MechanismName = Annotated[

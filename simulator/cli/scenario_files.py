@@ -24,7 +24,8 @@ def validate(
 ) -> None:
     """Check a scenario file, and list everything that is wrong with it.
 
-    Of recorded traffic it prints vehicles, ranges, speeds, and the share of positions that providers cover.
+    For recorded traffic, prints the number of vehicles, ranges, speeds, and the
+    share of covered positions.
     """
     from simulator.scenario.scenario import Scenario
 
@@ -51,7 +52,7 @@ def _tell_scenario(loaded: Scenario, figure: Path | None) -> None:
     """Print what a scenario refers to, and draw the coverage of its recording."""
     from simulator.files import replacing
     from simulator.providers.fleet import Fleet
-    from simulator.traffic.recording import recording_of
+    from simulator.traffic.scenario_recording import recording_of
     from simulator.view.figures import coverage
     from simulator.world.inspect import inspect
 

@@ -202,7 +202,7 @@ def audit(
             "--long-run",
             metavar="N",
             parser=whole,
-            help="Number of worlds in which stations bid otherwise; 0: none.",
+            help="Number of worlds of complete runs in which one station bids untruthfully; 0 omits them.",
         ),
     ] = 8,
     rounds: Annotated[

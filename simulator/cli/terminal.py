@@ -55,7 +55,7 @@ def tell_recording(scenario: Scenario, recording: Recording | None = None) -> No
     """
     from simulator.providers.fleet import Fleet
     from simulator.scenario.shipped import SHIPPED
-    from simulator.traffic.recording import recording_of
+    from simulator.traffic.scenario_recording import recording_of
     from simulator.world.fitting import describe, stand
 
     if scenario.traffic.kind == "recorded" and not scenario.traffic.file.startswith(SHIPPED):

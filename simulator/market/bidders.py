@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Truthful:
-    """Bids the value of the task."""
+    """Bidder that bids the value of the task."""
 
     def bid(self, view: View) -> float:
         """Return the value."""
@@ -31,7 +31,7 @@ class Truthful:
 
 @dataclass
 class Shade:
-    """Bids the value times a factor.
+    """Bidder that bids the value times a factor.
 
     Attributes:
         factor: factor on the value; below 1 it is less than the truth.
@@ -103,7 +103,7 @@ class Exp3:
 
 @dataclass
 class Patient:
-    """Bids the value less what the task costs the provider's own queue.
+    """Bidder that bids the value less the delay cost of its own later tasks.
 
     A task that keeps the slowest stage busy for s seconds delays later tasks. Tasks are won at a rate of lambda per
     second, so lambda s of them come meanwhile, and each waits s/2 longer on average. A task of value v and latency T

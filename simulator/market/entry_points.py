@@ -28,7 +28,7 @@ FOLDER = Path(__file__).parents[2] / PUBLIC
 
 
 class _PoliciesFinder(MetaPathFinder):
-    """Finder of the package of policies under its private name. Its modules import each other relatively."""
+    """Finder of the package of policies under its private name. The modules in it use relative imports."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -1,4 +1,4 @@
-"""Why a policy decided as it did: numbers that it explains a decision by."""
+"""Numbers by which a policy explains a decision."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def reasons_of(policy: Policy) -> tuple[Column, ...]:
         isinstance(name, str) and name.isidentifier() and isinstance(meaning, str) for name, meaning in reasons.items()
     ):
         raise PolicyFailedError(
-            f"policy {policy_label(policy)}: reasons must say what each number of explain() means, by name, "
-            f"not {shown(reasons)}"
+            f"policy {policy_label(policy)}: reasons must be a dict from identifiers to the meanings of the numbers of "
+            f"explain(), not {shown(reasons)}"
         )
     return tuple(Column(f"why_{name}", "float", "", meaning) for name, meaning in reasons.items())
 
@@ -42,7 +42,7 @@ def explained(policy: Policy, observation: Observation, columns: tuple[Column, .
         columns: columns of the numbers, from `reasons_of`.
 
     Raises:
-        PolicyFailedError: it raised an exception, or returned something else than numbers by name.
+        PolicyFailedError: the policy raised an exception, or did not return numbers by name.
     """
     place = f"policy {policy_label(policy)}: explain()"
     with blamed(place, PolicyFailedError):

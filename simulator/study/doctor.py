@@ -29,7 +29,7 @@ DEVIATIONS = 3.0
 """Number of standard deviations between worlds within which a figure must be."""
 
 SPREAD_WORLDS = 20
-"""Number of worlds from which the spread of a reference is."""
+"""Number of worlds from which the standard deviation of a reference is computed."""
 
 FIGURES = ("tasks", "surplus_mean", "realised_mean", "lost_share", "uav_share", "latency_mean", "payments")
 """Figures of a summary that are compared."""
@@ -80,14 +80,14 @@ CHECKS = (
 Verdict = Literal["exact", "within", "differs", "left out"]
 
 
-class Finding(NamedTuple):
+class Diagnosis(NamedTuple):
     """Result of a check.
 
     Attributes:
         check: the check, in words.
         verdict: ``exact`` if every table has the bytes of the reference, ``within`` if the figures are within
             `DEVIATIONS` standard deviations of it, else ``differs``. ``left out`` if a package is not installed.
-        detail: the figure that is farthest off, or what must be exact and is not.
+        detail: the figure with the largest deviation, or the tables that must be equal and are not.
     """
 
     check: str
@@ -120,7 +120,7 @@ def doctor(
     reference: dict[str, Any] | None = None,
     show: Callable[[Mapping[str, Result]], str] | None = None,
     progress: Callable[[int], None] | None = None,
-) -> list[Finding]:
+) -> list[Diagnosis]:
     """Run the checks and compare them with the reference.
 
     Args:
@@ -139,7 +139,7 @@ def doctor(
         try:
             result = check.run()
         except InputError as error:
-            findings.append(Finding(str(check), "left out", str(error)))
+            findings.append(Diagnosis(str(check), "left out", str(error)))
         else:
             findings.append(_compared(check, result, known["checks"].get(str(check)), must_be_exact))
             if number == len(checks):
@@ -170,16 +170,16 @@ def table_hashes(result: Result) -> dict[str, str]:
     return {name: frame_hash(getattr(result, name)) for name in TABLES}
 
 
-def _compared(check: Check, result: Result, known: dict[str, Any] | None, must_be_exact: bool) -> Finding:
+def _compared(check: Check, result: Result, known: dict[str, Any] | None, must_be_exact: bool) -> Diagnosis:
     """Return the finding about a run."""
     if known is None:
-        return Finding(str(check), "differs", "the reference does not have it")
+        return Diagnosis(str(check), "differs", "the reference does not have it")
     hashes = table_hashes(result)
     apart = [name for name in hashes if hashes[name] != known["tables"].get(name)]
     if not apart:
-        return Finding(str(check), "exact", f"{len(hashes)} tables")
+        return Diagnosis(str(check), "exact", f"{len(hashes)} tables")
     if must_be_exact:
-        return Finding(str(check), "differs", f"{', '.join(apart)}: other bytes on the machine of the reference")
+        return Diagnosis(str(check), "differs", f"{', '.join(apart)}: other bytes on the machine of the reference")
     off = {
         name: abs(float(result.summary[name]) - known["figures"][name]) / max(known["sd"][name], 1e-12)
         for name in FIGURES
@@ -187,14 +187,14 @@ def _compared(check: Check, result: Result, known: dict[str, Any] | None, must_b
     # A figure that is not a number is as far off as can be, and no comparison with NaN is true.
     worst = max(off, key=lambda name: off[name] if np.isfinite(off[name]) else np.inf)
     said = f"{worst} {float(result.summary[worst]):.5g}, reference {known['figures'][worst]:.5g}"
-    return Finding(
+    return Diagnosis(
         str(check),
         "within" if off[worst] <= DEVIATIONS else "differs",
         f"{said}: {off[worst]:.2g} standard deviations between worlds",
     )
 
 
-def _saved(result: Result, show: Callable[[Mapping[str, Result]], str] | None) -> Finding:
+def _saved(result: Result, show: Callable[[Mapping[str, Result]], str] | None) -> Diagnosis:
     """Return the finding about saving a run, loading it, and making its page."""
     what = "save, load, report"
     with TemporaryDirectory() as folder:
@@ -202,9 +202,9 @@ def _saved(result: Result, show: Callable[[Mapping[str, Result]], str] | None) -
         loaded = Result.load(result.save(Path(folder) / "run"))
         apart = [name for name in TABLES if not getattr(loaded, name).equals(getattr(result, name))]
         if apart:
-            return Finding(what, "differs", f"{', '.join(apart)} changed on the way")
+            return Diagnosis(what, "differs", f"{', '.join(apart)} changed on the way")
         size = len(show({"run": loaded})) / 1e6 if show is not None else 0.0
-    return Finding(what, "exact", f"{len(TABLES)} tables" + (f", page of {size:.1f} MB" if size else ""))
+    return Diagnosis(what, "exact", f"{len(TABLES)} tables" + (f", page of {size:.1f} MB" if size else ""))
 
 
 def _version(package: str) -> str:

@@ -12,9 +12,6 @@ import numpy as np
 from simulator.errors import RecordingError, RecordingWarning, shown
 from simulator.files.reading import BadNumberError, number, numbers
 from simulator.model import BoolArray, FloatArray, IntArray, TextArray
-from simulator.scenario.scenario import Scenario
-from simulator.scenario.shipped import data_path
-from simulator.scenario.traffic import RecordedTraffic
 from simulator.traffic.plausible import INVALID_POSITION, axis_problem, degree_problem, impossible, unit_problem
 from simulator.traffic.recording_file import NUMBERS, PERSON_ROW, SHORT, read_frame, require
 
@@ -22,22 +19,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FARTHEST_M = 1e9
-"""Largest coordinate, m: those of maps are below 1e8, and squares of what is far beyond leave float64."""
+"""Largest coordinate, m. Map coordinates are below 1e8. Squares of far larger ones overflow float64."""
 
 PEDESTRIAN_TYPES = ("pedestrian", "person", "ped_pedestrian", "DEFAULT_PEDTYPE", "DEFAULT_CONTAINERTYPE")
-"""Types whose rows are not vehicles, where neither a tag nor an edge tells."""
+"""Types of persons and containers. They decide if neither the XML tag nor the edge does."""
 
 XML_ENDINGS = (".xml", ".xml.gz")
 """Ends of names of files in which the tag tells vehicles from persons."""
-
-USUAL_S = 3600.0
-"""Length of a run where neither a scenario nor a recording says another, s."""
 
 WALKING_MPS = 3.0
 """Speed that hardly any person walks, m/s."""
 
 CLOCK_ROUNDING_S = 1e-6
-"""Difference of two times that is none, s: times in a file have at most that many digits."""
+"""Largest difference between two equal times, s. Times in a file have at most six decimal places."""
 
 
 @dataclass(frozen=True)
@@ -359,7 +353,8 @@ def _speeds(
 ) -> FloatArray:
     """Return the recorded speeds, m/s.
 
-    A missing speed is that of the way to the next sample. At the last sample it is that of the way from the one before.
+    A missing speed is the distance to the next sample divided by the time to it. At the last sample it is the distance
+    from the sample before divided by the time from it.
     """
     speed = frame["speed"].to_numpy(dtype=np.float64)[rows] if "speed" in frame else np.full(len(rows), np.nan)
     absent = ~np.isfinite(speed)
@@ -379,32 +374,3 @@ def _speeds(
 def _count(counts: dict[str, int], sentence: str, number: int) -> None:
     if number > 0:
         counts[sentence] = counts.get(sentence, 0) + number
-
-
-def run_length(scenario: Scenario, recording: Recording | None) -> float:
-    """Return the length of a run for which no other length is asked, s.
-
-    Args:
-        scenario: the scenario.
-        recording: trajectories of its recorded traffic; None for other traffic.
-
-    Raises:
-        RecordingError: the recording has one step only.
-    """
-    if recording is None:
-        return USUAL_S if scenario.duration_s is None else scenario.duration_s
-    if recording.end <= 0.0:
-        raise RecordingError(f"scenario {scenario.name}: all samples of its recording are of one moment")
-    return recording.end if scenario.duration_s is None else min(scenario.duration_s, recording.end)
-
-
-def recording_of(traffic: RecordedTraffic) -> Recording:
-    """Read the recording of a scenario.
-
-    Args:
-        traffic: recorded traffic of the scenario.
-
-    Raises:
-        RecordingError: the file cannot be read.
-    """
-    return Recording.read(data_path(traffic.file), traffic.max_gap_s)

@@ -28,7 +28,8 @@ from simulator.scenario.scenario import Scenario
 from simulator.traffic.contract import Crossing, Vehicles
 from simulator.traffic.generated import GeneratedVehicles
 from simulator.traffic.recorded import RecordedVehicles
-from simulator.traffic.recording import Recording, recording_of
+from simulator.traffic.recording import Recording
+from simulator.traffic.scenario_recording import recording_of
 
 
 class Arrival(NamedTuple):

@@ -9,7 +9,7 @@ from simulator.market.plugins import find_mechanism
 from simulator.providers.fleet import Fleet
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.network import Network
-from simulator.traffic.recording import recording_of
+from simulator.traffic.scenario_recording import recording_of
 from simulator.world.fitting import covered, describe, stand
 
 

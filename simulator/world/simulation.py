@@ -27,7 +27,8 @@ from simulator.providers.task import COMPLETED, LOST, Task
 from simulator.record.recorder import Recorder
 from simulator.record.tables import Tables
 from simulator.scenario.scenario import Scenario
-from simulator.traffic.recording import Recording, recording_of, run_length
+from simulator.traffic.recording import Recording
+from simulator.traffic.scenario_recording import recording_of, run_length
 from simulator.world.demand import JunctionDemand
 from simulator.world.junction import JunctionSite
 from simulator.world.rounds import RoundsDemand, RoundsSite

@@ -107,7 +107,7 @@ def test_the_command_says_what_is_installed_and_that_all_is_well() -> None:
 
 
 def test_the_command_fails_where_a_result_differs(reference: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = [module.Finding("a check", "differs", "surplus_mean 1, reference 2")]
+    wrong = [module.Diagnosis("a check", "differs", "surplus_mean 1, reference 2")]
     monkeypatch.setattr(module, "doctor", lambda **_: wrong)
     done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == 1

@@ -16,7 +16,8 @@ from simulator.cli.app import app
 from simulator.errors import OutputError, RecordingError
 from simulator.providers.fleet import Fleet
 from simulator.scenario.yaml_text import read_value
-from simulator.traffic.recording import Recording, recording_of, run_length
+from simulator.traffic.recording import Recording
+from simulator.traffic.scenario_recording import recording_of, run_length
 from simulator.world.fitting import covered, describe, extent, scenario_text
 from tests.fields import fields
 

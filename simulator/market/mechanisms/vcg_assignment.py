@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class VcgAssignment(Mechanism):
-    """A batch at the end of each window, one lot per provider per window.
+    """VCG auction of a batch at the end of each window, one lot per provider per window.
 
     The assignment maximises the sum of scores (bid times weight). A provider pays what its presence costs the others:
     the best sum of scores without it, less the sum of the others' scores now.

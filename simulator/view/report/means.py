@@ -17,7 +17,7 @@ ALWAYS = {
     "lost_share": "lost share",
     "latency_mean": "latency, s",
 }
-"""Figures that the page shows whatever was compared, and their heads."""
+"""Figures that the page always shows, and their column headings."""
 
 
 def means(table: pd.DataFrame, metric: str, point: Mapping[str, object] | None = None) -> dict[str, Any]:
