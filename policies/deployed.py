@@ -59,6 +59,8 @@ class Learned:
         try:
             # In the folder of a training, the weights with the best evaluation are in `best`.
             folder = folder / "best" if (folder / "best").exists() else folder
+            if (folder / "seed-0").is_dir():
+                raise InputError(f"{folder}: holds several trainings; name one, such as {folder / 'seed-0'}")
         except OSError as error:
             raise InputError(f"{folder}: the weights cannot be read ({error.strerror})") from None
         self._arrays, self._meta = checkpoint.load(folder, self.kind)

@@ -98,6 +98,14 @@ class Plan:
         check_times(seed, self.duration, self.warmup)
         return dataclasses.replace(self, seed=seed)
 
+    def at_most(self, duration: float) -> Plan:
+        """Return the plan of the run, cut off after a time.
+
+        Args:
+            duration: longest length of the run, s.
+        """
+        return dataclasses.replace(self, duration=min(self.duration, duration))
+
     def demand(self, most_bytes: int) -> Demand:
         """Draw what does not depend on prices, for several runs of this scenario and seed.
 
@@ -164,6 +172,7 @@ class Plan:
             "scenario": self.scenario.name,
             "policy": policy_label(self.policy),
             "mechanism": policy_label(self.mechanism),
+            "seats": sorted(getattr(self.mechanism, "seats", {})),
             "information": self.information,
             "bidders": [policy_label(bidder) for bidder in self.strategies],
             "seed": self.seed,
@@ -187,7 +196,7 @@ class Plan:
         }
         result = Result(self.scenario, run, {name: getattr(tables, name) for name in TABLES}, self.frame)
         reason = result.why_no_auction()
-        if reason is not None and simulation.has_seats:
+        if reason is not None:
             # The warning points at the caller of `simulate`.
             warnings.warn(f"no auction asked for a price: {reason}", EmptyMarketWarning, stacklevel=3)
         return result
@@ -210,7 +219,8 @@ def plan(
     Args:
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
         policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or any object with a method ``price``.
-            Runs use deep copies of an object. None is ``random``, or nobody if the mechanism has no seat.
+            Runs use deep copies of an object. None is ``conditional``; in another mechanism than ``msb`` it is
+            ``random`` or ``nearest``, or nobody if the mechanism has no seat.
         seed: seed of everything that does not depend on prices. Two policies with one seed meet the same requests.
         duration: length of the run, s; None for the duration of the scenario.
         warmup: time before which requests do not count in the summary, s.

@@ -267,7 +267,7 @@ def test_the_lists_and_the_validator(tmp_path: Path) -> None:
     assert "conditional" in listed
     assert "toll=0.0" in listed
     valid = dmsb("validate", "braunschweig", cwd=tmp_path)
-    assert valid.stdout.startswith("braunschweig: valid (2,321 vehicles, 90,168 positions, 3679 s; x 141 to 388 m")
+    assert valid.stdout.startswith("braunschweig: valid\n  2,321 vehicles, 90,168 positions, 3679 s\n  x 141 to 388 m")
     assert valid.stderr == ""
 
 

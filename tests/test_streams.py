@@ -321,7 +321,7 @@ def test_a_working_directory_that_has_been_deleted_is_named(tmp_path: Path) -> N
     (tmp_path / "gone").mkdir()
     done = shell(f"cd gone; rmdir ../gone; dmsb {' '.join(RUN)}", tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: outputs/paper-random-s0: cannot be written (")
+    assert done.stderr.startswith("error: outputs/paper-conditional-s0: cannot be written (")
     assert done.stderr.endswith(" (the working directory has been deleted; change to one that is there)\n")
     assert list(tmp_path.iterdir()) == []
 

@@ -167,6 +167,7 @@ def report(
     It opens without a network.
     """
     from simulator.files import PAGE, check, folder, unsigned
+    from simulator.market.plugins import NoPolicy
     from simulator.record.result import Result
     from simulator.view.report.write import write_report
 
@@ -175,7 +176,8 @@ def report(
     path, force = (directory / PAGE, True) if out is None else (folder(out), force)
     result = Result.load(directory)
     check(path, force, foreign=unsigned)
-    write_report({str(result.run["policy"]): result}, path, force=force)
+    policy, mechanism = str(result.run["policy"]), str(result.run["mechanism"])
+    write_report({mechanism if policy == NoPolicy.spec else policy: result}, path, force=force)
     print_result(path)
 
 

@@ -11,7 +11,10 @@ import typer
 if TYPE_CHECKING:
     from simulator.scenario.scenario import Scenario
 
-POLICY_HELP = "Pricing policy: NAME[:VALUE], NAME[:k=v[:k=v]] or path.py:Class[:k=v]. `dmsb policies` lists the names."
+POLICY_HELP = (
+    "Pricing policy: NAME[:VALUE], NAME[:k=v[:k=v]] or path.py:Class[:k=v]; by default conditional. "
+    "`dmsb policies` lists the names."
+)
 
 # An empty metavar: without it Typer shows "<bool>", as if a switch needed a value.
 SWITCH = ""
@@ -30,6 +33,7 @@ FigureFile = Annotated[
     Path | None,
     typer.Option("--figure", metavar="FILE", help="Draw traffic and coverage into this file: .png, .svg or .pdf."),
 ]
+ForcePicture = Annotated[bool, typer.Option("--force", metavar=SWITCH, help="Replace the picture if dmsb drew it.")]
 Force = Annotated[bool, typer.Option("--force", metavar=SWITCH, help="Replace an existing folder that dmsb wrote.")]
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli.options import FigureFile, load
+from simulator.cli.options import FigureFile, ForcePicture, load
 from simulator.cli.terminal import note, print_result, printable
-from simulator.errors import InputError
+from simulator.errors import InputError, RecordingWarning
 
 if TYPE_CHECKING:
     from simulator.scenario.scenario import Scenario
@@ -21,6 +22,7 @@ def validate(
         str, typer.Argument(metavar="FILE", help="Path of a scenario file, or name of a shipped scenario.")
     ],
     figure: FigureFile = None,
+    force: ForcePicture = False,
 ) -> None:
     """Check a scenario file, and list everything that is wrong with it.
 
@@ -30,30 +32,30 @@ def validate(
     from simulator.scenario.scenario import Scenario
 
     if figure is not None:
-        _check_picture(figure)
+        _check_picture(figure, force)
     problems = Scenario.problems(file)
     for problem in problems:
         note(f"error: {problem}")
     if problems:
         raise typer.Exit(2)
-    _tell_scenario(load(file, None), figure)
+    _tell_scenario(load(file, None), figure, force)
 
 
-def _check_picture(figure: Path) -> None:
+def _check_picture(figure: Path, force: bool) -> None:
     """Refuse a picture that could not be written, before anything is read."""
     from simulator.errors import need
     from simulator.view.figures import check_picture
 
     need("matplotlib")
-    check_picture(figure, False)
+    check_picture(figure, force)
 
 
-def _tell_scenario(loaded: Scenario, figure: Path | None) -> None:
+def _tell_scenario(loaded: Scenario, figure: Path | None, force: bool) -> None:
     """Print what a scenario refers to, and draw the coverage of its recording."""
     from simulator.files import replacing
     from simulator.providers.fleet import Fleet
     from simulator.traffic.scenario_recording import recording_of
-    from simulator.view.figures import coverage
+    from simulator.view.figures import coverage, not_a_picture_of_ours
     from simulator.world.inspect import inspect
 
     # What a file names (a mechanism, a recording, roads) is read too, because a run would fail on it.
@@ -62,12 +64,14 @@ def _tell_scenario(loaded: Scenario, figure: Path | None) -> None:
         note(f"error: {problem}")
     if found.problems:
         raise typer.Exit(2)
-    print(printable(f"{loaded.name}: valid" + (f" ({found.facts})" if found.facts else "")))  # noqa: T201
+    print(printable(f"{loaded.name}: valid"))  # noqa: T201
+    for fact in found.facts:
+        print(printable(f"  {fact}"))  # noqa: T201
     if figure is None:
         return
     if loaded.traffic.kind != "recorded":
         raise InputError(f"--figure: the traffic of '{loaded.name}' is not recorded, so there is no map to draw")
-    with replacing(figure) as place:
+    with replacing(figure, force, foreign=not_a_picture_of_ours) as place:
         coverage(recording_of(loaded.traffic), Fleet(loaded), place, loaded.name)
 
 
@@ -80,6 +84,7 @@ def new(
         typer.Option("--out", metavar="FILE", help="Scenario file to write; by default RECORDING's name with .yaml."),
     ] = None,
     figure: FigureFile = None,
+    force: ForcePicture = False,
 ) -> None:
     """Write a scenario file that is fitted to a recording.
 
@@ -97,14 +102,17 @@ def new(
         raise InputError(f"--out {path}: the name of a scenario file must end in .yaml")
     check(path)
     if figure is not None:
-        _check_picture(figure)
+        _check_picture(figure, force)
     read = Recording.read(source, 5.0)
     # Relative to the scenario file, so that both can be moved together.
     file = os.path.relpath(source.absolute(), path.absolute().parent)
     text = scenario_text(read, name, file, source)
     with replacing(path) as place:
         place.write_text(text, encoding="utf-8")
-    _tell_scenario(Scenario.load(path), figure)
+    # What was left out has been said above, and the file is read once more.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)
+        _tell_scenario(Scenario.load(path), figure, force)
     print_result(path)
 
 

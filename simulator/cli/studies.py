@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import warnings
 from pathlib import Path
@@ -40,6 +39,7 @@ from simulator.cli.terminal import (
     steps_bar,
     tell_recording,
 )
+from simulator.cli.terminal import note as tell
 
 COMPARISON_KIND = "comparison"
 """Kind of a comparison's folder in its manifest."""
@@ -163,8 +163,7 @@ def compare(
             planned = plan(
                 first, one.policy, 0, duration, warmup, mechanism=one.mechanism, bidders=answers, explain=True
             )
-            shortened = dataclasses.replace(planned, duration=min(planned.duration, warmup + PAGE_S))
-            looked_at[one.label] = shortened.run()
+            looked_at[one.label] = planned.at_most(warmup + PAGE_S).run()
             step(float(runs_in_all + number + 1))
     page = signed_page(looked_at, note, means(table, column, dict(shown_point)))
     with replacing(directory, force, COMPARISON_KIND) as new:
@@ -183,7 +182,10 @@ def compare(
     if to is None:
         print_comparison(table, title, column, first.traffic.kind == "recorded", disagreements(runs))
     else:
+        # Only the table, so that it can be piped into a file.
         print(PAPER_TABLES[to](table, column))  # noqa: T201
+        tell(str(directory))
+        return
     print_result(directory)
 
 

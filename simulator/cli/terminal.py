@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -194,11 +195,13 @@ def print_claims(path: Path) -> None:
 
 
 def _console() -> Console:
-    """Return the console for tables: as wide as the terminal, or 120 columns if stdout is not a terminal."""
+    """Return the console for tables: as wide as the terminal; in a pipe as COLUMNS says, else 120 columns."""
     from rich.console import Console
 
-    # A fixed width, so that the output in a file or in a test does not depend on the machine.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    # Without COLUMNS a fixed width: the output in a file does not depend on the machine.
+    asked = os.environ.get("COLUMNS", "")
+    piped = max(int(asked), 40) if asked.isdecimal() else 120
+    return Console(highlight=False, width=None if sys.stdout.isatty() else piped)
 
 
 def print_rows(

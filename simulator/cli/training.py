@@ -56,7 +56,12 @@ def train(
     ] = None,
     evaluate_every: Annotated[
         int,
-        typer.Option("--evaluate-every", metavar="N", parser=whole, help="Number of steps between two evaluations."),
+        typer.Option(
+            "--evaluate-every",
+            metavar="N",
+            parser=whole,
+            help="Least number of steps between two evaluations, which come at a checkpoint.",
+        ),
     ] = 20_000,
     held_out: Annotated[
         int,

@@ -61,11 +61,18 @@ def blamed(place: str, error_class: type[Exception] = RunError) -> Iterator[None
         raise error_class(f"{place} raised {describe(error)}") from error
 
 
+HERE = Path(__file__).parents[1]
+"""Folder of this program."""
+
+
 def describe(error: BaseException) -> str:
-    """Return a short text about an exception: its class, its message, and the file and line that raised it."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    """Return a short text about an exception: its class, its message, and the line of the user's code it came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    # The last line that is not of this program: an error of ours, such as an unknown condition, has its cause there.
+    own = [frame for frame in frames if not Path(frame.filename).is_relative_to(HERE)]
+    last = (own or frames)[-1]
     try:
-        text = " ".join(str(error).split())[:200]
+        text = " ".join(str(error).split())[:400]
     except Exception:  # a user's exception may fail in its own __str__
         text = ""
     return f"{type(error).__name__}{': ' + text if text else ''} ({Path(last.filename).name}:{last.lineno})"

@@ -140,9 +140,17 @@ class NoPolicy:
 
 
 def default_policy(scenario: Scenario, mechanism: str | Mechanism | None) -> str:
-    """Return who decides where nobody is named: ``random``, or nobody if the mechanism has no seat."""
+    """Return who decides if nobody is named: ``conditional`` in ``msb``.
+
+    In another mechanism it is ``random`` for a price and ``nearest`` for a choice, or nobody if there is no seat.
+    """
     asked = scenario.market.mechanism if mechanism is None else mechanism
-    return "random" if asked is None or getattr(find_mechanism(asked), "seats", {}) else "none"
+    if asked is None or asked == "msb":
+        return "conditional"
+    seats: Mapping[str, Seat] = getattr(find_mechanism(asked), "seats", {})
+    if not seats:
+        return NoPolicy.spec
+    return "random" if all(isinstance(seat.space, PriceScale) for seat in seats.values()) else "nearest"
 
 
 def suits(policy: Policy, mechanism: Mechanism) -> str | None:

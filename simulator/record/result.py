@@ -126,9 +126,10 @@ class Result:
         return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning"])
 
     def why_no_auction(self) -> str | None:
-        """Return a sentence that explains why no auction asked for a price; None if one did."""
+        """Return a sentence that explains why no auction asked for a price; None if one did, or if none ever does."""
         auctions = self.auctions
-        if bool(auctions["asked"].any()):
+        # Where the mechanism has no seat, nobody is asked for a price.
+        if bool(auctions["asked"].any()) or not self.run.get("seats", True):
             return None
         if len(auctions) == 0:
             if len(self.vehicles) == 0:

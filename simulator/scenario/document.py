@@ -19,6 +19,9 @@ from simulator.scenario.problems import sentences
 from simulator.scenario.shipped import SHIPPED, shipped_scenarios, shipped_text
 from simulator.scenario.yaml_text import parse_yaml, plain
 
+RECORDINGS = (".xml", ".csv", ".parquet", ".xml.gz", ".csv.gz")
+"""Endings of recordings, which a person may give in place of a scenario."""
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 """Class of the scenario. It is a parameter because `Scenario` imports this module."""
 
@@ -120,6 +123,8 @@ def _read(scenario: str | Path) -> tuple[str, CommentedMap]:
         source, text = f"{scenario}.yaml", shipped_text(str(scenario))
     elif path.suffix in (".yaml", ".yml") or _is_file(path):
         source = str(scenario)
+        if source.lower().endswith(RECORDINGS):
+            raise ScenarioError(f"{source}: this looks like a recording; `dmsb new {source}` makes a scenario for it")
         text = _text(path, source)
     else:
         offer = nearest(str(scenario), shipped_scenarios())

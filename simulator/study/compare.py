@@ -92,7 +92,7 @@ def compare(
 
     Args:
         scenario: name of a shipped scenario, path of a scenario file, or a `Scenario`.
-        policies: the policies, as text. Each is compared with the first.
+        policies: the policies, as text. Each is compared with the first. None are needed for mechanisms without seats.
         seeds: number of worlds, 2 or more.
         duration: length of each run, s; if None, the duration of the scenario.
         warmup: start of the summary, s; tasks that are requested before it do not count.
@@ -130,7 +130,8 @@ def compare(
     need("scipy")
     need("statsmodels")
     named = not isinstance(policies, str) and all(isinstance(policy, str) for policy in policies)
-    if not named or len(set(policies)) != len(policies) or not policies:
+    # A mechanism without seats needs no policy.
+    if not named or len(set(policies)) != len(policies) or not (policies or mechanisms):
         given = ", ".join(policies) if named else shown(policies)
         raise InputError(f"policies: must be a list of one or more different policies, not {given or 'none'}")
     for name, number, least, most in (("seeds", seeds, 2, MOST_WORLDS), ("jobs", jobs, 1, MOST_JOBS)):

@@ -57,6 +57,8 @@ def contenders(policies: Sequence[str], mechanisms: Sequence[str] | None) -> lis
         if not getattr(rule, "seats", {}):
             found.append(Contender(NoPolicy.spec, mechanism))
             continue
+        if not policies:
+            raise PolicyError(f"policies: mechanism {mechanism} has a seat, so name one or more policies")
         for policy in policies:
             there = find_policy(policy)
             reason = suits(there, rule)

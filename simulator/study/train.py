@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -179,5 +178,4 @@ def evaluated(scenario: Scenario, policy: Any, seed: int, worlds: KeptWorlds) ->
     # The scenario's `market.information` would refuse a policy that declares something else, such as `oracle`.
     market = scenario.market.model_copy(update={"information": None})
     scenario = scenario.model_copy(update={"market": market})
-    planned = plan(scenario, policy, seed=seed)
-    return figures_of(worlds.run(dataclasses.replace(planned, duration=min(planned.duration, EVALUATED_S))))
+    return figures_of(worlds.run(plan(scenario, policy, seed=seed).at_most(EVALUATED_S)))

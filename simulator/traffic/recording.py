@@ -27,6 +27,9 @@ PEDESTRIAN_TYPES = ("pedestrian", "person", "ped_pedestrian", "DEFAULT_PEDTYPE",
 XML_ENDINGS = (".xml", ".xml.gz")
 """Ends of names of files in which the tag tells vehicles from persons."""
 
+FAR_APART = 10.0
+"""Median time between two samples, divided by the longest gap, above which times are not in seconds."""
+
 WALKING_MPS = 3.0
 """Speed that hardly any person walks, m/s."""
 
@@ -96,7 +99,8 @@ class Recording:
             source: source of the rows, for messages.
 
         Raises:
-            RecordingError: a required column is missing or does not hold numbers, or no vehicle is left.
+            RecordingError: a required column is missing or does not hold numbers, no vehicle is left, or the clock
+                does not count seconds.
 
         Warns:
             RecordingWarning: rows were left out or mended. The message counts them.
@@ -115,7 +119,16 @@ class Recording:
         gap = same & (np.diff(time) > max_gap_s + CLOCK_ROUNDING_S)
         _count(counts, f"gap longer than {max_gap_s:g} s, after which the vehicle enters again", int(gap.sum()))
         joined = same & ~gap
-        jump, units_fit = _check_movement(frame, order, time, joined, source)
+        # Where nearly all steps are gaps, the clock does not count seconds. The units are then told by the gaps too.
+        told = same if 2 * int(joined.sum()) < int(same.sum()) else joined
+        jump, units_fit = _check_movement(frame, order, time, told, source)
+        jump &= joined
+        step = float(np.median(np.diff(time)[same])) if same.any() else 0.0
+        if told is same and (not units_fit or step > FAR_APART * max_gap_s):
+            raise RecordingError(
+                f"{source}: most samples of a vehicle are {step:g} s apart, and max_gap_s is {max_gap_s:g}; "
+                "times may be milliseconds or frames, so divide them, or raise traffic.max_gap_s"
+            )
         _count(counts, "movement that nobody can drive, after which the vehicle enters again", int(jump.sum()))
         breaks = np.flatnonzero(~joined | jump) + 1
         start = np.concatenate([[0], breaks])
@@ -334,9 +347,11 @@ def _warn_of_walkers(time: FloatArray, x: FloatArray, y: FloatArray, bounds: Int
     driven = np.add.reduceat(metres, bounds[:-1])
     walkers = int(((fastest < WALKING_MPS) & (driven > 10.0)).sum())
     if walkers:
+        # Frames that are read as seconds make everybody slow.
+        frames = ", or times may be frames" if walkers == int((driven > 10.0).sum()) else ""
         warnings.warn(
             f"{source}: {walkers} of {len(bounds) - 1} trajectories are never faster than {WALKING_MPS:g} m/s "
-            "and may be persons; a column 'type' or 'edge' would tell",
+            f"and may be persons{frames}; a column 'type' or 'edge' would tell",
             RecordingWarning,
             stacklevel=3,
         )

@@ -17,11 +17,11 @@ class Inspection(NamedTuple):
     """The result of `inspect`.
 
     Attributes:
-        facts: size of the recording, or signals and entries of the roads; empty for a scenario without places.
+        facts: size of the recording, or signals and entries of the roads; none for a scenario without places.
         problems: one sentence for each problem; empty if there is none.
     """
 
-    facts: str
+    facts: list[str]
     problems: list[str]
 
 
@@ -32,7 +32,7 @@ def inspect(scenario: Scenario) -> Inspection:
         scenario: a scenario whose fields are valid.
     """
     # Both parts are tried, so that one command shows every problem.
-    facts, problems = "", list[str]()
+    facts, problems = list[str](), list[str]()
     if scenario.market.mechanism is not None:
         try:
             find_mechanism(scenario.market.mechanism)
@@ -45,14 +45,14 @@ def inspect(scenario: Scenario) -> Inspection:
     return Inspection(facts, problems)
 
 
-def _traffic(scenario: Scenario) -> str:
+def _traffic(scenario: Scenario) -> list[str]:
     """Return the facts about the traffic of a scenario."""
     traffic = scenario.traffic
     if traffic.kind == "recorded":
         recording = recording_of(traffic)
         fleet = Fleet(scenario)
-        return f"{describe(recording)}; {stand(fleet)}; {covered(recording, fleet)}"
+        return f"{describe(recording)}; {stand(fleet)}; {covered(recording, fleet)}".split("; ")
     if traffic.kind == "generated":
         network = Network(traffic, Fleet(scenario))
-        return f"signals at {', '.join(network.junctions()) or 'no node'}; entries {', '.join(network.entries)}"
-    return ""
+        return [f"signals at {', '.join(network.junctions()) or 'no node'}", f"entries {', '.join(network.entries)}"]
+    return []

@@ -96,10 +96,14 @@ class Ready:
     def __init__(self, policy: str, seed: int = 0) -> None:
         self.policy, self.seed = policy, seed
         self.duration, self.hashes = prepared(policy).duration, prepared(policy).hashes
+        self.recording = None
         self.policy_decides, self.mechanism = prepared(policy).policy_decides, prepared(policy).mechanism
 
     def with_seed(self, seed: int) -> Ready:
         return Ready(self.policy, seed)
+
+    def at_most(self, duration: float) -> Ready:
+        return self
 
     def demand(self, most_bytes: int) -> Demand:
         return drawn(self.seed)
@@ -143,7 +147,7 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(studies, "print_comparison", lambda *_: None)
     monkeypatch.setattr(compare, "corrected", lambda values: values)  # its library collects garbage at every call
     monkeypatch.setattr(drawings, "comparison", lambda table, path, *_: path.write_bytes(b"a picture"))
-    monkeypatch.setattr(pages, "page", lambda found, note="": page(tuple(found)) + note)
+    monkeypatch.setattr(pages, "page", lambda found, note="", means=None: page(tuple(found)) + note)
     folder = scratch / "template"
     for name, text in MINE.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -271,8 +271,10 @@ def test_a_policy_without_a_seat_is_refused_in_one_sentence(policy: Any, mechani
     assert "\n" not in str(caught.value)
 
 
-def test_without_a_policy_it_is_random_or_nobody() -> None:
-    assert simulate("paper", duration=5).run["policy"] == "random"
+def test_without_a_policy_it_is_conditional_or_nobody() -> None:
+    assert simulate("paper", duration=5).run["policy"] == "conditional"
+    assert simulate("paper", duration=5, mechanism="myopic-msb").run["policy"] == "random"
+    assert simulate("four_way", duration=60, mechanism="direct").run["policy"] == "nearest"
     alone = simulate("paper", duration=5, mechanism="vickrey")
     assert alone.run["policy"] == "none"
     assert len(alone.decisions) == 0

@@ -171,3 +171,10 @@ def test_bidders_of_a_comparison_reach_its_runs() -> None:
     by_name, _ = compare("paper", ["spa"], seeds=2, duration=60, bidders={"stations": "shade:0.5"}, **FAST)
     assert shaded["payments"].loc["spa"] < truthful["payments"].loc["spa"]
     assert by_name["payments"].loc["spa"] == shaded["payments"].loc["spa"]
+
+
+def test_mechanisms_without_seats_need_no_policy() -> None:
+    table, _ = compare("paper", [], seeds=2, duration=20, mechanisms=["vickrey", "first-price"])
+    assert list(table.index) == ["vickrey", "first-price"]
+    with pytest.raises(PolicyError, match="policies: mechanism msb has a seat, so name one or more policies"):
+        compare("paper", [], seeds=2, duration=20, mechanisms=["vickrey", "msb"])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from simulator import InputError, Result, simulate
-from simulator.errors import OutputError
+from simulator.errors import EmptyMarketWarning, OutputError
 from simulator.view.report.payload import OWN, SHARED, Payload, payload
 from simulator.view.report.write import page, write_report
 from tests.fields import fields
@@ -172,3 +172,13 @@ def test_an_outage_is_told_with_its_end(tmp_path: Path) -> None:
     run = simulate("four_way", "conditional", duration=150, **fields({"outages.windows": windows}))
     assert payload({"conditional": run}).head["outages"] == [[1, 50.0, 80.0], [2, 100.0, None]]
     json.dumps(payload({"conditional": run}).head, allow_nan=False)
+
+
+def test_a_mechanism_without_seats_is_not_told_that_its_radii_are_too_small() -> None:
+    """Nobody is asked for a price there, by design."""
+    seatless = simulate("four_way", mechanism="vickrey", duration=120)
+    assert not seatless.auctions["asked"].any()
+    assert payload({"vickrey": seatless}).head["note"] == ""
+    with pytest.warns(EmptyMarketWarning):
+        alone = simulate("four_way", "conditional", duration=120, **fields({"uavs.count": 0}))
+    assert "no UAV" in payload({"conditional": alone}).head["note"]

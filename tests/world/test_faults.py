@@ -196,3 +196,25 @@ def test_swapped_axes_are_named_where_angles_tell() -> None:
 def test_stations_far_from_the_traffic_are_still_an_empty_market() -> None:
     with pytest.warns(UserWarning, match="no auction asked for a price"):
         simulate("braunschweig", "conditional", duration=60, **fields({"stations.center": [5000.0, 5000.0]}))
+
+
+@pytest.mark.parametrize(("factor", "step_s"), [(1000.0, 1.0), (1000.0, 0.1), (25.0, 1.0)])
+def test_times_that_are_so_long_that_every_step_is_a_gap_are_named(factor: float, step_s: float) -> None:
+    """Milliseconds, or frames of sparse samples: no vehicle may be cut into single samples without a word."""
+    frame = cars(step_s=step_s)
+    frame["time"] *= factor
+    tables = [frame, frame.drop(columns="speed")] if factor == 1000.0 else [frame]
+    for table in tables:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(RecordingError, match="times may be milliseconds or frames, so divide them"):
+                Recording.from_frame(table)
+
+
+def test_frames_without_speeds_may_be_what_makes_everybody_slow() -> None:
+    frame = cars(steps=250, step_s=0.04)
+    frame["time"] *= 25.0
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        Recording.from_frame(frame.drop(columns="speed"))
+    assert any("may be persons, or times may be frames" in str(one.message) for one in found)

@@ -38,7 +38,9 @@ function ruling(run, task) {
   const { auctions } = run,
     winner = `${clip(run.providerName(auctions.winner[task]), 60)} wins`;
   const [top, second, rho] = [auctions.top_bid, auctions.second_bid, auctions.rho].map((column) => column[task]);
-  const rule = run.about.mechanism.split(/[:(]/)[0];
+  // Of a file the class belongs to the name: path.py:Class.
+  const [head, className] = run.about.mechanism.split(/[:(]/);
+  const rule = head.endsWith(".py") ? `${head}:${className}` : head;
   if (auctions.winner[task] < 0) {
     const why = withoutWinner(run, task);
     return `${why[0].toUpperCase()}${why.slice(1)}.`;
