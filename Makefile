@@ -78,4 +78,4 @@ node_modules/.ready: package.json
 
 # Remove what all this has made.
 clean:
-	rm -rf .venv node_modules build dist docs/_build docs/generated .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules build dist docs/_build .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
