@@ -178,6 +178,7 @@ class Plan:
             "seed": self.seed,
             "duration": self.duration,
             "warmup": self.warmup,
+            "explain": self.explain,
             "time_origin": simulation.site.time_origin,
             "started": begin.isoformat(timespec="seconds"),
             "wall_s": time.perf_counter() - wall,

@@ -48,7 +48,7 @@ def main(folder: Annotated[Path, typer.Argument(help="Where the pictures go.")] 
         for name, shot in SHOTS.items():
             path = Path(place) / "-".join((shot.scenario, *shot.policies, "report.html"))
             if not path.exists():
-                write_report({policy: simulate(shot.scenario, policy) for policy in shot.policies}, path)
+                write_report({policy: simulate(shot.scenario, policy, explain=True) for policy in shot.policies}, path)
             look = Look(opened, path, shot.moment, shot.size, shot.dark)
             for key in shot.keys:
                 look.press(key)

@@ -44,6 +44,12 @@ def test_a_card_says_why_this_price(opened: Browser, tmp_path: Path, policy: str
     look.page.close()
 
 
+def test_a_run_that_did_not_record_reasons_says_how_to(opened: Browser, report: Path) -> None:
+    look = Look(opened, report)
+    assert "This run did not record it; with --explain a run does." in look.page.locator(".why").first.inner_text()
+    look.page.close()
+
+
 def test_the_page_of_a_comparison_begins_with_the_means_over_all_worlds(opened: Browser, tmp_path: Path) -> None:
     policies = ["conditional", "spa"]
     table, _ = compare("four_way", policies, seeds=3, duration=200)

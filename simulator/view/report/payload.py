@@ -120,6 +120,7 @@ def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
         "name": name,
         "mechanism": result.run["mechanism"],
         "information": result.run["information"],
+        "explained": bool(result.run.get("explain", False)),
         "reasons": {column.removeprefix(WHY): said for column, said in reasons.items()},
         "summary": {str(key): plain(value) for key, value in result.summary.items()},
         "providers": [

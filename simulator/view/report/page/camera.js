@@ -35,6 +35,13 @@ class Camera {
       x.push(...quantiles(this.paths.x));
       y.push(...quantiles(this.paths.y));
     }
+    // Coverage is a part of the map, unless it is so large that nothing else could be seen.
+    const most = Math.max(Math.max(...x) - Math.min(...x), Math.max(...y) - Math.min(...y));
+    for (const { x: east, y: north, radius } of providers) {
+      if (radius === null || radius > most) continue;
+      x.push(east - radius, east + radius);
+      y.push(north - radius, north + radius);
+    }
     const [west, east] = [Math.min(...x), Math.max(...x)],
       [south, north] = [Math.min(...y), Math.max(...y)];
     return { x: (west + east) / 2, y: (south + north) / 2, width: east - west + 40, height: north - south + 40 };

@@ -43,7 +43,8 @@ function whyThisPrice(run, task) {
           ),
     );
   } else {
-    told.push(make("p", {}, `The policy ${clip(run.name, 60)} does not explain its prices.`));
+    const silent = `The policy ${clip(run.name, 60)} does not explain its prices.`;
+    told.push(make("p", {}, run.about.explained ? silent : "This run did not record it; with --explain a run does."));
   }
   told.push(make("p", {}, "ρ scales the second bid of the stations. The UAV's bid is not compared with any bid."));
   if (history > 1) {

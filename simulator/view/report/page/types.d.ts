@@ -35,6 +35,7 @@ type About = {
   name: string;
   mechanism: string;
   information: string;
+  explained: boolean;
   reasons: Record<string, string>;
   summary: Record<string, number | null>;
   providers: Record<string, number | null>[];
