@@ -92,7 +92,9 @@ def new(
     """
     from simulator.files import check, folder, replacing
     from simulator.scenario.scenario import Scenario
+    from simulator.scenario.yaml_text import read_value
     from simulator.traffic.recording import Recording
+    from simulator.traffic.scenario_recording import run_length
     from simulator.world.fitting import scenario_text
 
     source = folder(recording)
@@ -107,6 +109,8 @@ def new(
     # Relative to the scenario file, so that both can be moved together.
     file = os.path.relpath(source.absolute(), path.absolute().parent)
     text = scenario_text(read, name, file, source)
+    # Before it is written: a file that could not be read again must not stay.
+    run_length(Scenario.model_validate(read_value(text, str(path))), read)
     with replacing(path) as place:
         place.write_text(text, encoding="utf-8")
     # What was left out has been said above, and the file is read once more.

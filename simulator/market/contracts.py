@@ -329,7 +329,7 @@ class Observation:
             KeyError: no condition has this name.
         """
         if name not in MARKET_INDEX:
-            raise KeyError(f"no market condition '{name}'; {nearest(name, MARKET_CONDITIONS)}")
+            raise KeyError(f"no market condition {name!r}; {nearest(str(name), MARKET_CONDITIONS)}")
         return float(self.market[MARKET_INDEX[name]])
 
     def vector(self) -> npt.NDArray[np.float32]:

@@ -19,18 +19,19 @@ def reasons_of(policy: Policy) -> tuple[Column, ...]:
     Raises:
         PolicyFailedError: ``reasons`` is not a mapping from names to meanings.
     """
-    if not callable(getattr(policy, "explain", None)):
-        return ()
     with blamed(f"policy {policy_label(policy)}: reasons", PolicyFailedError):
+        if not callable(getattr(policy, "explain", None)):
+            return ()
         reasons = getattr(policy, "reasons", None)
-    if not isinstance(reasons, Mapping) or not all(
-        isinstance(name, str) and name.isidentifier() and isinstance(meaning, str) for name, meaning in reasons.items()
+        told = dict(reasons.items()) if isinstance(reasons, Mapping) else None
+    if told is None or not all(
+        isinstance(name, str) and name.isidentifier() and isinstance(meaning, str) for name, meaning in told.items()
     ):
         raise PolicyFailedError(
             f"policy {policy_label(policy)}: reasons must be a dict from identifiers to the meanings of the numbers of "
             f"explain(), not {shown(reasons)}"
         )
-    return tuple(Column(f"why_{name}", "float", "", meaning) for name, meaning in reasons.items())
+    return tuple(Column(f"why_{name}", "float", "", meaning) for name, meaning in told.items())
 
 
 def explained(policy: Policy, observation: Observation, columns: tuple[Column, ...]) -> list[float]:
@@ -46,15 +47,16 @@ def explained(policy: Policy, observation: Observation, columns: tuple[Column, .
     """
     place = f"policy {policy_label(policy)}: explain()"
     with blamed(place, PolicyFailedError):
-        found = policy.explain(observation)  # type: ignore[attr-defined]
-    if not isinstance(found, Mapping):
-        raise PolicyFailedError(f"{place} must return numbers by name, not {shown(found)}")
+        answer = policy.explain(observation)  # type: ignore[attr-defined]
+        found = dict(answer.items()) if isinstance(answer, Mapping) else None
+    if found is None:
+        raise PolicyFailedError(f"{place} must return numbers by name, not {shown(answer)}")
     names = [column.name.removeprefix("why_") for column in columns]
     for name, value in found.items():
         if name not in names:
             raise PolicyFailedError(f"{place}: '{name}' is not in reasons; {nearest(str(name), names)}")
         try:
-            float(value)
-        except (TypeError, ValueError):
+            found[name] = float(value)
+        except Exception:  # a value's own __float__ may raise anything
             raise PolicyFailedError(f"{place}: {name} must be a number, not {shown(value)}") from None
-    return [float(found.get(name, math.nan)) for name in names]
+    return [found.get(name, math.nan) for name in names]

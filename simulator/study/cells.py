@@ -7,13 +7,14 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 from itertools import chain
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from simulator.errors import RunError
 from simulator.study.journal import Figures, open_journal
 
 if TYPE_CHECKING:
@@ -123,6 +124,11 @@ def _work(work: Callable[[CellT], Figures], worlds: list[list[CellT]], jobs: int
                     figures = future.result()
                     give(lane)
                     yield cell, figures
+        except BrokenExecutor:
+            raise RunError(
+                "a worker process was killed, perhaps because memory ran out; "
+                "use fewer jobs, and repeat the command to go on"
+            ) from None
         except BaseException:
             # One cell failed, or somebody pressed Ctrl-C: cells that have not begun need not be done.
             for pool in pools:

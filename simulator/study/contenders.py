@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from simulator.errors import PolicyError, SkippedWarning
 from simulator.market.guard import ask_action
 from simulator.market.plugins import NoPolicy, find_mechanism, find_policy, suits
+from simulator.market.reasons import explained, reasons_of
 from simulator.run import Plan, listen
 
 TRIAL_ROUNDS, TRIAL_S = 20, 120.0
@@ -89,7 +90,11 @@ def try_out(planned: Plan) -> None:
         auctions += len(cleared)
 
     simulation.auctioneer.before_clearing = count
+    # The page of a comparison shows explanations, so they are tried too.
+    reasons = reasons_of(policy)
     for decision in simulation.until(min(planned.duration, TRIAL_S)):
+        if reasons:
+            explained(policy, decision.observation, reasons)
         simulation.auctioneer.answer(ask_action(policy, decision.observation, decision.place.space, decision.task))
         if auctions >= TRIAL_ROUNDS:
             return

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from simulator.errors import EXTRAS, InputError
+from simulator.errors import EXTRAS, InputError, need, one_line
 from simulator.record.result import Result, frame_hash
 from simulator.record.schema import TABLES
 from simulator.run import plan
@@ -46,12 +46,14 @@ class Check(NamedTuple):
         policy: policy; None for a mechanism without a seat.
         duration: length of the run, s.
         mechanism: mechanism; None for that of the policy.
+        needs: optional package without which it cannot run.
     """
 
     scenario: str
     policy: str | None
     duration: float
     mechanism: str | None = None
+    needs: str | None = None
 
     def __str__(self) -> str:
         who = ", ".join(part for part in (self.policy, self.mechanism) if part)
@@ -69,7 +71,7 @@ CHECKS = (
     Check("four_way", "conditional", 900.0),
     Check("four_way", "diffusion", 900.0),
     Check("four_way", "ppo", 900.0),
-    Check("four_way", None, 900.0, "vcg-assignment"),
+    Check("four_way", None, 900.0, "vcg-assignment", "scipy"),
     Check("rush_hour", "myopic", 900.0),
     Check("t_junction", "spa", 1_200.0),
     Check("grid", "conditional", 300.0),
@@ -132,21 +134,44 @@ def doctor(
     Returns:
         One finding per check, and one about saving, loading and showing the last run.
     """
-    known = json.loads(REFERENCE.read_text(encoding="utf-8")) if reference is None else reference
+    known = _reference() if reference is None else reference
     must_be_exact = known["machine"] == machine()
-    findings = []
+    findings, last = [], None
     for number, check in enumerate(checks, 1):
         try:
-            result = check.run()
+            if check.needs is not None:
+                need(check.needs)
         except InputError as error:
             findings.append(Diagnosis(str(check), "left out", str(error)))
-        else:
-            findings.append(_compared(check, result, known["checks"].get(str(check)), must_be_exact))
-            if number == len(checks):
-                findings.append(_saved(result, show))
+            continue
+        try:
+            last = check.run()
+            findings.append(_compared(check, last, known["checks"].get(str(check)), must_be_exact))
+        except Exception as error:  # whatever is damaged: a scenario, a recording, weights, the code of a policy
+            findings.append(Diagnosis(str(check), "differs", one_line(f"{type(error).__name__}: {error}")))
         if progress is not None:
             progress(number)
+    if last is not None:
+        findings.append(_saved(last, show))
     return findings
+
+
+def _reference() -> dict[str, Any]:
+    """Return the reference results that come with the project.
+
+    Raises:
+        InputError: they are missing or damaged.
+    """
+    try:
+        known = json.loads(REFERENCE.read_text(encoding="utf-8"))
+        entries = known["checks"].values()
+        filled = all({"tables", "figures", "sd"} <= set(entry) for entry in entries)
+        complete = filled and isinstance(known["machine"], dict)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        complete = False
+    if not complete:
+        raise InputError(f"{REFERENCE}: is missing or damaged; install dmsb again")
+    return dict(known)
 
 
 def measure(check: Check) -> dict[str, Any]:

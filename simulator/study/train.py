@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.clock import LONGEST_S, check_times
-from simulator.errors import InputError, PolicyError, need, shown
+from simulator.errors import InputError, OutputError, PolicyError, PolicyFailedError, need, shown
+from simulator.market.guard import blamed
 from simulator.market.plugins import find_policy
 from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.cells import figures_of
 from simulator.study.journal import Figures
-from simulator.study.training_folder import BEST, Progress, TrainingFolder
+from simulator.study.training_folder import BEST, DEPLOYED, Progress, TrainingFolder
 from simulator.study.worlds import KeptWorlds
 
 if TYPE_CHECKING:
@@ -89,13 +91,17 @@ def train(
         )
     if not loaded:
         raise InputError("scenarios: must name one or more scenarios, such as paper,four_way")
+    names = [one.name for one in loaded]
+    again = sorted({name for name in names if names.count(name) > 1})
+    if again:
+        raise InputError(f"scenarios: two are named '{again[0]}'; give each a name of its own")
     for name, number in (("steps", steps), ("evaluate_every", evaluate_every), ("held_out", held_out)):
         if number < 1:
             raise InputError(f"{name}: must be 1 or more, not {number}")
     check_times(seed, LONGEST_S, 0.0)
     chosen = dict(hyper or {})
     # At a junction the winner of today is the queue of tomorrow, so future rewards count. Rounds are independent.
-    if any(scenario.traffic.has_places for scenario in loaded):
+    if any(scenario.traffic.has_places for scenario in loaded) and _takes(found, "gamma"):
         chosen = {"gamma": 0.95, **chosen}
     if resume and (out / BEST).exists():
         # Weights that were damaged since are refused before they count as the best.
@@ -107,7 +113,7 @@ def train(
     about = {
         "policy": policy,
         "seed": seed,
-        "scenarios": {one.name: hashlib.sha256(one.model_dump_json().encode()).hexdigest() for one in loaded},
+        "scenarios": {one.name: _hash(one) for one in loaded},
         "evaluate_every": evaluate_every,
         "held_out": held_out,
         "steps": steps,
@@ -116,9 +122,25 @@ def train(
     evaluate = _evaluator(found, loaded, held_out)
     record = TrainingFolder(out, about, evaluate, evaluate_every, tensorboard, report)
     with record.opened(resume) as goes_on:
-        found.train(_maker(loaded), steps, seed, out, goes_on, record.report, **chosen)
+        with blamed(f"policy {policy}: train()", PolicyFailedError):
+            found.train(_maker(loaded), steps, seed, out, goes_on, record.report, **chosen)
         record.end()
+    if not (out / BEST).exists():
+        raise OutputError(f"{out}: its best weights are gone; {out / DEPLOYED} has the latest ones")
     return out / BEST
+
+
+def _takes(policy: Any, name: str) -> bool:
+    """Return whether the method ``train`` of a policy takes an argument of this name."""
+    parameters = inspect.signature(policy.train).parameters
+    return name in parameters or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+
+
+def _hash(scenario: Scenario) -> str:
+    """Return the SHA-256 of a scenario and of the data that it names."""
+    data = scenario.data_hashes()
+    text = scenario.model_dump_json() + (json.dumps(data, sort_keys=True) if data else "")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _evaluator(policy: Any, scenarios: list[Scenario], held_out: int) -> Callable[[Path], dict[str, float]]:

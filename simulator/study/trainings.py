@@ -18,7 +18,7 @@ from simulator.study.compare import MOST_JOBS
 from simulator.study.journal import Figures
 from simulator.study.statistics import half_width
 from simulator.study.train import train
-from simulator.study.training_files import RATIO, read_metrics
+from simulator.study.training_files import RATIO, read_about, read_metrics
 from simulator.study.training_folder import COLUMNS, METRICS, TRAINING
 
 if TYPE_CHECKING:
@@ -95,7 +95,12 @@ def train_seeds(
         check(out)
     elif (out / TRAINING).is_file():
         raise OutputError(f"{out}: holds one training, not several; name another folder")
+    elif out.exists() and not any(training_folder(out, seed).exists() for seed in range(seeds)):
+        raise OutputError(f"{out}: holds no trainings to go on with; name another folder")
+    # What cannot be written at the end is refused before hours of training.
+    check(out / CURVE, force=True, foreign=_not_a_curve)
     loaded = [Scenario.load(scenario) for scenario in scenarios]
+    _check_begun(out, seeds, steps)
     run_cells(_Training(loaded, policy, steps, out, options), range(seeds), jobs, progress)
     found = curve_of([training_folder(out, seed) for seed in range(seeds)])
     with replacing(out / CURVE, force=True, foreign=_not_a_curve) as new:
@@ -111,6 +116,20 @@ def evaluations(folder: Path) -> list[tuple[int, float]]:
     """
     rows = read_metrics(folder / METRICS, COLUMNS)
     return [(int(row["steps"]), float(row[RATIO])) for row in rows if row[RATIO]]
+
+
+def _check_begun(out: Path, seeds: int, steps: int) -> None:
+    """Refuse trainings that were begun with another number of steps, before any of them goes on.
+
+    Raises:
+        InputError: one of them was.
+    """
+    for seed in range(seeds):
+        path = training_folder(out, seed) / TRAINING
+        if path.is_file():
+            known = read_about(path)
+            if known.get("steps") != steps:
+                raise InputError(f"{path.parent}: was begun with steps = {shown(known.get('steps'))}, not {steps}")
 
 
 def curve_of(folders: Sequence[Path]) -> pd.DataFrame:

@@ -25,7 +25,8 @@ def run_length(scenario: Scenario, recording: Recording | None) -> float:
     if recording is None:
         return USUAL_S if scenario.duration_s is None else scenario.duration_s
     if recording.end <= 0.0:
-        raise RecordingError(f"scenario {scenario.name}: all samples of its recording are of one moment")
+        place = f"scenario {scenario.name}: all samples of its recording are of one moment"
+        raise RecordingError(f"{place}; it must have two moments or more")
     return recording.end if scenario.duration_s is None else min(scenario.duration_s, recording.end)
 
 

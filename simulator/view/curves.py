@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simulator.errors import need
 from simulator.files import replacing
-from simulator.view.figures import METADATA, not_a_picture_of_ours
+from simulator.view.figures import METADATA, not_a_picture_of_ours, plain_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,4 +62,5 @@ def learning_curve(
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
     with replacing(path, force=True, foreign=not_a_picture_of_ours) as new, rc_context({"svg.hashsalt": "dmsb"}):
+        plain_text(figure)
         figure.savefig(new, dpi=200, metadata=METADATA[path.suffix])

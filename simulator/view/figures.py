@@ -15,6 +15,7 @@ from simulator.record.schema import SUMMARY
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from simulator.providers.fleet import Fleet
     from simulator.traffic.recording import Recording
@@ -64,6 +65,18 @@ def check_picture(path: Path, force: bool) -> None:
 def not_a_picture_of_ours(path: Path) -> str | None:
     """Return why a file is not a picture of this program; None if it is."""
     return None if path.is_file() and SIGNATURE.encode() in path.read_bytes() else "it is not a picture of this program"
+
+
+def plain_text(figure: Figure) -> None:
+    """Let names be what they are: matplotlib would read a text with two dollar signs as a formula.
+
+    Args:
+        figure: the figure, complete.
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
 
 
 def label(metric: str) -> str:
@@ -125,6 +138,7 @@ def comparison(table: pd.DataFrame, path: Path, title: str, metric: str = "surpl
         figure.suptitle(title, fontsize=10)
     # A fixed salt: without it the ids in an SVG are other ones in each process.
     with rc_context({"svg.hashsalt": SIGNATURE}):
+        plain_text(figure)
         figure.savefig(path, dpi=150, metadata=METADATA[path.suffix])
 
 
@@ -159,6 +173,7 @@ def coverage(recording: Recording, fleet: Fleet, path: Path, title: str) -> None
     axes.set_title(f"{title} (dots: positions; circles: coverage, dashed of UAVs)", fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     with rc_context({"svg.hashsalt": SIGNATURE}):
+        plain_text(figure)
         figure.savefig(path, dpi=150, metadata=METADATA[path.suffix])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.errors import RecordingError
+from simulator.errors import RecordingError, one_line
 from simulator.model import BoolArray
 from simulator.providers.fleet import Fleet
 from simulator.traffic.recording import Recording
@@ -154,12 +155,12 @@ def scenario_text(recording: Recording, name: str, file: str, source: Path) -> s
         stations = ["  placed:", *(f"    - {{name: s{n}, x: {x:.0f}, y: {y:.0f}}}" for n, (x, y) in places)]
     return "\n".join(
         [
-            f"# Fitted to {source.name}.",
+            f"# Fitted to {one_line(source.name)}.",
             *(f"# {part}" for part in describe(recording).split("; ")),
             f"# 99 % of the positions are within {where.radius_m:.0f} m of ({where.x:.0f}, {where.y:.0f}).",
-            f"name: {name}",
-            f"about: recorded traffic of {source.name}",
-            f"traffic: {{kind: recorded, file: {file!r}}}",
+            f"name: {json.dumps(name)}",
+            f"about: {json.dumps(f'recorded traffic of {source.name}')}",
+            f"traffic: {{kind: recorded, file: {json.dumps(file)}}}",
             "# Cells overlap, and none covers the complete map: a task is requested where a vehicle leaves a cell.",
             "stations:",
             *stations,

@@ -9,7 +9,7 @@ from simulator.market.plugins import find_mechanism
 from simulator.providers.fleet import Fleet
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.network import Network
-from simulator.traffic.scenario_recording import recording_of
+from simulator.traffic.scenario_recording import recording_of, run_length
 from simulator.world.fitting import covered, describe, stand
 
 
@@ -50,6 +50,7 @@ def _traffic(scenario: Scenario) -> list[str]:
     traffic = scenario.traffic
     if traffic.kind == "recorded":
         recording = recording_of(traffic)
+        run_length(scenario, recording)
         fleet = Fleet(scenario)
         return f"{describe(recording)}; {stand(fleet)}; {covered(recording, fleet)}".split("; ")
     if traffic.kind == "generated":

@@ -42,7 +42,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_training_leaves_what_it_says(tiny: Path) -> None:
-    assert {path.name for path in tiny.iterdir()} == {"best", "deployed", "last", "metrics.csv", "training.json"}
+    assert {path.name for path in tiny.iterdir()} == {
+        "best",
+        "curve.png",
+        "deployed",
+        "last",
+        "metrics.csv",
+        "training.json",
+    }
     metrics = pd.read_csv(tiny / "metrics.csv")
     assert metrics["steps"].is_monotonic_increasing
     assert metrics["steps"].iloc[-1] == 4000

@@ -82,7 +82,7 @@ def test_the_reference_that_is_shipped_has_every_check_and_spreads_that_can_be()
 def test_an_optional_package_that_is_missing_leaves_a_check_out(
     reference: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    windows = Check("four_way", None, 20.0, "vcg-assignment")
+    windows = Check("four_way", None, 20.0, "vcg-assignment", "scipy")
     monkeypatch.setitem(EXTRAS, "scipy", "study")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     found = doctor((windows,), reference)
@@ -90,7 +90,7 @@ def test_an_optional_package_that_is_missing_leaves_a_check_out(
         (
             str(windows),
             "left out",
-            "mechanism 'vcg-assignment': this needs the package scipy: pip install 'dmsb[study]'",
+            "this needs the package scipy: pip install 'dmsb[study]'",
         )
     ]
     assert {extra for _, _, extra in extras()} == {"study", "learn", "sb3"}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from simulator.record.schema import SUMMARY
+from simulator.study.compare import shown_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ def means(table: pd.DataFrame, metric: str, point: Mapping[str, object] | None =
         point: point of the grid that is shown, by field; None without a grid.
     """
     for field, value in (point or {}).items():
-        table = table[table.index.get_level_values(field) == value]
+        table = table[table.index.get_level_values(field) == shown_value(value)]
     names = [str(key[-1] if isinstance(key, tuple) else key) for key in table.index]
     figures = {metric: SUMMARY.get(metric, ("", metric))[1]} | {name: SUMMARY[name][1] for name in ALWAYS}
     rows = []
