@@ -98,6 +98,8 @@ def train(
     loaded = [load(name, sets) for name in names]
     for one in loaded:
         tell_recording(one)
+    if seeds < 1:
+        raise InputError(f"--seeds {seeds}: must be a whole number of trainings, 1 or more")
     if seeds > 1 and seed:
         raise InputError(f"--seed {seed}: several trainings have the seeds 0 to {seeds - 1}; leave --seed out")
     label = "+".join(one.name for one in loaded)

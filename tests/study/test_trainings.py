@@ -118,6 +118,8 @@ def test_the_command_prints_the_curve_and_draws_it(tmp_path: Path) -> None:
         app, ["train", "paper", *sizes, "--seeds", "2", "--seed", "5", "--out", str(tmp_path / "n")]
     )
     assert "several trainings have the seeds 0 to 1; leave --seed out" in str(wrong.exception)
+    wrong = CliRunner().invoke(app, ["train", "paper", *sizes, "--seeds", "0", "--out", "n"])
+    assert "--seeds 0: must be a whole number of trainings, 1 or more" in str(wrong.exception)
 
 
 def test_a_report_callable_hears_every_metric(tmp_path: Path) -> None:

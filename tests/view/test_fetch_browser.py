@@ -17,7 +17,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def run(command: list[str], **_: Any) -> None:
         commands.append(command)
 
-    monkeypatch.setattr(fetch_browser.subprocess, "run", run)
+    monkeypatch.setattr("tests.view.fetch_browser.subprocess.run", run)
     monkeypatch.setattr(fetch_browser, "chromium", lambda: None)
     return commands
 
@@ -25,7 +25,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_without_one_it_says_what_is_skipped_and_what_helps(
     tried: list[list[str]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_browser.shutil, "which", lambda name: None)
+    monkeypatch.setattr("tests.view.fetch_browser.shutil.which", lambda name: None)
     fetch_browser.main()
     assert [command[1:] for command in tried] == [["-m", "playwright", "install", "chromium"]]
     said = capsys.readouterr().out
@@ -34,8 +34,8 @@ def test_without_one_it_says_what_is_skipped_and_what_helps(
 
 
 def test_root_on_debian_gets_debians(tried: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_browser.shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(fetch_browser.os, "geteuid", lambda: 0)
+    monkeypatch.setattr("tests.view.fetch_browser.shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("tests.view.fetch_browser.os.geteuid", lambda: 0)
     assert fetch_browser.fetch() is None
     assert ["apt-get", "update", "-qq"] in tried
     assert any(command[:2] == ["apt-get", "install"] and "chromium" in command for command in tried)
