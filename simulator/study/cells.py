@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -18,6 +19,8 @@ from simulator.errors import RunError
 from simulator.study.journal import Figures, open_journal
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from simulator.record.result import Result
 
 CellT = TypeVar("CellT", bound=Hashable)
@@ -98,10 +101,15 @@ def _work(work: Callable[[CellT], Figures], worlds: list[list[CellT]], jobs: int
         return
     # One pool per process: a pool of several gives a cell to any of them, and each would draw every world.
     # "spawn" and not "fork": a forked child can hang on the lock of a thread that it did not inherit.
+    spawn = get_context("spawn")
+    # Workers end when their pipe is closed. It has no name that could be gone while one of them still starts.
+    pipes = [spawn.Pipe(duplex=False) for _ in range(processes)]
     with ExitStack() as stack:
+        for end in chain.from_iterable(pipes):
+            stack.callback(end.close)
         pools = [
-            stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin, initargs=(work,)))
-            for _ in range(processes)
+            stack.enter_context(ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(work, hears)))
+            for hears, _ in pipes
         ]
         left, lanes = deque(map(deque, worlds)), [deque[CellT]() for _ in pools]
         running: dict[Future[Figures], tuple[int, CellT]] = {}
@@ -113,7 +121,10 @@ def _work(work: Callable[[CellT], Figures], worlds: list[list[CellT]], jobs: int
             source = lanes[lane] or max(lanes, key=len)
             if source:
                 cell = source.popleft()
-                running[pools[lane].submit(_do, cell)] = lane, cell
+                # Its process starts with the first cell.
+                with _interrupts_blocked():
+                    future = pools[lane].submit(_do, cell)
+                running[future] = lane, cell
 
         try:
             for lane in range(processes):
@@ -130,7 +141,9 @@ def _work(work: Callable[[CellT], Figures], worlds: list[list[CellT]], jobs: int
                 "use fewer jobs, and repeat the command to go on"
             ) from None
         except BaseException:
-            # One cell failed, or somebody pressed Ctrl-C: cells that have not begun need not be done.
+            # One cell failed, or somebody pressed Ctrl-C: nothing else need be done, and nobody waits for it.
+            for _, says in pipes:
+                says.close()
             for pool in pools:
                 pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -140,10 +153,41 @@ _works: list[Callable[[Any], Figures]] = []
 """The work of this process, if it is a worker: it is sent once, so that it can keep what cells share."""
 
 
-def _begin(work: Callable[[Any], Figures]) -> None:
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Let a process that starts now not hear Ctrl-C, which is for its parent. The parent ends it.
+
+    An interrupt that comes in the meantime reaches the parent at the end of the block.
+    """
+    # Windows has no signal masks, and only the main thread may say what becomes of a signal.
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    # The mask is for the new process. A thread of another library may hear the signal all the same, so it is noted.
+    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _begin(work: Callable[[Any], Figures], hears: Connection) -> None:
     """Begin a worker process."""
     _works[:] = [work]
     _end_with_parent()
+    threading.Thread(target=_end_when_closed, args=(hears,), daemon=True).start()
+
+
+def _end_when_closed(hears: Connection) -> None:
+    """End this process when the other end of its pipe is closed: the study is stopped."""
+    with suppress(OSError, EOFError):
+        hears.recv()
+    os._exit(1)
 
 
 def _do(cell: Hashable) -> Figures:
