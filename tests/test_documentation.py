@@ -34,6 +34,9 @@ BLOCKS = {
 
 MOST_README_LINES = 150
 
+# The environment of a newcomer, whatever the terminal of the tests: a pipe is then 120 columns wide.
+PLAIN = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"NO_COLOR": "1"}
+
 Folders = Callable[[str], Path]
 
 
@@ -95,7 +98,7 @@ def test_commands_print_what_they_are_said_to(page: str, block: str, folders: Fo
         assert program == "dmsb"
         done = subprocess.run(
             [sys.executable, "-m", "dmsb", *arguments],
-            cwd=folders(page), capture_output=True, text=True, timeout=180, env={**os.environ, "NO_COLOR": "1"},
+            cwd=folders(page), capture_output=True, text=True, timeout=180, env=PLAIN,
         )  # fmt: skip
         # With --to, stdout has only the table.
         only_table = arguments[0] == "compare" and "--to" in arguments

@@ -139,7 +139,7 @@ def _takes(policy: Any, name: str) -> bool:
 def _hash(scenario: Scenario) -> str:
     """Return the SHA-256 of a scenario and of the data that it names."""
     data = scenario.data_hashes()
-    text = scenario.model_dump_json() + (json.dumps(data, sort_keys=True) if data else "")
+    text = scenario.model_dump_json() + (json.dumps(data, sort_keys=True, allow_nan=False) if data else "")
     return hashlib.sha256(text.encode()).hexdigest()
 
 
