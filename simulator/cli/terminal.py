@@ -65,8 +65,15 @@ def tell_recording(scenario: Scenario, recording: Recording | None = None) -> No
 
 
 def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Print a warning as a message, without the line of code that gave it."""
-    note(f"warning: {message}")
+    """Print a warning as a message, once, without the line of code that gave it."""
+    text = str(message)
+    if text not in _WARNED:
+        _WARNED.add(text)
+        note(f"warning: {text}")
+
+
+_WARNED: set[str] = set()
+"""Warnings that have been printed. A comparison reads a recording once per policy, and warns each time."""
 
 
 _RESULTS: list[Path] = []

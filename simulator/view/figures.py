@@ -168,7 +168,9 @@ def coverage(recording: Recording, fleet: Fleet, path: Path, title: str) -> None
         style = {"linestyle": "--", "edgecolor": "0.25"} if flies else {"linestyle": "-", "edgecolor": "0"}
         axes.add_patch(Circle((x, y), float(fleet.radius_m[number]), fill=False, linewidth=0.9, **style))
         axes.plot([x], [y], "D" if flies else "s", color="0", markersize=5)
-        axes.annotate(name, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
+        # On a white ground, as the name may stand on a road or a circle.
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+        axes.annotate(name, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=8, bbox=ground, zorder=5)
     axes.set(xlabel="m east", ylabel="m north", aspect="equal")
     axes.set_title(f"{title} (dots: positions; circles: coverage, dashed of UAVs)", fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
