@@ -135,17 +135,17 @@ def _work(work: Callable[[CellT], Figures], worlds: list[list[CellT]], jobs: int
                     figures = future.result()
                     give(lane)
                     yield cell, figures
-        except BrokenExecutor:
-            raise RunError(
-                "a worker process was killed, perhaps because memory ran out; "
-                "use fewer jobs, and repeat the command to go on"
-            ) from None
-        except BaseException:
-            # One cell failed, or somebody pressed Ctrl-C: nothing else need be done, and nobody waits for it.
+        except BaseException as error:
+            # A cell failed, a worker was killed, or somebody pressed Ctrl-C: nothing else need be done.
             for _, says in pipes:
                 says.close()
             for pool in pools:
                 pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, BrokenExecutor):
+                raise RunError(
+                    "a worker process was killed, perhaps because memory ran out; "
+                    "use fewer jobs, and repeat the command to go on"
+                ) from None
             raise
 
 

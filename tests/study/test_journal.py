@@ -228,3 +228,25 @@ def test_an_interrupt_is_for_the_parent_which_ends_its_workers(busy_s: float, tm
     assert alive == []
     assert "Traceback" not in errors
     assert process.returncode == 130
+
+
+def test_a_worker_that_is_killed_is_one_sentence(tmp_path: Path) -> None:
+    """As the system does where memory runs out; the other worker is not waited for."""
+    command = [sys.executable, "-m", "dmsb", "compare", "paper", "--policies", "spa,conditional", "--seeds", "2"]
+    command += ["--duration", "1e9", "--jobs", "2", "--out", "out"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=environment, text=True) as process:
+        parent, workers = psutil.Process(process.pid), list[psutil.Process]()
+        begin = time.monotonic()
+        try:
+            while len(workers) < 2 or any(one.cpu_times().user < 1.0 for one in workers):
+                assert time.monotonic() - begin < 60
+                time.sleep(0.1)
+                workers = [one for one in parent.children() if "spawn_main" in " ".join(one.cmdline())]
+            workers[0].kill()
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert errors.splitlines()[-1].startswith("error: a worker process was killed, perhaps because memory ran out; ")
+    assert "Traceback" not in errors
