@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -178,20 +179,29 @@ def test_what_is_not_finite_is_null_in_a_journal_and_the_same_without_one(tmp_pa
     assert line["figures"] == {"one": None, "two": None, "three": None, "four": 0.1 + 0.2}
 
 
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
-    """Each is in the middle of a run of weeks."""
-    command = [sys.executable, "-m", "dmsb", "compare", "paper", "--policies", "spa,conditional", "--seeds", "2"]
-    command += ["--duration", "1e9", "--jobs", "2", "--out", "out"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, env=environment) as process:
+ENDLESS = ["compare", "paper", "--policies", "spa,conditional", "--seeds", "2", "--duration", "1e9", "--jobs", "2"]
+
+
+@contextmanager
+def endless(folder: Path, least: int, busy_s: float) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+    """A comparison of runs of weeks, in a session of its own, and its workers once they have worked a while.
+
+    It is not under coverage, which waits for its own lock for ever if an interrupt comes while it holds it.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "dmsb", *ENDLESS, "--out", "out"], cwd=folder, stderr=subprocess.PIPE,
+        env={**kept, "PYTHONPATH": str(ROOT)}, start_new_session=True, text=True,
+    ) as process:  # fmt: skip
         parent, workers = psutil.Process(process.pid), list[psutil.Process]()
         begin = time.monotonic()
         try:
-            while len(workers) < 2 or any(one.cpu_times().user < 1.0 for one in workers):
+            while len(workers) < least or any(one.cpu_times().user < busy_s for one in workers):
                 assert time.monotonic() - begin < 60
-                time.sleep(0.1)
+                time.sleep(0.02)
                 workers = [one for one in parent.children() if "spawn_main" in " ".join(one.cmdline())]
             helpers = parent.children()
+            yield process, workers
         finally:
             process.kill()
     _, alive = psutil.wait_procs(helpers, timeout=10)
@@ -200,53 +210,26 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     assert alive == []
 
 
-@pytest.mark.parametrize("busy_s", [0.0, 1.0], ids=["while the workers start", "while they work"])
-def test_an_interrupt_is_for_the_parent_which_ends_its_workers(busy_s: float, tmp_path: Path) -> None:
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    with endless(tmp_path, 2, 1.0) as (process, _):
+        process.kill()
+
+
+@pytest.mark.parametrize(("least", "busy_s"), [(1, 0.0), (2, 1.0)], ids=["while they start", "while they work"])
+def test_an_interrupt_is_for_the_parent_which_ends_its_workers(least: int, busy_s: float, tmp_path: Path) -> None:
     """A terminal sends Ctrl-C to all of them; none of the workers may print a traceback."""
-    command = [sys.executable, "-m", "dmsb", "compare", "paper", "--policies", "spa,conditional", "--seeds", "2"]
-    command += ["--duration", "1e9", "--jobs", "2", "--out", "out"]
-    # Not under coverage, which waits for its own lock for ever if an interrupt comes while it holds it.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
-    environment = {**kept, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, env=environment, start_new_session=True, text=True
-    ) as process:
-        parent, workers = psutil.Process(process.pid), list[psutil.Process]()
-        begin = time.monotonic()
-        try:
-            while not workers or any(one.cpu_times().user < busy_s for one in workers):
-                assert time.monotonic() - begin < 60
-                time.sleep(0.02)
-                workers = [one for one in parent.children() if "spawn_main" in " ".join(one.cmdline())]
-            os.killpg(process.pid, signal.SIGINT)
-            _, errors = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    _, alive = psutil.wait_procs(workers, timeout=10)
-    for one in alive:
-        one.kill()
-    assert alive == []
+    with endless(tmp_path, least, busy_s) as (process, _):
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
     assert process.returncode == 130
 
 
 def test_a_worker_that_is_killed_is_one_sentence(tmp_path: Path) -> None:
     """As the system does where memory runs out; the other worker is not waited for."""
-    command = [sys.executable, "-m", "dmsb", "compare", "paper", "--policies", "spa,conditional", "--seeds", "2"]
-    command += ["--duration", "1e9", "--jobs", "2", "--out", "out"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=environment, text=True) as process:
-        parent, workers = psutil.Process(process.pid), list[psutil.Process]()
-        begin = time.monotonic()
-        try:
-            while len(workers) < 2 or any(one.cpu_times().user < 1.0 for one in workers):
-                assert time.monotonic() - begin < 60
-                time.sleep(0.1)
-                workers = [one for one in parent.children() if "spawn_main" in " ".join(one.cmdline())]
-            workers[0].kill()
-            _, errors = process.communicate(timeout=60)
-        finally:
-            process.kill()
+    with endless(tmp_path, 2, 1.0) as (process, workers):
+        workers[0].kill()
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert errors.splitlines()[-1].startswith("error: a worker process was killed, perhaps because memory ran out; ")
     assert "Traceback" not in errors

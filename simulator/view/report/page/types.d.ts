@@ -42,7 +42,7 @@ type About = {
   tables: StoredTables;
 };
 
-/** Means over all worlds of a comparison, each with half its 95 % interval; null is no number. */
+/** Means over all worlds of a comparison, each with half its 95 % interval; null stands for NaN. */
 type Means = {
   metric: string;
   worlds: number;
