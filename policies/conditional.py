@@ -23,19 +23,22 @@ class Conditional:
     ``tau_(2)`` are the predicted latencies of the UAV and of the second-best station. ``k`` is the mean audited match
     value of the UAV divided by that of all stations. In `paper` the rule is ``max(1, zeta E[M_0 | m] / E[M_(2) | m])``.
 
+    The rule is biased: where the lead ``b_(1) / b_(2)`` is as large as rho, ``b_(2)`` is below its mean. A task also
+    leaves a queue behind for later tasks. One factor on the ratio mends most of both, ``rho = max(1, scale ...)``.
+
     Attributes:
-        toll: share by which the UAV's value is reduced: the price of the queue that a task leaves behind.
+        scale: factor on the ratio. Above 1 it helps the UAV, below 1 it is a toll of 1 - scale on the UAV.
     """
 
-    toll: float = 0.0
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.toll, int | float) or not 0.0 <= self.toll < 1.0:
-            raise ValueError(f"toll must be at least 0 and below 1, not {self.toll!r}")
+        if isinstance(self.scale, bool) or not isinstance(self.scale, int | float) or not 0.0 < self.scale <= 1e6:
+            raise ValueError(f"scale must be a number above 0, at most 1e6, not {self.scale!r}")
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
-        """Take the weight zeta from the scenario."""
-        self._weight = scenario.market.uav_weight * (1.0 - self.toll)
+        """Take the weight zeta from the scenario, times the scale."""
+        self._weight = scenario.market.uav_weight * self.scale
 
     def price(self, observation: Observation) -> float:
         """Return the ratio of the two expected values, at least 1."""
@@ -45,7 +48,7 @@ class Conditional:
     def reasons(self) -> dict[str, str]:
         """What the numbers of `explain` mean, by name."""
         return {
-            "uav_value": "expected value of the UAV, zeta E[v_0 | m], without the demand",
+            "uav_value": "expected value of the UAV, scale zeta E[v_0 | m], without the demand",
             "second_bid": "expected second bid, E[b_(2) | m], without the demand",
         }
 

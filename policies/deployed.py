@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from simulator.errors import InputError
+from simulator.errors import InputError, need
 from simulator.files import folder as folder_at
 from simulator.market.contracts import Information, Observation
 
@@ -144,6 +144,7 @@ class Learned:
             report: function that receives the metrics.
             settings: hyperparameters that differ from their defaults.
         """
+        need("torch")
         # PyTorch is imported only here, so that a run with trained weights does not need it.
         from .learning.training import train_policy
 

@@ -6,6 +6,7 @@ After ``import dmsb`` the ids ``dmsb/Intersection-v0`` and ``dmsb/Paper-v0`` are
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from simulator.draws import Draws
 from simulator.errors import InputError, RunError, shown
+from simulator.market.auction import Auction
 from simulator.market.conditions import bids_shown
 from simulator.market.contracts import LARGEST, MARKET_CONDITIONS, Information, Outcome
 from simulator.market.decisions import Decision
@@ -30,17 +32,18 @@ MOST_EMPTY_WORLDS = 100
 
 Features = npt.NDArray[np.float32]
 
-Reward: TypeAlias = Literal["surplus"] | Callable[[dict[str, Any]], float]
-"""What a step earns: the surplus of the round, or a function of its ``info``."""
+Reward: TypeAlias = Literal["surplus", "realised"] | Callable[[dict[str, Any]], float]
+"""What a step earns: the surplus of the round, what comes of it, or a function of its ``info``."""
 
 
 class Intersection(gymnasium.Env[Features, np.int64]):
     """A scenario as the auctioneer sees it, for learners.
 
-    - Observation: `Observation.vector()`, float32. It has the 13 public market conditions, then the highest bids that
+    - Observation: `Observation.vector()`, float32. It has the 14 public market conditions, then the highest bids that
       ``information`` allows: three, or one per station under ``masked`` and ``all-bids``. Missing bids are 0.
     - Action: an index into the price grid.
-    - Reward: the surplus of the round.
+    - Reward: the surplus of the round. With ``"realised"`` it is the surplus at the actual latency, 0 for a lost task.
+      Where that is known only when the task has ended, it is part of the reward of the step in which the task ends.
     - End: an episode is truncated at its duration. Its last observation is that of the step before.
 
     After `reset`, ``info`` has ``task``, the id of the pending task, ``world``, the seed of the world, and
@@ -50,8 +53,12 @@ class Intersection(gymnasium.Env[Features, np.int64]):
     - ``task``, ``rho``, ``surplus``, ``best_surplus`` and ``top_bid``: the columns of the table `auctions`.
     - ``scaled_bid``: the bid that rho scales, which is the second bid by default.
     - ``uav_value``: zeta v_0, only if the UAV won.
+    - ``realised_surplus``: surplus at the actual latency; NaN where it is known only when the task has ended.
+    - ``own_uav``, ``own_top``: what the task is worth to the UAV and to the top station by its own terms alone, without
+      demand, whoever won. Only a simulator knows that. It is for policies that are fitted in training worlds.
+    - ``lead``: the highest ground bid divided by the second-highest.
     - ``time``: time of the decision, s; ``seconds_to_next``: time from it to the next decision or to the end, s.
-    - ``paid_by_provider``, ``paid_by_vehicle``: payments of the round.
+    - ``paid_by_provider``, ``paid_by_vehicle``: payments of the round, without a royalty.
     - ``ended``: tasks that have ended since the step before, each with ``task``, ``time``, ``status``, ``latency_s``
       and ``realised_surplus``.
 
@@ -59,7 +66,8 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
         duration: length of an episode, s; None for the duration of the scenario.
         information: what an observation shows; None for that of the scenario, else ``public``.
-        reward: ``"surplus"``, or a function of the ``info`` of the settled round that returns the reward.
+        reward: ``"surplus"``, ``"realised"``, or a function of the ``info`` of the settled round that returns the
+            reward.
         overrides: fields of the scenario by dotted key.
         render_mode: only None is possible.
 
@@ -78,7 +86,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         >>> observation, info = env.reset(seed=0)
         >>> observation, reward, terminated, truncated, info = env.step(4)
         >>> observation.shape, terminated, round(info["rho"], 3)
-        ((16,), False, 1.585)
+        ((17,), False, 1.585)
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
@@ -95,10 +103,11 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         self.scenario = Scenario.load(scenario, **(overrides or {}))
         self.information: Information = information or self.scenario.market.information or "public"
         self.render_mode = render_mode
-        if reward != "surplus" and not callable(reward):
-            raise InputError(f"reward: must be 'surplus' or a function of info, not {shown(reward)}")
+        if not (isinstance(reward, str) and reward in ("surplus", "realised")) and not callable(reward):
+            raise InputError(f"reward: must be 'surplus', 'realised' or a function of info, not {shown(reward)}")
         self._reward = reward
         self._ended: list[dict[str, Any]] = []
+        self._owed: set[int] = set()
         self.grid: list[float] = self.scenario.market.prices()
         self.action_space = gymnasium.spaces.Discrete(len(self.grid))
         size = len(MARKET_CONDITIONS) + bids_shown(self.scenario, self.information)
@@ -138,7 +147,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
                 self.scenario, Draws(world), self.duration, information=self.information, recording=self._recording
             )
             self._simulation.auctioneer.served = self._note_end
-            self._ended = []
+            self._ended, self._owed = [], set()
             self._decision = next(self._simulation, None)
             if self._decision is not None:
                 info = {"task": self._decision.task, "world": world, "empty_worlds": passed}
@@ -167,6 +176,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         rho = self.grid[_index(action, len(self.grid))]
         simulation.answer(rho)
         (auction,) = decision.auctions
+        weight = self.scenario.market.latency_weight
         info: dict[str, Any] = {
             "task": auction.task.id,
             "rho": rho,
@@ -177,6 +187,10 @@ class Intersection(gymnasium.Env[Features, np.int64]):
             "time": float(decision.time),
             "paid_by_provider": auction.paid_by_provider,
             "paid_by_vehicle": auction.paid_by_vehicle,
+            "realised_surplus": auction.realised_surplus,
+            "own_uav": auction.own_term(auction.uav, weight),
+            "own_top": auction.own_term(auction.top_station, weight),
+            "lead": auction.top_bid / auction.second_bid if auction.second_bid > 0.0 else math.inf,
         }
         if auction.winner == auction.uav:
             info["uav_value"] = auction.surplus
@@ -187,8 +201,22 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         ended = self._decision is None
         # Always an array of its own: a wrapper may change the one that it was given.
         observation = self._last.copy() if self._decision is None else self._observe(self._decision)
-        earned = auction.surplus if self._reward == "surplus" else float(self._reward(info))
-        return observation, earned, False, ended, info
+        return observation, self._earned(auction, info), False, ended, info
+
+    def _earned(self, auction: Auction, info: dict[str, Any]) -> float:
+        """Return the reward of a step."""
+        if callable(self._reward):
+            return float(self._reward(info))
+        if self._reward == "surplus":
+            return auction.surplus
+        now = auction.realised_surplus
+        if math.isnan(now):
+            self._owed.add(auction.task.id)
+            now = 0.0
+        # What was not known when a task was awarded comes with the step in which the task ends.
+        late = [end for end in info["ended"] if end["task"] in self._owed]
+        self._owed.difference_update([end["task"] for end in late])
+        return now + math.fsum(end["realised_surplus"] for end in late)
 
     def _note_end(self, outcome: Outcome) -> None:
         """Remember a task that has ended, for the ``info`` of the next step."""

@@ -19,11 +19,15 @@ BY_UAV = -1
 """Position of the winner if the UAV wins."""
 
 
-class NoPast:
-    """A ledger that remembers nothing."""
+CONTRACT_BID = 0.3
+"""The contract bid of (13) of every platform here."""
+
+
+class GivenPast:
+    """A ledger with a given contract bid."""
 
     def contract_bid(self) -> float | None:
-        return None
+        return CONTRACT_BID
 
 
 @cache
@@ -34,7 +38,7 @@ def platform(
     reference: str = "stations",
     owners: tuple[tuple[str, str], ...] = (),
 ) -> Platform:
-    """A platform with these providers, on which no round has settled yet."""
+    """A platform with these providers, on which a UAV pays the contract bid where its own word does not count."""
     scenario = Scenario.load(
         "paper",
         **fields(
@@ -44,11 +48,12 @@ def platform(
                 "uavs.count": uavs,
                 "market.uav_weight": zeta,
                 "market.reference": reference,
+                "market.uav_payment": "contract",
             }
         ),
     )
-    ledger: Any = NoPast()
-    return Platform(Fleet(scenario), scenario.market, ledger, has_places=False)
+    ledger: Any = GivenPast()
+    return Platform(Fleet(scenario), scenario.market, ledger, has_places=False, size_factor=1.0)
 
 
 def lot(invited: Sequence[int], task: int = 0, size: int = 10) -> Lot:

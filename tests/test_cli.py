@@ -96,7 +96,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "unknown scenario": (("run", "braunschweg"), 2, r"no scenario 'braunschweg', .*; did you mean 'braunschweig'\?"),
     "missing scenario file": (("run", "no/such.yaml"), 2, r"no/such\.yaml: cannot be read \(No such file"),
     "unknown policy": ((*RUN, "--policy", "conditonal"), 2, r"no policy 'conditonal' .*did you mean 'conditional'\?"),
-    "unknown policy parameter": ((*RUN, "--policy", "conditional:tol=1"), 2, r"no parameter 'tol'; it takes toll"),
+    "unknown policy parameter": ((*RUN, "--policy", "conditional:scal=1"), 2, r"no parameter 'scal'; it takes scale"),
     "policy argument of the wrong kind": ((*RUN, "--policy", "constant:high"), 2, r"rho must be .* number, not 'high'"),
     "policy argument out of range": ((*RUN, "--policy", "constant:0.5"), 2, r"number >= 1, not 0\.5"),
     "policy argument missing": ((*RUN, "--policy", "constant"), 2, r"policy 'constant': .*rho"),
@@ -265,7 +265,7 @@ def test_the_lists_and_the_validator(tmp_path: Path) -> None:
     assert shown.startswith("# Section 6.1 of the paper")
     listed = dmsb("policies", cwd=tmp_path).stdout
     assert "conditional" in listed
-    assert "toll=0.0" in listed
+    assert "scale=1.0" in listed
     valid = dmsb("validate", "braunschweig", cwd=tmp_path)
     assert valid.stdout.startswith("braunschweig: valid\n  2,321 vehicles, 90,168 positions, 3679 s\n  x 141 to 388 m")
     assert valid.stderr == ""

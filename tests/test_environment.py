@@ -181,8 +181,8 @@ def test_a_reward_can_be_a_function_of_the_round() -> None:
         _, earned, _, ended, info = env.step(5)
         assert info is seen[-1]
         assert earned == info["surplus"] - info["best_surplus"] <= 0.0
-    with pytest.raises(InputError, match="reward: must be 'surplus' or a function of info, not 'realised'"):
-        Intersection("four_way", reward="realised")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="reward: must be 'surplus', 'realised' or a function of info, not 'regret'"):
+        Intersection("four_way", reward="regret")  # type: ignore[arg-type]
 
 
 def test_info_tells_what_became_of_earlier_tasks() -> None:

@@ -18,12 +18,12 @@ def without_wall(result: Result) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("scenario", ["paper", "four_way"])
 def test_conditional_explains_its_price_by_two_expectations(scenario: str) -> None:
-    told = simulate(scenario, "conditional:toll=0.1", duration=120, explain=True)
+    told = simulate(scenario, "conditional:scale=0.9", duration=120, explain=True)
     rows = told.decisions
     ratio = rows["why_uav_value"] / rows["why_second_bid"]
     assert len(rows) > 10
     assert rows["action"].to_numpy() == pytest.approx(np.maximum(1.0, ratio.to_numpy()), rel=1e-12)
-    silent = simulate(scenario, "conditional:toll=0.1", duration=120)
+    silent = simulate(scenario, "conditional:scale=0.9", duration=120)
     assert [name for name in silent.decisions if str(name).startswith("why_")] == []
     assert without_wall(silent) == without_wall(told), "an explanation changes nothing"
 

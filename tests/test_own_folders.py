@@ -52,8 +52,8 @@ def test_own_folders_hide_nothing(command: list[str], folder: Path) -> None:
 
 
 def test_a_shipped_policy_is_of_the_private_package_and_can_be_sent_to_another_process() -> None:
-    policy = find_policy("conditional:toll=0.2")
+    policy = find_policy("conditional:scale=0.8")
     assert type(policy).__module__ == f"{PRIVATE}.conditional"
     text = pickle.dumps(policy)
-    code = f"import simulator.market.plugins, pickle; assert pickle.loads({text!r}).toll == 0.2"
+    code = f"import simulator.market.plugins, pickle; assert pickle.loads({text!r}).scale == 0.8"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -30,7 +30,7 @@ from simulator.cli.options import (
 )
 from simulator.cli.scenario_files import new, schema, validate
 from simulator.cli.streams import GONE, Streams, has_working_directory
-from simulator.cli.studies import audit, compare, reproduce
+from simulator.cli.studies import audit, compare, reproduce, toll
 from simulator.cli.terminal import (
     bar,
     note,
@@ -148,7 +148,7 @@ def run(
     print_result(directory / PAGE if report else directory)
 
 
-for study in (compare, train, audit, reproduce):
+for study in (compare, train, audit, toll, reproduce):
     app.command()(study)
 
 

@@ -1,4 +1,4 @@
-"""Commands that make many runs: compare, train, audit, reproduce."""
+"""Commands that make many runs: compare, audit, toll, reproduce."""
 
 from __future__ import annotations
 
@@ -248,6 +248,54 @@ def audit(
     # One round can be the example of two properties: it is printed once.
     for example in dict.fromkeys(row.example for row in found.findings if row.example):
         print(printable(f"- {example}"))  # noqa: T201
+
+
+def toll(
+    scenario: ScenarioName,
+    policy: Annotated[
+        str, typer.Option("--policy", metavar="P", help="Policy that sets all other prices.")
+    ] = "conditional",
+    seeds: Seeds = 4,
+    auctions: Annotated[
+        int, typer.Option("--auctions", metavar="N", parser=whole, help="Number of auctions, over all worlds.")
+    ] = 60,
+    followed: Annotated[
+        float, typer.Option("--followed", metavar="S", help="Time after an auction in which later tasks count, s.")
+    ] = 60.0,
+    jobs: Jobs = 1,
+    sets: Sets = None,
+) -> None:
+    """Measure what a task at the UAV costs later tasks more than one at a station.
+
+    Plays the same future twice after each of some auctions: once with a station
+    as the winner, once with the UAV. The toll is the surplus that later tasks
+    lose if the UAV wins, divided by the mean surplus of a task. It is theta of
+    the policy foresight, and 1 - scale of conditional.
+    """
+    from simulator.study.toll import toll as measure
+
+    loaded = load(scenario, sets)
+    tell_recording(loaded)
+    with bar(f"{loaded.name}, {auctions} auctions", auctions) as step:
+        found = measure(
+            loaded,
+            policy,
+            seeds=seeds,
+            auctions=auctions,
+            followed_s=followed,
+            jobs=jobs,
+            progress=lambda done, _: step(float(done)),
+        )
+    rows = [
+        ("surplus", f"{found.surplus:+.3f}", f"{found.surplus_ci:.3f}", "valued when the auctions settle"),
+        ("realised", f"{found.realised:+.3f}", f"{found.realised_ci:.3f}", "at actual latency, 0 if lost or unserved"),
+    ]
+    count = len(found.branches)
+    print_rows(
+        ("toll by", "share", "±", "meaning"),
+        rows,
+        f"{loaded.name}, policy {printable(policy)}: {count} auctions in {seeds} worlds, {followed:g} s after each",
+    )
 
 
 def reproduce(

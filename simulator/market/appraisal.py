@@ -11,15 +11,18 @@ import numpy as np
 from simulator.market.auction import BID_FIELDS, TERMS, Auction
 from simulator.market.contracts import Lot
 from simulator.market.ledger import History, Ledger
-from simulator.market.lots import REFERENCE_MB, Situation
+from simulator.market.lots import Situation
 from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import tandem_finish
 from simulator.model.mechanism import surplus_weights
-from simulator.model.valuation import common_term, mean_with_newest, valuation
+from simulator.model.valuation import common_term, expected_value, mean_with_newest, timeliness, valuation
 from simulator.providers.fleet import Fleet
 from simulator.providers.task import Task
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.tasks import TASK_KINDS
+
+NO_DEADLINE_S = 60.0
+"""Market condition `deadline_s` in a scenario in which no kind of task has a deadline, s."""
 
 KIND_FLAGS = tuple(tuple(float(kind == other) for other in TASK_KINDS) for kind in TASK_KINDS)
 """Last market conditions of a task, by the index of its kind: 1 at its own kind, 0 elsewhere."""
@@ -58,9 +61,11 @@ class Appraiser:
         self._uavs, self._stations = range(fleet.uavs), range(fleet.uavs, fleet.size)
         self._history, self._ledger, self._factors = history, ledger, factors
         self._latency_weight = market.latency_weight
+        self._averages = market.history > 1
         self._uavs_know = scenario.uavs.bids_on
-        # E[30 MB / D]: omega_1 / T of a task of 30 MB times this is the mean of omega_1 / T over the sizes D.
-        self._mean_scale = REFERENCE_MB * scenario.tasks.mean_inverse_mb()
+        self._size_factor = scenario.tasks.size_factor()
+        limits = [kind.deadline_s for kind in scenario.tasks.kinds.values() if kind.deadline_s is not None]
+        self._longest_s = max(limits, default=NO_DEADLINE_S)
         self._window_s = market.load_window_s
         self._recent: deque[float] = deque()
 
@@ -69,9 +74,12 @@ class Appraiser:
         task = situation.task
         seconds = tandem_finish(task.requested, self._free_at, situation.times) - task.requested
         public = seconds[1]
-        # The platform invites by the public prediction for 30 MB: no provider can invite or exclude itself by what it
-        # says, and the invitation reveals nothing of the task's size.
+        # The platform invites by the public prediction for the reference size: no provider can invite or exclude itself
+        # by what it says, and the invitation reveals nothing of the task's size.
         invited: BoolArray = situation.covered & (situation.dwell_s >= public)
+        if task.limit_s < math.inf:
+            # A result that comes when it has lost its worth is no use: under load this check keeps queues short.
+            invited &= public <= task.limit_s if task.grace_s == 0.0 else public < task.limit_s + task.grace_s
         auction = Auction(task, situation, invited, len(self._uavs))
         self._value(auction, seconds, task.requested)
         self._recent.append(task.requested)
@@ -87,7 +95,7 @@ class Appraiser:
         """
         auction.invited = invited
         # Who is no longer invited counts no more, and nobody has bid in this clearing yet.
-        auction.ground_bidders, auction.uav, auction.bids = 0, -1, ()
+        auction.invited_stations, auction.ground_bidders, auction.uav, auction.bids = 0, 0, -1, ()
         auction.top_bid = auction.second_bid = auction.uav_bid = math.nan
         auction.top_value = auction.uav_value = math.nan
         auction.best_surplus = 0.0
@@ -105,12 +113,12 @@ class Appraiser:
         history = self._history
         terms = np.array([common_term(latency_s, self._latency_weight), auction.situation.match[provider]])
         common, match = mean_with_newest(history.sums[:, provider], terms, history.entries[provider])
-        return float(valuation(common, match, auction.task.demand))
+        task = auction.task
+        return float(valuation(common, match, task.demand, timeliness(latency_s, task.limit_s, task.grace_s)))
 
     def realised_surplus(self, task: Task) -> float:
         """Return the surplus of a completed task: equation (11) at its own terms, times zeta for a UAV."""
-        common = common_term(task.latency, self._latency_weight)
-        return self.weights[task.provider] * float(valuation(common, np.asarray(task.match), task.demand))
+        return self.weights[task.provider] * task.demand * task.own_term(self._latency_weight)
 
     def _value(self, auction: Auction, seconds: FloatArray, now: float) -> None:
         """Value a task with given latencies, own and public, s, shape (2, providers)."""
@@ -119,15 +127,21 @@ class Appraiser:
         # Mechanisms see it in the lot.
         auction.public.flags.writeable = False
         auction.book = book = np.empty((len(BID_FIELDS), len(own)))
-        bid, value, common, match, latency = book
+        bid, value, common, match, timely, latency = book
         auction.bid, auction.value = bid, value
         bid.fill(math.nan)
         latency[:] = own
         common[:] = common_term(own, self._latency_weight)
         match[:] = situation.match
-        # The terms of this task become the newest entry of the means c_n of (9) and m_n of (10).
-        book[TERMS] = mean_with_newest(history.sums, book[TERMS], history.entries)
-        value[:] = valuation(common, match, task.demand)
+        if self._averages:
+            # The terms of this task become the newest entry of the means c_n of (9) and m_n of (10).
+            book[TERMS] = mean_with_newest(history.sums, book[TERMS], history.entries)
+        if task.limit_s < math.inf:
+            timely[:] = timeliness(own, task.limit_s, task.grace_s)
+            value[:] = valuation(common, match, task.demand, timely)
+        else:
+            timely.fill(1.0)
+            value[:] = valuation(common, match, task.demand)
         # By default a UAV knows its last report, not its true value now: the paper's information asymmetry.
         auction.says = says = value.copy()
         for uav in self._uavs:
@@ -142,7 +156,8 @@ class Appraiser:
             return float(auction.value[uav])
         # "conditions": E[v_0 | m], as far as the predicted latency and the audited match value tell it.
         match, *_ = self._ledger.audited_match(uav, -1, -1)
-        return float(common_term(auction.public[uav], self._latency_weight)) * self._mean_scale * match
+        seconds, task = float(auction.public[uav]), auction.task
+        return expected_value(seconds, self._latency_weight, self._size_factor, match, task.limit_s, task.grace_s)
 
     def _look(self, auction: Auction, now: float) -> None:
         """Fill in who could serve the task best, the public market conditions m^k, and the lot."""
@@ -151,7 +166,7 @@ class Appraiser:
         called, values, uavs = auction.invited.tolist(), auction.value.tolist(), len(self._uavs)
         invited = list[int]()
         uav = uav_covering = best = second = -1
-        covering = grounded = 0
+        covering = grounded = bidding = 0
         top_value = best_surplus = 0.0
         # Coverage decides which stations count, not invitations or bids: a condition is geometry and backlog. Among
         # equal predictions the lower id goes first.
@@ -175,9 +190,10 @@ class Appraiser:
             if called[one]:
                 invited.append(one)
                 grounded += 1
+                bidding += values[one] > 0.0
                 top_value = max(top_value, values[one])
         if grounded:
-            auction.ground_bidders, auction.top_value = grounded, top_value
+            auction.invited_stations, auction.ground_bidders, auction.top_value = grounded, bidding, top_value
         if uav >= 0:
             auction.uav, auction.uav_value = uav, values[uav]
         auction.best_surplus = max(best_surplus, top_value)
@@ -197,7 +213,8 @@ class Appraiser:
                 covering,
                 load,
                 *self._ledger.audited_match(uav, best, second),
-                self._factors[uav] * float(auction.says[uav]) if uav >= 0 else math.nan,
+                self._ledger.uav_report(uav) if uav >= 0 else math.nan,
+                min(task.limit_s, self._longest_s),
                 *KIND_FLAGS[task.kind],
             )
         )
@@ -212,4 +229,6 @@ class Appraiser:
             self._free_at[3][0].copy(),
             situation.place,
             market,
+            limit_s=task.limit_s,
+            grace_s=task.grace_s,
         )

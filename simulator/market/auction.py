@@ -11,7 +11,7 @@ from simulator.market.lots import Situation
 from simulator.model import BoolArray, FloatArray
 from simulator.providers.task import Task
 
-BID_FIELDS = ("bid", "value", "common_value", "match_value", "predicted_latency")
+BID_FIELDS = ("bid", "value", "common_value", "match_value", "timeliness", "predicted_latency")
 """Rows of an auction's book."""
 
 TERMS = slice(BID_FIELDS.index("common_value"), BID_FIELDS.index("match_value") + 1)
@@ -22,6 +22,11 @@ WINNER_KINDS: tuple[Literal["ground", "uav", "none"], ...] = ("ground", "uav", "
 """Kinds of winner, by code."""
 
 
+NOT_UNSERVED, NOT_COVERED, NOT_INVITED, NO_BID, UNSOLD = range(5)
+UNSERVED_REASONS = ("served", "not_covered", "not_invited", "no_bid", "unsold")
+"""Why a task is unserved, by code; `served` for one that is not."""
+
+
 class Auction:
     """The auction of one task.
 
@@ -30,16 +35,17 @@ class Auction:
         situation: stage times, accuracies and coverage of the task at every provider.
         invited: which providers are invited, shape (providers,).
         uavs: number of UAVs, which have the first ids.
-        public: predicted latency of a task of 30 MB at each provider, s, shape (providers,).
-        book: rows of `BID_FIELDS`: bid, true value v_n of (11), c_n of (9), m_n of (10), and predicted latency, s;
-            shape (5, providers). A bid is NaN until it is asked for.
+        public: predicted latency of a task of the reference size at each provider, s, shape (providers,).
+        book: rows of `BID_FIELDS`: bid, true value v_n of (11), c_n of (9), m_n of (10), g_n, and predicted latency, s;
+            shape (6, providers). A bid is NaN until it is asked for.
         bid: bids, the row of the book, shape (providers,).
         value: true values v_n, the row of the book, shape (providers,).
         market: public market conditions m^k, shape (len(MARKET_CONDITIONS),).
         lot: the task on offer, as everybody may see it.
         says: what each provider takes the task to be worth: its true value, but of a UAV what it knows; shape
             (providers,).
-        ground_bidders: number of invited stations.
+        invited_stations: number of invited stations.
+        ground_bidders: number of invited stations to which the task is worth something.
         asked: whether a policy has decided on the task.
         decided: the last decision on the task and its answer, until it is settled; None without one.
         bids: ground bids in descending order, empty until bids are asked for.
@@ -54,7 +60,10 @@ class Auction:
         winner_kind: index of the kind of the winner in `WINNER_KINDS`.
         paid_by_provider: payment of the winner to the platform.
         paid_by_vehicle: payment of the vehicle to the platform.
+        royalty: share of the audited worth of the task that the winner pays besides when the task has ended.
         surplus: value of the winner, times zeta for a UAV.
+        realised_surplus: surplus at the actual latency, 0 if the task is lost or unserved; NaN while it is not known.
+        unserved_reason: index into `UNSERVED_REASONS`.
         best_surplus: highest surplus that any invited provider would have had; 0 if nobody was invited.
         extra: values of the columns that the mechanism declares, in their order.
     """
@@ -67,6 +76,7 @@ class Auction:
     lot: Lot
     says: FloatArray
     # Defaults of the class: setting all of them in each auction would take as long as valuing the task.
+    invited_stations: int = 0
     ground_bidders: int = 0
     asked: bool = False
     decided: tuple[Any, Any] | None = None
@@ -82,7 +92,10 @@ class Auction:
     winner_kind: int = NOBODY
     paid_by_provider: float = 0.0
     paid_by_vehicle: float = 0.0
+    royalty: float = 0.0
     surplus: float = 0.0
+    realised_surplus: float = math.nan
+    unserved_reason: int = NOT_UNSERVED
     best_surplus: float = 0.0
     extra: tuple[float, ...] = ()
 
@@ -90,8 +103,29 @@ class Auction:
         self.task, self.situation, self.invited, self.uavs = task, situation, invited, uavs
 
     @property
+    def bid_by_nobody(self) -> bool:
+        """Whether no provider has bid for the task."""
+        return not self.bids and not self.uav_bid >= 0.0
+
+    @property
+    def top_station(self) -> int:
+        """Id of the station with the highest bid; -1 without one."""
+        stations = [one for one in self.lot.invited if one >= self.uavs and self.bid[one] >= 0.0]
+        # Among equal bids the lower id goes first, as in every mechanism here.
+        return max(stations, key=lambda one: (self.bid[one], -one), default=-1)
+
+    @property
     def value_of_top(self) -> float:
         """True value of the station with the highest bid; NaN without one."""
-        stations = [one for one in self.lot.invited if one >= self.uavs]
-        # Among equal bids the lower id goes first, as in every mechanism here.
-        return float(self.value[max(stations, key=lambda one: (self.bid[one], -one))]) if stations else math.nan
+        top = self.top_station
+        return math.nan if top < 0 else float(self.value[top])
+
+    def own_term(self, provider: int, latency_weight: float) -> float:
+        """Return what the task is worth to a provider by its own terms alone, ``c m g`` at T = 1, without demand.
+
+        Args:
+            provider: id of an invited provider.
+            latency_weight: weight omega_1, s.
+        """
+        *_, timely, latency_s = self.book[:, provider].tolist()
+        return float(latency_weight / latency_s * timely) * float(self.situation.match[provider])

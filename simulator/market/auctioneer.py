@@ -11,7 +11,7 @@ import simpy
 
 from simulator.clock import until
 from simulator.market.appraisal import Appraiser
-from simulator.market.auction import GROUND, UAV, WINNER_KINDS, Auction
+from simulator.market.auction import GROUND, NO_BID, NOT_COVERED, NOT_INVITED, UAV, UNSOLD, WINNER_KINDS, Auction
 from simulator.market.bidders import Bidders
 from simulator.market.contracts import (
     Ask,
@@ -50,6 +50,7 @@ class Auctioneer:
         most_bids: number of bids in the array of an observation.
         patience_s: how long a task waits for an award in windows, s.
         up_since: function that returns which providers have not been out since a time, shape (providers,).
+        outages_possible: whether a provider can go out during the run.
 
     Attributes:
         appraiser: computes values, predictions and market conditions.
@@ -73,6 +74,7 @@ class Auctioneer:
         most_bids: int,
         patience_s: float,
         up_since: Callable[[float], BoolArray],
+        outages_possible: bool,
     ) -> None:
         self.appraiser, self.mechanism = appraiser, mechanism
         self.pending: Decision | None = None
@@ -84,7 +86,7 @@ class Auctioneer:
         self._grid, self._most_bids = tuple(grid), most_bids
         self._every_s: float = getattr(mechanism, "every_s", 0.0)
         self._columns = tuple(column.name for column in getattr(mechanism, "columns", ()))
-        self._patience_s, self._up_since = patience_s, up_since
+        self._patience_s, self._up_since, self._outages_possible = patience_s, up_since, outages_possible
         self._waiting: list[Auction] = []
         self._window = 0
         self._clearance: Clearance | None = None
@@ -99,7 +101,7 @@ class Auctioneer:
         auction = self.appraiser.open(situation)
         if not auction.lot.invited:
             # Nobody can serve it, so no mechanism is asked.
-            self._unsold(auction)
+            self._unsold(auction, NOT_INVITED if auction.situation.covered.any() else NOT_COVERED)
         elif self._every_s > 0.0:
             if not self._waiting:
                 self._open_window()
@@ -153,11 +155,14 @@ class Auctioneer:
         if self._information == "clairvoyant":
             truth = Truth(auction.uav_value, auction.value_of_top if top_value is None else top_value)
         contract = self._ledger.contract_bid()
+        if contract is None:
+            contract = self._ledger.uav_report(auction.uav) if auction.uav >= 0 else math.nan
         return Observation(
             auction.market,
             self._allowed(ground),
-            uav_bid,
-            uav_bid if contract is None else contract,
+            # A UAV that knows what a price does with its word would not say the truth.
+            math.nan if self._information == "public" else uav_bid,
+            contract,
             truth,
             step.state,
             step.mask,
@@ -191,7 +196,7 @@ class Auctioneer:
                 for provider in invited.nonzero()[0].tolist():
                     invited[provider] = coverage.end(provider) > now
             if now - task.requested > self._patience_s or not invited.any():
-                self._unsold(auction)
+                self._unsold(auction, UNSOLD)
             else:
                 self.appraiser.renew(auction, now, invited)
                 ready.append(auction)
@@ -237,14 +242,16 @@ class Auctioneer:
             if step.to is not None:
                 asked = tuple([one for one in invited if one in step.to])
             book = self._bidders.bid(auction, lot.now, asked).tolist()
-            for provider in asked:
-                bids[task, provider] = book[provider]
             # A broadcast to k participants is k messages, and each answer is one.
-            clearance.messages += 2 * len(asked)
+            clearance.messages += len(asked)
+            for provider in asked:
+                if book[provider] == book[provider]:
+                    bids[task, provider] = book[provider]
+                    clearance.messages += 1
             ground, uavs, flying = list[float](), auction.uavs, -math.inf
             for provider in invited:
                 bid = book[provider]
-                # Who was asked before, in this clearing, has bid too. Who has never been asked has NaN.
+                # Who was asked before, in this clearing, has bid too. Who was never asked, or made no bid, has NaN.
                 if bid != bid:
                     continue
                 if provider >= uavs:
@@ -294,7 +301,7 @@ class Auctioneer:
                     self._open_window()
                 self._waiting.append(auction)
             else:
-                self._unsold(auction)
+                self._unsold(auction, NO_BID if auction.bid_by_nobody else UNSOLD)
 
     def _sold(self, auction: Auction, award: Award, again: bool) -> None:
         """Hand a task to its winner.
@@ -316,6 +323,7 @@ class Auctioneer:
             auction.uav_value = value
         auction.surplus = self.appraiser.weights[winner] * value
         auction.paid_by_provider, auction.paid_by_vehicle = float(award.paid_by_provider), float(award.paid_by_vehicle)
+        auction.royalty = float(award.royalty)
         auction.extra = check_columns(self.mechanism, award, self._columns)
         task.awarded, task.provider = now, winner
         task.times = auction.situation.times[:, 0, winner].tolist()
@@ -324,10 +332,20 @@ class Auctioneer:
         # The real coverage decides later whether the task is lost. No bid and no price looks at it.
         task.coverage = auction.situation.coverage
         self._providers[winner].submit(task)
+        auction.realised_surplus = self._foreseen(task)
         self._log.auction(auction)
 
-    def _unsold(self, auction: Auction) -> None:
+    def _foreseen(self, task: Task) -> float:
+        """Return the realised surplus of a task that has just been awarded; NaN if it cannot be known yet."""
+        # The queues are first come, first served, so the end of the task is known unless an outage moves it.
+        done = task.finished[-1]
+        if self._outages_possible or not (task.coverage is None or task.coverage.is_known(task.provider, done)):
+            return math.nan
+        return self.appraiser.realised_surplus(task) if done <= task.lost_at else 0.0
+
+    def _unsold(self, auction: Auction, reason: int) -> None:
         auction.task.status, auction.task.awarded = UNSERVED, self._env.now
+        auction.unserved_reason, auction.realised_surplus = reason, 0.0
         self._log.auction(auction)
         self._tell(auction)
 

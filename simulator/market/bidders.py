@@ -182,8 +182,13 @@ class Bidders:
         else:
             for provider in asked:
                 bids[provider] = auction.says[provider] * self._factors[provider]
+        if auction.ground_bidders < auction.invited_stations:
+            # Who knows that a task is worth nothing to it does not bid for it. A UAV cannot refuse.
+            for provider in asked:
+                if provider >= self.uavs and not auction.says[provider] > 0.0:
+                    bids[provider] = math.nan
         for provider in self._others:
-            if provider in asked:
+            if provider in asked and bids[provider] == bids[provider]:
                 bids[provider] = ask_bid(self._strategies[provider], self._view(auction, provider, now))
         return bids
 
@@ -193,8 +198,9 @@ class Bidders:
             bid = float(auction.bid[provider])
             if auction.invited[provider] and not math.isnan(bid):
                 won = auction.winner == provider
-                paid = auction.paid_by_provider if won else 0.0
                 value = float(auction.says[provider])
+                # What a royalty comes to is known only when the task has ended.
+                paid = auction.paid_by_provider + auction.royalty * float(auction.value[provider]) if won else 0.0
                 told = Settlement(provider, auction.task.id, now, value, bid, won, paid)
                 with blamed(f"bidder {policy_label(self._strategies[provider])}: learn()", PolicyFailedError):
                     self._strategies[provider].learn(told)  # type: ignore[attr-defined]
@@ -206,6 +212,6 @@ class Bidders:
             now,
             float(auction.says[provider]),
             auction.situation.times[:, 0, provider],
-            float(auction.book[4, provider]),
+            float(auction.book[-1, provider]),
             auction.market,
         )

@@ -20,16 +20,17 @@ Information: TypeAlias = Literal["public", "masked", "all-bids", "clairvoyant"]
 INFORMATION: tuple[Information, ...] = get_args(Information)
 
 # No condition depends on a bid of the round: a bidder could then move the price that it pays, against Theorem 1.
+# No condition depends on what a UAV says: it would understate its worth and win at a lower payment.
 # No condition depends on the size or the demand of the task: they are not public.
 MARKET_CONDITIONS: dict[str, tuple[str, str]] = {
-    "uav_seconds": ("s", "predicted latency of the UAV for a task of 30 MB, backlog included"),
+    "uav_seconds": ("s", "predicted latency of the UAV for a task of the reference size, backlog included"),
     "best_seconds": (
         "s",
-        "shortest predicted latency for a task of 30 MB, backlog included, of the stations covering the vehicle",
+        "shortest predicted latency for a task of the reference size, of the stations covering the vehicle",
     ),
     "second_seconds": (
         "s",
-        "second-shortest predicted latency for a task of 30 MB, backlog included, of the stations covering the vehicle",
+        "second-shortest predicted latency for a task of the reference size, of the stations covering the vehicle",
     ),
     "covering": ("stations", "number of ground stations that cover the vehicle"),
     "load": ("1/s", "requests per second in the load window before this request"),
@@ -37,7 +38,8 @@ MARKET_CONDITIONS: dict[str, tuple[str, str]] = {
     "best_match": ("", "mean audited match value of the covering station with the shortest predicted latency"),
     "second_match": ("", "mean audited match value of the covering station with the second-shortest predicted latency"),
     "ground_match": ("", "mean audited match value of all ground stations; in `rounds` equal to second_match"),
-    "uav_bid": ("", "bid of the UAV as of its last report"),
+    "uav_report": ("", "mean audited worth of the last tasks of the UAV, without their demand; 0 for a lost task"),
+    "deadline_s": ("s", "time from the request to the deadline of this kind of task; the longest one if it has none"),
     "ar_navigation": ("0/1", "1 if the task is AR navigation, else 0"),
     "pedestrian_detection": ("0/1", "1 if the task is pedestrian detection, else 0"),
     "entertainment_3d": ("0/1", "1 if the task is 3D entertainment, else 0"),

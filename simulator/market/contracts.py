@@ -92,11 +92,14 @@ class Lot(NamedTuple):
         now: time of this clearing, s.
         requested: time of the request, s.
         invited: ids of the providers that are invited, cover the vehicle now and are not out, ascending.
-        predicted_s: predicted latency of a task of 30 MB at each provider, backlog included, s, shape (providers,).
+        predicted_s: predicted latency of a task of the reference size at each provider, backlog included, s, shape
+            (providers,).
         free_at: time at which each provider will have served what it has accepted, s, shape (providers,).
         place: place of the vehicle, (m east, m north); None where nothing has a place.
         market: public market conditions in the order of `MARKET_CONDITIONS`, read-only.
         buyer: id of the participant that resells the task; None if its vehicle asks.
+        limit_s: time from the request to the deadline of this kind of task, s; `inf` without a deadline.
+        grace_s: time after the deadline over which the worth of the result falls to 0, s.
     """
 
     task: int
@@ -108,12 +111,15 @@ class Lot(NamedTuple):
     place: tuple[float, float] | None
     market: FloatArray
     buyer: int | None = None
+    limit_s: float = math.inf
+    grace_s: float = 0.0
 
 
 class Ask(NamedTuple):
     """A round of messages: a question to participants, about one lot or several.
 
-    The reply is a mapping from (task, participant) to the answer.
+    The reply is a mapping from (task, participant) to the answer. A station to which a task is worth nothing makes no
+    bid and is not in the reply. A UAV cannot refuse: it always bids.
 
     Attributes:
         what: `bid` asks for a bid.
@@ -151,6 +157,7 @@ class Award(NamedTuple):
         paid_by_provider: what the provider pays to the platform; negative if the platform pays.
         paid_by_vehicle: what the vehicle pays to the platform; negative if the platform pays.
         columns: values of the columns that the mechanism declares, by name; NaN where one is left out.
+        royalty: share of the audited worth of the task that the provider pays besides, when the task has ended.
     """
 
     lot: Lot
@@ -158,10 +165,11 @@ class Award(NamedTuple):
     paid_by_provider: float = 0.0
     paid_by_vehicle: float = 0.0
     columns: Mapping[str, float] = {}
+    royalty: float = 0.0
 
 
 Bids: TypeAlias = dict[tuple[int, int], float]
-"""The reply to ``Ask("bid")``: bids by (task, participant)."""
+"""The reply to ``Ask("bid")``: bids by (task, participant), of those who bid."""
 
 Clearing: TypeAlias = Generator[Ask | Decide, Any, Sequence[Award]]
 """What `Mechanism.clear` returns: it yields questions and decisions, and returns the awards."""
@@ -245,7 +253,7 @@ class Settlement(NamedTuple):
         value: what the task is worth to the provider.
         bid: its bid.
         won: whether the provider won.
-        paid: what the provider pays, 0 if it lost.
+        paid: what the provider pays, 0 if it lost; a royalty as if the result were worth the value.
     """
 
     provider: int
@@ -289,8 +297,8 @@ class Observation:
     Attributes:
         market: public market conditions in the order of `MARKET_CONDITIONS`, read-only.
         bids: ground bids in descending order; without the highest under `masked`, empty under `public`.
-        uav_bid: bid of the UAV as of its last report.
-        contract_bid: contract bid of (13) from past rounds; the UAV's own bid while they are too few.
+        uav_bid: bid of the UAV as of its last report; NaN under `public`.
+        contract_bid: contract bid of (13) from past rounds; the mean audited worth of the UAV while they are too few.
         truth: true values under `clairvoyant`; None otherwise.
         state: what the mechanism shows the seat besides, by name of the declared column.
         mask: which choices are allowed, one flag per choice; None where all are, and for a price.
@@ -304,7 +312,7 @@ class Observation:
         self,
         market: FloatArray,
         bids: tuple[float, ...] = (),
-        uav_bid: float = 0.0,
+        uav_bid: float = math.nan,
         contract_bid: float = 0.0,
         truth: Truth | None = None,
         state: Mapping[str, Any] | None = None,

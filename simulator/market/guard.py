@@ -326,7 +326,7 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
         raise PolicyFailedError(f"{place}: clear() returned {shown(awards)}; it must return a list of Award")
     seen: set[int] = set()
     for award in awards:
-        lot, provider, by_provider, by_vehicle, _ = award
+        lot, provider, by_provider, by_vehicle, _, royalty = award
         # Nearly every award has these types: asking for the abstract ones takes a microsecond each.
         if not (
             type(lot) is Lot
@@ -337,6 +337,8 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
             and lot.task not in seen
             and provider in auctions[lot.task].lot.invited
             and math.isfinite(by_provider + by_vehicle)
+            and type(royalty) is float
+            and 0.0 <= royalty <= 1.0
         ):
             _check_award(mechanism, award, auctions, seen)
         seen.add(lot.task)
@@ -365,6 +367,8 @@ def _check_award(mechanism: object, award: Award, auctions: Mapping[int, Auction
     for name, paid in (("provider", award.paid_by_provider), ("vehicle", award.paid_by_vehicle)):
         if not isinstance(paid, Real) or isinstance(paid, bool) or not math.isfinite(float(paid)):
             raise PolicyFailedError(f"{place}: paid_by_{name} is {shown(paid)}; it must be a finite number")
+    if not isinstance(award.royalty, Real) or isinstance(award.royalty, bool) or not 0.0 <= award.royalty <= 1.0:
+        raise PolicyFailedError(f"{place}: royalty is {shown(award.royalty)}; it must be a number from 0 to 1")
 
 
 def give_outcome(policy: Policy, method: Literal["feedback", "served"], outcome: Outcome) -> None:

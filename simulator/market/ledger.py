@@ -15,7 +15,6 @@ import numpy as np
 import simpy
 
 from simulator.draws import Draws
-from simulator.market.lots import REFERENCE_MB
 from simulator.market.requests import draw_links
 from simulator.model import FloatArray
 from simulator.model.latency import latency, stage_times, stage_work
@@ -27,7 +26,7 @@ from simulator.providers.task import Task
 from simulator.scenario.scenario import Scenario
 
 FIRST_CONTRACT_ROUNDS = 100
-"""Settled rounds that (13) needs. Until then the UAV's own bid takes the place of the contract bid."""
+"""Settled rounds that (13) needs. Until then the mean audited worth of the UAV takes the place of the contract bid."""
 
 CALIBRATION_REQUESTS = 4096
 """Number of draws of which the expected match value of a provider is the mean."""
@@ -96,15 +95,20 @@ class RunningLedger:
         self._ground_sum = sum(self._match_sum[fleet.uavs :])
         self._ground_count = PRIOR_AUDITS * (fleet.size - fleet.uavs)
         self._uavs = fleet.uavs
-        self._served: list[deque[tuple[float, float]]] = [deque(maxlen=market.history) for _ in range(fleet.uavs)]
-        self._uav_bid = [0.0] * fleet.uavs
+        last = scenario.uavs.report_tasks
+        self._served: list[deque[tuple[float, float]]] = [deque(maxlen=last) for _ in range(fleet.uavs)]
+        self._audited: list[deque[float]] = [deque(maxlen=last) for _ in range(fleet.uavs)]
+        self._uav_bid, self._uav_report = [0.0] * fleet.uavs, [0.0] * fleet.uavs
         self._rounds = np.empty((2, market.contract_rounds))
         self._settled = 0
         self._renew_at = FIRST_CONTRACT_ROUNDS
         self._contract: float | None = None
         for uav in range(fleet.uavs):
             # A UAV that has served nothing yet bids on a nominal task.
-            self._served[uav].append((expected.common[uav], float(expected.match[uav])))
+            common, match = expected.common[uav], float(expected.match[uav])
+            self._served[uav].append((common, match))
+            self._audited[uav].append(common * match)
+            self._uav_report[uav] = common * match
             env.process(self._report(env, scenario.uavs.report_s, uav, on_report))
             self._renew_bid(uav)
 
@@ -118,7 +122,7 @@ class RunningLedger:
             yield env.timeout(every_s)
 
     def _renew_bid(self, uav: int) -> None:
-        """Set the bid of a UAV: E[demand] = 1, times the means of (9) and (10) over its last T tasks."""
+        """Set the bid of a UAV: E[demand] = 1, times the means of (9) and (10) over its last tasks."""
         served = self._served[uav]
         common = sum(entry[0] for entry in served) / len(served)
         match = sum(entry[1] for entry in served) / len(served)
@@ -127,6 +131,10 @@ class RunningLedger:
     def uav_bid(self, uav: int) -> float:
         """Return the bid of a UAV as of its last report."""
         return self._uav_bid[uav]
+
+    def uav_report(self, uav: int) -> float:
+        """Return the mean audited worth of the last tasks of a UAV, without their demand; a lost task counts 0."""
+        return self._uav_report[uav]
 
     def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float, float]:
         """Return mean audited match values.
@@ -187,21 +195,25 @@ class RunningLedger:
                 self._ground_sum += task.match
                 self._ground_count += 1.0
         if task.provider < self._uavs:
-            common = float(common_term(task.latency, self._market.latency_weight))
-            self._served[task.provider].append((common, task.match))
+            term = task.own_term(self._market.latency_weight)
+            # Late results are worth less: that enters the mean of the common terms.
+            self._served[task.provider].append((term / task.match, task.match))
+            audited = self._audited[task.provider]
+            audited.append(term if delivered else 0.0)
+            self._uav_report[task.provider] = sum(audited) / len(audited)
 
 
 def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: Radio, uav: int) -> float:
     """Return the common value omega_1 / T of a nominal task at a UAV.
 
-    The task has 30 MB, the mean GPU work and the mean power. It meets empty queues and no fading, half a radius away
-    from the UAV.
+    The task has the reference size, the mean GPU work and the mean power. It meets empty queues and no fading, half a
+    radius away from the UAV.
     """
     x, y = float(fleet.x[uav] + 0.5 * fleet.radius_m[uav]), float(fleet.y[uav])
     kinds = scenario.tasks.kinds.values()
     gpu_per_bit = sum(kind.share * kind.gpu_per_bit for kind in kinds) / sum(kind.share for kind in kinds)
     power = 0.5 * sum(scenario.tasks.power_units)
-    work = stage_work(REFERENCE_MB, gpu_per_bit, 0.0, power, *equipment)
+    work = stage_work(scenario.tasks.predicted_mb, gpu_per_bit, 0.0, power, *equipment)
     return float(common_term(latency(stage_times(work, radio.unit_snr(x, y))), scenario.market.latency_weight)[uav])
 
 
@@ -213,6 +225,14 @@ class Ledger(Protocol):
 
     def uav_bid(self, uav: int) -> float:
         """Return the bid of a UAV as of its last report."""
+        ...
+
+    def uav_report(self, uav: int) -> float:
+        """Return the mean audited worth of the last tasks of a UAV, without their demand.
+
+        Args:
+            uav: id of the UAV.
+        """
         ...
 
     def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float, float]:

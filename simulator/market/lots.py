@@ -8,9 +8,6 @@ from simulator.model import BoolArray, FloatArray
 from simulator.providers.attachment import Coverage
 from simulator.providers.task import Task
 
-REFERENCE_MB = 30.0
-"""Size of the task that public predictions are made for, MB."""
-
 
 class Situation(NamedTuple):
     """A requested task, with its stage times, accuracies and coverage at every provider.
@@ -19,7 +16,7 @@ class Situation(NamedTuple):
         task: the task.
         station_left: id of the station whose coverage the vehicle leaves; -1 for none.
         times: stage times, s, shape (4, 2, providers). Index 0 of the second axis is the task, index 1 the public task
-            of 30 MB.
+            of the reference size.
         accuracy: accuracy R of the task at each provider, shape (providers,).
         match: match term omega_2 / (1 - R)^beta of that accuracy, shape (providers,).
         covered: which providers cover the vehicle now and are not out, shape (providers,).

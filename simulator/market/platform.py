@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simulator.model.mechanism import surplus_weights
+from simulator.model.valuation import expected_value
 
 if TYPE_CHECKING:
     from simulator.market.ledger import Ledger
@@ -22,6 +23,7 @@ class Platform:
         market: settings of the market.
         ledger: what the platform remembers of past rounds.
         has_places: whether providers and vehicles have places.
+        size_factor: reference size times the mean of 1/D over the task sizes D.
 
     Attributes:
         size: number of providers.
@@ -32,9 +34,11 @@ class Platform:
         weights: weight of a provider's value in the surplus, zeta for a UAV and 1 for a station, by id.
         uav_weight: zeta.
         reference: other bids that a price may scale, as the scenario says: `stations`, `all` or `other_owner`.
+        uav_payment: what a UAV pays where its own bid does not count: `royalty`, `posted` or `contract`.
+        uav_share: share phi of a task's worth for `royalty` and `posted`.
     """
 
-    def __init__(self, fleet: Fleet, market: Market, ledger: Ledger, has_places: bool) -> None:
+    def __init__(self, fleet: Fleet, market: Market, ledger: Ledger, has_places: bool, size_factor: float) -> None:
         self.size, self.uavs = fleet.size, fleet.uavs
         self.names: Sequence[str] = tuple(fleet.names)
         self.owners: Sequence[str] = tuple(fleet.owners)
@@ -43,7 +47,8 @@ class Platform:
         )
         self.weights: Sequence[float] = tuple(surplus_weights(fleet.is_uav, market.uav_weight).tolist())
         self.uav_weight, self.reference = market.uav_weight, market.reference
-        self._ledger = ledger
+        self.uav_payment, self.uav_share = market.uav_payment, market.uav_share
+        self._ledger, self._latency_weight, self._size_factor = ledger, market.latency_weight, size_factor
 
     def contract_bid(self) -> float | None:
         """Return the contract bid of (13), computed from past rounds; None while there are too few of them."""
@@ -54,6 +59,22 @@ class Platform:
         uav, station = (provider, -1) if provider < self.uavs else (-1, provider)
         of_uav, of_station, *_ = self._ledger.audited_match(uav, station, -1)
         return of_uav if provider < self.uavs else of_station
+
+    def uav_report(self, uav: int) -> float:
+        """Return the mean audited worth of the last tasks of a UAV, without their demand."""
+        return self._ledger.uav_report(uav)
+
+    def expected_value(self, uav: int, predicted_s: float, limit_s: float, grace_s: float) -> float:
+        """Return ``E[v_0 | m]``, the value of a task that the public conditions let expect of a UAV.
+
+        Args:
+            uav: id of the UAV.
+            predicted_s: predicted latency of a task of the reference size at the UAV, s.
+            limit_s: time from the request to the deadline, s.
+            grace_s: time after the deadline over which the worth falls to 0, s.
+        """
+        match = self.audited_match(uav)
+        return expected_value(predicted_s, self._latency_weight, self._size_factor, match, limit_s, grace_s)
 
     def with_alias(self, provider: int) -> Platform:
         """Return a platform on which a provider has a second identity, with the next free id.

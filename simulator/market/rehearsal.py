@@ -21,7 +21,7 @@ class Played(NamedTuple):
 
     Attributes:
         winner: id of the participant that wins; None if the lot is unsold.
-        paid: what the winner pays.
+        paid: what the winner pays; a royalty as if the result were worth its value.
         from_vehicle: what the vehicle pays.
         action: the last action of the policy; NaN if it was not asked.
     """
@@ -59,6 +59,8 @@ class Rehearsal:
             (auction.task.id, provider): float(auction.says[provider])
             for auction in auctions
             for provider in auction.lot.invited
+            # Who knows that a task is worth nothing to it makes no bid.
+            if provider < auction.uavs or auction.says[provider] > 0.0
         }
         self.alias = platform.size
 
@@ -96,14 +98,15 @@ class Rehearsal:
                         (lot.task, one): bids[lot.task, one]
                         for lot in step.lots
                         for one in lot.invited
-                        if step.to is None or one in step.to
+                        if (step.to is None or one in step.to) and (lot.task, one) in bids
                     }
                     continue
                 seat = check_decide(mechanism, step, by_task)
                 first = step.lots[0]
                 uavs = self._platform.uavs
                 # Descending bids; among equal bids the lower id goes first.
-                ranked = sorted([(-bids[first.task, one], one) for one in first.invited if one >= uavs])
+                made = [one for one in first.invited if one >= uavs and (first.task, one) in bids]
+                ranked = sorted([(-bids[first.task, one], one) for one in made])
                 ground = [-bid for bid, _ in ranked]
                 top = ranked[0][1] if ranked else None
                 if top == self.alias:
@@ -127,7 +130,10 @@ class Rehearsal:
         for award in awards:
             if award.provider is not None:
                 task = award.lot.task
-                ends[task] = Played(award.provider, award.paid_by_provider, award.paid_by_vehicle, actions[task])
+                real = award.provider if award.provider != self.alias else second_identity_of
+                worth = float(by_task[task].value[real])
+                paid = award.paid_by_provider + award.royalty * worth
+                ends[task] = Played(award.provider, paid, award.paid_by_vehicle, actions[task])
         return ends
 
     def _copies(self, second_identity_of: int | None) -> tuple[Mechanism, Policy | None]:

@@ -40,6 +40,7 @@ class Requests:
         kind: indices into `TASK_KINDS`.
         gpu_per_bit: GPU work per bit e_p, 1/bit.
         limit_s: time from request to deadline, s, `inf` without a deadline.
+        grace_s: time after the deadline over which the worth falls to 0, s.
         uplink_power_units: transmit powers p^u of the vehicles, units of 100 mW.
     """
 
@@ -48,19 +49,20 @@ class Requests:
     kind: IntArray
     gpu_per_bit: FloatArray
     limit_s: FloatArray
+    grace_s: FloatArray
     uplink_power_units: FloatArray
 
     @property
     def bytes(self) -> int:
         """Memory of the block, bytes."""
-        # A row is a tuple with three numbers of its own.
-        return 6 * self.size_mb.nbytes + 160 * len(self.size_mb)
+        # A row is a tuple with four numbers of its own.
+        return 7 * self.size_mb.nbytes + 192 * len(self.size_mb)
 
     @cached_property
-    def _rows(self) -> list[tuple[int, float, float, float]]:
-        """Kind, size, demand and limit of each request."""
+    def _rows(self) -> list[tuple[int, float, float, float, float]]:
+        """Kind, size, demand, limit and grace of each request."""
         # Converted once per block: plain numbers cost less in a `Task` than elements of arrays.
-        fields = (self.kind, self.size_mb, self.demand, self.limit_s)
+        fields = (self.kind, self.size_mb, self.demand, self.limit_s, self.grace_s)
         return list(zip(*(field.tolist() for field in fields), strict=True))
 
     def task(self, at: int, number: int, vehicle: int, request: int, now: float) -> Task:
@@ -73,8 +75,8 @@ class Requests:
             request: index of the request among those of its vehicle.
             now: time of the request, s.
         """
-        kind, size_mb, demand, limit_s = self._rows[at]
-        return Task(number, vehicle, request, kind, size_mb, demand, now, now + limit_s)
+        kind, size_mb, demand, limit_s, grace_s = self._rows[at]
+        return Task(number, vehicle, request, kind, size_mb, demand, now, limit_s, grace_s)
 
     def work(self, fading_db: FloatArray, equipment: Equipment, uplink_power_units: FloatArray) -> Work:
         """Return the work of the requests at providers, parts of shape (2, requests, providers).
@@ -119,7 +121,8 @@ def draw_requests(scenario: Scenario, rng: np.random.Generator, count: int) -> R
     # A log-normal number with log-mean -sd^2 / 2 has mean 1.
     demand = np.exp(tasks.demand_log_sd * rng.standard_normal(count) - 0.5 * tasks.demand_log_sd**2)
     work, limit = np.array(gpu_work(scenario))[kind], np.array(_limits(scenario))[kind]
-    return Requests(size_mb, demand, kind, work, limit, power)
+    grace = np.array([tasks.kinds[name].grace_s if name in tasks.kinds else 0.0 for name in TASK_KINDS])[kind]
+    return Requests(size_mb, demand, kind, work, limit, grace, power)
 
 
 def draw_links(

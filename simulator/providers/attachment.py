@@ -27,6 +27,15 @@ class Coverage(Protocol):
         """
         ...
 
+    def is_known(self, provider: int, time: float) -> bool:
+        """Return whether it is known already if a provider covers the vehicle up to a time.
+
+        Args:
+            provider: id of the provider.
+            time: the time, s.
+        """
+        ...
+
 
 class KnownCoverage(NamedTuple):
     """The coverage of a vehicle whose complete trajectory is known.
@@ -45,6 +54,15 @@ class KnownCoverage(NamedTuple):
             provider: id of the provider.
         """
         return self.ends[provider]
+
+    def is_known(self, provider: int, time: float) -> bool:
+        """Return True: the complete trajectory is known.
+
+        Args:
+            provider: id of the provider.
+            time: any time, s.
+        """
+        return True
 
 
 def end_of_span(spans: list[tuple[float, float]], at: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from simulator.model.latency import STAGES
+from simulator.model.valuation import timeliness
 from simulator.providers.attachment import Coverage
 
 COMPLETED, LOST, UNSERVED, OPEN = range(4)
@@ -29,7 +30,8 @@ class Task:
         size_mb: size D of the input and of the result, MB.
         demand: factor of (11) that is common to all providers.
         requested: time of the request, s.
-        deadline: time after which the result is of no use, s; `inf` without a deadline.
+        limit_s: time from the request to the deadline, s; `inf` without a deadline.
+        grace_s: time after the deadline over which the worth of the result falls to 0, s.
         awarded: time at which the task was awarded or given up, s; that of the request until then.
         provider: id of the winner; -1 for nobody.
         times: service time of each stage at the winner, s.
@@ -50,7 +52,8 @@ class Task:
     size_mb: float
     demand: float
     requested: float
-    deadline: float = math.inf
+    limit_s: float = math.inf
+    grace_s: float = 0.0
     awarded: float = field(init=False)
     provider: int = -1
     times: Sequence[float] = ()
@@ -70,13 +73,26 @@ class Task:
         """The time from request to result, s; NaN if no result is to come."""
         return self.finished[-1] - self.requested
 
+    def own_term(self, latency_weight: float) -> float:
+        """Return what the result is worth at the actual latency, without demand and zeta: ``c m g`` of this task alone.
+
+        Args:
+            latency_weight: weight omega_1, s.
+        """
+        latency_s = self.latency
+        term = latency_weight / latency_s * self.match
+        if self.limit_s == math.inf:
+            return term
+        return term * float(timeliness(latency_s, self.limit_s, self.grace_s))
+
     @property
     def lost_at(self) -> float:
         """The time at which the task is lost if it is not done by then, s.
 
-        It is the earliest of three times: the deadline, the end of coverage by the winner, and `cut_at`.
+        It is the earliest of three times: that at which the result has lost its worth, the end of coverage by the
+        winner, and `cut_at`.
         """
-        limit = min(self.deadline, self.cut_at)
+        limit = min(self.requested + self.limit_s + self.grace_s, self.cut_at)
         if self.coverage is None or self.provider < 0:
             return limit
         return min(self.coverage.end(self.provider), limit)

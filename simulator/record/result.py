@@ -99,11 +99,16 @@ class Result:
         figures = {
             "tasks": len(tasks),
             **{name: int(status[name]) for name in ("completed", "lost", "unserved", "open")},
+            **{
+                reason: int((auctions["unserved_reason"] == reason).sum())
+                for reason in ("not_covered", "not_invited", "no_bid")
+            },
             "asked": int(auctions["asked"].sum()),
             "surplus_total": surplus,
             "surplus_mean": auctions["surplus"].mean(),
             "realised_mean": tasks["realised_surplus"].mean(),
             "lost_share": int(status["lost"]) / len(tasks) if len(tasks) else math.nan,
+            "failed_share": int(status["lost"] + status["unserved"]) / len(tasks) if len(tasks) else math.nan,
             "best_share": surplus / best if best > 0.0 else math.nan,
             "uav_share": (auctions["winner_kind"] == "uav").mean(),
             "rho_mean": rho[rho < math.inf].mean(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from simulator.market.auction import WINNER_KINDS
+from simulator.market.auction import UNSERVED_REASONS, WINNER_KINDS
 from simulator.market.contracts import MARKET_CONDITIONS, Column
 from simulator.model.latency import STAGES
 from simulator.providers.task import STATUSES
@@ -76,7 +76,7 @@ AUCTIONS = (
         "situation.station_left",
         "i4",
     ),
-    _int("invited", "number of ground stations that were invited", "ground_bidders"),
+    _int("invited", "number of ground stations that were invited", "invited_stations"),
     Column("asked", "bool", "", "whether a policy decided on the task", source="asked", packed="u1"),
     _float("top_bid", "", "highest bid of a ground station; NaN if there is none", "top_bid", "f4"),
     _float("second_bid", "", "second-highest bid of a ground station; NaN if there is none", "second_bid", "f4"),
@@ -84,7 +84,11 @@ AUCTIONS = (
     _int("winner", "id of the provider that won the task; -1 if none", "winner", "i4"),
     Column("winner_kind", "category", "", "kind of the provider that won", WINNER_KINDS, "winner_kind", "u1"),
     _float(
-        "paid_by_provider", "", "payment of the winner to the platform; below 0 it receives", "paid_by_provider", "f4"
+        "paid_by_provider",
+        "",
+        "payment of the winner to the platform, with its royalty once the task has ended; below 0 it receives",
+        "paid_by_provider",
+        "f4",
     ),
     _float(
         "paid_by_vehicle", "", "payment of the vehicle to the platform; below 0 it receives", "paid_by_vehicle", "f4"
@@ -98,6 +102,20 @@ AUCTIONS = (
     ),
     _float("top_value", "", "highest true value of the invited stations; NaN if none was invited", "top_value"),
     _float("surplus", "", "true value of the winner, times zeta for a UAV; 0 if no provider won", "surplus", "f4"),
+    _float("royalty", "", "share of the realised worth of the task that the winner pays when it has ended", "royalty"),
+    _float(
+        "realised_surplus",
+        "",
+        "surplus at the actual latency and accuracy; 0 if lost or unserved; NaN if open",
+    ),
+    Column(
+        "unserved_reason",
+        "category",
+        "",
+        "why the task is unserved: no provider covers the vehicle, none is invited, none bids, or nobody won it",
+        UNSERVED_REASONS,
+        "unserved_reason",
+    ),
     _float(
         "best_surplus",
         "",
@@ -127,10 +145,11 @@ DECISIONS = (
 BIDS = (
     _task(packed="i4"),
     _provider(packed="u2"),
-    _float("bid", "", "bid of the provider", packed="f4"),
+    _float("bid", "", "bid of the provider; NaN if it made none", packed="f4"),
     _float("value", "", "true value v_n of (11) of the task to the provider", packed="f4"),
     _float("common_value", "1/s", "common value c_n of (9)", packed="f4"),
     _float("match_value", "", "match value m_n of (10)", packed="f4"),
+    _float("timeliness", "", "share of its worth that the result still has at the predicted latency"),
     _float(
         "predicted_latency",
         "s",
@@ -146,6 +165,8 @@ TASKS = (
     _float("size_mb", "MB", "size of the input, and of the result", "size_mb", "f4"),
     _float("demand", "", "factor common to all values of the task, with mean 1 over tasks", "demand", "f4"),
     _float("requested", "s", "time of the request", "requested", "f8"),
+    _float("limit_s", "s", "time from the request to the deadline; inf without a deadline", "limit_s"),
+    _float("grace_s", "s", "time after the deadline over which the worth of the result falls to 0", "grace_s"),
     _provider("provider", "i4"),
     _float(
         "market_wait", "s", "time from the request to the award, or to when the task was given up; NaN if still open"
@@ -265,7 +286,10 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "tasks": ("", "number of tasks requested after the warm-up; all other figures are about these tasks"),
     "completed": ("", "number of tasks whose result came in time"),
     "lost": ("", "number of tasks lost: result too late, vehicle out of coverage, or provider out"),
-    "unserved": ("", "number of tasks for which nobody was invited, or that nobody won"),
+    "unserved": ("", "number of tasks that nobody served"),
+    "not_covered": ("", "number of unserved tasks of vehicles that no provider covered"),
+    "not_invited": ("", "number of unserved tasks that no covering provider could serve in time, by the predictions"),
+    "no_bid": ("", "number of unserved tasks for which no invited provider made a bid"),
     "open": ("", "number of tasks with neither a result nor a loss at the end of the run"),
     "asked": ("", "number of tasks on which a policy decided"),
     "surplus_total": ("", "sum of the surplus of all tasks"),
@@ -275,6 +299,7 @@ SUMMARY: dict[str, tuple[str, str]] = {
         "mean surplus per task at actual latency and accuracy; lost tasks count 0, open tasks do not",
     ),
     "lost_share": ("", "number of lost tasks divided by number of tasks"),
+    "failed_share": ("", "number of lost and unserved tasks divided by number of tasks"),
     "best_share": ("", "sum of the surplus divided by the sum of best_surplus, over the rounds of this run"),
     "uav_share": ("", "share of the tasks that UAVs won"),
     "rho_mean": ("", "mean of the finite price scaling factors"),

@@ -10,7 +10,7 @@ import numpy as np
 from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import STAGES
 from simulator.model.mechanism import surplus_weights
-from simulator.model.valuation import common_term, valuation
+from simulator.model.valuation import common_term, timeliness, valuation
 from simulator.providers.fleet import Fleet
 from simulator.providers.task import COMPLETED, LOST, OPEN, UNSERVED
 from simulator.record.recorder import Recorder
@@ -43,12 +43,27 @@ class Tables:
         self._fleet, self._traffic, self._duration = fleet, traffic, duration
         self._auctions = recorder.auctions()
         self._tasks = _until(recorder.tasks(), duration)
+        self._settle()
 
     @cached_property
     def _vehicles(self) -> dict[str, Any]:
         """Columns of the table `vehicles`. Some events follow from them too."""
         traffic = self._traffic
         return _empty("vehicles") if traffic is None else traffic.vehicle_rows(self._duration)
+
+    def _settle(self) -> None:
+        """Add what became of the tasks to the columns of both tables, and the royalties to the payments."""
+        tasks, auctions, market = self._tasks, self._auctions, self._market
+        seconds = tasks["finished_3"] - tasks["requested"]
+        weight = surplus_weights(tasks["provider"] < self._fleet.uavs, market.uav_weight)
+        # Equation (11) at the terms of this task alone, not at the means of (9) and (10).
+        timely = timeliness(seconds, tasks["limit_s"], tasks["grace_s"])
+        worth = valuation(common_term(seconds, market.latency_weight), tasks["match"], tasks["demand"], timely)
+        status = tasks["status"]
+        realised = np.select([status == COMPLETED, status == OPEN], [worth, np.nan], 0.0)
+        tasks["realised_surplus"] = auctions["realised_surplus"] = weight * realised
+        # A royalty is due when the task has ended. Row i of both tables is task i.
+        auctions["paid_by_provider"] += auctions["royalty"] * np.nan_to_num(realised)
 
     def auctions(self) -> pd.DataFrame:
         """Return the table `auctions`, one row per auction."""
@@ -65,7 +80,7 @@ class Tables:
 
     def tasks(self) -> pd.DataFrame:
         """Return the table `tasks`, one row per task."""
-        tasks, market, uavs = self._tasks, self._market, self._fleet.uavs
+        tasks = self._tasks
         columns: dict[str, object] = dict(tasks)
         # A task waits for a stage from the end of the stage before it, or from its award.
         before = tasks["awarded"]
@@ -77,12 +92,7 @@ class Tables:
             columns[f"{stage}_time"] = finished - started
             before = finished
         columns["finished"] = before
-        columns["latency"] = seconds = before - tasks["requested"]
-        weight = surplus_weights(tasks["provider"] < uavs, market.uav_weight)
-        # Equation (11) at the terms of this task alone, not at the means of (9) and (10).
-        worth = weight * valuation(common_term(seconds, market.latency_weight), tasks["match"], tasks["demand"])
-        status = tasks["status"]
-        columns["realised_surplus"] = np.select([status == COMPLETED, status == OPEN], [worth, np.nan], 0.0)
+        columns["latency"] = before - tasks["requested"]
         return table("tasks", columns)
 
     def events(self) -> pd.DataFrame:

@@ -27,6 +27,15 @@ class Market(Model):
     """
     patience_s: Positive = 10.0
     """Longest wait of a task for an award, s, where the mechanism clears in windows. Then the task is unserved."""
+    uav_payment: Literal["royalty", "posted", "contract"] = "royalty"
+    """Payment of a UAV that wins where its own bid does not count.
+
+    With `royalty` it pays `uav_share` of the audited worth of the task when the task has ended, and nothing for a lost
+    task. With `posted` it pays `uav_share` of the value that the platform expects, E[v_0 | m]. With `contract` it pays
+    the contract bid of (13).
+    """
+    uav_share: Annotated[Real, Field(ge=0, le=1)] = 0.5
+    """Share phi of a task's worth that a UAV pays, for `royalty` and `posted`."""
     uav_weight: Positive = 1.0
     """Weight zeta of the UAV's surplus in (12)."""
     latency_weight: Positive = 1.0
@@ -35,8 +44,11 @@ class Market(Model):
     """Weight omega_2 of the accuracy in (10)."""
     accuracy_exponent: Annotated[Real, Field(gt=0, le=10)] = 2.0
     """Exponent beta of the accuracy in (10)."""
-    history: Annotated[Whole, Field(ge=1, le=10_000)] = 5
-    """Number T of tasks over which a provider averages in (9) and (10), the task on offer included."""
+    history: Annotated[Whole, Field(ge=1, le=10_000)] = 1
+    """Number T of tasks over which a provider averages in (9) and (10), the task on offer included.
+
+    With 1 a value is that of the task on offer alone.
+    """
     actions: Annotated[Whole, Field(ge=1, le=1000)] = 20
     """Number |A| of actions. Action a is the price scaling factor rho = 10^(a/|A|)."""
     most_bids: Annotated[Whole, Field(ge=3, le=1000)] | None = None

@@ -207,6 +207,8 @@ class Uavs(Providers):
     """Height above the road, m."""
     report_s: Period = 10.0
     """Time from one report of a UAV to the next, s. A UAV renews its bid at each report."""
+    report_tasks: Annotated[Whole, Field(ge=1, le=10_000)] = 20
+    """Number of its last tasks over which a UAV averages in a report."""
     bids_on: Literal["report", "conditions", "value"] = "report"
     """Basis of a UAV's bid: its last `report`, the public `conditions`, or its true `value` as in (12b)."""
     radio: Radio = AirRadio()

@@ -23,7 +23,9 @@ class TaskKind(Model):
     share: NonNegative = 1.0
     """Share of this kind among the requests, relative to the other kinds."""
     deadline_s: Positive | None = None
-    """Time from the request after which the result is useless, s. If not given, there is no deadline."""
+    """Time from the request at which the result is due, s. If not given, there is no deadline."""
+    grace_s: NonNegative = 0.0
+    """Time after the deadline over which the worth of the result falls linearly to 0, s. Then the task is lost."""
     gpu_per_bit: Positive = 0.5
     """GPU work per bit e_p, 1/bit."""
 
@@ -33,6 +35,8 @@ class Tasks(Model):
 
     size_mb: Span = (20.0, 40.0)
     """Input size D, MB: one number, or [low, high] for a uniform draw. The result has the same size."""
+    reference_mb: Positive | None = None
+    """Size of the task that public predictions are made for, MB. If not given, the mean size."""
     demand_log_sd: LogSd = 0.8
     """Standard deviation of ln(demand). The demand is a factor with mean 1 on everybody's value of a task."""
     power_units: Span = (1.0, 10.0)
@@ -48,11 +52,16 @@ class Tasks(Model):
     )
     """The kinds of task that occur, by name."""
 
-    def mean_inverse_mb(self) -> float:
-        """Return the mean of 1/D over the uniform sizes D, 1/MB."""
+    @property
+    def predicted_mb(self) -> float:
+        """Size of the task that public predictions are made for, MB."""
+        return 0.5 * sum(self.size_mb) if self.reference_mb is None else self.reference_mb
+
+    def size_factor(self) -> float:
+        """Return the reference size times the mean of 1/D over the uniform sizes D."""
         # E[1/D] = ln(high / low) / (high - low), whose limit for high = low is 1 / low.
         low, high = self.size_mb
-        return math.log(high / low) / (high - low) if high > low else 1.0 / low
+        return self.predicted_mb * (math.log(high / low) / (high - low) if high > low else 1.0 / low)
 
     @model_validator(mode="after")
     def _some_kind(self) -> Tasks:

@@ -10,13 +10,13 @@ from simulator.errors import InputError, RunError, need, shown
 from simulator.market.auction import Auction
 from simulator.market.contracts import Bidder, Mechanism, Policy
 from simulator.market.guard import ask_action
-from simulator.market.lots import REFERENCE_MB
 from simulator.market.rehearsal import Rehearsal
 from simulator.run import listen, plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.finding import Finding
 from simulator.study.incentives import GAIN, Incentives
 from simulator.study.long_run import in_the_long_run
+from simulator.study.slowdown import slowdown
 from simulator.study.watched import Watched
 from simulator.world.simulation import Simulation
 
@@ -97,7 +97,7 @@ def audit(
     needed_s = scenario.traffic.rounds_to_seconds(math.ceil(watched / seeds) + 1)
     if needed_s is not None:
         # In rounds a value scales with the task's size; at junctions the queues price it.
-        duration, reference_mb = needed_s, REFERENCE_MB
+        duration, reference_mb = needed_s, scenario.tasks.predicted_mb
     planned = plan(scenario, policy, seed, duration, mechanism=mechanism, bidders=bidders)
     names = [*scenario.uav_names(), *scenario.station_names()]
     seen = Incentives(names, scenario.uavs.total())
@@ -112,7 +112,7 @@ def audit(
     claims: frozenset[str] = frozenset() if claimed is None else claimed(planned.information)
     findings = [*_of_rounds(seen, claims), *market.findings(claims)]
     if long_run:
-        findings += in_the_long_run(planned, long_run)
+        findings += [*in_the_long_run(planned, long_run), *slowdown(planned, long_run)]
     return Audit(findings, seen.rounds, len(market.common))
 
 

@@ -64,6 +64,9 @@ def chi_square(happens: BoolArray, value: FloatArray, bins: int, strata: IntArra
     return Dependence(statistic, freedom, float(stats.chi2.sf(statistic, freedom)))
 
 
+EQUAL = 1e-12
+"""Numbers that differ by no more than this share of the largest of them count as equal."""
+
 CONFIDENCE = 0.95
 """Probability with which an interval covers the true value."""
 
@@ -133,7 +136,8 @@ def p_value(difference: FloatArray) -> float:
     from scipy import stats
 
     # Equal differences have no variance, so t is 0 / 0 or infinite. This is so for the first policy against itself.
-    if not np.isfinite(difference).all() or np.ptp(difference) == 0.0:
+    # What is equal may differ in its last digits.
+    if not np.isfinite(difference).all() or np.ptp(difference) <= EQUAL * np.abs(difference).max():
         return math.nan
     return float(stats.ttest_1samp(difference, 0.0).pvalue)
 

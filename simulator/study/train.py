@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.clock import LONGEST_S, check_times
-from simulator.errors import InputError, OutputError, PolicyError, PolicyFailedError, need, shown
+from simulator.errors import InputError, OutputError, PolicyError, PolicyFailedError, nearest, shown
+from simulator.market.contracts import Trainable
 from simulator.market.guard import blamed
 from simulator.market.plugins import find_policy
 from simulator.run import plan
@@ -82,7 +83,6 @@ def train(
         InputError: an argument is wrong, or torch is not installed.
         OutputError: the folder exists, holds another training, or cannot be written.
     """
-    need("torch")
     loaded = [Scenario.load(scenario) for scenario in scenarios]
     found = find_policy(policy)
     if not hasattr(found, "train"):
@@ -122,6 +122,9 @@ def train(
     evaluate = _evaluator(found, loaded, held_out)
     record = TrainingFolder(out, about, evaluate, evaluate_every, tensorboard, report)
     with record.opened(resume) as goes_on:
+        for name in chosen:
+            if not _takes(found, name):
+                raise InputError(f"policy {policy} has no hyperparameter '{name}'{_known(found, name)}")
         with blamed(f"policy {policy}: train()", PolicyFailedError):
             found.train(_maker(loaded), steps, seed, out, goes_on, record.report, **chosen)
         record.end()
@@ -134,6 +137,13 @@ def _takes(policy: Any, name: str) -> bool:
     """Return whether the method ``train`` of a policy takes an argument of this name."""
     parameters = inspect.signature(policy.train).parameters
     return name in parameters or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+
+
+def _known(policy: Any, name: str) -> str:
+    """Return the end of a message about a wrong hyperparameter: what there is."""
+    common = inspect.signature(Trainable.train).parameters
+    own = [name for name in inspect.signature(policy.train).parameters if name not in common]
+    return f"; {nearest(name, own)}" if own else ": its method train takes none"
 
 
 def _hash(scenario: Scenario) -> str:

@@ -58,7 +58,10 @@ class Watched:
                 weighted = self.uav_weight * auction.uav_value
                 self.values.append((*auction.bids[:2], third, weighted, auction.surplus))
             if by_uav:
-                self.uav_profits.append(auction.uav_value - auction.paid_by_provider)
+                # What has come of the task, where that is known already.
+                realised = auction.realised_surplus
+                worth = auction.uav_value if math.isnan(realised) else realised / self.uav_weight
+                self.uav_profits.append((1.0 - auction.royalty) * worth - auction.paid_by_provider)
 
     def findings(self, claims: frozenset[str]) -> list[Finding]:
         """Return the verdicts."""
@@ -68,7 +71,7 @@ class Watched:
         loses = "untested" if math.isnan(profit) else "fails" if profit + spread < 0.0 else "holds"
         return [
             Finding("the UAV does not lose", loses, False, profit,
-                    f"mean of a UAV's value less its payment where it wins, ± {spread:.2g}"),
+                    f"mean of what a task is worth to the UAV that wins it, less its payment, ± {spread:.2g}"),
             *self._dependence(claims),
             self._truth_cost(),
         ]  # fmt: skip

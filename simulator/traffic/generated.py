@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import lru_cache
 from itertools import chain, pairwise, repeat
 from typing import NamedTuple
@@ -45,18 +45,28 @@ class Vehicle:
         entered: time of entry, s.
         left: time at which the vehicle left the map, s; NaN while it is there.
         stretches: stretches up to the current one, each with the path of the vehicle on it.
+        lane: lane on the current stretch.
         free_s: travel time at free flow on the finished stretches, s.
         tasks: number of requested tasks.
     """
 
-    __slots__ = ("entered", "free_s", "id", "left", "pace", "route", "stretches", "tasks")
+    __slots__ = ("entered", "free_s", "id", "lane", "left", "pace", "route", "stretches", "tasks")
 
     def __init__(self, vehicle: int, pace: float, route: list[Road], entered: float) -> None:
         self.id, self.pace, self.route, self.entered = vehicle, pace, route, entered
         self.left = math.nan
         self.stretches: list[tuple[Stretch, Path]] = []
         self.free_s = 0.0
-        self.tasks = 0
+        self.tasks = self.lane = 0
+
+    def free_path(self, stretch: Stretch, begin: float) -> Path:
+        """Return the path of the vehicle along a stretch without a stop line.
+
+        Args:
+            stretch: the stretch.
+            begin: time at which the vehicle enters it, s.
+        """
+        return [(begin, 0.0), (begin + stretch.length / (stretch.speed_mps * self.pace), stretch.length)]
 
     def leaving_mps(self, last: Stretch) -> float:
         """Return the speed at which the vehicle continues beyond the edge of the map, m/s.
@@ -74,13 +84,15 @@ class CoverageAhead(NamedTuple):
         vehicle: the vehicle.
         number: index of the stretch of the place.
         at_m: metres from the start of that stretch.
+        network: road network.
     """
 
-    # It holds the vehicle and not times: the path on later stretches is known only when the vehicle enters them.
+    # It holds the vehicle and not times: the path up to a stop line is known only when the vehicle enters its stretch.
 
     vehicle: Vehicle
     number: int
     at_m: float
+    network: Network
 
     def end(self, provider: int) -> float:
         """Return the time at which a provider that covers the place stops covering the vehicle, s.
@@ -92,15 +104,37 @@ class CoverageAhead(NamedTuple):
             The time, or `inf` if the vehicle has not come so far yet.
         """
         vehicle, at = self.vehicle, self.at_m
-        for stretch, path in vehicle.stretches[self.number :]:
+        for stretch, path in chain(vehicle.stretches[self.number :], self._onward()):
             out = end_of_span(stretch.spans[provider], at)
             if out < stretch.length:
                 return time_at(path, out)
             at = 0.0
-        if len(vehicle.stretches) < len(vehicle.route):
+        if stretch.road != vehicle.route[-1]:
             return math.inf
         # The edge of the map is not the edge of coverage: the vehicle continues straight on.
         return path[-1][0] + float(stretch.beyond_m[provider]) / vehicle.leaving_mps(stretch)
+
+    def is_known(self, provider: int, time: float) -> bool:
+        """Return whether it is known already if a provider covers the vehicle up to a time.
+
+        Args:
+            provider: id of the provider.
+            time: the time, s.
+        """
+        return time <= self.vehicle.stretches[-1][1][-1][0] or self.end(provider) < math.inf
+
+    def _onward(self) -> Iterator[tuple[Stretch, Path]]:
+        """Iterate over the stretches ahead on which nothing can hold the vehicle, up to the next stop line."""
+        vehicle, network, lane = self.vehicle, self.network, self.vehicle.lane
+        number = len(vehicle.stretches)
+        time = vehicle.stretches[-1][1][-1][0]
+        while number < len(vehicle.route) and not network.has_stop_line(vehicle.route[number]):
+            before, road = vehicle.route[number - 1 : number + 1]
+            lane_before, lane = lane, network.shortest_lane(road)
+            stretch = network.stretch(before, lane_before, road, lane)
+            path = vehicle.free_path(stretch, time)
+            yield stretch, path
+            time, number = path[-1][0], number + 1
 
 
 class GeneratedVehicles:
@@ -186,10 +220,10 @@ class GeneratedVehicles:
         """Drive a vehicle along its route, and report where it leaves the coverage of a station."""
         env, network, pace = self.env, self.network, vehicle.pace
         before: Road | None = None
-        lane, station = 0, -1
+        station = -1
         for number, road in enumerate(vehicle.route):
-            lane_before, lane = lane, network.shortest_lane(road)
-            stretch = network.stretch(before, lane_before, road, lane)
+            lane_before, vehicle.lane = vehicle.lane, network.shortest_lane(road)
+            stretch = network.stretch(before, lane_before, road, vehicle.lane)
             # The path on a stretch is known on entry: it depends only on the signal plan and on the vehicle ahead.
             path = self._path(vehicle, stretch, env.now)
             vehicle.stretches.append((stretch, path))
@@ -206,7 +240,7 @@ class GeneratedVehicles:
         """Return the path of a vehicle along a stretch, behind the last vehicle that entered the same lane."""
         speed, lane = stretch.speed_mps * vehicle.pace, stretch.lane
         if lane is None:
-            return [(begin, 0.0), (begin + stretch.length / speed, stretch.length)]
+            return vehicle.free_path(stretch, begin)
         length, spacing = stretch.length, self._traffic.jam_spacing_m
         # Newell's rule in `follow`: headway = reaction + spacing / speed. A queue discharges at the saturation headway.
         reaction = max(lane.plan.headway_s - spacing / stretch.speed_mps, 0.0)
@@ -237,7 +271,7 @@ class GeneratedVehicles:
         vehicle.tasks += 1
         at, station, x, y, ahead = departure
         dwell = self._dwell(vehicle, number, departure)
-        coverage = CoverageAhead(vehicle, number, at)
+        coverage = CoverageAhead(vehicle, number, at, self.network)
         self._on_crossing(vehicle.id, request, Crossing(self.env.now, station, x, y, ahead.covered, dwell, coverage))
 
     def _dwell(self, vehicle: Vehicle, number: int, departure: Departure) -> FloatArray:

@@ -207,6 +207,14 @@ class Network:
         choices = self._choices[road]
         return next((onward for share, onward in choices if turn < share), choices[-1][1] if choices else None)
 
+    def has_stop_line(self, road: Road) -> bool:
+        """Return whether a signal can stop vehicles at the end of a road.
+
+        Args:
+            road: the road.
+        """
+        return road[1] in self._signalised
+
     def shortest_lane(self, road: Road) -> int:
         """Return the lane of a road whose last vehicle crosses the stop line first.
 

@@ -17,7 +17,6 @@ import simpy
 from simulator.clock import LAST, until
 from simulator.draws import Draws
 from simulator.market.ledger import expected_values
-from simulator.market.lots import REFERENCE_MB
 from simulator.market.requests import RequestDraws, Requests, gpu_work
 from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import stage_times, stage_work
@@ -43,7 +42,7 @@ class Arrival(NamedTuple):
         requests: block of requests to which it belongs.
         at: its index in the block.
         times: stage times, s, shape (4, 2, providers). Index 0 of the second axis is the task, index 1 the public task
-            of 30 MB.
+            of the reference size.
         accuracy: accuracy R of the task at each provider, shape (providers,).
         match: match term omega_2 / (1 - R)^beta of that accuracy, shape (providers,).
         covered: which providers cover the vehicle, shape (providers,).
@@ -212,11 +211,12 @@ def _replay(
 def _public_times(scenario: Scenario, equipment: Equipment, radio: Radio) -> Callable[[float, float, int], FloatArray]:
     """Return a function (x, y, kind of task) that predicts the public stage times, s, shape (4, providers).
 
-    The prediction is for a task of 30 MB at the mean power of the vehicles, without fading.
+    The prediction is for a task of the reference size at the mean power of the vehicles, without fading.
     """
     # Size, power and fading of the request are left out because they are not public.
     expected_power = 0.5 * sum(scenario.tasks.power_units)
-    works = [stage_work(REFERENCE_MB, work, 0.0, expected_power, *equipment) for work in gpu_work(scenario)]
+    reference_mb = scenario.tasks.predicted_mb
+    works = [stage_work(reference_mb, work, 0.0, expected_power, *equipment) for work in gpu_work(scenario)]
 
     @lru_cache(maxsize=PLACES_KEPT)
     def public_times(x: float, y: float, kind: int) -> FloatArray:

@@ -5,7 +5,7 @@ Latencies follow from queues, distances and lines of sight.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -79,7 +79,7 @@ class JunctionSite:
         # One array for all: each provider writes its own column, and the auctioneer reads all of them at once.
         self.free_at = np.zeros((len(STAGES), fleet.size))
         providers = [Provider(env, number, self.free_at, log.served) for number in range(fleet.size)]
-        self.providers: Sequence[Server] = providers
+        self.providers: list[Server] = list(providers)
         self.ledger: Ledger = RunningLedger(env, scenario, fleet, demand.expected, log.reported)
         self._outages = Outages(env, scenario, fleet, providers, draws, log.went_out_or_came_back)
         self.time_origin, self.left_out = demand.time_origin, demand.left_out

@@ -6,7 +6,7 @@ Round k has vehicle k. Each round draws all its random numbers independently of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,7 +17,7 @@ import simpy
 from simulator.clock import until
 from simulator.draws import Draws
 from simulator.market.ledger import Ledger
-from simulator.market.lots import REFERENCE_MB, Situation
+from simulator.market.lots import Situation
 from simulator.market.requests import Links, Requests, draw_links, draw_requests
 from simulator.model import BoolArray, FloatArray
 from simulator.model.channel import snr_ratio
@@ -103,7 +103,8 @@ class RoundCalibration:
         draws: randomness of the run.
 
     Attributes:
-        ground_times: mean stage times of a station for 30 MB at a public factor of 1, s, shape (4,).
+        ground_times: mean stage times of a station for a task of the reference size at a public factor of 1, s, shape
+            (4,).
     """
 
     def __init__(self, scenario: Scenario, fleet: Fleet, draws: Draws) -> None:
@@ -122,10 +123,10 @@ class RoundCalibration:
                 common_term(bare / block.factor, market.latency_weight), links.match, requests.demand[:, None]
             )
             ground = np.sort(value[:, uavs:], axis=1)
-            scale = REFERENCE_MB / requests.size_mb
+            scale = scenario.tasks.predicted_mb / requests.size_mb
             top_values[begin:end] = ground[:, -1]
-            # v_n = demand (30 MB / D) factor m_n omega_1 / T_n, with T_n the bare latency for 30 MB. The first three
-            # are common to all stations; only m_n omega_1 / T_n belongs to the station.
+            # v_n = demand (D' / D) factor m_n omega_1 / T_n, with T_n the bare latency for the reference size D'. The
+            # first three are common to all stations; only m_n omega_1 / T_n belongs to the station.
             common = requests.demand * scale * block.factor[:, -1]
             # With a lone station the second-highest value is taken to be its own.
             ranked += [(ground[:, -1] / common).sum(), (ground[:, -min(2, ground.shape[1])] / common).sum()]
@@ -148,11 +149,15 @@ class RoundCalibration:
         """Return the bid of a UAV: E[demand] = 1, times its means of (9) and (10) at a public factor of 1."""
         return self._uav_bid[uav]
 
+    def uav_report(self, uav: int) -> float:
+        """Return the expected worth of a task at a UAV, without its demand: a truthful bid is the same."""
+        return self._uav_bid[uav]
+
     def audited_match(self, uav: int, best: int, second: int) -> tuple[float, float, float, float]:
         """Return expected match values of the UAV, the best station, the second-best station and all stations.
 
         The value of the k-th best station is E[m_n tau / T_n], where station n has the k-th highest value of a round.
-        T_n is the latency of station n for 30 MB at a public factor of 1. tau is the mean of T_n.
+        T_n is the latency of station n for the reference size at a public factor of 1. tau is the mean of T_n.
 
         Args:
             uav: id of the UAV.
@@ -180,7 +185,7 @@ class PlayedRounds(NamedTuple):
         requests: what each request has in common for all providers, fields of shape (rounds,).
         links: fading and accuracy, fields of shape (rounds, providers).
         times: stage times, s, shape (rounds, 4, 2, providers). Index 0 of the third axis is the task, index 1 the
-            public task of 30 MB.
+            public task of the reference size.
     """
 
     requests: Requests
@@ -241,10 +246,11 @@ class RoundsDemand:
         block = draw_rounds(self._scenario, self.fleet, self._draws, "rounds", number, ROUNDS_PER_BLOCK)
         uavs, factor = self.fleet.uavs, block.factor[:, None]
         own = block.bare_times.swapaxes(0, 1) / factor
-        # Public are the UAV's realised stage times, scaled to 30 MB, and the factor of the stations.
+        # Public are the UAV's realised stage times, scaled to the reference size, and the factor of the stations.
+        reference_mb = self._scenario.tasks.predicted_mb
         times = np.empty((ROUNDS_PER_BLOCK, len(STAGES), 2, self.fleet.size))
         times[:, :, 0] = own
-        times[:, :, 1, :uavs] = own[:, :, :uavs] * (REFERENCE_MB / block.requests.size_mb)[:, None, None]
+        times[:, :, 1, :uavs] = own[:, :, :uavs] * (reference_mb / block.requests.size_mb)[:, None, None]
         times[:, :, 1, uavs:] = self.calibration.ground_times[:, None] / factor[:, :, -1:]
         # Bidders see the stage times. A replay shows the same array to the next run.
         times.flags.writeable = False
@@ -267,7 +273,7 @@ class RoundsSite:
         self._env = env
         self._every_s = _rounds(scenario).every_s
         self.fleet = fleet = demand.fleet
-        self.providers: Sequence[Server] = [UnqueuedProvider(env, on_served) for _ in range(fleet.size)]
+        self.providers: list[Server] = [UnqueuedProvider(env, on_served) for _ in range(fleet.size)]
         # It stays 0: every stage is always free, so the latency is the sum (6) of the stage times.
         self.free_at = np.zeros((len(STAGES), fleet.size))
         self.ledger: Ledger = demand.calibration

@@ -117,7 +117,8 @@ class Simulation:
             self.site = RoundsSite(env, scenario, demand, self.served)
         site, fleet = self.site, self.site.fleet
         self.mechanism = ModifiedSecondBid() if mechanism is None else mechanism
-        self.platform = Platform(fleet, scenario.market, site.ledger, scenario.traffic.has_places)
+        size_factor, has_places = scenario.tasks.size_factor(), scenario.traffic.has_places
+        self.platform = Platform(fleet, scenario.market, site.ledger, has_places, size_factor)
         reset_mechanism(self.mechanism, self.platform, self.draws.generator("mechanism"))
         found = strategies_of(fleet) if strategies is None else list(strategies)
         # A bidder draws by the first provider for which it answers: one more provider changes no other bidder.
@@ -140,6 +141,7 @@ class Simulation:
             bids_shown(scenario, information),
             scenario.market.patience_s,
             site.up_since,
+            bool(scenario.outages.windows or scenario.outages.failures),
         )
         self._handed_out: Decision | None = None
         self.site.start(self.auctioneer.request)

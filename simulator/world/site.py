@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from simulator.market.ledger import Ledger
@@ -27,7 +27,7 @@ class Site(Protocol):
     """
 
     fleet: Fleet
-    providers: Sequence[Server]
+    providers: list[Server]
     free_at: FloatArray
     ledger: Ledger
     traffic: Traffic | None

@@ -10,7 +10,7 @@ from simulator.market.contracts import Award
 from simulator.market.mechanisms.msb import ModifiedSecondBid
 from simulator.study import audit as audit_module
 from simulator.study.audit import audit
-from tests.clearing import clear, lot, platform
+from tests.clearing import CONTRACT_BID, clear, lot, platform
 from tests.fields import fields
 from tests.laws import check_laws
 
@@ -44,7 +44,7 @@ def test_without_another_owner_the_station_wins_at_nothing() -> None:
     bids = {(0, 0): 0.9, (0, 1): 1.0, (0, 2): 0.8, (0, 3): 0.6}
     on, one = platform(3, reference="other_owner", owners=owners), lot(range(4))
     (award,) = clear(ModifiedSecondBid(), on, [one], bids, 2.0)
-    assert award == Award(one, 1, 0.0, columns={"rho": 2.0, "contract_bid": 0.9, "scaled_bid": 0.0})
+    assert award == Award(one, 1, 0.0, columns={"rho": 2.0, "contract_bid": CONTRACT_BID, "scaled_bid": 0.0})
     some = platform(3, reference="other_owner", owners=owners[:2])
     (award,) = clear(ModifiedSecondBid(), some, [one], bids, 1.5)
     assert award.provider == 1

@@ -19,7 +19,7 @@ from simulator.model.mechanism import (
     station_wins,
     surplus_weights,
 )
-from tests.clearing import BY_UAV, settle
+from tests.clearing import BY_UAV, CONTRACT_BID, settle
 
 money = st.one_of(st.just(0.0), st.floats(1e-6, 1e6))
 bids = st.lists(money, min_size=2, max_size=9).map(lambda values: sorted(values, reverse=True))
@@ -76,7 +76,7 @@ def test_the_trials_hold_the_auction_that_is_shipped() -> None:
         order = np.argsort(-offers[row], kind="stable")
         position, paid = settle(ModifiedSecondBid(), offers[row][order].tolist(), 0.0, float(rho[row]))
         assert winner[row] == (-1 if position == BY_UAV else order[position])
-        assert payment[row] == paid
+        assert (payment[row] or CONTRACT_BID) == paid
 
 
 def test_no_ground_misreport_and_no_shill_ever_pays() -> None:
@@ -131,7 +131,7 @@ def test_the_winner_pays_between_the_second_bid_and_its_own(offers: list[float],
     winner, payment = settle(ModifiedSecondBid(), offers, uav, rho)
     if winner == BY_UAV:
         assert not offers[0] > rho * offers[1]
-        assert payment == uav
+        assert payment == CONTRACT_BID
     else:
         assert winner == 0
         assert offers[1] <= payment <= offers[0]
@@ -150,7 +150,7 @@ def test_scaling_all_ground_bids_scales_payments(offers: list[float], rho: float
     ("offers", "rho"), [([1.0, 1.0], 1.0), ([2.0, 1.0], 2.0), ([2.0, 1.0], math.inf), ([0, 0], 1.0)]
 )
 def test_ties_and_infinity_go_to_the_uav(offers: list[float], rho: float) -> None:
-    assert settle(ModifiedSecondBid(), offers, 0.3, rho) == (BY_UAV, 0.3)
+    assert settle(ModifiedSecondBid(), offers, 0.7, rho) == (BY_UAV, CONTRACT_BID)
 
 
 def test_infinity_times_a_zero_second_bid_goes_to_the_uav() -> None:
@@ -158,9 +158,9 @@ def test_infinity_times_a_zero_second_bid_goes_to_the_uav() -> None:
 
 
 def test_the_literal_rule_differs_where_the_uav_outbids_the_second() -> None:
-    rule = ModifiedSecondBid()
+    rule = ModifiedSecondBid(uav_bid="reported")
     assert settle(rule, [1.5, 1.0], 1.2, 1.3) == (0, 1.3)
-    assert settle(rule, [1.5, 1.0], 1.2, 1.3, reference="all") == (BY_UAV, 1.2)
+    assert settle(rule, [1.5, 1.0], 1.2, 1.3, reference="all") == (BY_UAV, CONTRACT_BID)
     # Where the UAV bids less than the second, both are the same.
     assert settle(rule, [1.5, 1.0], 0.9, 1.3) == settle(rule, [1.5, 1.0], 0.9, 1.3, reference="all") == (0, 1.3)
     # And its price does not scale with the ground bids: that is its adverse selection.
@@ -172,11 +172,14 @@ def test_the_literal_rule_differs_where_the_uav_outbids_the_second() -> None:
 def test_myopic_picks_the_winners_of_a_second_price_auction_with_the_same_uav_bid(
     offers: list[float], uav: float
 ) -> None:
-    myopic, spa = settle(MyopicSecondBid(), offers, uav), settle(SecondPrice(), offers, uav)
+    myopic = settle(MyopicSecondBid(uav_bid="reported"), offers, uav)
+    spa = settle(SecondPrice(), offers, uav)
     if offers[0] > offers[1]:  # two stations that tie: MSB gives the task to the UAV, a second-price auction does not
         assert myopic[0] == spa[0]
     if myopic[0] == 0:
         assert myopic[1] == spa[1] == max(uav, offers[1])
+    elif offers[0] > offers[1]:
+        assert myopic[1] == spa[1] == offers[0], "the UAV pays the least word with which it would have won"
 
 
 def test_ties_of_a_second_price_auction() -> None:

@@ -70,7 +70,9 @@ def test_the_rules_say_what_the_model_page_says() -> None:
     seen = observation(uav_seconds=2.0, second_seconds=3.0, uav_match=1.5, ground_match=0.9)
     ratio = (1.5 / 2.0) / (0.9 / 3.0)
     assert price("conditional", seen) == pytest.approx(ratio)
-    assert price("conditional:toll=0.2", seen) == pytest.approx(0.8 * ratio)
+    assert price("conditional:scale=0.8", seen) == price("conditional:0.8", seen) == pytest.approx(0.8 * ratio)
+    assert price("conditional:scale=1.4", seen) == pytest.approx(1.4 * ratio)
+    assert price("conditional:scale=0.01", seen) == 1.0
     assert price("conditional", seen, **{"market.uav_weight": 0.5}) == pytest.approx(0.5 * ratio)
     assert price("conditional", seen, **{"market.uav_weight": 0.1}) == 1.0
     assert price("constant:1.3", seen) == 1.3

@@ -227,6 +227,8 @@ def test_axe_finds_nothing_to_mend(opened: Browser, report: Path, dark: bool, si
 
 RULES: dict[str, tuple[str, dict[str, Any]]] = {
     "as it comes": ("conditional", {}),
+    "posted": ("conditional", {"market.uav_payment": "posted"}),
+    "contract": ("conditional", {"market.uav_payment": "contract"}),
     "the UAV's own bid": ("conditional", {"market.mechanism": "msb:uav_bid=reported"}),
     "max of (14) over all": ("conditional", {"market.reference": "all"}),
     "myopic": ("myopic", {}),
@@ -243,22 +245,29 @@ def test_the_rule_that_a_card_states_is_the_one_that_was_played(opened: Browser,
     write_report({policy: run}, path)
     look = Look(opened, path)
     rulings = look.ask("() => Array.from({ length: dmsb.runs[0].count }, (_, task) => ruling(dmsb.runs[0], task))")
-    said = {"exceeds ρ": 0, "smaller of": 0, "second-highest": 0, "under": 0}
+    words = {"as it comes": "worth in the end", "posted": "the platform expects", "contract": "pays the contract bid"}
+    uav_pays = words.get(case, "worth in the end")
+    said = {"exceeds ρ": 0, "does not exceed": 0, "second-highest": 0, "under": 0}
     for row, text in zip(run.auctions.to_dict("records"), rulings, strict=True):
         kinds = [kind for kind in said if kind in text]
         assert bool(kinds) == (row["second_bid"] == row["second_bid"] and row["uav_bid"] == row["uav_bid"])
         if "exceeds ρ" in text:
             assert row["paid_by_provider"] == pytest.approx(row["rho"] * row["second_bid"])
-        elif "smaller of" in text:
-            assert row["paid_by_provider"] == pytest.approx(min(row["uav_bid"], row["contract_bid"]))
+        elif "does not exceed" in text:
+            assert uav_pays in text or "when it has ended" in text
+            if case == "contract":
+                assert row["paid_by_provider"] == pytest.approx(row["contract_bid"])
+            elif uav_pays == "worth in the end" in text:
+                assert row["paid_by_provider"] == pytest.approx(0.5 * row["realised_surplus"])
+            assert "when it has ended" in text or text_of(row["paid_by_provider"]) in text
         elif "second-highest" in text:
             bids = sorted((row["top_bid"], row["second_bid"], row["uav_bid"]))
             assert row["paid_by_provider"] == pytest.approx(bids[1])
         for kind in kinds:
             said[kind] += 1
-    assert (said["exceeds ρ"] > 10 and said["smaller of"] > 10) == (case == "as it comes")
+    assert (said["exceeds ρ"] > 10 and said["does not exceed"] > 10) == (case in words)
     assert (said["second-highest"] > 10) == (case == "second price")
-    assert (said["under"] > 10) == (case not in ("as it comes", "second price"))
+    assert (said["under"] > 10) == (case not in (*words, "second price"))
     look.page.close()
 
 

@@ -12,6 +12,7 @@ import pytest
 from simulator import Result, compare, simulate
 from simulator.view.report.means import means
 from simulator.view.report.write import signed_page, write_report
+from tests.fields import fields
 from tests.view.browser import Look
 from tests.view.test_page import text_of, violations
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("policy", ["conditional", "diffusion", "constant:1.3"])
 def test_a_card_says_why_this_price(opened: Browser, tmp_path: Path, policy: str) -> None:
-    run = simulate("four_way", policy, duration=120, explain=True)
+    history = 5 if policy == "constant:1.3" else 1
+    run = simulate("four_way", policy, duration=120, explain=True, **fields({"market.history": history}))
     path = tmp_path / "report.html"
     write_report({policy: run}, path)
     task = int(run.decisions["task"].iloc[3])
@@ -38,7 +40,7 @@ def test_a_card_says_why_this_price(opened: Browser, tmp_path: Path, policy: str
     else:
         assert "does not explain its prices" in why
     assert "The UAV's bid is not compared" in why
-    assert "last T = 5 tasks" in why
+    assert ("last T = 5 tasks" in why) == (history == 5)
     assert violations(look) == []
     assert look.complaints == []
     look.page.close()

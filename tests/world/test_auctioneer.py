@@ -63,7 +63,9 @@ def test_public_conditions_say_nothing_of_size_demand_or_bids() -> None:
     assert not runs[0].auctions["top_bid"].equals(runs[1].auctions["top_bid"])
     # Neither are size and demand in it: up to the first settlement other ones change nothing.
     first = [
-        next(Simulation(Scenario.load("four_way", **fields(changed)), duration=600)).observation.market.tolist()
+        next(
+            Simulation(Scenario.load("four_way", **fields({**changed, "tasks.reference_mb": 30.0})), duration=600)
+        ).observation.market.tolist()
         for changed in ({}, {"tasks.demand_log_sd": 2.0}, {"tasks.size_mb": [1, 90]})
     ]
     assert first[0] == first[1] == first[2]
@@ -81,7 +83,13 @@ def test_load_and_ranks_among_the_conditions() -> None:
 
 def test_values_average_over_the_last_tasks_that_were_finished_the_lost_ones_too() -> None:
     """(9), (10): the last T - 1 that the provider finished, delivered or not, and as newest entry this one."""
-    tight = fields({"tasks.kinds.ar_navigation.deadline_s": 2.0, "tasks.kinds.entertainment_3d.deadline_s": 2.0})
+    tight = fields(
+        {
+            "market.history": 5,
+            "tasks.kinds.ar_navigation.deadline_s": 2.0,
+            "tasks.kinds.entertainment_3d.deadline_s": 2.0,
+        }
+    )
     result = simulate("braunschweig", "conditional", duration=900, **tight)
     tasks, bids = result.tasks, result.bids.merge(result.tasks[["task", "requested"]], on="task")
     finished = tasks[tasks["finished"].notna()].sort_values("finished")

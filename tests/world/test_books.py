@@ -5,6 +5,7 @@ import numpy as np
 from simulator import simulate
 from simulator.market.ledger import CONTRACT_RENEWAL, FIRST_CONTRACT_ROUNDS
 from simulator.model.mechanism import contract_bid
+from simulator.scenario.tasks import TASK_KINDS
 from tests.fields import fields
 
 
@@ -12,8 +13,8 @@ def test_the_contract_bid_comes_from_the_settled_rounds() -> None:
     auctions = simulate("braunschweig", "conditional", duration=1800, seed=1).auctions
     asked = auctions[auctions["asked"]].reset_index(drop=True)
     first = FIRST_CONTRACT_ROUNDS
-    # Before the first hundred rounds it is the UAV's own bid.
-    assert np.array_equal(asked["contract_bid"][:first], asked["uav_bid"][:first])
+    # Before the first hundred rounds the mean audited worth of the UAV stands for it.
+    assert np.array_equal(asked["contract_bid"][:first], asked["m_uav_report"][:first])
     expected = contract_bid(asked["uav_value"][:first].to_numpy(), asked["top_value"][:first].to_numpy())
     assert asked["contract_bid"][first] == expected
     # Then it is renewed whenever two in a hundred of its rounds are new.
@@ -42,10 +43,11 @@ def test_a_uav_bids_what_it_knew_at_its_last_report() -> None:
     auctions = result.auctions[result.auctions["uav_bid"].notna()]
     last = np.searchsorted(reports["time"], auctions["time"], side="right") - 1
     assert np.array_equal(reports["value"].to_numpy()[last], auctions["uav_bid"])
-    # It is the mean over its own last five tasks that were served before the report.
+    # It is the mean over its own last twenty tasks that were served before the report.
     tasks = result.tasks[(result.tasks["provider"] == 0) & result.tasks["finished"].notna()].sort_values("finished")
     at = 300.0
-    known = tasks[tasks["finished"] <= at].tail(5)
+    known = tasks[tasks["finished"] <= at].tail(20)
+    assert len(known) == 20
     match = 0.1 / (1 - np.minimum(known["accuracy"], 0.98)) ** 2
     expected = (1 / known["latency"]).mean() * match.mean()
     assert np.isclose(reports["value"].iloc[30], expected)
@@ -60,3 +62,19 @@ def test_audited_match_values_are_running_means_of_delivered_results() -> None:
     prior = auctions["m_uav_match"].iloc[0]
     expected = (10 * prior + match.sum()) / (10 + len(match))
     assert np.isclose(last["m_uav_match"], expected)
+
+
+def test_the_platform_keeps_its_own_mean_of_what_the_uav_has_delivered() -> None:
+    """It counts 0 for a lost task, knows no more than has ended, and does not listen to the UAV."""
+    tight = fields({f"tasks.kinds.{kind}.deadline_s": 2.0 for kind in TASK_KINDS})
+    lies = {**tight, **fields({"uavs.bidding": "shade:0.01"})}
+    honest, lied = (simulate("braunschweig", "conditional", duration=900, seed=2, **more) for more in (tight, lies))
+    assert honest.auctions["m_uav_report"].equals(lied.auctions["m_uav_report"])
+    tasks = honest.tasks[(honest.tasks["provider"] == 0) & honest.tasks["finished"].notna()].sort_values("finished")
+    assert (tasks["status"] == "lost").sum() > 5
+    worth = (tasks["realised_surplus"] / tasks["demand"]).to_numpy()
+    told = honest.auctions.loc[honest.auctions["m_uav_report"].notna(), ["time", "m_uav_report"]].to_numpy()
+    for time, report in told[150::40]:
+        known = worth[(tasks["finished"] <= time).to_numpy()][-20:]
+        assert len(known) == 20
+        assert np.isclose(report, known.mean())

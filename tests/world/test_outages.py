@@ -81,7 +81,7 @@ def test_a_uav_that_swaps_its_battery(mode: str) -> None:
     assert away.sum() > 50
     # Everybody knows: no price is asked for, and no public condition speaks of the UAV.
     assert not auctions.loc[away, "asked"].any()
-    assert auctions.loc[away, ["m_uav_seconds", "m_uav_match", "m_uav_bid"]].isna().all(axis=None)
+    assert auctions.loc[away, ["m_uav_seconds", "m_uav_match", "m_uav_report"]].isna().all(axis=None)
     assert auctions.loc[~away, "m_uav_seconds"].notna().all()
     lost = result.tasks[(result.tasks["status"] == "lost") & result.tasks["latency"].isna()]
     if mode == "wait":

@@ -81,7 +81,7 @@ def test_public_conditions_of_a_first_request_by_hand() -> None:
     expected = {
         "uav_seconds": sum(above), "best_seconds": sum(near), "second_seconds": math.nan, "covering": 1.0, "load": 0.0,
         "uav_match": 1.6, "best_match": 0.4, "second_match": math.nan, "ground_match": 0.4,
-        "uav_bid": 1.6 / sum(half_way),
+        "uav_report": 1.6 / sum(half_way), "deadline_s": 60.0,
         "ar_navigation": 0.0, "pedestrian_detection": 1.0, "entertainment_3d": 0.0,
     }  # fmt: skip
     assert first == pytest.approx(expected, nan_ok=True)

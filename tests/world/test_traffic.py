@@ -9,9 +9,12 @@ import simpy
 
 from simulator import Scenario, simulate
 from simulator.providers.fleet import Fleet
+from simulator.scenario.tasks import TASK_KINDS
 from simulator.traffic.contract import Crossing
 from simulator.traffic.recorded import RecordedVehicles
 from simulator.traffic.recording import Recording
+from tests.fields import fields
+from tests.laws import check_laws
 from tests.world.traffic_frames import straight
 
 # Two stations on the x axis, 100 m apart, radius 80 m, and a UAV above the middle.
@@ -132,14 +135,30 @@ def test_a_task_is_lost_when_its_result_comes_after_the_vehicle_has_left_coverag
     assert (lost["realised_surplus"] == 0).all()
 
 
-def test_a_task_past_its_deadline_is_lost_at_the_deadline() -> None:
-    deadline: dict[str, Any] = {
-        f"tasks.kinds.{kind}.deadline_s": 1.2 for kind in ("ar_navigation", "pedestrian_detection", "entertainment_3d")
-    }
-    result = simulate("braunschweig", "conditional", duration=300, **deadline)
+@pytest.mark.parametrize("grace_s", [0.0, 1.5])
+def test_a_result_that_has_lost_its_worth_is_lost(grace_s: float) -> None:
+    late = {f"tasks.kinds.{kind}.{name}": value for kind in TASK_KINDS for name, value in
+            (("deadline_s", 1.8), ("grace_s", grace_s))}  # fmt: skip
+    result = simulate("braunschweig", "conditional", duration=900, **fields(late))
+    check_laws(result)
     tasks, events = result.tasks, result.events
-    assert ((tasks["latency"] > 1.2) == (tasks["status"] == "lost"))[tasks["latency"].notna()].all()
+    limit = 1.8 + grace_s
+    ended = tasks["latency"].notna()
+    left = tasks[ended & (tasks["status"] == "lost") & (tasks["latency"] <= limit)]
+    assert (tasks.loc[ended & (tasks["latency"] > limit), "status"] == "lost").all()
+    assert len(left) < 0.05 * len(tasks), "few have left coverage"
     lost = events[events["kind"] == "task_lost"].set_index("task")["time"]
     asked = tasks.set_index("task")["requested"]
-    assert np.all(lost <= asked[lost.index] + 1.2)
-    assert (lost == asked[lost.index] + 1.2).any()
+    assert np.all(lost <= asked[lost.index] + limit + 1e-9)
+    # All that is lost to the deadline is lost at it; with grace, what is left is lost by leaving coverage.
+    assert np.isclose(lost, asked[lost.index] + limit).any() == (grace_s == 0.0)
+    # Whoever knows that its result comes too late makes no bid. So what is late is late at the UAV: it cannot refuse.
+    assert (tasks.loc[ended & (tasks["latency"] > limit), "provider"] == 0).all()
+    if grace_s:
+        done = tasks[(tasks["status"] == "completed") & (tasks["latency"] > 1.8)]
+        worth = 0.1 / (1 - np.minimum(done["accuracy"], 0.98)) ** 2 / done["latency"] * done["demand"]
+        assert len(done) > 50
+        assert np.allclose(done["realised_surplus"], worth * (1 - (done["latency"] - 1.8) / grace_s))
+    else:
+        assert result.summary["no_bid"] > 20
+        assert result.summary["failed_share"] > result.summary["lost_share"]

@@ -20,7 +20,7 @@ STATE = (
         "predicted_s",
         "float",
         "s",
-        "predicted latency of a task of 30 MB at each provider, backlog included",
+        "predicted latency of a task of the reference size at each provider, backlog included",
         per_provider=True,
     ),
     Column("backlog_s", "float", "s", "time until each provider has served what it has accepted", per_provider=True),

@@ -24,7 +24,7 @@ class Contest(NamedTuple):
         uav: id of the invited UAV with the best public prediction.
         uav_bid: the bid that stands for it, on its own scale.
         own_bid: its own bid.
-        contract_bid: the contract bid of (13); its own bid while there is none.
+        contract_bid: the contract bid of (13); the mean audited worth of its tasks while there is none.
     """
 
     lot: Lot
@@ -41,7 +41,7 @@ class GroundOrUav(Mechanism):
     """Base of mechanisms that rank the stations and let one UAV stand behind them.
 
     Rounds without a contest settle by three rules. Without a UAV the top station wins at b_(2). A lone station wins
-    at 0. Without a station the UAV wins and pays the contract bid, but not more than its own bid.
+    at 0. Without a station the UAV wins and pays what `uav_payment` of the market says. Only stations that bid count.
 
     Attributes:
         uav_bid: which bid stands for the UAV.
@@ -71,7 +71,8 @@ class GroundOrUav(Mechanism):
         ranked, uav = list[tuple[float, int]](), -1
         for one in lot.invited:
             if one >= uavs:
-                ranked.append((-bids[task, one], one))
+                if (task, one) in bids:
+                    ranked.append((-bids[task, one], one))
             # The choice is public, so no UAV can become the fallback or avoid it by its bid.
             elif uav < 0 or predicted[one] < predicted[uav]:
                 uav = one
@@ -79,12 +80,14 @@ class GroundOrUav(Mechanism):
         if uav < 0:
             # A lone station pays 0. Only this price keeps truth dominant, a second identity useless, and the winner
             # independent of the common value.
+            if not ranked:
+                return Award(lot, None)
             return Award(lot, ranked[0][1], -ranked[1][0] if len(ranked) > 1 else 0.0)
         own = bids[task, uav]
         contract = self.platform.contract_bid()
-        contract = own if contract is None else contract
+        contract = self.platform.uav_report(uav) if contract is None else contract
         if not ranked:
-            return Award(lot, uav, min(contract, own), columns={"contract_bid": contract})
+            return self.uav_wins(lot, uav, contract, {"contract_bid": contract})
         if len(ranked) == 1:
             return Award(lot, ranked[0][1], 0.0, columns={"contract_bid": contract})
         stands = contract if self.uav_bid == "contract" else own
@@ -94,15 +97,20 @@ class GroundOrUav(Mechanism):
             stations.append(station)
         return (yield from self.contest(Contest(lot, stations, ground, uav, stands, own, contract)))
 
-    def uav_wins(self, contest: Contest, payment: float, columns: dict[str, float]) -> Award:
-        """Return the award of the UAV.
+    def uav_wins(self, lot: Lot, uav: int, contract_bid: float, columns: dict[str, float]) -> Award:
+        """Return the award of a UAV at the payment that the market's `uav_payment` says.
 
         Args:
-            contest: the contest.
-            payment: what it would pay, on the scale of ground bids.
+            lot: the lot.
+            uav: id of the UAV.
+            contract_bid: the contract bid of (13).
             columns: values of the mechanism's columns.
         """
-        # The contest compares zeta b_0 with ground bids, so the payment is divided by zeta.
-        # A UAV never pays more than it has bid: at the contract bid alone it would lose money.
-        paid = min(payment / self.platform.uav_weight, contest.own_bid)
-        return Award(contest.lot, contest.uav, paid, columns=columns)
+        # No payment depends on what the UAV says: if whether it wins does not either, it has no reason to lie.
+        platform = self.platform
+        if platform.uav_payment == "royalty":
+            return Award(lot, uav, 0.0, columns=columns, royalty=platform.uav_share)
+        if platform.uav_payment == "posted":
+            expected = platform.expected_value(uav, float(lot.predicted_s[uav]), lot.limit_s, lot.grace_s)
+            return Award(lot, uav, platform.uav_share * expected, columns=columns)
+        return Award(lot, uav, contract_bid, columns=columns)

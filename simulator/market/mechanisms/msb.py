@@ -23,8 +23,8 @@ WITHIN_A_ROUND = frozenset({"truthful", "individually rational", "anonymous", "b
 class ModifiedSecondBid(GroundOrUav):
     """The paper's auction, equations (14) and (15).
 
-    The top station wins if ``b_(1) > rho b_(2)``, and then pays ``rho b_(2)``. Otherwise the UAV wins and pays the bid
-    that stands for it. The policy in the seat `auctioneer` sets rho.
+    The top station wins if ``b_(1) > rho b_(2)``, and then pays ``rho b_(2)``. Otherwise the UAV wins and pays what
+    `uav_payment` of the market says. The policy in the seat `auctioneer` sets rho.
     """
 
     seats = {"auctioneer": Seat(PriceScale())}  # noqa: RUF012 (read only, as the contract has it)
@@ -53,7 +53,7 @@ class ModifiedSecondBid(GroundOrUav):
         columns = {"rho": rho, "contract_bid": contest.contract_bid, "scaled_bid": scaled}
         if station_wins(contest.bids[0], threshold):
             return Award(contest.lot, contest.stations[0], threshold, columns=columns)
-        return self.uav_wins(contest, self.platform.uav_weight * contest.uav_bid, columns)
+        return self.uav_wins(contest.lot, contest.uav, contest.contract_bid, columns)
 
     def scaled_bid(self, contest: Contest) -> float:
         """Return the bid that rho scales, the max of (14), over the bids that the market's `reference` names."""
@@ -90,4 +90,8 @@ class MyopicSecondBid(ModifiedSecondBid):
         columns = {"rho": rho, "contract_bid": contest.contract_bid, "scaled_bid": contest.bids[1]}
         if station_wins(contest.bids[0], threshold):
             return Award(contest.lot, contest.stations[0], threshold, columns=columns)
-        return self.uav_wins(contest, uav_side, columns)
+        if self.uav_bid == "contract" or self.highest:
+            return self.uav_wins(contest.lot, contest.uav, contest.contract_bid, columns)
+        # Its own word decides whether it wins, so it pays the least word with which it would have won.
+        least = contest.bids[0] if uav_side >= contest.bids[0] else 0.0
+        return Award(contest.lot, contest.uav, least / self.platform.uav_weight, columns=columns)

@@ -42,7 +42,8 @@ class SealedBid(Mechanism):
     def clear(self, lots: Sequence[Lot]) -> Clearing:
         """Ask once for bids for all lots, and award each lot by itself."""
         bids = yield Ask("bid", lots)
-        return [self.award(lot, self._offers(lot, bids)) for lot in lots]
+        offers = [(lot, self._offers(lot, bids)) for lot in lots]
+        return [self.award(lot, made) if made else Award(lot, None) for lot, made in offers]
 
     def award(self, lot: Lot, offers: list[Offer]) -> Award:
         """Return who wins a lot and what is paid.
@@ -55,5 +56,9 @@ class SealedBid(Mechanism):
 
     def _offers(self, lot: Lot, bids: dict[tuple[int, int], float]) -> list[Offer]:
         weights = self.platform.weights
-        offers = [Offer(one, bids[lot.task, one], weights[one] * bids[lot.task, one]) for one in lot.invited]
+        offers = [
+            Offer(one, bids[lot.task, one], weights[one] * bids[lot.task, one])
+            for one in lot.invited
+            if (lot.task, one) in bids
+        ]
         return sorted(offers, key=lambda offer: (-offer.score, offer.provider))

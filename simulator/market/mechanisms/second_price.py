@@ -16,7 +16,8 @@ class SecondPrice(GroundOrUav):
     """The second-price auction with the UAV's bid in it, the paper's SPA.
 
     The highest bid wins and pays the second-highest bid. If a station ties with the UAV, the UAV wins. If two stations
-    tie, the first of them wins and pays its own bid.
+    tie, the first of them wins and pays its own bid. A UAV for which the contract bid stands pays what `uav_payment` of
+    the market says.
 
     Attributes:
         uav_bid: which bid stands for the UAV.
@@ -37,4 +38,8 @@ class SecondPrice(GroundOrUav):
         columns = {"contract_bid": contest.contract_bid}
         if station_wins(bids[0], uav_side):
             return Award(contest.lot, contest.stations[0], max(bids[1], uav_side), columns=columns)
-        return self.uav_wins(contest, bids[0], columns)
+        if self.uav_bid == "contract":
+            return self.uav_wins(contest.lot, contest.uav, contest.contract_bid, columns)
+        # The contest compares zeta b_0 with ground bids, so the payment is divided by zeta.
+        paid = min(bids[0] / self.platform.uav_weight, contest.own_bid)
+        return Award(contest.lot, contest.uav, paid, columns=columns)

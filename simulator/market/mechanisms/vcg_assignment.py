@@ -52,7 +52,7 @@ class VcgAssignment(Mechanism):
         scores = np.zeros((len(lots), len(providers)))
         for row, lot in enumerate(lots):
             for provider in lot.invited:
-                scores[row, column[provider]] = self.platform.weights[provider] * bids[lot.task, provider]
+                scores[row, column[provider]] = self.platform.weights[provider] * bids.get((lot.task, provider), 0.0)
         assigned = assignment(scores)
         total = sum(scores[row, number] for row, number in assigned.items())
         awards = []

@@ -97,6 +97,8 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
         "zeta": first.scenario.market.uav_weight,
         "reference": first.scenario.market.reference,
         "history": first.scenario.market.history,
+        "uav_payment": first.scenario.market.uav_payment,
+        "uav_share": first.scenario.market.uav_share,
         "seed": first.run["seed"],
         "duration": first.run["duration"],
         "warmup": first.run["warmup"],

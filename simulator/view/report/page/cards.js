@@ -64,8 +64,18 @@ function ruling(run, task) {
   if (!run.isUav(auctions.winner[task])) {
     return `${bought} exceeds ρ times the second bid, ${threshold}. ${winner} and pays this amount.`;
   }
-  const bids = `its bid ${figure(auctions.uav_bid[task])} and the contract bid ${figure(auctions.contract_bid[task])}`;
-  return `${bought} does not exceed ρ times the second bid, ${threshold}. ${winner} and pays the smaller of ${bids}.`;
+  return `${bought} does not exceed ρ times the second bid, ${threshold}. ${winner}. ${uavPayment(run, task)}`;
+}
+
+/** Return the sentence that says what a UAV pays that has won. @type {(run: Run, task: number) => string} */
+function uavPayment(run, task) {
+  const { uav_payment, uav_share } = run.world.head,
+    paid = figure(run.auctions.paid_by_provider[task]),
+    share = `${figure(100 * uav_share)} %`;
+  if (uav_payment === "contract") return `It pays the contract bid ${paid}.`;
+  if (uav_payment === "posted") return `It pays ${share} of the value that the platform expects, ${paid}.`;
+  if (run.status(task) === "open") return `It pays ${share} of what the task is worth when it has ended.`;
+  return `It pays ${share} of what the task was worth in the end, ${paid}.`;
 }
 
 /** Return the card of an auction. @type {(run: Run, task: number) => HTMLElement} */

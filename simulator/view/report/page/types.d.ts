@@ -63,6 +63,8 @@ type Head = {
   zeta: number;
   reference: string;
   history: number;
+  uav_payment: string;
+  uav_share: number;
   seed: number;
   duration: number;
   warmup: number;
