@@ -31,6 +31,8 @@ STUDIES = {
     "figures": "python -m tests.studies.figures",
     "calibration": f"dmsb compare paper --policies {POLICIES} --seeds 8 --duration 20000 --jobs 2 "
     "--out outputs/calibration --force",
+    "foresight": "python -m tests.studies.foresight tests/studies/junctions/four_way.yaml "
+    "tests/studies/junctions/rush_hour.yaml tests/studies/junctions/braunschweig.yaml",
     "speed": "python -m tests.benchmarks",
     "paper": "dmsb reproduce fig3 fig4 fig5 fig6 claims --scale quick --jobs 2 --out outputs/paper",
     "learning": "python -m tests.studies.learning --jobs 2",
