@@ -13,7 +13,7 @@ from simulator.market.contracts import Lot
 from simulator.market.ledger import History, Ledger
 from simulator.market.lots import Situation
 from simulator.model import BoolArray, FloatArray
-from simulator.model.latency import tandem_finish
+from simulator.model.latency import tandem_finish, tandem_times
 from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, expected_value, mean_with_newest, timeliness, valuation
 from simulator.providers.fleet import Fleet
@@ -107,6 +107,17 @@ class Appraiser:
         times = auction.situation.times[:, :1, provider : provider + 1]
         free_at = [row[:, provider : provider + 1] for row in self._free_at]
         return float(tandem_finish(now, free_at, times)[0, 0])
+
+    def downlink_begins(self, provider: int, now: float, times: Sequence[float]) -> float:
+        """Return when the downlink of a task would begin that a provider is awarded now, s.
+
+        Args:
+            provider: id of the provider.
+            now: time, s.
+            times: stage times of the task at the provider, s.
+        """
+        started, _ = tandem_times(now, [float(row[0, provider]) for row in self._free_at], times)
+        return started[3]
 
     def value_at(self, auction: Auction, provider: int, latency_s: float) -> float:
         """Return the true value v_n of a task to a provider at a latency, equation (11)."""

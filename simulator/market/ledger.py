@@ -17,13 +17,14 @@ import simpy
 from simulator.draws import Draws
 from simulator.market.requests import draw_links
 from simulator.model import FloatArray
-from simulator.model.latency import latency, stage_times, stage_work
+from simulator.model.latency import latency, received, stage_times, stage_work
 from simulator.model.mechanism import contract_bid
 from simulator.model.valuation import common_term
 from simulator.providers.fleet import Equipment, Fleet
-from simulator.providers.radio import Radio
+from simulator.providers.radio.radio_map import RadioMap
 from simulator.providers.task import Task
 from simulator.scenario.scenario import Scenario
+from simulator.scenario.tasks import PENETRATION_DB
 
 FIRST_CONTRACT_ROUNDS = 100
 """Settled rounds that (13) needs. Until then the mean audited worth of the UAV takes the place of the contract bid."""
@@ -52,7 +53,7 @@ class Expected(NamedTuple):
     common: list[float]
 
 
-def expected_values(scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: Radio, draws: Draws) -> Expected:
+def expected_values(scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: RadioMap, draws: Draws) -> Expected:
     """Return what is expected before the first task.
 
     Args:
@@ -203,7 +204,7 @@ class RunningLedger:
             self._uav_report[task.provider] = sum(audited) / len(audited)
 
 
-def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: Radio, uav: int) -> float:
+def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: RadioMap, uav: int) -> float:
     """Return the common value omega_1 / T of a nominal task at a UAV.
 
     The task has the reference size, the mean GPU work and the mean power. It meets empty queues and no fading, half a
@@ -213,8 +214,10 @@ def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radi
     kinds = scenario.tasks.kinds.values()
     gpu_per_bit = sum(kind.share * kind.gpu_per_bit for kind in kinds) / sum(kind.share for kind in kinds)
     power = 0.5 * sum(scenario.tasks.power_units)
-    work = stage_work(scenario.tasks.predicted_mb, gpu_per_bit, 0.0, power, *equipment)
-    return float(common_term(latency(stage_times(work, radio.unit_snr(x, y))), scenario.market.latency_weight)[uav])
+    loss = PENETRATION_DB[scenario.tasks.antenna][0]
+    work = stage_work(scenario.tasks.predicted_mb, gpu_per_bit, 0.0, power, *equipment, penetration_db=loss)
+    times = stage_times(work, received(work, radio.at(x, y)), radio.modem)
+    return float(common_term(latency(times), scenario.market.latency_weight)[uav])
 
 
 class Ledger(Protocol):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from simulator.model import BoolArray, FloatArray
 from simulator.providers.attachment import Coverage
+from simulator.providers.fleet import EQUIPMENT
 from simulator.providers.task import Task
+
+LINK_FIELDS = ("uplink_snr", "downlink_snr", *EQUIPMENT, "accuracy")
+"""What is recorded of each link besides the bid."""
 
 
 class Situation(NamedTuple):
@@ -21,8 +26,12 @@ class Situation(NamedTuple):
         match: match term omega_2 / (1 - R)^beta of that accuracy, shape (providers,).
         covered: which providers cover the vehicle now and are not out, shape (providers,).
         dwell_s: time for which each provider is expected to cover the vehicle from now on, s, shape (providers,).
+        snr: signal-to-noise ratios of uplink and downlink at each provider, plain ratios, shape (2, providers).
+        equipment: `EQUIPMENT` of each provider, shape (5, providers).
         coverage: time until which each provider really covers the vehicle; None where all cover it forever.
         place: place of the vehicle, (m east, m north); None where nothing has a place.
+        downlink_s: function from (provider, time, s) to the seconds of the downlink if it begins at that time; None if
+            the place of the request counts.
     """
 
     task: Task
@@ -34,3 +43,6 @@ class Situation(NamedTuple):
     dwell_s: FloatArray
     coverage: Coverage | None
     place: tuple[float, float] | None
+    snr: FloatArray
+    equipment: FloatArray
+    downlink_s: Callable[[int, float], float] | None = None

@@ -6,6 +6,7 @@ generator of its own, and only if the provider covers a vehicle of the block.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 from simulator.draws import Draws
 from simulator.model import BoolArray, FloatArray, IntArray
 from simulator.model.accuracy import log_normal_accuracy, pixel_accuracy, power_law_accuracy
+from simulator.model.channel import snr_ratio
 from simulator.model.latency import Work, stage_work
 from simulator.model.valuation import match_term
 from simulator.providers.fleet import Equipment, Fleet
@@ -24,7 +26,7 @@ from simulator.providers.task import Task
 from simulator.scenario.market import Market
 from simulator.scenario.providers import LogNormalAccuracy, PowerLawAccuracy
 from simulator.scenario.scenario import Scenario
-from simulator.scenario.tasks import TASK_KINDS
+from simulator.scenario.tasks import PENETRATION_DB, TASK_KINDS
 
 # One generator per block: making a generator takes longer than drawing the numbers of one request.
 VEHICLES_PER_BLOCK, REQUESTS_PER_BLOCK = 64, 2
@@ -42,6 +44,7 @@ class Requests:
         limit_s: time from request to deadline, s, `inf` without a deadline.
         grace_s: time after the deadline over which the worth falls to 0, s.
         uplink_power_units: transmit powers p^u of the vehicles, units of 100 mW.
+        penetration_db: loss into the vehicles, dB.
     """
 
     size_mb: FloatArray
@@ -51,18 +54,27 @@ class Requests:
     limit_s: FloatArray
     grace_s: FloatArray
     uplink_power_units: FloatArray
+    penetration_db: FloatArray
 
     @property
     def bytes(self) -> int:
         """Memory of the block, bytes."""
-        # A row is a tuple with four numbers of its own.
-        return 7 * self.size_mb.nbytes + 192 * len(self.size_mb)
+        # A row is a tuple with six numbers of its own.
+        return 8 * self.size_mb.nbytes + 256 * len(self.size_mb)
 
     @cached_property
-    def _rows(self) -> list[tuple[int, float, float, float, float]]:
-        """Kind, size, demand, limit and grace of each request."""
+    def _rows(self) -> list[tuple[int, float, float, float, float, float, float]]:
+        """Kind, size, demand, power, GPU work, limit and grace of each request."""
         # Converted once per block: plain numbers cost less in a `Task` than elements of arrays.
-        fields = (self.kind, self.size_mb, self.demand, self.limit_s, self.grace_s)
+        fields = (
+            self.kind,
+            self.size_mb,
+            self.demand,
+            self.uplink_power_units,
+            self.gpu_per_bit,
+            self.limit_s,
+            self.grace_s,
+        )
         return list(zip(*(field.tolist() for field in fields), strict=True))
 
     def task(self, at: int, number: int, vehicle: int, request: int, now: float) -> Task:
@@ -75,19 +87,18 @@ class Requests:
             request: index of the request among those of its vehicle.
             now: time of the request, s.
         """
-        kind, size_mb, demand, limit_s, grace_s = self._rows[at]
-        return Task(number, vehicle, request, kind, size_mb, demand, now, limit_s, grace_s)
+        kind, size_mb, demand, power, work, limit_s, grace_s = self._rows[at]
+        return Task(number, vehicle, request, kind, size_mb, demand, now, power, work, limit_s, grace_s)
 
-    def work(self, fading_db: FloatArray, equipment: Equipment, uplink_power_units: FloatArray) -> Work:
+    def work(self, fading_db: FloatArray, equipment: Equipment) -> Work:
         """Return the work of the requests at providers, parts of shape (2, requests, providers).
 
         Args:
             fading_db: fading of the links, dB, shape (requests, providers).
             equipment: equipment of the providers, fields of shape (..., providers).
-            uplink_power_units: transmit powers p^u, units of 100 mW, shape (requests,).
         """
-        size_mb, power = self.size_mb[:, None], uplink_power_units[:, None]
-        return stage_work(size_mb, self.gpu_per_bit[:, None], fading_db, power, *equipment)
+        size_mb, power, loss = self.size_mb[:, None], self.uplink_power_units[:, None], self.penetration_db[:, None]
+        return stage_work(size_mb, self.gpu_per_bit[:, None], fading_db, power, *equipment, penetration_db=loss)
 
 
 class Links(NamedTuple):
@@ -122,7 +133,19 @@ def draw_requests(scenario: Scenario, rng: np.random.Generator, count: int) -> R
     demand = np.exp(tasks.demand_log_sd * rng.standard_normal(count) - 0.5 * tasks.demand_log_sd**2)
     work, limit = np.array(gpu_work(scenario))[kind], np.array(_limits(scenario))[kind]
     grace = np.array([tasks.kinds[name].grace_s if name in tasks.kinds else 0.0 for name in TASK_KINDS])[kind]
-    return Requests(size_mb, demand, kind, work, limit, grace, power)
+    return Requests(size_mb, demand, kind, work, limit, grace, power, draw_penetration(scenario, rng, count))
+
+
+def draw_penetration(scenario: Scenario, rng: np.random.Generator, count: int) -> FloatArray:
+    """Draw the loss into vehicles, dB, shape (count,).
+
+    Args:
+        scenario: scenario that says where the antennas are.
+        rng: generator; nothing is drawn for antennas on the roof.
+        count: number of vehicles.
+    """
+    mean, spread = PENETRATION_DB[scenario.tasks.antenna]
+    return mean + spread * rng.standard_normal(count) if spread else np.zeros(count)
 
 
 def draw_links(
@@ -197,6 +220,7 @@ class RequestBlock:
     Attributes:
         requests: what is the same for all providers.
         snr: part of `Work`, with the requests on the first axis, shape (requests, 2, providers).
+        entry: share of any power that enters the vehicle, shape (requests,).
         mhz_per_mb: part of `Work`, shape (requests, 2, providers).
         compute_s: part of `Work`, shape (requests, 2, providers).
         accuracy: accuracies R, shape (requests, providers).
@@ -206,7 +230,7 @@ class RequestBlock:
     """
 
     # The numbers of one request lie side by side in memory.
-    __slots__ = ("accuracy", "compute_s", "is_complete", "match", "mhz_per_mb", "missing", "requests", "snr")
+    __slots__ = ("accuracy", "compute_s", "entry", "is_complete", "match", "mhz_per_mb", "missing", "requests", "snr")
 
     def __init__(self, requests: Requests, providers: int) -> None:
         self.requests = requests
@@ -215,6 +239,7 @@ class RequestBlock:
         self.accuracy, self.match = np.full((2, count, providers), np.nan)
         self.missing: BoolArray = np.ones(providers, dtype=np.bool_)
         self.is_complete = False
+        self.entry: list[float] = snr_ratio(-requests.penetration_db).tolist()
 
     def work(self, at: int) -> Work:
         """Return the work of one request at every provider, parts of shape (2, providers).
@@ -222,7 +247,7 @@ class RequestBlock:
         Args:
             at: index of the request in the block.
         """
-        return Work(self.snr[at], self.mhz_per_mb[at], self.compute_s[at])
+        return Work(self.snr[at], self.mhz_per_mb[at], self.compute_s[at], self.entry[at])
 
     def fill(self, providers: IntArray, links: Links, work: Work) -> None:
         """Fill in what has been drawn for some providers.
@@ -232,8 +257,8 @@ class RequestBlock:
             links: fading and accuracy, fields of shape (requests, providers).
             work: work of the requests, parts of shape (2, requests, providers).
         """
-        parts = (self.snr, self.mhz_per_mb, self.compute_s)
-        for part, values in zip(parts, work, strict=True):
+        parts = ((self.snr, work.snr), (self.mhz_per_mb, work.mhz_per_mb), (self.compute_s, work.compute_s))
+        for part, values in parts:
             part[:, :, providers] = values.swapaxes(0, 1)
         self.accuracy[:, providers], self.match[:, providers] = links.accuracy, links.match
         self.missing[providers] = False
@@ -254,19 +279,24 @@ class RequestDraws:
         self._scenario, self._fleet, self._equipment, self._draws = scenario, fleet, equipment, draws
 
         @lru_cache(maxsize=512)
-        def power(vehicles: int) -> FloatArray:
-            """Return the transmit power p^u of each vehicle of a block, once per request."""
-            # The key has no index of a request: p^u is one draw per vehicle, for all its requests and links.
+        def of_vehicles(vehicles: int) -> tuple[FloatArray, FloatArray]:
+            """Return transmit power p^u and penetration loss of each vehicle of a block, once per request."""
+            # The key has no index of a request: both are one draw per vehicle, for all its requests and links.
             rng = draws.generator("vehicle power", vehicles)
-            return np.repeat(rng.uniform(*scenario.tasks.power_units, VEHICLES_PER_BLOCK), REQUESTS_PER_BLOCK)
+            power = rng.uniform(*scenario.tasks.power_units, VEHICLES_PER_BLOCK)
+            loss = draw_penetration(scenario, rng, VEHICLES_PER_BLOCK)
+            return np.repeat(power, REQUESTS_PER_BLOCK), np.repeat(loss, REQUESTS_PER_BLOCK)
 
         @lru_cache(maxsize=512)
         def block(vehicles: int, number: int) -> RequestBlock:
             """Return a block of requests in which no provider has been drawn yet."""
             rng = draws.generator("requests", vehicles, number)
-            return RequestBlock(draw_requests(scenario, rng, VEHICLES_PER_BLOCK * REQUESTS_PER_BLOCK), fleet.size)
+            drawn = draw_requests(scenario, rng, VEHICLES_PER_BLOCK * REQUESTS_PER_BLOCK)
+            power, loss = of_vehicles(vehicles)
+            own = dataclasses.replace(drawn, uplink_power_units=power, penetration_db=loss)
+            return RequestBlock(own, fleet.size)
 
-        self._power, self._block = power, block
+        self._block = block
 
     def of(self, vehicle: int, request: int, covered: BoolArray) -> tuple[RequestBlock, int]:
         """Return the random numbers of a request.
@@ -294,4 +324,4 @@ class RequestDraws:
         generators = [self._draws.generator("links", vehicles, number, self._fleet.names[one]) for one in ids]
         links = draw_links(self._scenario, self._fleet, ids, generators, len(requests.size_mb))
         equipment = Equipment(*(field[..., providers] for field in self._equipment))
-        block.fill(providers, links, requests.work(links.fading_db, equipment, self._power(vehicles)))
+        block.fill(providers, links, requests.work(links.fading_db, equipment))

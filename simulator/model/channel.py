@@ -92,3 +92,36 @@ def plane_wave_field(x: FloatArray | float, y: FloatArray | float, waves: FloatA
     angle = waves[..., 0] * place_x + waves[..., 1] * place_y + phases
     # The cosine of a uniform phase has variance 1/2, so the sum over n waves has variance n/2.
     return np.asarray(math.sqrt(2.0 / phases.shape[-1]) * np.cos(angle).sum(axis=-1))
+
+
+NOISE_DBM_PER_HZ = -174.0
+"""Thermal noise power per hertz at 290 K, dBm/Hz."""
+
+UNIT_DBM = 20.0
+"""One power unit, 100 mW, in dBm."""
+
+
+def noise_dbm(bandwidth_mhz: FloatArray | float, noise_figure_db: float) -> FloatArray:
+    """Return the noise power of a receiver, ``-174 + 10 log10(B) + NF``, dBm.
+
+    Args:
+        bandwidth_mhz: bandwidth ``B`` of the channel, MHz.
+        noise_figure_db: noise figure ``NF`` of the receiver, dB.
+    """
+    return np.asarray(NOISE_DBM_PER_HZ + 60.0 + 10.0 * np.log10(bandwidth_mhz) + noise_figure_db)
+
+
+def spectral_efficiency(
+    snr: FloatArray, share: FloatArray | float, ceiling: FloatArray | float, overhead: FloatArray | float
+) -> FloatArray:
+    """Return the bits per second and hertz that a modem carries: ``(1 - overhead) min(share log2(1 + snr), ceiling)``.
+
+    With share 1, no ceiling and no overhead it is Shannon's bound, as in (1) and (2).
+
+    Args:
+        snr: received signal-to-noise-and-interference ratio, a plain ratio.
+        share: share of Shannon's bound that coding and modulation reach.
+        ceiling: efficiency of the highest modulation, bit/s/Hz; `inf` for none.
+        overhead: share of the channel that control signals take.
+    """
+    return np.asarray((1.0 - overhead) * np.minimum(share / math.log(2.0) * np.log1p(snr), ceiling))

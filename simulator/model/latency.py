@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.model import FloatArray
-from simulator.model.channel import data_rate, snr_ratio
+from simulator.model import FloatArray, IntArray
+from simulator.model.channel import data_rate, snr_ratio, spectral_efficiency
 
 STAGES = ("uplink", "gpu", "cpu", "downlink")
 """Stages of a task at its provider, in order. They are the first axis of every array of stage times."""
@@ -60,6 +60,40 @@ def cpu_s(size_mb: FloatArray | float, cpu_units: FloatArray) -> FloatArray:
     return np.asarray(GIGABITS_PER_MB * size_mb / cpu_units)
 
 
+class Budget(NamedTuple):
+    """What a place makes of the links to providers, at one power unit and without the fading of a task.
+
+    Attributes:
+        snr: signal-to-noise ratio of uplink and downlink, a plain ratio, shape (2, ..., providers).
+        disturbed: interference divided by noise, up and down, of the same shape; None where nobody disturbs.
+    """
+
+    snr: FloatArray
+    disturbed: FloatArray | None = None
+
+
+class Modem(NamedTuple):
+    """What links make of their ratio; the fields are those of `spectral_efficiency`.
+
+    Attributes:
+        share: share of Shannon's bound, shape (providers,).
+        ceiling: efficiency of the highest modulation, bit/s/Hz, shape (providers,).
+        overhead: overheads of uplink and downlink, shape (2, providers).
+    """
+
+    share: FloatArray
+    ceiling: FloatArray
+    overhead: FloatArray
+
+    def of(self, providers: IntArray) -> Modem:
+        """Return the modem of some links.
+
+        Args:
+            providers: id of the provider of each link.
+        """
+        return Modem(self.share[providers], self.ceiling[providers], self.overhead[:, providers])
+
+
 class Work(NamedTuple):
     """The part of the stage times that does not depend on the place of the request.
 
@@ -68,11 +102,14 @@ class Work(NamedTuple):
             ratio of shape (2, ..., providers).
         mhz_per_mb: bandwidth of uplink and downlink divided by the task size, MHz/MB, shape (2, ..., providers).
         compute_s: time on GPU and CPU, s, shape (2, ..., providers).
+        entry: share of any power that enters the vehicle, a plain ratio that broadcasts to ``snr``; 1 with an antenna
+            on the roof. It is part of ``snr`` already.
     """
 
     snr: FloatArray
     mhz_per_mb: FloatArray
     compute_s: FloatArray
+    entry: FloatArray | float = 1.0
 
 
 def stage_work(
@@ -84,6 +121,7 @@ def stage_work(
     power_units: FloatArray,
     gpu_units: FloatArray,
     cpu_units: FloatArray,
+    penetration_db: FloatArray | float = 0.0,
 ) -> Work:
     """Return the parts of equations (3) to (5) that do not depend on the place of the request.
 
@@ -96,29 +134,68 @@ def stage_work(
         power_units: transmit power ``p^d`` of the provider, units of 100 mW.
         gpu_units: GPU speed ``f^g``, 1e9 /s.
         cpu_units: CPU speed ``f^c``, 1e9 bit/s.
+        penetration_db: loss into the vehicle, dB, of the shape of ``uplink_power_units``.
 
     Returns:
-        The parts, which `stage_times` combines with a place.
+        The parts, which `received` combines with a place.
     """
     # Requests are drawn in blocks, before anybody knows where the vehicles will be. What is computed here is computed
     # once for a block. Factors of place, fading and power multiply, because a sum in dB is a product of ratios.
     snr = snr_ratio(fading_db) * np.stack(np.broadcast_arrays(uplink_power_units, power_units))
+    entry: FloatArray | float = 1.0
+    if np.any(penetration_db):
+        entry = snr_ratio(-penetration_db)
+        snr = entry * snr
     compute = np.stack(np.broadcast_arrays(gpu_s(size_mb, gpu_per_bit, gpu_units), cpu_s(size_mb, cpu_units)))
-    return Work(snr, np.stack([bandwidth / size_mb for bandwidth in bandwidth_mhz]), compute)
+    return Work(snr, np.stack([bandwidth / size_mb for bandwidth in bandwidth_mhz]), compute, entry)
 
 
-def stage_times(work: Work, unit_snr: FloatArray) -> FloatArray:
+def received(work: Work, budget: Budget) -> FloatArray:
+    """Return the ratios ``g p / sigma^2`` of (1) and (2): signal over noise and interference.
+
+    Args:
+        work: the part that does not depend on the place.
+        budget: what the place makes of the links.
+
+    Returns:
+        Plain ratios of uplink and downlink, shape (2, ..., providers).
+    """
+    snr = budget.snr * work.snr
+    # Interference comes through the same walls of the vehicle as the signal.
+    return snr if budget.disturbed is None else np.asarray(snr / (1.0 + budget.disturbed * work.entry))
+
+
+def link_rate(mhz: FloatArray, snr: FloatArray, modem: Modem | None) -> FloatArray:
+    """Return the rates of links, (1) and (2), or what a modem makes of them.
+
+    Args:
+        mhz: bandwidths of uplink and downlink, MHz, shape (2, ..., providers).
+        snr: ratios of `received`, of the same shape.
+        modem: what links make of their ratio; None for Shannon's bound.
+
+    Returns:
+        Rates in Mbit/s, of the same shape.
+    """
+    if modem is None:
+        return data_rate(mhz, snr)
+    # Axes between the first and the last, such as those of requests, are not the modem's.
+    overhead = modem.overhead.reshape(2, *(1,) * (snr.ndim - 2), -1)
+    return np.asarray(mhz * spectral_efficiency(snr, modem.share, modem.ceiling, overhead))
+
+
+def stage_times(work: Work, snr: FloatArray, modem: Modem | None = None) -> FloatArray:
     """Return the service times of a task in each stage of each provider: (3), both terms of (4), and (5).
 
     Args:
         work: the part that does not depend on the place.
-        unit_snr: signal-to-noise ratio of the place at one power unit, a plain ratio, shape (..., providers).
+        snr: ratios of `received`, shape (2, ..., providers).
+        modem: what links make of their ratio; None for Shannon's bound.
 
     Returns:
         Times, s, shape (4, ..., providers), in the order of ``STAGES``. They do not include any waiting.
     """
     # D / (B log2(1 + snr)) is the time for 1 MB over the bandwidth B / D.
-    carry = transfer_s(1.0, data_rate(work.mhz_per_mb, unit_snr * work.snr))
+    carry = transfer_s(1.0, link_rate(work.mhz_per_mb, snr, modem))
     times = np.empty((len(STAGES), *carry.shape[1:]))
     # Uplink and downlink are the stages 0 and 3; GPU and CPU lie between them.
     times[::3] = carry

@@ -36,6 +36,14 @@ class Coverage(Protocol):
         """
         ...
 
+    def place(self, time: float) -> tuple[float, float]:
+        """Return where the vehicle is at a time, as far as that is known, m east and m north.
+
+        Args:
+            time: a time from the given moment on, s.
+        """
+        ...
+
 
 class KnownCoverage(NamedTuple):
     """The coverage of a vehicle whose complete trajectory is known.
@@ -43,9 +51,11 @@ class KnownCoverage(NamedTuple):
     Attributes:
         ends: times at which each provider stops covering the vehicle, s, by id. A provider that does not cover the
             vehicle has a time in the past.
+        place: function from a time, s, to the place of the vehicle, m east and m north.
     """
 
     ends: list[float]
+    place: Callable[[float], tuple[float, float]]
 
     def end(self, provider: int) -> float:
         """Return the time at which a provider stops covering the vehicle, s.

@@ -32,6 +32,10 @@ class Equipment(NamedTuple):
     gpu_units: FloatArray
     cpu_units: FloatArray
 
+    def rows(self) -> FloatArray:
+        """Return all fields as one array, shape (5, ..., providers), in the order of `EQUIPMENT`."""
+        return np.stack([*self.bandwidth_mhz, self.power_units, self.gpu_units, self.cpu_units])
+
 
 class Fleet:
     """All providers by id. The U UAVs have the ids 0 to U-1, the ground stations the ids from U on.

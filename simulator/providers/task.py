@@ -30,6 +30,8 @@ class Task:
         size_mb: size D of the input and of the result, MB.
         demand: factor of (11) that is common to all providers.
         requested: time of the request, s.
+        power_units: transmit power p^u of the vehicle, units of 100 mW.
+        gpu_per_bit: GPU work per bit e_p, 1/bit.
         limit_s: time from the request to the deadline, s; `inf` without a deadline.
         grace_s: time after the deadline over which the worth of the result falls to 0, s.
         awarded: time at which the task was awarded or given up, s; that of the request until then.
@@ -52,6 +54,8 @@ class Task:
     size_mb: float
     demand: float
     requested: float
+    power_units: float = math.nan
+    gpu_per_bit: float = math.nan
     limit_s: float = math.inf
     grace_s: float = 0.0
     awarded: float = field(init=False)

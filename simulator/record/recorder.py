@@ -16,6 +16,7 @@ import numpy as np
 from simulator.market.auction import BID_FIELDS, Auction
 from simulator.market.contracts import MARKET_CONDITIONS, Column
 from simulator.market.decisions import Decision
+from simulator.market.lots import LINK_FIELDS
 from simulator.model import FloatArray, IntArray
 from simulator.providers.task import UNSERVED, Task
 from simulator.record.schema import AUCTIONS, DECISIONS, TASK_CLOCK, TASK_REST, TASKS
@@ -52,6 +53,7 @@ class Recorder:
         # Arrays of 8-byte numbers: a list of Python floats takes about four times as much memory.
         self._auctions = array("d")
         self._bids = array("d")
+        self._links = array("d")
         self._bidders = array("q")
         self._bidders_per_auction = array("q")
         self._tasks = array("d")
@@ -75,6 +77,9 @@ class Recorder:
         self._bidders.extend(bidders)
         self._bidders_per_auction.append(len(bidders))
         self._bids.frombytes(auction.book.compress(auction.invited, axis=1).T.tobytes())
+        situation = auction.situation
+        links = np.concatenate((situation.snr, situation.equipment, situation.accuracy[None]))
+        self._links.frombytes(links.compress(auction.invited, axis=1).T.tobytes())
         task = auction.task
         # No provider works on an unserved task, so no later call records it.
         if task.status == UNSERVED:
@@ -158,7 +163,7 @@ class Recorder:
     def bids(self) -> dict[str, FloatArray]:
         """Return the bids, one row per auction and invited provider, by task.
 
-        The fields are the id of the task, the id of the provider, and `BID_FIELDS`.
+        The fields are the id of the task, the id of the provider, `BID_FIELDS` and `LINK_FIELDS`.
         """
         counts = np.frombuffer(self._bidders_per_auction, dtype=np.int64)
         tasks = _columns(self._auctions, self._fields)["task"]
@@ -166,6 +171,7 @@ class Recorder:
             "task": np.repeat(tasks, counts),
             "provider": np.frombuffer(self._bidders, dtype=np.int64).astype(np.float64),
             **_columns(self._bids, BID_FIELDS),
+            **_columns(self._links, LINK_FIELDS),
         }
         order = np.argsort(columns["task"], kind="stable")
         return {name: column[order] for name, column in columns.items()}

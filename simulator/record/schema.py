@@ -156,6 +156,16 @@ BIDS = (
         "the provider's own prediction of the latency of the task, waits included; exact without outages",
         packed="f4",
     ),
+    _float("uplink_snr", "", "ratio g p^u / sigma^2 of (1), interference included; a plain ratio"),
+    _float("downlink_snr", "", "ratio g p^d / sigma^2 of (2), interference included; a plain ratio"),
+    _float("uplink_mhz", "MHz", "uplink bandwidth B^u"),
+    _float("downlink_mhz", "MHz", "downlink bandwidth B^d"),
+    _float("uplink_mbps", "Mbit/s", "rate R^u of (1); in `rounds` without the public factor"),
+    _float("downlink_mbps", "Mbit/s", "rate R^d of (2); in `rounds` without the public factor"),
+    _float("power_units", "100 mW", "transmit power p^d of the provider"),
+    _float("gpu_units", "1e9/s", "GPU speed f^g"),
+    _float("cpu_units", "1e9 bit/s", "CPU speed f^c"),
+    _float("accuracy", "", "accuracy R of (8) that the provider would reach"),
 )
 
 TASKS = (
@@ -165,6 +175,8 @@ TASKS = (
     _float("size_mb", "MB", "size of the input, and of the result", "size_mb", "f4"),
     _float("demand", "", "factor common to all values of the task, with mean 1 over tasks", "demand", "f4"),
     _float("requested", "s", "time of the request", "requested", "f8"),
+    _float("power_units", "100 mW", "transmit power p^u of the vehicle", "power_units"),
+    _float("gpu_per_bit", "1/bit", "GPU work per bit e_p", "gpu_per_bit"),
     _float("limit_s", "s", "time from the request to the deadline; inf without a deadline", "limit_s"),
     _float("grace_s", "s", "time after the deadline over which the worth of the result falls to 0", "grace_s"),
     _provider("provider", "i4"),

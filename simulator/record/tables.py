@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.model import BoolArray, FloatArray
-from simulator.model.latency import STAGES
+from simulator.model.latency import STAGES, link_rate
 from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, timeliness, valuation
 from simulator.providers.fleet import Fleet
+from simulator.providers.radio.radio_map import modem_of
 from simulator.providers.task import COMPLETED, LOST, OPEN, UNSERVED
 from simulator.record.recorder import Recorder
 from simulator.record.schema import EVENT_KINDS, PROVIDER_KINDS, TABLES, table
@@ -41,6 +42,7 @@ class Tables:
     ) -> None:
         self._recorder, self._market = recorder, scenario.market
         self._fleet, self._traffic, self._duration = fleet, traffic, duration
+        self._modem = modem_of(scenario, fleet)
         self._auctions = recorder.auctions()
         self._tasks = _until(recorder.tasks(), duration)
         self._settle()
@@ -76,7 +78,13 @@ class Tables:
 
     def bids(self) -> pd.DataFrame:
         """Return the table `bids`, one row per auction and invited provider."""
-        return table("bids", dict(self._recorder.bids()))
+        bids = dict(self._recorder.bids())
+        provider = bids["provider"].astype(np.int64)
+        mhz = np.stack([bids["uplink_mhz"], bids["downlink_mhz"]])
+        modem = None if self._modem is None else self._modem.of(provider)
+        rates = link_rate(mhz, np.stack([bids["uplink_snr"], bids["downlink_snr"]]), modem)
+        bids["uplink_mbps"], bids["downlink_mbps"] = rates
+        return table("bids", bids)
 
     def tasks(self) -> pd.DataFrame:
         """Return the table `tasks`, one row per task."""

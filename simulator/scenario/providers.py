@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from simulator.scenario.fields import (
     Bidding,
     Count,
-    Decibels,
     LogSd,
     Model,
     NonNegative,
@@ -18,66 +17,10 @@ from simulator.scenario.fields import (
     Problem,
     Real,
     Span,
-    Spread,
     Whole,
     refuse,
 )
-
-
-class RandomGains(Model):
-    """The paper's channel: a log-normal gain drawn for each link, independent of the distance."""
-
-    model: Literal["random"] = "random"
-    snr_db: Decibels = 15.0
-    """Median of the signal-to-noise ratio at one power unit, dB."""
-    spread_db: Spread = 4.0
-    """Standard deviation of the gain of a link, dB."""
-
-
-class DistanceRadio(Model):
-    """Log-distance path loss, shadowing that is a fixed function of the place, and fading drawn for each link."""
-
-    model: Literal["distance"] = "distance"
-    snr_db: Decibels = 25.0
-    """Signal-to-noise ratio at one power unit and at the reference distance, dB."""
-    reference_m: Positive = 50.0
-    """Reference distance, m."""
-    exponent: Annotated[Real, Field(gt=0, le=10)] = 3.0
-    """Path-loss exponent."""
-    shadowing_db: Spread = 4.0
-    """Standard deviation of the shadowing over all places, dB."""
-    correlation_m: Positive = 30.0
-    """Correlation length l of the shadowing, m: the correlation at distance d is exp(-d^2 / (2 l^2))."""
-    spread_db: Spread = 2.0
-    """Standard deviation of the fading of a link, dB."""
-
-
-class AirRadio(Model):
-    """Free-space path loss plus an excess loss that depends on the line of sight (Al-Hourani et al. 2014)."""
-
-    model: Literal["air"] = "air"
-    snr_db: Decibels = 25.0
-    """Signal-to-noise ratio in free space at one power unit and at the reference distance, dB."""
-    reference_m: Positive = 100.0
-    """Reference distance, m."""
-    exponent: Annotated[Real, Field(gt=0, le=10)] = 2.0
-    """Path-loss exponent."""
-    a: Positive = 9.61
-    """Parameter a of the line-of-sight probability 1 / (1 + a exp(-b (elevation - a))); urban: 9.61."""
-    b: Positive = 0.16
-    """Parameter b of the line-of-sight probability, 1/degree; urban: 0.16."""
-    line_of_sight_loss_db: Spread = 1.0
-    """Excess loss with a line of sight, dB."""
-    blocked_loss_db: Spread = 20.0
-    """Excess loss without a line of sight, dB."""
-    correlation_m: Positive = 30.0
-    """Correlation length of the random field over places that decides the line of sight, m."""
-    spread_db: Spread = 1.0
-    """Standard deviation of the fading of a link, dB."""
-
-
-# The field `model` selects one class, so that a message is about the fields of that class only.
-Radio = Annotated[RandomGains | DistanceRadio | AirRadio, Field(discriminator="model")]
+from simulator.scenario.radio import AirRadio, DistanceRadio, Radio
 
 
 class PowerLawAccuracy(Model):

@@ -17,6 +17,10 @@ TASK_KINDS: tuple[TaskKindName, ...] = get_args(TaskKindName)
 """The kinds of vehicle-twin task that the paper names."""
 
 
+PENETRATION_DB: dict[str, tuple[float, float]] = {"roof": (0.0, 0.0), "cabin": (9.0, 5.0), "metallised": (20.0, 5.0)}
+"""Mean and standard deviation of the loss into a car, dB, by the place of the antenna (TR 38.901, 7.4.3.2)."""
+
+
 class TaskKind(Model):
     """One kind of vehicle-twin task."""
 
@@ -41,6 +45,10 @@ class Tasks(Model):
     """Standard deviation of ln(demand). The demand is a factor with mean 1 on everybody's value of a task."""
     power_units: Span = (1.0, 10.0)
     """Transmit power p^u of a vehicle, units of 100 mW: one number, or [low, high] for a uniform draw."""
+    antenna: Literal["roof", "cabin", "metallised"] = "roof"
+    """Place of a vehicle's antenna. In the `cabin` the car costs 9 dB, behind `metallised` windows 20 dB, each with a
+    standard deviation of 5 dB (3GPP TR 38.901, 7.4.3.2).
+    """
     accuracy_cap: Annotated[Real, Field(gt=0, lt=1)] = 0.98
     """Largest accuracy R in the match value (10), which would be infinite at R = 1."""
     kinds: dict[TaskKindName, TaskKind] = Field(

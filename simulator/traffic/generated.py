@@ -123,6 +123,19 @@ class CoverageAhead(NamedTuple):
         """
         return time <= self.vehicle.stretches[-1][1][-1][0] or self.end(provider) < math.inf
 
+    def place(self, time: float) -> tuple[float, float]:
+        """Return where the vehicle is at a time, m east and m north; the last stop line if it is not known further.
+
+        Args:
+            time: a time from the request on, s.
+        """
+        for stretch, path in chain(self.vehicle.stretches[self.number :], self._onward()):
+            if time <= path[-1][0]:
+                return stretch.place(metres(path, time))
+        if stretch.road != self.vehicle.route[-1]:
+            return stretch.place(stretch.length)
+        return stretch.place(stretch.length + (time - path[-1][0]) * self.vehicle.leaving_mps(stretch))
+
     def _onward(self) -> Iterator[tuple[Stretch, Path]]:
         """Iterate over the stretches ahead on which nothing can hold the vehicle, up to the next stop line."""
         vehicle, network, lane = self.vehicle, self.network, self.vehicle.lane

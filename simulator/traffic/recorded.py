@@ -132,8 +132,15 @@ class RecordedVehicles:
             return []
         # The end of the trajectory is not the end of coverage: the vehicle continues straight on, at its last speed.
         heading, speed = _motion(left, time, x, y)
+        leaving = max(speed, DEPARTING_MPS)
+
+        def anywhere(now: float) -> tuple[float, float]:
+            """Return the place of the vehicle at a time, also after it has left, m east and m north."""
+            here, gone = place(now), max(now - left, 0.0) * leaving
+            return here[0] + gone * heading[0], here[1] + gone * heading[1]
+
         beyond = chord_ahead(float(x[-1]), float(y[-1]), heading, fleet.x, fleet.y, fleet.radius_m)
-        ahead = (left + beyond / max(speed, DEPARTING_MPS)).tolist()
+        ahead = (left + beyond / leaving).tolist()
         crossings = []
         for now, station in found:
             ends = [end_of_span(own, now) for own in spans]
@@ -141,7 +148,7 @@ class RecordedVehicles:
             dwell = self._dwell(now, here, time, x, y)
             covered = np.array(ends) > now
             # A coverage that lasts up to the last sample continues beyond it.
-            coverage = KnownCoverage([ahead[p] if end == left else end for p, end in enumerate(ends)])
+            coverage = KnownCoverage([ahead[p] if end == left else end for p, end in enumerate(ends)], anywhere)
             crossings.append(Crossing(now, station, *here, covered, np.where(covered, dwell, 0.0), coverage))
         return crossings
 

@@ -19,11 +19,12 @@ from simulator.draws import Draws
 from simulator.market.ledger import expected_values
 from simulator.market.requests import RequestDraws, Requests, gpu_work
 from simulator.model import BoolArray, FloatArray
-from simulator.model.latency import stage_times, stage_work
+from simulator.model.latency import received, stage_times, stage_work
 from simulator.providers.attachment import Coverage
 from simulator.providers.fleet import Equipment, Fleet
-from simulator.providers.radio import PLACES_KEPT, Radio
+from simulator.providers.radio.radio_map import PLACES_KEPT, RadioMap
 from simulator.scenario.scenario import Scenario
+from simulator.scenario.tasks import PENETRATION_DB
 from simulator.traffic.contract import Crossing, Vehicles
 from simulator.traffic.generated import GeneratedVehicles
 from simulator.traffic.recorded import RecordedVehicles
@@ -49,6 +50,9 @@ class Arrival(NamedTuple):
         dwell_s: time for which each provider is expected to cover the vehicle from now on, s, shape (providers,).
         coverage: time until which each provider really covers the vehicle.
         place: place of the vehicle, (m east, m north).
+        snr: signal-to-noise ratios of uplink and downlink at each provider, plain ratios, shape (2, providers).
+        downlink_s: function from (provider, time, s) to the seconds of the downlink if it begins at that time; None if
+            the place of the request counts.
     """
 
     time: float
@@ -64,11 +68,13 @@ class Arrival(NamedTuple):
     dwell_s: FloatArray
     coverage: Coverage
     place: tuple[float, float]
+    snr: FloatArray
+    downlink_s: Callable[[int, float], float] | None
 
     @property
     def bytes(self) -> int:
         """Memory of the request and of its arrays, bytes."""
-        arrays = (self.times, self.accuracy, self.match, self.dwell_s, self.covered)
+        arrays = (self.times, self.accuracy, self.match, self.dwell_s, self.covered, self.snr)
         # The numbers, the tuples and what stands for the coverage take about as much as a tuple of 20 numbers.
         return sum(map(sys.getsizeof, arrays)) + sys.getsizeof(self) + 20 * 32
 
@@ -84,6 +90,7 @@ class JunctionDemand:
     Attributes:
         fleet: providers by id.
         expected: what is expected before the first task.
+        equipment: `EQUIPMENT` of each provider, read-only, shape (5, providers).
         time_origin: time in the source's clock at the start of the run, s.
         left_out: numbers of rows of a recording that were left out or mended, by reason.
         kept_bytes: memory of what is kept, bytes; 0 if nothing is.
@@ -91,8 +98,10 @@ class JunctionDemand:
 
     def __init__(self, scenario: Scenario, draws: Draws, recording: Recording | None = None) -> None:
         self.fleet = fleet = Fleet(scenario)
-        radio = Radio(scenario, fleet, draws)
         equipment = fleet.draw_equipment(fleet.generators(draws, "equipment"))
+        radio = RadioMap(scenario, fleet, equipment, draws)
+        self.equipment = equipment.rows()
+        self.equipment.flags.writeable = False
         self.expected = expected_values(scenario, fleet, equipment, radio, draws)
         self._source: _Source | None = _Source(scenario, fleet, draws, equipment, radio, recording)
         self.time_origin, self.left_out = 0.0, dict[str, int]()
@@ -163,7 +172,7 @@ class _Source:
         fleet: Fleet,
         draws: Draws,
         equipment: Equipment,
-        radio: Radio,
+        radio: RadioMap,
         recording: Recording | None,
     ) -> None:
         self._traffic, self._fleet, self._draws, self._radio = scenario.traffic, fleet, draws, radio
@@ -187,14 +196,38 @@ class _Source:
         """Return the request of a vehicle that leaves the coverage of its station."""
         time, station, x, y, covered, dwell_s, coverage = crossing
         block, at = self._requests.of(vehicle, request, covered)
-        times = np.empty((4, 2, self._fleet.size))
-        times[:, 0] = stage_times(block.work(at), self._radio.unit_snr(x, y))
+        times, radio, work = np.empty((4, 2, self._fleet.size)), self._radio, block.work(at)
+        snr = received(work, radio.at(x, y))
+        times[:, 0] = stage_times(work, snr, radio.modem)
         times[:, 1] = self._public_times(x, y, int(block.requests.kind[at]))
         # Bidders see the stage times. A replay shows the same array to the next run.
         times.flags.writeable = False
         terms = block.accuracy[at], block.match[at]
+        later = None
+        if radio.along_path.any():
+
+            def later(provider: int, begin: float) -> float:
+                """Return the seconds of the downlink from a provider if it begins at a time, s."""
+                if not radio.along_path[provider]:
+                    return float(times[3, 0, provider])
+                there = received(work, radio.at(*coverage.place(begin)))
+                return float(stage_times(work, there, radio.modem)[3, provider])
+
         return Arrival(
-            time, vehicle, request, station, block.requests, at, times, *terms, covered, dwell_s, coverage, (x, y)
+            time,
+            vehicle,
+            request,
+            station,
+            block.requests,
+            at,
+            times,
+            *terms,
+            covered,
+            dwell_s,
+            coverage,
+            (x, y),
+            snr,
+            later,
         )
 
 
@@ -208,7 +241,9 @@ def _replay(
         on_arrival(arrival)
 
 
-def _public_times(scenario: Scenario, equipment: Equipment, radio: Radio) -> Callable[[float, float, int], FloatArray]:
+def _public_times(
+    scenario: Scenario, equipment: Equipment, radio: RadioMap
+) -> Callable[[float, float, int], FloatArray]:
     """Return a function (x, y, kind of task) that predicts the public stage times, s, shape (4, providers).
 
     The prediction is for a task of the reference size at the mean power of the vehicles, without fading.
@@ -216,11 +251,15 @@ def _public_times(scenario: Scenario, equipment: Equipment, radio: Radio) -> Cal
     # Size, power and fading of the request are left out because they are not public.
     expected_power = 0.5 * sum(scenario.tasks.power_units)
     reference_mb = scenario.tasks.predicted_mb
-    works = [stage_work(reference_mb, work, 0.0, expected_power, *equipment) for work in gpu_work(scenario)]
+    loss = PENETRATION_DB[scenario.tasks.antenna][0]
+    works = [
+        stage_work(reference_mb, work, 0.0, expected_power, *equipment, penetration_db=loss)
+        for work in gpu_work(scenario)
+    ]
 
     @lru_cache(maxsize=PLACES_KEPT)
     def public_times(x: float, y: float, kind: int) -> FloatArray:
         """Return the public stage times, s, shape (4, providers)."""
-        return stage_times(works[kind], radio.unit_snr(x, y))
+        return stage_times(works[kind], received(works[kind], radio.at(x, y)), radio.modem)
 
     return public_times

@@ -100,10 +100,14 @@ class JunctionSite:
 
     def _situation(self, arrival: Arrival) -> Situation:
         """Return the situation of a request."""
-        time, vehicle, request, station, requests, at, times, accuracy, match, covered, dwell, coverage, place = arrival
+        time, vehicle, request, station, requests, at, times, accuracy, match, covered, dwell, coverage = arrival[:12]
+        place, snr, downlink_s = arrival.place, arrival.snr, arrival.downlink_s
         # A provider that is out covers nothing: the market then treats it like one that is too far away.
         if not self._outages.all_work:
             covered = covered & self._outages.working
         task = requests.task(at, self._tasks, vehicle, request, time)
         self._tasks += 1
-        return Situation(task, station, times, accuracy, match, covered, dwell, coverage, place)
+        equipment = self._demand.equipment
+        return Situation(
+            task, station, times, accuracy, match, covered, dwell, coverage, place, snr, equipment, downlink_s
+        )

@@ -21,10 +21,10 @@ from simulator.market.lots import Situation
 from simulator.market.requests import Links, Requests, draw_links, draw_requests
 from simulator.model import BoolArray, FloatArray
 from simulator.model.channel import snr_ratio
-from simulator.model.latency import STAGES, latency, stage_times
+from simulator.model.latency import STAGES, Budget, latency, received, stage_times
 from simulator.model.mechanism import contract_bid
 from simulator.model.valuation import common_term, valuation
-from simulator.providers.fleet import Fleet
+from simulator.providers.fleet import Equipment, Fleet
 from simulator.providers.queues import Server, UnqueuedProvider
 from simulator.providers.task import Task
 from simulator.scenario.scenario import Scenario
@@ -51,12 +51,16 @@ class RoundBlock:
         links: fading and accuracy, fields of shape (rounds, providers).
         bare_times: stage times before division by the public factor, s, shape (4, rounds, providers).
         factor: public factors, by which every stage time is divided, shape (rounds, providers).
+        snr: signal-to-noise ratios of uplink and downlink, plain ratios, shape (2, rounds, providers).
+        equipment: equipment of the providers, fields of shape (..., rounds, providers).
     """
 
     requests: Requests
     links: Links
     bare_times: FloatArray
     factor: FloatArray
+    snr: FloatArray
+    equipment: Equipment
 
 
 def draw_rounds(scenario: Scenario, fleet: Fleet, draws: Draws, purpose: str, number: int, rounds: int) -> RoundBlock:
@@ -76,7 +80,9 @@ def draw_rounds(scenario: Scenario, fleet: Fleet, draws: Draws, purpose: str, nu
     links = draw_links(scenario, fleet, range(fleet.size), generators, rounds)
     equipment = fleet.draw_equipment(generators, (rounds,))
     median = np.where(fleet.is_uav, _median_snr(scenario.uavs), _median_snr(scenario.stations))
-    bare = stage_times(requests.work(links.fading_db, equipment, requests.uplink_power_units), snr_ratio(median))
+    work = requests.work(links.fading_db, equipment)
+    snr = received(work, Budget(snr_ratio(median)))
+    bare = stage_times(work, snr)
     # The public factors stand for the queues of a junction: one per UAV, one common to all stations. They are
     # log-normal with mean 1, hence the log-mean -sd^2 / 2.
     uav_sd, ground_sd = traffic.uav_factor_log_sd, traffic.ground_factor_log_sd
@@ -84,7 +90,7 @@ def draw_rounds(scenario: Scenario, fleet: Fleet, draws: Draws, purpose: str, nu
     for uav in range(fleet.uavs):
         factor[:, uav] = np.exp(uav_sd * generators[uav].standard_normal(rounds) - 0.5 * uav_sd**2)
     factor[:, fleet.uavs :] = np.exp(ground_sd * common.standard_normal((rounds, 1)) - 0.5 * ground_sd**2)
-    return RoundBlock(requests, links, bare, factor)
+    return RoundBlock(requests, links, bare, factor, snr, equipment)
 
 
 def _median_snr(providers: object) -> float:
@@ -186,16 +192,20 @@ class PlayedRounds(NamedTuple):
         links: fading and accuracy, fields of shape (rounds, providers).
         times: stage times, s, shape (rounds, 4, 2, providers). Index 0 of the third axis is the task, index 1 the
             public task of the reference size.
+        snr: signal-to-noise ratios of uplink and downlink, plain ratios, shape (rounds, 2, providers).
+        equipment: equipment of the providers, shape (rounds, 5, providers).
     """
 
     requests: Requests
     links: Links
     times: FloatArray
+    snr: FloatArray
+    equipment: FloatArray
 
     @property
     def bytes(self) -> int:
         """Memory of the numbers, bytes."""
-        return self.requests.bytes + sum(array.nbytes for array in (*self.links, self.times))
+        return self.requests.bytes + sum(array.nbytes for array in (*self.links, *self[2:]))
 
 
 class RoundsDemand:
@@ -254,7 +264,8 @@ class RoundsDemand:
         times[:, :, 1, uavs:] = self.calibration.ground_times[:, None] / factor[:, :, -1:]
         # Bidders see the stage times. A replay shows the same array to the next run.
         times.flags.writeable = False
-        return PlayedRounds(block.requests, block.links, times)
+        snr, equipment = (np.ascontiguousarray(one.swapaxes(0, 1)) for one in (block.snr, block.equipment.rows()))
+        return PlayedRounds(block.requests, block.links, times, snr, equipment)
 
 
 class RoundsSite:
@@ -318,6 +329,8 @@ class RoundsSite:
             self._forever,
             None,
             None,
+            block.snr[row],
+            block.equipment[row],
         )
 
 

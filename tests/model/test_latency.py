@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from simulator.model.channel import snr_ratio
 from simulator.model.latency import (
+    Budget,
     cpu_s,
     gpu_s,
     latency,
+    received,
     stage_times,
     stage_work,
     tandem_finish,
@@ -28,7 +30,7 @@ def test_each_stage_in_round_numbers() -> None:
 def test_stage_times_follow_equations_3_to_6() -> None:
     power, gpu, cpu = (np.array([x]) for x in (6.3, 0.5, 2.0))
     work = stage_work(25.0, 0.5, np.array([4.0]), 3.1, np.array([[40.0], [20.0]]), power, gpu, cpu)
-    times = stage_times(work, snr_ratio(np.array([6.0])))  # 10 dB of place and fading
+    times = stage_times(work, received(work, Budget(snr_ratio(np.array([6.0])))))  # 10 dB of place and fading
     # Ratios 31 and 63 carry 5 and 6 bit/s per Hz.
     assert np.allclose(times[:, 0], [200 / 200, 0.2, 0.1, 200 / 120])
     assert np.allclose(latency(times), 1.3 + 5 / 3)

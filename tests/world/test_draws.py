@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from simulator import Scenario, simulate
 from simulator.draws import Draws
 from simulator.providers.fleet import Fleet
-from simulator.providers.radio import Radio
+from simulator.providers.radio.radio_map import RadioMap
 from simulator.world.demand import Arrival, JunctionDemand
 from simulator.world.rounds import draw_rounds
 from tests.fields import fields
@@ -68,10 +68,10 @@ def test_one_more_station_changes_nobody_elses_draws(at: int) -> None:
 def test_one_more_uav_changes_no_station() -> None:
     one, two = (Scenario.load("four_way", **fields({"uavs.count": count})) for count in (1, 2))
     fleets = Fleet(one), Fleet(two)
-    here = Radio(one, fleets[0], Draws(5)).unit_snr(10.0, -30.0)
-    there = Radio(two, fleets[1], Draws(5)).unit_snr(10.0, -30.0)
-    assert (here[1:] == there[2:]).all()
     gear = [fleet.draw_equipment(fleet.generators(Draws(5), "equipment")) for fleet in fleets]
+    here = RadioMap(one, fleets[0], gear[0], Draws(5)).at(10.0, -30.0).snr
+    there = RadioMap(two, fleets[1], gear[1], Draws(5)).at(10.0, -30.0).snr
+    assert (here[:, 1:] == there[:, 2:]).all()
     assert (gear[0].gpu_units[1:] == gear[1].gpu_units[2:]).all()
 
 
