@@ -7,7 +7,7 @@ import pytest
 from simulator import Result, Scenario, ScenarioError, simulate
 from simulator.scenario.overrides import parse_assignment
 from simulator.scenario.providers import PowerLawAccuracy
-from simulator.scenario.radio import DistanceRadio, RandomGains
+from simulator.scenario.radio import DistanceRadio, RandomGains, UmiRadio
 from simulator.scenario.reference import scenario_fields
 from simulator.scenario.shipped import shipped_scenarios
 from tests.fields import fields
@@ -65,9 +65,10 @@ def test_overrides_reach_parts_that_the_file_leaves_out() -> None:
 def test_another_model_starts_a_part_anew() -> None:
     overrides = {"stations.radio.spread_db": 3.0, "stations.radio.model": "random"}
     assert Scenario.load("braunschweig", **overrides).stations.radio == RandomGains(spread_db=3.0)
-    same = Scenario.load("braunschweig", **{"stations.radio.model": "distance"}).stations.radio
-    assert isinstance(same, DistanceRadio)
-    assert same.snr_db == 15
+    same = Scenario.load("four_way", **{"stations.radio.reuse": 2, "stations.radio.model": "umi"}).stations.radio
+    assert same == UmiRadio(reuse=2)
+    other = Scenario.load("four_way", **{"stations.radio.model": "distance"}).stations.radio
+    assert other == DistanceRadio()
 
 
 @pytest.mark.parametrize(

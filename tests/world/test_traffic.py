@@ -116,7 +116,7 @@ def test_vehicles_of_a_run() -> None:
 def test_a_task_is_lost_when_its_result_comes_after_the_vehicle_has_left_coverage() -> None:
     # A vehicle is covered for 10 s more. It is invited by the public prediction, which is well below that, while
     # fading, which the public does not see, makes some links far slower.
-    slow = {**PLACED, "stations.radio.spread_db": 18.0, "stations.radio.shadowing_db": 0, "uavs.count": 0}
+    slow = {**PLACED, "stations.radio": {"model": "distance", "spread_db": 18.0, "shadowing_db": 0}, "uavs.count": 0}
     result = simulate(
         "braunschweig",
         "always-ground",
