@@ -197,7 +197,7 @@ def test_the_nearest_provider_is_the_one_that_geometry_says() -> None:
 
 
 def test_the_least_loaded_provider_is_the_one_whose_accepted_tasks_end_first() -> None:
-    result = simulate("rush_hour", "least-loaded", duration=600, **fields({"stations.uplink_mhz": 10.0}))
+    result = simulate("rush_hour", "least-loaded", duration=600, **fields({"stations.uplink_mhz": 5.0}))
     check_laws(result)
     tasks, auctions = result.tasks, result.auctions
     busy = 0

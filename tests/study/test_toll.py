@@ -25,8 +25,9 @@ def test_where_nobody_queues_there_is_no_toll() -> None:
 
 
 def test_where_all_goes_to_one_uav_its_queue_has_a_toll_and_that_of_six_stations_has_none() -> None:
-    uav = toll("four_way", "always-uav", seeds=2, auctions=20, **SHORT)
-    ground = toll("four_way", "always-ground", seeds=2, auctions=20, **SHORT)
+    large = {**SHORT, **fields({"tasks.size_mb": [30, 50]})}
+    uav = toll("four_way", "always-uav", seeds=2, auctions=20, **large)
+    ground = toll("four_way", "always-ground", seeds=2, auctions=20, **large)
     assert uav.surplus - uav.surplus_ci > 0.0
     assert uav.realised > 0.0
     assert ground.surplus < 0.2 < uav.surplus

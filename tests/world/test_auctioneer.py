@@ -86,8 +86,8 @@ def test_values_average_over_the_last_tasks_that_were_finished_the_lost_ones_too
     tight = fields(
         {
             "market.history": 5,
-            "tasks.kinds.ar_navigation.deadline_s": 2.0,
-            "tasks.kinds.entertainment_3d.deadline_s": 2.0,
+            "tasks.kinds.ar_navigation.deadline_s": 1.1,
+            "tasks.kinds.entertainment_3d.deadline_s": 1.1,
         }
     )
     result = simulate("braunschweig", "conditional", duration=900, **tight)
@@ -114,7 +114,14 @@ def test_a_price_below_one_is_refused_wherever_it_comes_from() -> None:
 
 def test_a_vehicle_sends_at_one_power_to_everybody() -> None:
     """p^u is one draw a user: without fading and distance a vehicle's uplink times go by size and bandwidth alone."""
-    flat = fields({"stations.radio.model": "random", "stations.radio.spread_db": 0.0, "stations.uplink_mhz": 40.0})
+    flat = fields(
+        {
+            "stations.radio.model": "random",
+            "stations.radio.spread_db": 0.0,
+            "stations.uplink_mhz": 40.0,
+            "tasks.power_units": [1, 10],
+        }
+    )
     tasks = simulate("grid", "always-ground", duration=600, **flat).tasks
     seconds = (tasks["uplink_time"] / tasks["size_mb"]).dropna()
     by_vehicle = seconds.groupby(tasks["vehicle"])

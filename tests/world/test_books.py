@@ -66,7 +66,7 @@ def test_audited_match_values_are_running_means_of_delivered_results() -> None:
 
 def test_the_platform_keeps_its_own_mean_of_what_the_uav_has_delivered() -> None:
     """It counts 0 for a lost task, knows no more than has ended, and does not listen to the UAV."""
-    tight = fields({f"tasks.kinds.{kind}.deadline_s": 2.0 for kind in TASK_KINDS})
+    tight = fields({f"tasks.kinds.{kind}.deadline_s": 1.1 for kind in TASK_KINDS})
     lies = {**tight, **fields({"uavs.bidding": "shade:0.01"})}
     honest, lied = (simulate("braunschweig", "conditional", duration=900, seed=2, **more) for more in (tight, lies))
     assert honest.auctions["m_uav_report"].equals(lied.auctions["m_uav_report"])

@@ -89,8 +89,8 @@ def test_what_does_not_fit_is_drawn_in_each_run() -> None:
     assert_same(first, second)
     assert_same(first, planned.run())
     rounds = plan("paper", "conditional", duration=700, **fields({"market.contract_rounds": 1_000}))
-    some = rounds.demand(300_000)
-    assert 0 < some.kept_bytes <= 300_000, "of rounds, the blocks that fit are kept"
+    some = rounds.demand(600_000)
+    assert 0 < some.kept_bytes <= 600_000, "of rounds, the blocks that fit are kept"
     assert_same(rounds.run(), rounds.run(demand=some))
 
 

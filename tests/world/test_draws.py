@@ -96,6 +96,7 @@ def test_only_covering_providers_are_drawn() -> None:
     assert 0.02 < undrawn.mean() < 0.95, "and some were never needed"
 
 
+@pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
 def test_a_failure_belongs_to_its_provider() -> None:
     """One more station in front of the others leaves their failures where they are."""
     failures = [{"provider": "stations", "mean_between_s": 100, "mean_repair_s": 30}]

@@ -47,6 +47,8 @@ PLAIN: dict[str, Any] = {
         "spread_db": 0,
     },
     "uavs.accuracy": {"model": "log-normal", "median_error": 0.25, "log_sd": 0},
+    "uavs.power_units": 5.5,
+    "tasks.size_mb": [20, 40],
     "tasks.power_units": [1, 9],
     "tasks.kinds": {"pedestrian_detection": {"share": 1, "gpu_per_bit": 0.5}},
 }
@@ -94,7 +96,10 @@ def test_a_public_prediction_has_the_backlog_of_the_queues_in_it() -> None:
     """Each stage is free when the last task before has left it: Lindley's recursion over the table of tasks."""
     flat = {"model": "random", "snr_db": 10, "spread_db": 0}
     result = simulate(
-        "braunschweig", "always-uav", duration=1500, **fields({"uavs.radio": flat, "tasks.power_units": [1, 9]})
+        "braunschweig",
+        "always-uav",
+        duration=1500,
+        **fields({"uavs.radio": flat, "uavs.power_units": 5.5, "tasks.size_mb": [20, 40], "tasks.power_units": [1, 9]}),
     )
     bare = stages(UAV[0], 10.0, *UAV[1:])
     kinds = {"ar_navigation", "pedestrian_detection", "entertainment_3d"}

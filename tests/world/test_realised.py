@@ -14,7 +14,7 @@ from simulator.market.auction import Auction
 from simulator.world.simulation import Simulation
 from tests.fields import fields
 
-DEADLINES = {f"tasks.kinds.{kind}.deadline_s": 2.5 for kind in ("ar_navigation", "entertainment_3d")}
+DEADLINES = {f"tasks.kinds.{kind}.deadline_s": 1.3 for kind in ("ar_navigation", "entertainment_3d")}
 
 
 def settled(scenario: str, **overrides: Any) -> tuple[Simulation, list[Auction]]:
