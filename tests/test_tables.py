@@ -60,7 +60,7 @@ def random_world(rng: np.random.Generator) -> dict[str, Any]:
         "uavs.radius_m": one(300.0, 200.0, 120.0),
         "uavs.gpu_units": one(1.0, 0.05),
         "tasks.kinds.entertainment_3d.deadline_s": one(None, 2.0, 6.0),
-        "tasks.size_mb": one([20, 40], [1, 2], 90),
+        "tasks.size_mb": one([20, 40], [1, 2], 300),
         "market.uav_weight": one(0.5, 1.0, 2.0),
         "market.reference": one("stations", "all", "other_owner"),
         "market.patience_s": one(10.0, 2.0),
@@ -68,7 +68,7 @@ def random_world(rng: np.random.Generator) -> dict[str, Any]:
         "market.contract_rounds": one(50, 100_000),
         "traffic.max_gap_s": 1000,
         "outages.mode": one("lost", "wait"),
-        "outages.windows": one([], [{"provider": "s1", "from_s": 5, "to_s": 12, "every_s": 20}]),
+        "outages.windows": one([], [{"provider": "stations", "from_s": 5, "to_s": 12, "every_s": 20}]),
         "outages.failures": one([], [], [{"provider": "stations", "mean_between_s": 40, "mean_repair_s": 6}]),
     }
 

@@ -5,6 +5,7 @@ Source: G. F. Newell, "A simplified car-following theory: a lower order model", 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from itertools import pairwise
 from operator import itemgetter
@@ -98,6 +99,48 @@ def _go(path: Path, time: float, place: float) -> float:
             path.pop()
     path.append((time, place))
     return time
+
+
+def start(path: Path, length_m: float, speed_mps: float, acceleration_mps2: float) -> tuple[float, float]:
+    """Return what a vehicle still loses beyond the stop line because it has stood before it.
+
+    It has stood at a distance d before the line, so it crosses at ``v_0 = min(v, sqrt(2 a d))``. It then loses
+    ``(v - v_0)^2 / (2 a v)`` seconds over the ``(v^2 - v_0^2) / (2 a)`` metres on which it reaches its free speed.
+
+    Args:
+        path: path of the vehicle to the stop line.
+        length_m: place of the stop line, m.
+        speed_mps: free speed v of the vehicle, m/s.
+        acceleration_mps2: acceleration a, m/s^2.
+
+    Returns:
+        The loss, s, and the distance, m; both are 0 if the vehicle has not stood, or reaches its speed before the line.
+    """
+    for before, after in pairwise(reversed(path)):
+        if before[1] - after[1] < SAME_PLACE_M and before[0] > after[0]:
+            crossing = math.sqrt(2.0 * acceleration_mps2 * max(length_m - before[1], 0.0))
+            if crossing >= speed_mps:
+                return 0.0, 0.0
+            loss = (speed_mps - crossing) ** 2 / (2.0 * acceleration_mps2 * speed_mps)
+            return loss, (speed_mps**2 - crossing**2) / (2.0 * acceleration_mps2)
+    return 0.0, 0.0
+
+
+def with_start(path: Path, entered_s: float, loss_s: float, over_m: float) -> Path:
+    """Return a path that begins with a loss: the vehicle is slower on its first metres.
+
+    Args:
+        path: path at free speed of a vehicle that enters ``loss_s`` later.
+        entered_s: time at which the vehicle enters the road, s.
+        loss_s: the loss, s.
+        over_m: distance over which it is lost, m.
+    """
+    if loss_s <= 0.0:
+        return path
+    (begin, _), (end, place) = path[:2]
+    if place > over_m:
+        return [(entered_s, 0.0), (begin + (end - begin) * over_m / place, over_m), *path[1:]]
+    return [(entered_s, 0.0), *path[1:]]
 
 
 def metres(path: Path, now: float) -> float:

@@ -44,6 +44,15 @@ class EffectiveGreen:
         # A vehicle that misses this effective green is the first of the next one.
         return time if time <= begin + self.green_s else first + self.cycle_s
 
+    def end_s(self, time: float) -> float:
+        """Return the end of the effective green that has begun last, s.
+
+        Args:
+            time: a time, s.
+        """
+        cycle = math.floor((time - self.start_s) / self.cycle_s)
+        return self.start_s + cycle * self.cycle_s + self.green_s
+
     @property
     def capacity(self) -> float:
         """Mean flow of the lane with a queue that never ends, vehicles/s."""

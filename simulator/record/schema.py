@@ -237,6 +237,7 @@ VEHICLES = (
     Column("exit", "text", "", "lane or approach by which the vehicle left, or on which it is at the end of the run"),
     _float("distance", "m", "distance driven during the run"),
     _float("delay", "s", "travel time minus travel time at free flow; NaN for recordings"),
+    _float("held", "s", "time for which a full approach held the vehicle back outside the map; 0 for recordings"),
     _int("tasks", "number of tasks that the vehicle requested"),
 )
 

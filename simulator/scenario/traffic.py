@@ -189,13 +189,22 @@ class Turning(Model):
     """Share of the vehicles that go straight on."""
     right: NonNegative = 0.2
     """Share of the vehicles that turn right."""
+    left_rule: Literal["permissive", "protected", "free"] = "free"
+    """How left turns meet oncoming traffic.
+
+    With `permissive` they have green with it and wait for a gap. With `protected` they have a phase of their own. With
+    `free` they do not meet it.
+    """
+    critical_gap_s: Positive = 4.5
+    """Least gap in the oncoming traffic that a left turn accepts, s (HCM 2010, 4.5 s for permitted left turns)."""
+    follow_up_s: Positive = 2.5
+    """Headway of two left turns that use one gap, s (HCM 2010, 2.5 s)."""
+    lefts_cross: bool = True
+    """Whether the ways of opposing left turns cross, as at a narrow junction: then one of the two goes first."""
 
 
 class Signals(Model):
-    """Fixed-time signals at every junction: two phases that share the cycle equally.
-
-    One phase is for north and south, the other for east and west.
-    """
+    """Fixed-time signals at every junction: half of the cycle for north and south, half for east and west."""
 
     cycle_s: Period = 60.0
     """Length of the cycle, s."""
@@ -214,6 +223,8 @@ class Signals(Model):
     """Start-up lost time: green before a queue begins to move, s."""
     yellow_used_s: NonNegative = 2.0
     """Part of the yellow in which vehicles still cross, s."""
+    left_green_s: Positive = 7.0
+    """Green of the left turns where they have a phase of their own, s."""
 
     @model_validator(mode="after")
     def _some_green(self) -> Signals:
@@ -292,8 +303,22 @@ class GeneratedTraffic(TrafficKind):
     """Standard deviation of the ratio of a vehicle's free speed to the speed limit."""
     jam_spacing_m: Positive = 7.5
     """Distance from one standing vehicle to the next, m."""
+    acceleration_mps2: Positive | None = None
+    """Acceleration beyond a stop line of a vehicle that has stood before it, m/s^2. By default it is not limited."""
 
     has_roads: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _green_for_all(self) -> GeneratedTraffic:
+        signals = self.signals
+        if self.turning.left_rule == "protected":
+            # Each half of the cycle has two phases, with a clearance after each.
+            rest = signals.green_s - signals.left_green_s - signals.yellow_s - signals.all_red_s
+            for name, green in (("left_green_s", signals.left_green_s), ("cycle_s", rest)):
+                if green < signals.startup_lost_s + signals.saturation_headway_s:
+                    left = f"leaves {green:.3g} s of green for a phase, too little for one vehicle"
+                    refuse(Problem(("signals", name), left))
+        return self
 
 
 Traffic: TypeAlias = Annotated[Rounds | RecordedTraffic | GeneratedTraffic, Field(discriminator="kind")]

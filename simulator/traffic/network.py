@@ -9,10 +9,11 @@ import networkx as nx
 import numpy as np
 
 from simulator.errors import ScenarioError, nearest
-from simulator.model.signals import EffectiveGreen
 from simulator.providers.fleet import Fleet
-from simulator.scenario.traffic import EdgeList, FourWay, GeneratedTraffic, Grid, Signals, TJunction
-from simulator.traffic.stretch import Lane, Road, Stretch
+from simulator.scenario.traffic import EdgeList, FourWay, GeneratedTraffic, Grid, TJunction
+from simulator.traffic.lanes import Lane
+from simulator.traffic.plans import MOVEMENTS, Movement, Plan, Road, protected_lefts, two_phases
+from simulator.traffic.stretch import Stretch
 
 LANE_M = 3.2
 """Width of a lane, m."""
@@ -22,9 +23,6 @@ KERB_M = 5.0
 
 LEAST_ROADS_OF_A_JUNCTION = 3
 """Least number of neighbours of a node with a signal."""
-
-PHASES = ("1", "2")
-"""Names of the two signal groups of a junction: north-south and east-west."""
 
 
 class StopLine(NamedTuple):
@@ -120,6 +118,7 @@ class Network:
             node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) >= LEAST_ROADS_OF_A_JUNCTION
         }
         self._lanes: dict[Road, list[Lane]] = {}
+        self._plans: dict[str, Plan] = {}
         self._stretches: dict[tuple[Road | None, int, Road, int], Stretch] = {}
         self._choices: dict[Road, list[tuple[float, Road]]] = {}
 
@@ -151,15 +150,6 @@ class Network:
         """Return the names of the junctions with signals."""
         return [node for node in self.graph if node in self._signalised]
 
-    def phase(self, road: Road) -> int:
-        """Return the phase in which a road has green: 0 for north-south, 1 for east-west.
-
-        Args:
-            road: a road that ends at a junction with signals.
-        """
-        ahead_x, ahead_y = self._heading(road)
-        return 0 if abs(ahead_y) >= abs(ahead_x) else 1
-
     def stop_lines(self) -> list[StopLine]:
         """Return the stop line of every road that ends at a signal."""
         found = []
@@ -171,7 +161,7 @@ class Network:
             x, y = self._line(road, 0)[1]
             near, far = 0.5 * LANE_M, (lanes - 0.5) * LANE_M
             places = ((x - near * ahead_y, y + near * ahead_x), (x + far * ahead_y, y - far * ahead_x))
-            found.append(StopLine(end, PHASES[self.phase(road)], *places))
+            found.append(StopLine(end, self.plan(end).group(road), *places))
         return found
 
     def cycle_begin(self, junction: str) -> float:
@@ -184,6 +174,20 @@ class Network:
         wave = self.signals.wave_mps
         west = min(self.graph.nodes[node]["x"] for node in self.junctions())
         return self.signals.offset_s + ((self.graph.nodes[junction]["x"] - west) / wave if wave is not None else 0.0)
+
+    def plan(self, junction: str) -> Plan:
+        """Return the signal plan of a junction.
+
+        Args:
+            junction: name of the junction.
+        """
+        if junction not in self._plans:
+            # North and south have one half of the cycle, east and west the other.
+            roads: list[Road] = list(self.graph.in_edges(junction))
+            axes = {road: 0 if abs(self._heading(road)[1]) >= abs(self._heading(road)[0]) else 1 for road in roads}
+            make = protected_lefts if self._turning.left_rule == "protected" else two_phases
+            self._plans[junction] = make(self.signals, self.cycle_begin(junction), axes)
+        return self._plans[junction]
 
     def next_road(self, road: Road, turn: float) -> Road | None:
         """Return the road on which a vehicle continues at the end of a road.
@@ -215,20 +219,48 @@ class Network:
         """
         return road[1] in self._signalised
 
-    def shortest_lane(self, road: Road) -> int:
-        """Return the lane of a road whose last vehicle crosses the stop line first.
+    def movement(self, route: list[Road], number: int) -> Movement:
+        """Return what a vehicle does at the end of a road of its route.
+
+        Args:
+            route: roads of the route.
+            number: index of the road. At the end of the last one the vehicle goes straight on.
+        """
+        return self._turn(route[number], route[number + 1]) if number + 1 < len(route) else "straight"
+
+    def choose_lane(self, road: Road, movement: Movement) -> int:
+        """Return the lane that a vehicle takes on a road: of those for its movement, the one with the shortest queue.
 
         Without a stop line it is the rightmost lane.
 
         Args:
             road: the road.
+            movement: what the vehicle does at its end.
         """
         lanes = self._lanes_of(road)
         if not lanes:
-            return int(self.graph.edges[road]["lanes"]) - 1
-        if len(lanes) == 1:
-            return 0
-        return min(range(len(lanes)), key=lambda lane: lanes[lane].last_s)
+            return self.rightmost_lane(road)
+        return min(self._lanes_for(len(lanes), movement), key=lambda lane: (lanes[lane].waiting, lanes[lane].last_s))
+
+    def rightmost_lane(self, road: Road) -> int:
+        """Return the rightmost lane of a road.
+
+        Args:
+            road: the road.
+        """
+        return int(self.graph.edges[road]["lanes"]) - 1
+
+    def _lanes_for(self, count: int, movement: Movement) -> range:
+        """Return the lanes for a movement. Lane 0 is the leftmost."""
+        rule = self._turning.left_rule
+        if count == 1 or rule == "free":
+            return range(count)
+        if movement == "left":
+            return range(1)
+        if movement == "right":
+            return range(count - 1, count)
+        # A phase of their own needs a lane of their own.
+        return range(1, count) if rule == "protected" else range(count)
 
     def stretch(self, before: Road | None, lane_before: int, road: Road, lane: int) -> Stretch:
         """Return the stretch along a lane of a road.
@@ -258,10 +290,27 @@ class Network:
         """Return the lanes of a road before a stop line; none where vehicles do not stop."""
         if road not in self._lanes:
             count = int(self.graph.edges[road]["lanes"]) if road[1] in self._signalised else 0
-            self._lanes[road] = [
-                Lane(effective_green(self.signals, self.cycle_begin(road[1]), self.phase(road))) for _ in range(count)
-            ]
+            plan = self.plan(road[1]) if count else None
+            greens = {} if plan is None else {movement: plan.green(road, movement) for movement in MOVEMENTS}
+            self._lanes[road] = lanes = [Lane(greens) for _ in range(count)]
+            opposite = self._opposite(road) if count and self._turning.left_rule == "permissive" else None
+            if opposite is not None:
+                opposing = tuple(self._lanes_of(opposite))
+                for lane in lanes:
+                    lane.opposing = opposing
+                    # Of two opposing roads, the one that leads north or east goes first.
+                    lane.first_among_lefts = not self._turning.lefts_cross or sum(self._heading(road)) > 0.0
         return self._lanes[road]
+
+    def _opposite(self, road: Road) -> Road | None:
+        """Return the road that comes to the same junction from ahead; None if there is none."""
+        ahead_x, ahead_y = self._heading(road)
+        found: list[tuple[float, Road]] = []
+        for other in self.graph.in_edges(road[1]):
+            onward_x, onward_y = self._heading(other)
+            found.append((ahead_x * onward_x + ahead_y * onward_y, other))
+        cosine, other = min(found)
+        return other if cosine < math.cos(math.radians(135.0)) else None
 
     def _heading(self, road: Road) -> tuple[float, float]:
         """Return the unit vector of the direction of a road."""
@@ -294,29 +343,18 @@ class Network:
         widest = max(int(lanes) for _, _, lanes in self.graph.in_edges(node, data="lanes"))
         return widest * LANE_M + KERB_M
 
-    def _turn_share(self, road: Road, other: Road) -> float:
-        """Return the share of the vehicles that turn from one road into another, before normalisation."""
+    def _turn(self, road: Road, other: Road) -> Movement:
+        """Return the turn from one road into another."""
         # The angle is positive to the left.
         (ahead_x, ahead_y), (onward_x, onward_y) = self._heading(road), self._heading(other)
         angle = math.degrees(
             math.atan2(ahead_x * onward_y - ahead_y * onward_x, ahead_x * onward_x + ahead_y * onward_y)
         )
         if abs(angle) < 45.0:
-            return self._turning.straight
-        return self._turning.left if angle > 0 else self._turning.right
+            return "straight"
+        return "left" if angle > 0 else "right"
 
-
-def effective_green(signals: Signals, cycle_begin_s: float, phase: int) -> EffectiveGreen:
-    """Return the effective green of a phase: green minus start-up lost time plus used yellow.
-
-    Args:
-        signals: settings of the signals.
-        cycle_begin_s: start of the first cycle, s.
-        phase: 0 or 1. Phase 1 begins half a cycle later.
-    """
-    return EffectiveGreen(
-        signals.cycle_s,
-        cycle_begin_s + phase * signals.cycle_s / 2 + signals.startup_lost_s,
-        signals.green_s - signals.startup_lost_s + signals.yellow_used_s,
-        signals.saturation_headway_s,
-    )
+    def _turn_share(self, road: Road, other: Road) -> float:
+        """Return the share of the vehicles that turn from one road into another, before normalisation."""
+        share: float = getattr(self._turning, self._turn(road, other))
+        return share

@@ -186,6 +186,7 @@ class RecordedVehicles:
             "exit": recording.lane[last],
             "distance": [driven[end] - driven[piece.start] for piece, end in zip(samples, last, strict=True)],
             "delay": np.full(len(log), np.nan),
+            "held": np.zeros(len(log)),
             "tasks": [row.tasks for row in log],
         }
 

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from simulator.model import BoolArray, FloatArray
-from simulator.model.following import Path
-from simulator.model.signals import EffectiveGreen
 from simulator.providers.attachment import departures, end_of_span
 from simulator.providers.coverage import Spans, chord_ahead, circle_intervals
 from simulator.providers.fleet import Fleet
-
-Road = tuple[str, str]
-"""A road as the names of the nodes at its start and at its end."""
-
-
-@dataclass
-class Lane:
-    """One lane before a stop line, with the vehicle that entered it last.
-
-    Attributes:
-        plan: effective green of the signal.
-        last_s: time at which the last vehicle crosses the stop line, s; -inf before the first vehicle.
-        leader: path of the last vehicle to the stop line; None before the first vehicle.
-        leader_length: length of the stretch of the last vehicle, m.
-    """
-
-    plan: EffectiveGreen
-    last_s: float = -math.inf
-    leader: Path | None = None
-    leader_length: float = 0.0
+from simulator.traffic.lanes import Lane
+from simulator.traffic.plans import Road
 
 
 class Ahead(NamedTuple):
