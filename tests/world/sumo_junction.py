@@ -143,8 +143,10 @@ def both(rate_per_h: float, left: float = 0.0, seed: int = 0, duration: float = 
 def main() -> None:
     """Print the figures of both, without and with left turns."""
     for left, demands in ((0.0, RATES_PER_H), (0.2, [degree * CAPACITY_PER_H for degree in DEGREES])):
-        heads = ("vehicles/h", "seed", "vehicles", "delay, s", "in SUMO", "queue", "in SUMO", "standing", "in SUMO")
-        table = Table(*heads, box=None, title=f"{left:.0%} turn left; demand per approach", title_justify="left")
+        heads = ("rate", "seed", "vehicles", "delay, s", "in SUMO", "queue", "in SUMO", "standing", "in SUMO")
+        table = Table(
+            *heads, box=None, title=f"{left:.0%} turn left; rate: vehicles per hour and approach", title_justify="left"
+        )
         for rate in demands:
             for seed in SEEDS:
                 here, there = both(rate, left, seed)
