@@ -270,7 +270,7 @@ def toll(
     Plays the same future twice after each of some auctions: once with a station
     as the winner, once with the UAV. The toll is the surplus that later tasks
     lose if the UAV wins, divided by the mean surplus of a task. It is theta of
-    the policy foresight, and 1 - scale of conditional.
+    the policy foresight.
     """
     from simulator.study.toll import toll as measure
 

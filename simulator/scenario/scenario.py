@@ -59,8 +59,10 @@ class Scenario(Model):
 
     @model_validator(mode="after")
     def _rounds_have_no_places(self) -> Scenario:
-        # Path loss and line of sight need positions, which rounds do not have.
+        # Path loss, line of sight and coverage need positions, which rounds do not have.
         if not self.traffic.has_places:
+            if self.tasks.renewal_s is not None:
+                refuse(Problem(("tasks", "renewal_s"), "in 'rounds' no vehicle drives, so nothing is renewed"))
             radios = {"stations": self.stations.radio, "uavs": self.uavs.radio}
             refuse(
                 *(

@@ -41,6 +41,11 @@ class Tasks(Model):
     """Input size D, MB: one number, or [low, high] for a uniform draw. The result has the same size."""
     reference_mb: Positive | None = None
     """Size of the task that public predictions are made for, MB. If not given, the mean size."""
+    renewal_s: Positive | None = None
+    """Mean time between two renewals of the twin of a vehicle that a station covers, s. By default there are none.
+
+    The times are exponential. A renewal is a task with draws of its own, like that of a vehicle that leaves a coverage.
+    """
     demand_log_sd: LogSd = 0.8
     """Standard deviation of ln(demand). The demand is a factor with mean 1 on everybody's value of a task."""
     power_units: Span = (1.0, 10.0)

@@ -36,7 +36,10 @@ FIGURES = (*SUMMARY, "surplus_ground", "surplus_uav", "completed_share")
 """Columns of ``runs``: the summary, the surplus per task of each kind of winner, and the share of completed tasks."""
 
 
-LOWER_IS_BETTER = ("lost", "unserved", "lost_share", "latency_mean", "latency_p95", "messages", "wall_s", "cpu_s")
+LOWER_IS_BETTER = (
+    "lost", "unserved", "not_covered", "not_invited", "no_bid", "lost_share", "failed_share", "latency_mean",
+    "latency_p95", "messages", "wall_s", "cpu_s",
+)  # fmt: skip
 """Figures of which the best is the lowest."""
 
 SHORT_METRICS = {"surplus": "surplus_mean", "realised": "realised_mean", "latency": "latency_mean"}

@@ -19,12 +19,13 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.draws import Draws
-from simulator.model.following import Path, follow, start, time_at, with_start
+from simulator.model.following import Path, follow, metres, start, time_at, with_start
 from simulator.scenario.traffic import GeneratedTraffic
 from simulator.traffic.arrivals import arrival_times
 from simulator.traffic.lanes import Lane
 from simulator.traffic.network import Network
 from simulator.traffic.plans import Movement, Road
+from simulator.traffic.renewals import Renewals
 from simulator.traffic.stretch import Departure, Stretch
 from simulator.traffic.vehicles import Vehicle
 
@@ -58,13 +59,13 @@ class Queued(NamedTuple):
 
 
 class Passing(NamedTuple):
-    """A vehicle that leaves the coverage of its station.
+    """A vehicle that leaves the coverage of its station, or renews its twin.
 
     Attributes:
         time: time, s.
         vehicle_id: id of the vehicle. Of one moment, the vehicle with the lower id comes first.
         number: index of the stretch.
-        order: index of the departure on the stretch.
+        order: index of the departure on the stretch; renewals come after departures.
         vehicle: the vehicle.
         departure: the place.
     """
@@ -84,16 +85,20 @@ class Flow:
         traffic: traffic of the scenario.
         network: road network.
         draws: randomness of the run, for arrivals, speeds and routes.
+        renewals: times at which vehicles would renew their twins.
+        uavs: number of UAVs, which have the first ids.
 
     Attributes:
         vehicles: all vehicles that have arrived so far, by id.
         queue_events: flat rows (time, s; id of the vehicle; 0 to join a queue, 1 to cross the stop line).
     """
 
-    def __init__(self, traffic: GeneratedTraffic, network: Network, draws: Draws) -> None:
+    def __init__(
+        self, traffic: GeneratedTraffic, network: Network, draws: Draws, renewals: Renewals, uavs: int
+    ) -> None:
         self.vehicles: list[Vehicle] = []
         self.queue_events = array("d")
-        self._traffic, self._network = traffic, network
+        self._traffic, self._network, self._renewals, self._uavs = traffic, network, renewals, uavs
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._passings: list[Passing] = []
@@ -166,7 +171,7 @@ class Flow:
             if onward is None:
                 break
             route.append(onward)
-        vehicle = Vehicle(number, paces[row], route, time)
+        vehicle = Vehicle(number, paces[row], route, time, self._renewals(number, time))
         self.vehicles.append(vehicle)
         self._enter(vehicle, 0, time)
         self._next_arrival(road, times)
@@ -304,7 +309,18 @@ class Flow:
         for order, departure in enumerate(found):
             passing = Passing(time_at(path, departure.at_m), vehicle.id, number, order, vehicle, departure)
             heapq.heappush(self._passings, passing)
-        self._at(path[-1][0], partial(self._enter, vehicle, number + 1, path[-1][0]))
+        order, end = len(found), path[-1][0]
+        while vehicle.renewal_s < end:
+            # The first vehicle in a queue stands at the very end of the stretch, which belongs to no span.
+            at = min(metres(path, vehicle.renewal_s), math.nextafter(stretch.length, 0.0))
+            ahead = stretch.ahead(at)
+            # A vehicle that no station covers has nobody to renew its twin with.
+            if ahead.covered[self._uavs :].any():
+                renewal = Departure(at, -1, *stretch.place(at), ahead)
+                heapq.heappush(self._passings, Passing(vehicle.renewal_s, vehicle.id, number, order, vehicle, renewal))
+                order += 1
+            vehicle.renewal_s = next(vehicle.renewals)
+        self._at(end, partial(self._enter, vehicle, number + 1, end))
 
     def _note_queue(self, vehicle: Vehicle, path: Path, crossing: float) -> None:
         """Note when a vehicle joined the queue and when it crossed the line: it joins when it first stands."""

@@ -18,6 +18,7 @@ from simulator.scenario.traffic import GeneratedTraffic
 from simulator.traffic.contract import Columns, Crossing, CrossingHook, until_the_end
 from simulator.traffic.flow import Flow
 from simulator.traffic.network import Network
+from simulator.traffic.renewals import renewals
 from simulator.traffic.stretch import Departure
 from simulator.traffic.vehicles import CoverageAhead, Vehicle
 
@@ -32,7 +33,8 @@ class GeneratedVehicles:
         env: SimPy environment. One process brings the requests of all vehicles.
         traffic: traffic of the scenario.
         fleet: providers.
-        draws: randomness of the run, for arrivals, speeds and routes.
+        draws: randomness of the run, for arrivals, speeds, routes and renewals.
+        renewal_s: mean time between two renewals of a twin, s; None for none.
 
     Attributes:
         env: SimPy environment.
@@ -45,10 +47,11 @@ class GeneratedVehicles:
         traffic: GeneratedTraffic,
         fleet: Fleet,
         draws: Draws,
+        renewal_s: float | None = None,
     ) -> None:
         self.env, self.network = env, Network(traffic, fleet)
         self._fleet = fleet
-        self._flow = Flow(traffic, self.network, draws)
+        self._flow = Flow(traffic, self.network, draws, renewals(draws, renewal_s), fleet.uavs)
 
     def start(self, on_crossing: CrossingHook) -> None:
         """Start the vehicles.

@@ -21,7 +21,8 @@ class Lane:
         first_among_lefts: whether its left turns go before opposing left turns, where the two cross.
         waiting: number of vehicles on the way to the stop line.
         movement: what the first of them will do.
-        second_s: earliest time at which the second of them is at the stop line, s; `inf` if it turns left or is not there.
+        second_s: earliest time at which the second of them is at the stop line, s; `inf` if it turns left or is not
+            there.
         last_s: time at which the last vehicle has crossed the stop line, s; -inf before the first vehicle.
         last_movement: what that vehicle did.
         leader: path of that vehicle to the stop line; None before the first vehicle.

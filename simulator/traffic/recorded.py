@@ -17,6 +17,7 @@ from simulator.providers.coverage import Spans, chord_ahead, circle_intervals
 from simulator.providers.fleet import Fleet
 from simulator.traffic.contract import DEPARTING_MPS, Columns, Crossing, CrossingHook, until_the_end
 from simulator.traffic.recording import CLOCK_ROUNDING_S, Recording
+from simulator.traffic.renewals import Renewals
 
 VEHICLES_PER_BLOCK = 64
 """Recorded vehicles whose coverage is computed together."""
@@ -49,6 +50,7 @@ class RecordedVehicles:
         recording: trajectories.
         fleet: providers.
         reference_speed_mps: least speed at which a vehicle is expected to leave a coverage, m/s.
+        renewals: times at which vehicles would renew their twins; None for none.
 
     Attributes:
         env: SimPy environment.
@@ -62,12 +64,13 @@ class RecordedVehicles:
         recording: Recording,
         fleet: Fleet,
         reference_speed_mps: float,
+        renewals: Renewals | None = None,
     ) -> None:
         self.env = env
         self.recording = recording
         self.log: dict[int, VehicleLog] = {}
         self._fleet = fleet
-        self._reference_speed = reference_speed_mps
+        self._reference_speed, self._renewals = reference_speed_mps, renewals
 
         # Vehicles enter in the order of their ids, so only the latest blocks are needed.
         @lru_cache(maxsize=2)
@@ -128,6 +131,14 @@ class RecordedVehicles:
             return float(np.interp(now, time, x)), float(np.interp(now, time, y))
 
         found, _ = departures(spans, fleet, place, float(time[0]), left)
+        stations = range(fleet.uavs, fleet.size)
+        for now in () if self._renewals is None else self._renewals(vehicle, float(time[0])):
+            if now >= left:
+                break
+            # A vehicle that no station covers has nobody to renew its twin with.
+            if any(end_of_span(spans[one], now) > now for one in stations):
+                found.append((now, -1))
+        found.sort(key=lambda pair: pair[0])
         if not found:
             return []
         # The end of the trajectory is not the end of coverage: the vehicle continues straight on, at its last speed.

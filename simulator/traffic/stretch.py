@@ -36,7 +36,7 @@ class Departure(NamedTuple):
 
     Attributes:
         at_m: metres from the start of the stretch.
-        station: id of the station.
+        station: id of the station; -1 if the vehicle renews its twin and leaves no coverage.
         x: place, m east.
         y: place, m north.
         ahead: coverage of the place and of the road ahead.
@@ -93,7 +93,7 @@ class Stretch:
         step = self.at[-1] - self.at[-2]
         self.heading = (x[-1] - x[-2]) / step, (y[-1] - y[-2]) / step
         self.beyond_m = chord_ahead(x[-1], y[-1], self.heading, *circles)
-        self.from_begin = self._ahead(0.0)
+        self.from_begin = self.ahead(0.0)
         self._departures: dict[int, tuple[list[Departure], int]] = {}
 
     def place(self, metres: float) -> tuple[float, float]:
@@ -124,12 +124,16 @@ class Stretch:
         known = self._departures.get(station)
         if known is None:
             found, after = departures(self.spans, self.fleet, self.place, 0.0, self.length, station)
-            places = [Departure(at, left, *self.place(at), self._ahead(at)) for at, left in found]
+            places = [Departure(at, left, *self.place(at), self.ahead(at)) for at, left in found]
             known = self._departures[station] = places, after
         return known
 
-    def _ahead(self, at: float) -> Ahead:
-        """Return the coverage of a place and of the road ahead."""
+    def ahead(self, at: float) -> Ahead:
+        """Return the coverage of a place and of the road ahead.
+
+        Args:
+            at: metres from the start.
+        """
         ends = np.array([end_of_span(spans, at) for spans in self.spans])
         covered = np.asarray(ends > at)
         goes_on = ends >= self.length

@@ -27,6 +27,8 @@ class Vehicle:
         left: time at which the vehicle leaves the map, s; NaN while that is not known.
         stretches: stretches whose path is known, each with the path of the vehicle on it.
         lane: lane on the last stretch that it has entered.
+        renewals: times at which it would renew its twin, s, from the next one on.
+        renewal_s: the next of them, s; `inf` if there is none.
         start: loss, s, and distance, m, of its start on the next stretch, because it has stood before the stop line.
         station: id of the station to which its radio is attached at the end of the known stretches; -1 for none.
         free_s: travel time at free flow on the known stretches, s.
@@ -34,12 +36,13 @@ class Vehicle:
     """
 
     __slots__ = (
-        "entered", "free_s", "held_s", "id", "lane", "left", "pace", "route", "start", "station",
-        "stretches", "tasks",
+        "entered", "free_s", "held_s", "id", "lane", "left", "pace", "renewal_s", "renewals", "route",
+        "start", "station", "stretches", "tasks",
     )  # fmt: skip
 
-    def __init__(self, vehicle: int, pace: float, route: list[Road], entered: float) -> None:
+    def __init__(self, vehicle: int, pace: float, route: list[Road], entered: float, renewals: Iterator[float]) -> None:
         self.id, self.pace, self.route, self.entered = vehicle, pace, route, entered
+        self.renewals, self.renewal_s = renewals, next(renewals, math.inf)
         self.left = math.nan
         self.stretches: list[tuple[Stretch, Path]] = []
         self.free_s = self.held_s = 0.0

@@ -15,6 +15,7 @@ BESIDE = {
     "surplus_mean": "surplus",
     "realised_mean": "realised surplus",
     "lost_share": "lost share",
+    "failed_share": "failed share",
     "latency_mean": "latency, s",
 }
 """Figures that stand next to the metric, and their heads."""

@@ -29,6 +29,7 @@ from simulator.traffic.contract import Crossing, Vehicles
 from simulator.traffic.generated import GeneratedVehicles
 from simulator.traffic.recorded import RecordedVehicles
 from simulator.traffic.recording import Recording
+from simulator.traffic.renewals import renewals
 from simulator.traffic.scenario_recording import recording_of
 
 
@@ -39,7 +40,7 @@ class Arrival(NamedTuple):
         time: time of the request, s.
         vehicle: id of the vehicle.
         request: index of the request among those of its vehicle.
-        station: id of the station whose coverage the vehicle leaves.
+        station: id of the station whose coverage the vehicle leaves; -1 for a renewal.
         requests: block of requests to which it belongs.
         at: its index in the block.
         times: stage times, s, shape (4, 2, providers). Index 0 of the second axis is the task, index 1 the public task
@@ -176,6 +177,7 @@ class _Source:
         recording: Recording | None,
     ) -> None:
         self._traffic, self._fleet, self._draws, self._radio = scenario.traffic, fleet, draws, radio
+        self._renewal_s = scenario.tasks.renewal_s
         self._requests = RequestDraws(scenario, fleet, equipment, draws)
         self._public_times = _public_times(scenario, equipment, radio)
         self.recording: Recording | None = None
@@ -186,11 +188,12 @@ class _Source:
         """Return the vehicles of the scenario, at the start."""
         traffic = self._traffic
         if traffic.kind == "generated":
-            return GeneratedVehicles(env, traffic, self._fleet, self._draws)
+            return GeneratedVehicles(env, traffic, self._fleet, self._draws, self._renewal_s)
         # Rounds have no places, so they never come here.
         assert traffic.kind == "recorded"
         assert self.recording is not None
-        return RecordedVehicles(env, self.recording, self._fleet, traffic.reference_speed_mps)
+        often = renewals(self._draws, self._renewal_s)
+        return RecordedVehicles(env, self.recording, self._fleet, traffic.reference_speed_mps, often)
 
     def arrival(self, vehicle: int, request: int, crossing: Crossing) -> Arrival:
         """Return the request of a vehicle that leaves the coverage of its station."""

@@ -16,6 +16,7 @@ ALWAYS = {
     "surplus_mean": "surplus",
     "realised_mean": "realised surplus",
     "lost_share": "lost share",
+    "failed_share": "failed share",
     "latency_mean": "latency, s",
 }
 """Figures that the page always shows, and their column headings."""
