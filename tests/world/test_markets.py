@@ -30,3 +30,35 @@ def test_predictions_are_no_better_than_public_knowledge_allows() -> None:
     public, own = np.log(merged["m_uav_seconds"]), np.log(merged["predicted_latency"])
     assert np.corrcoef(public, own)[0, 1] > 0.5
     assert (public != own).all()
+
+
+HELD_OUT = range(100, 106)
+BUSIEST_MIN = 20
+
+
+@pytest.mark.slow
+def test_after_the_match_servers_are_scarce() -> None:
+    """In each held-out world the servers are busy and both kinds win; in the mean many fail and no kind is enough."""
+    failed, lost, alone = [], [], {"always-ground": list[float](), "always-uav": list[float]()}
+    for seed in HELD_OUT:
+        result = simulate("after_the_match", "conditional", seed=seed)
+        tasks, auctions = result.tasks, result.auctions
+        waits = tasks[[f"{stage}_wait" for stage in ("uplink", "gpu", "cpu", "downlink")]].sum(axis=1)
+        served, minute = tasks["latency"].notna(), (tasks["requested"] // 60).astype(int)
+        by_minute = minute[served]
+        share = waits[served].groupby(by_minute).sum() / tasks.loc[served, "latency"].groupby(by_minute).sum()
+        assert (share >= 0.5).sum() >= 20
+        assert 0.2 <= (auctions.loc[auctions["winner"] >= 0, "winner_kind"] == "ground").mean() <= 0.8
+        count = minute.value_counts().reindex(range(60), fill_value=0)
+        begin = max(range(60 - BUSIEST_MIN + 1), key=lambda at: int(count.loc[at : at + BUSIEST_MIN - 1].sum()))
+        busy = minute.between(begin, begin + BUSIEST_MIN - 1) & (auctions["m_covering"] >= 1)
+        status = tasks.loc[busy, "status"]
+        failed.append(float(status.isin(["lost", "unserved"]).mean()))
+        lost.append(float((status == "lost").mean()))
+        assert (result.vehicles["held"] == 0.0).all(), "the queue fits on its approach"
+        for policy, reached in alone.items():
+            other = simulate("after_the_match", policy, seed=seed).tasks["realised_surplus"].sum()
+            reached.append(float(other / tasks["realised_surplus"].sum()))
+    assert 0.1 <= np.mean(failed) <= 0.3
+    assert 0.0 < np.mean(lost) < np.mean(failed)
+    assert max(np.mean(reached) for reached in alone.values()) <= 0.9
