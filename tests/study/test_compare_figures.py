@@ -125,7 +125,7 @@ def test_tables_for_papers_have_intervals_and_the_best_in_bold() -> None:
     assert float(cell.partition(" ± ")[0]) == pytest.approx(table["surplus_mean"].loc["b_1"], abs=1e-4)
     assert float(cell.partition(" ± ")[2]) == pytest.approx(table["surplus_mean_ci"].loc["b_1"], abs=1e-4)
     text = latex(table, "surplus_mean")
-    assert text.startswith("\\begin{tabular}{lrrrrrr}\n\\toprule")
+    assert text.startswith("\\begin{tabular}{lrrrrrrr}\n\\toprule")
     assert "b\\_1 & \\textbf{0." in text
     assert text.count(" \\\\\n") == 3
     # Of a latency the lowest is the best.
