@@ -18,11 +18,11 @@ DOTS = 200
 
 
 def interesting(run: Result) -> int:
-    """Return a task that a station has won against three bidders or more, and that has waited a little."""
+    """Return a task that a station has won against two bidders or more, and that has waited a little."""
     tasks, auctions = run.tasks, run.auctions
     waits = sum(tasks[f"{stage}_wait"] for stage in STAGES)
-    good = (auctions["winner_kind"] == "ground") & (auctions["invited"] >= 4) & auctions["asked"]
-    good &= (tasks["status"] == "completed") & (waits > 0.05)
+    good = (auctions["winner_kind"] == "ground") & (auctions["invited"] >= 3) & auctions["asked"]
+    good &= (tasks["status"] == "completed") & (waits > 0.02)
     return int(auctions["task"][good].iloc[0])
 
 
@@ -32,7 +32,7 @@ def draw(folder: Path) -> None:
     Args:
         folder: folder of the pictures.
     """
-    run = simulate("four_way", "conditional", duration=900)
+    run = simulate("four_way", "conditional")
     task = interesting(run)
     for name, picture, size in (
         ("market-request", request, (5.2, 4.6)),
