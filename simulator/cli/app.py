@@ -142,7 +142,7 @@ def run(
     unserved, tasks = result.summary["unserved"], result.summary["tasks"]
     if unserved > MOST_UNSERVED * tasks:
         note(
-            f"warning: {unserved:,.0f} of {tasks:,.0f} tasks are unserved: nobody was invited, or nobody won; "
+            f"warning: {unserved:,.0f} of {tasks:,.0f} tasks are unserved; not_covered, not_invited, no_bid say why; "
             "for a recording, `dmsb validate` says what share of it is covered"
         )
     print_result(directory / PAGE if report else directory)

@@ -20,7 +20,7 @@ from simulator.scenario.fields import (
     Whole,
     refuse,
 )
-from simulator.scenario.radio import AirRadio, DistanceRadio, Radio
+from simulator.scenario.radio import AERIAL_M, AirRadio, DistanceRadio, Radio
 
 
 class PowerLawAccuracy(Model):
@@ -158,3 +158,12 @@ class Uavs(Providers):
     """Radio model of the links to these providers."""
     accuracy: Accuracy = LogNormalAccuracy()
     """Distribution of the accuracy of these providers."""
+
+    @model_validator(mode="after")
+    def _altitude_of_the_tables(self) -> Uavs:
+        # Below and above, the formulas of TR 36.777 give probabilities that are none.
+        low, high = AERIAL_M
+        if self.radio.model in ("umi-av", "uma-av") and not low < self.altitude_m <= high:
+            said = f"must be above {low:g} and at most {high:g} for the radio model {self.radio.model}"
+            refuse(Problem(("altitude_m",), f"{said}, not {self.altitude_m:g}"))
+        return self

@@ -14,6 +14,10 @@ RADIOS = "dmsb.radios"
 """Group of the entry points of radio models."""
 
 
+AERIAL_M = 22.5, 300.0
+"""Altitudes for which the tables of TR 36.777 hold: above the first and up to the second, m."""
+
+
 class RandomGains(Model):
     """The paper's channel: a log-normal gain drawn for each link, independent of the distance."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
-from simulator.scenario.fields import LogSd, Model, NonNegative, Positive, Problem, Real, Span, refuse
+from simulator.scenario.fields import LogSd, Model, NonNegative, Period, Positive, Problem, Real, Span, refuse
 
 TaskKindName: TypeAlias = Literal["ar_navigation", "pedestrian_detection", "entertainment_3d"]
 """Name of a kind of task."""
@@ -41,7 +41,7 @@ class Tasks(Model):
     """Input size D, MB: one number, or [low, high] for a uniform draw. The result has the same size."""
     reference_mb: Positive | None = None
     """Size of the task that public predictions are made for, MB. If not given, the mean size."""
-    renewal_s: Positive | None = None
+    renewal_s: Period | None = None
     """Mean time between two renewals of the twin of a vehicle that a station covers, s. By default there are none.
 
     The times are exponential. A renewal is a task with draws of its own, like that of a vehicle that leaves a coverage.

@@ -218,6 +218,13 @@ def test_equations_1_to_8_can_be_recomputed_from_the_tables(scenario: str, more:
         assert (~uav).any()
 
 
+@pytest.mark.parametrize("altitude_m", [10.0, 22.5, 300.5])
+def test_an_altitude_that_the_tables_do_not_have_is_refused(altitude_m: float) -> None:
+    with pytest.raises(ScenarioError, match=r"uavs\.altitude_m: must be above 22\.5 and at most 300 for .* umi-av"):
+        budget(**fields({"uavs.altitude_m": altitude_m}))
+    budget(**fields({"uavs.altitude_m": altitude_m, "uavs.radio": {"model": "al-hourani"}}))
+
+
 def test_rates_without_a_modem_are_shannons() -> None:
     bids = simulate("paper", "conditional", duration=50).bids
     for way in ("uplink", "downlink"):
