@@ -58,6 +58,7 @@ def ours(rate_per_h: float, left: float, seed: int, duration: float) -> tuple[Ju
         "traffic.arrivals.rate_per_h": rate_per_h,
         "traffic.arrivals.profile": profile,
         "traffic.turning.left": left,
+        "traffic.turning.straight": 0.6,
         "traffic.turning.left_rule": "permissive",
         "traffic.acceleration_mps2": ACCELERATION_MPS2,
     }
@@ -108,10 +109,11 @@ def sumo(vehicles: pd.DataFrame, scenario: Scenario, duration: float, folder: Pa
     text = re.sub(r"(<tlLogic[^>]*>).*?</tlLogic>", rf"\1{phases}</tlLogic>", network.read_text(), flags=re.DOTALL)
     network.write_text(text)
     tau = signals.saturation_headway_s - traffic.jam_spacing_m / roads.speed_mps
+    came = vehicles.assign(came=vehicles["entered"] - vehicles["held"])
     rows = "".join(
-        f'<vehicle id="{number}" type="car" depart="{entered:.2f}" departSpeed="max" departPos="base">'
+        f'<vehicle id="{number}" type="car" depart="{time:.2f}" departSpeed="max" departPos="base">'
         f'<route edges="{entry}_in {exit_}_out"/></vehicle>'
-        for number, entered, entry, exit_ in vehicles[["vehicle", "entered", "entry", "exit"]].itertuples(index=False)
+        for number, time, entry, exit_ in came[["vehicle", "came", "entry", "exit"]].itertuples(index=False)
     )
     spread = f'speedFactor="normc(1,{traffic.speed_sd},0.6,1.4)"'
     (folder / "r.xml").write_text(f'<routes><vType id="car" tau="{tau:.3f}" {spread}/>{rows}</routes>')
