@@ -34,7 +34,7 @@ class Appraiser:
     Args:
         scenario: scenario with the weights and settings of the market.
         fleet: the providers.
-        free_at: times at which each stage of each provider is free, s, shape (4, providers).
+        free_at: times at which each stage of each provider is free, s, shape (5, providers).
         history: past terms of (9) and (10) of each provider.
         ledger: what the platform remembers of past rounds.
         factors: what each UAV multiplies its report with, by id; 1 for a truthful one.
@@ -117,7 +117,7 @@ class Appraiser:
             times: stage times of the task at the provider, s.
         """
         started, _ = tandem_times(now, [float(row[0, provider]) for row in self._free_at], times)
-        return started[3]
+        return started[-1]
 
     def value_at(self, auction: Auction, provider: int, latency_s: float) -> float:
         """Return the true value v_n of a task to a provider at a latency, equation (11)."""
@@ -237,7 +237,7 @@ class Appraiser:
             task.requested,
             tuple(invited),
             auction.public,
-            self._free_at[3][0].copy(),
+            self._free_at[-1][0].copy(),
             situation.place,
             market,
             limit_s=task.limit_s,

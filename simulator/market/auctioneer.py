@@ -329,7 +329,7 @@ class Auctioneer:
         task.times = times = auction.situation.times[:, 0, winner].tolist()
         if auction.situation.downlink_s is not None:
             # Nobody knew at the auction where the vehicle will be when its downlink begins.
-            times[3] = auction.situation.downlink_s(winner, self.appraiser.downlink_begins(winner, now, times))
+            times[-1] = auction.situation.downlink_s(winner, self.appraiser.downlink_begins(winner, now, times))
         task.accuracy = float(auction.situation.accuracy[winner])
         task.match = float(auction.situation.match[winner])
         # The real coverage decides later whether the task is lost. No bid and no price looks at it.

@@ -229,7 +229,7 @@ class View(NamedTuple):
         task: id of the task.
         now: time, s.
         value: what the task is worth to the provider. A UAV knows it as of its last report only.
-        service_s: seconds of the task in each stage at the provider, shape (4,).
+        service_s: seconds of the task in each stage at the provider, shape (5,).
         predicted_s: latency of the task at the provider, backlog included, s.
         market: public market conditions in the order of `MARKET_CONDITIONS`.
     """

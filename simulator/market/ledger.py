@@ -216,7 +216,7 @@ def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radi
     power = 0.5 * sum(scenario.tasks.power_units)
     loss = PENETRATION_DB[scenario.tasks.antenna][0]
     work = stage_work(scenario.tasks.predicted_mb, gpu_per_bit, 0.0, power, *equipment, penetration_db=loss)
-    times = stage_times(work, received(work, radio.at(x, y)), radio.modem)
+    times = stage_times(work, received(work, radio.at(x, y)), radio.modem, fleet.migration_s)
     return float(common_term(latency(times), scenario.market.latency_weight)[uav])
 
 

@@ -20,7 +20,7 @@ class Situation(NamedTuple):
     Attributes:
         task: the task.
         station_left: id of the station whose coverage the vehicle leaves; -1 for none.
-        times: stage times, s, shape (4, 2, providers). Index 0 of the second axis is the task, index 1 the public task
+        times: stage times, s, shape (5, 2, providers). Index 0 of the second axis is the task, index 1 the public task
             of the reference size.
         accuracy: accuracy R of the task at each provider, shape (providers,).
         match: match term omega_2 / (1 - R)^beta of that accuracy, shape (providers,).

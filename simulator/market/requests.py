@@ -84,7 +84,7 @@ class Requests:
             at: index of the request in the block.
             number: id of the task.
             vehicle: id of the vehicle.
-            request: index of the request among those of its vehicle.
+            request: number of the request among those that its vehicle could make.
             now: time of the request, s.
         """
         kind, size_mb, demand, power, work, limit_s, grace_s = self._rows[at]
@@ -303,7 +303,7 @@ class RequestDraws:
 
         Args:
             vehicle: id of the vehicle.
-            request: index of the request among those of its vehicle.
+            request: number of the request among those that its vehicle could make.
             covered: which providers cover the vehicle, shape (providers,). Only for these the numbers are there.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Latency: equations (3) to (6), and their extension to four first-come-first-served queues in tandem."""
+"""Latency: equations (3) to (6), and their extension to first-come-first-served queues in tandem."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ import numpy as np
 from simulator.model import FloatArray, IntArray
 from simulator.model.channel import data_rate, snr_ratio, spectral_efficiency
 
-STAGES = ("uplink", "gpu", "cpu", "downlink")
-"""Stages of a task at its provider, in order. They are the first axis of every array of stage times."""
+STAGES = ("migration", "uplink", "gpu", "cpu", "downlink")
+"""Stages of a task at its provider, in order. They are the first axis of every array of stage times.
+
+The paper has the last four. In the first the vehicle's twin moves to the provider; it takes no time unless the scenario
+gives twins a size.
+"""
 
 MBIT_PER_MB = 8.0
 """Megabits per megabyte: sizes are in MB, rates in Mbit/s."""
@@ -183,23 +187,27 @@ def link_rate(mhz: FloatArray, snr: FloatArray, modem: Modem | None) -> FloatArr
     return np.asarray(mhz * spectral_efficiency(snr, modem.share, modem.ceiling, overhead))
 
 
-def stage_times(work: Work, snr: FloatArray, modem: Modem | None = None) -> FloatArray:
+def stage_times(
+    work: Work, snr: FloatArray, modem: Modem | None = None, migration_s: FloatArray | float = 0.0
+) -> FloatArray:
     """Return the service times of a task in each stage of each provider: (3), both terms of (4), and (5).
 
     Args:
         work: the part that does not depend on the place.
         snr: ratios of `received`, shape (2, ..., providers).
         modem: what links make of their ratio; None for Shannon's bound.
+        migration_s: time in which the twin moves to each provider, s, shape (..., providers).
 
     Returns:
-        Times, s, shape (4, ..., providers), in the order of ``STAGES``. They do not include any waiting.
+        Times, s, shape (5, ..., providers), in the order of ``STAGES``. They do not include any waiting.
     """
     # D / (B log2(1 + snr)) is the time for 1 MB over the bandwidth B / D.
     carry = transfer_s(1.0, link_rate(work.mhz_per_mb, snr, modem))
     times = np.empty((len(STAGES), *carry.shape[1:]))
-    # Uplink and downlink are the stages 0 and 3; GPU and CPU lie between them.
-    times[::3] = carry
-    times[1:3] = work.compute_s
+    # Uplink and downlink are the stages 1 and 4; GPU and CPU lie between them.
+    times[0] = migration_s
+    times[1::3] = carry
+    times[2:4] = work.compute_s
     return times
 
 
@@ -207,25 +215,25 @@ def latency(times: FloatArray) -> FloatArray:
     """Return equation (6), the sum ``T`` of the stage times.
 
     Args:
-        times: stage times, s, shape (4, ...).
+        times: stage times, s, shape (5, ...).
 
     Returns:
         Latencies without waiting, s, shape (...).
     """
-    return np.asarray(times[0] + times[1] + times[2] + times[3])
+    return np.asarray(times[0] + times[1] + times[2] + times[3] + times[4])
 
 
 def tandem_finish(arrival_s: float, free_at_s: Sequence[FloatArray] | FloatArray, times: FloatArray) -> FloatArray:
-    """Return the times at which the last of the four stages finishes a task that joins the first queue now.
+    """Return the times at which the last stage finishes a task that joins the first queue now.
 
     This is Lindley's recursion: ``finish_k = max(free_k, finish_(k-1)) + S_k`` with ``finish_0 = arrival``. If every
     stage is free, the last finish minus ``arrival_s`` is equation (6).
 
     Args:
         arrival_s: time at which the task joins the first queue, s.
-        free_at_s: time at which each stage has served all tasks before this one, s. There are four arrays, each of
+        free_at_s: time at which each stage has served all tasks before this one, s. There are five arrays, each of
             which broadcasts to the shape (..., providers).
-        times: service times ``S_k`` of the task, s, shape (4, ..., providers).
+        times: service times ``S_k`` of the task, s, shape (5, ..., providers).
 
     Returns:
         Finish times of the last stage, s, shape (..., providers).
@@ -233,10 +241,11 @@ def tandem_finish(arrival_s: float, free_at_s: Sequence[FloatArray] | FloatArray
     # The recursion is exact, as later tasks cannot overtake in a first-come-first-served queue. A provider can
     # therefore state its finish times without any simulation of its queues.
     free, seconds, larger = free_at_s, times, np.maximum
-    uplink = larger(free[0], arrival_s) + seconds[0]
-    gpu = larger(free[1], uplink) + seconds[1]
-    cpu = larger(free[2], gpu) + seconds[2]
-    return np.asarray(larger(free[3], cpu) + seconds[3])
+    moved = larger(free[0], arrival_s) + seconds[0]
+    uplink = larger(free[1], moved) + seconds[1]
+    gpu = larger(free[2], uplink) + seconds[2]
+    cpu = larger(free[3], gpu) + seconds[3]
+    return np.asarray(larger(free[4], cpu) + seconds[4])
 
 
 def tandem_times(

@@ -10,6 +10,7 @@ import numpy as np
 
 from simulator.draws import Draws
 from simulator.model import BoolArray, FloatArray
+from simulator.model.latency import transfer_s
 from simulator.scenario.providers import Place, Providers
 from simulator.scenario.scenario import Scenario
 
@@ -52,6 +53,7 @@ class Fleet:
         y: positions, m north, shape (providers,).
         radius_m: coverage radii on the ground, m, shape (providers,).
         owners: owners of the providers.
+        migration_s: time in which the twin of a vehicle moves to each provider, s, shape (providers,).
         bidders: names of the bidders that answer for the providers, with their parameters.
     """
 
@@ -65,6 +67,8 @@ class Fleet:
         self.x = np.array([place[0] for place in places])
         self.y = np.array([place[1] for place in places])
         self.radius_m = np.array([place[2] for place in places])
+        backhaul = [rate for providers, _ in groups for rate in _backhaul(providers)]
+        self.migration_s = transfer_s(scenario.tasks.twin_mb, np.array(backhaul))
         self.owners = [providers.owners.get(name, name) for providers, names in groups for name in names]
         self.bidders = [providers.bidder_of(name) for providers, names in groups for name in names]
         self._low, self._high = {}, {}
@@ -114,6 +118,13 @@ def _places(providers: Providers) -> list[tuple[float, float, float]]:
         )
         for angle in angles
     ]
+
+
+def _backhaul(providers: Providers) -> list[float]:
+    """Return the rate of the backhaul of each provider of a kind, Mbit/s: its own, else that of its kind."""
+    if providers.placed is None:
+        return [providers.backhaul_mbps] * providers.total()
+    return [place.backhaul_mbps or providers.backhaul_mbps for place in providers.placed]
 
 
 def _spans(providers: Providers, field: str) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""Providers as four first-come-first-served queues in tandem: uplink, GPU, CPU and downlink.
+"""Providers as first-come-first-served queues in tandem: migration, uplink, GPU, CPU and downlink.
 
 A later task cannot overtake an earlier one. So the times of all stages of a task follow from the tasks before it, by
 Lindley's recursion, and one event per task is enough: its end. An outage moves the times of the tasks under way.
@@ -39,21 +39,31 @@ class Server(Protocol):
 
 
 class Provider:
-    """A ground station or UAV: four stages in tandem.
+    """A ground station or UAV: all stages in tandem.
 
     Args:
         env: SimPy environment.
         provider_id: id of the provider, its column in ``free_at``.
-        free_at: times at which each stage will have served all tasks that it has, s, shape (4, providers). The provider
+        free_at: times at which each stage will have served all tasks that it has, s, shape (5, providers). The provider
             updates its column.
         on_served: function that is called with each task that has passed the last stage.
+        twins: provider that has the twin of each vehicle, by id of the vehicle. The provider notes here
+            what it gets. None where twins do not move.
     """
 
-    def __init__(self, env: simpy.Environment, provider_id: int, free_at: FloatArray, on_served: ServedHook) -> None:
+    def __init__(
+        self,
+        env: simpy.Environment,
+        provider_id: int,
+        free_at: FloatArray,
+        on_served: ServedHook,
+        twins: dict[int, int] | None = None,
+    ) -> None:
         self.env = env
         self.id = provider_id
         self._free_at = free_at
         self._on_served = on_served
+        self._twins = twins
         self._under_way: deque[Task] = deque()
         # While the provider is out: since when, and the starts and ends of stages that it had planned.
         self._out_since = math.inf
@@ -68,14 +78,16 @@ class Provider:
         """
         column = self._free_at[:, self.id]
         task.started, task.finished = tandem_times(self.env.now, column.tolist(), task.times)
-        # One by one: turning four numbers into an array takes longer.
+        if self._twins is not None:
+            self._twins[task.vehicle] = self.id
+        # One by one: turning five numbers into an array takes longer.
         for stage, free in enumerate(task.finished):
             column[stage] = free
         self._under_way.append(task)
         self._schedule(task)
 
     def go_out(self, keep_tasks: bool) -> list[Task]:
-        """Begin an outage: stop all four stages at once.
+        """Begin an outage: stop all stages at once.
 
         Args:
             keep_tasks: whether the tasks wait until the provider is back. Otherwise they are dropped.

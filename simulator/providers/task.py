@@ -25,7 +25,7 @@ class Task:
     Attributes:
         id: number of the task in the order of requests.
         vehicle: id of the vehicle.
-        request: index of the request among those of its vehicle.
+        request: number of the request among those that its vehicle could make.
         kind: index into `TASK_KINDS`.
         size_mb: size D of the input and of the result, MB.
         demand: factor of (11) that is common to all providers.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROUNDING_S = 1e-6
 """By how much a time may be below 0 or beyond the end of a run, s."""
 
-ALWAYS = ("time", "requested", "entered")
+ALWAYS = ("time", "requested")
 """Times that are never missing."""
 
 FINITE_UNITS = ("m", "m/s", "MB")

@@ -126,6 +126,7 @@ class _Tables:
             ("vehicles", "entered"),
         ):  # fmt: skip
             times = self._column(name, column)
+            times = times[~np.isnan(times)]
             if len(times):
                 self._hold(
                     bool(times.max() <= self._duration + ROUNDING_S),

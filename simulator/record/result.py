@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.files import PAGE, folder, recover, replacing
+from simulator.model.latency import STAGES
 from simulator.record.check import own_columns, read_run, read_table
 from simulator.record.relations import check_summary, check_tables
 from simulator.record.schema import SUMMARY, TABLES
@@ -94,6 +95,7 @@ class Result:
         auctions = self.auctions[(self.tasks["requested"] >= warmup).to_numpy()]
         status = tasks["status"].value_counts()
         latency = tasks.loc[tasks["status"] == "completed", "latency"]
+        waits = tasks.loc[latency.index, [f"{stage}_wait" for stage in STAGES]].to_numpy().sum()
         rho = auctions["rho"] if "rho" in auctions else pd.Series(dtype="float64")
         surplus, best = auctions["surplus"].sum(), auctions["best_surplus"].sum()
         figures = {
@@ -114,6 +116,7 @@ class Result:
             "rho_mean": rho[rho < math.inf].mean(),
             "latency_mean": latency.mean(),
             "latency_p95": latency.quantile(0.95),
+            "wait_share": waits / latency.sum() if len(latency) else math.nan,
             "payments": auctions["paid_by_provider"].sum() + auctions["paid_by_vehicle"].sum(),
             "messages": auctions["messages"].mean(),
             "wall_s": self.run["wall_s"],

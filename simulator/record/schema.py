@@ -223,7 +223,7 @@ EVENTS = (
     _float(
         "value",
         "",
-        "auction_settled: rho; stage_started, stage_finished: number of the stage, 0 to 3; "
+        "auction_settled: rho; stage_started, stage_finished: number of the stage, 0 (migration) to 4 (downlink); "
         "task_completed, task_lost: latency, s; uav_reported: bid of the UAV; other events: NaN",
     ),
 )
@@ -231,7 +231,7 @@ EVENTS = (
 VEHICLES = (
     _vehicle(),
     Column("name", "text", "", "id of the vehicle in the source of the traffic"),
-    _float("entered", "s", "time at which the vehicle entered the map", packed="f8"),
+    _float("entered", "s", "time at which the vehicle entered the map; NaN if it is still held outside", packed="f8"),
     _float("left", "s", "time at which the vehicle left the map; NaN if it is still there", packed="f8"),
     Column("entry", "text", "", "lane or approach by which the vehicle entered"),
     Column("exit", "text", "", "lane or approach by which the vehicle left, or on which it is at the end of the run"),
@@ -318,6 +318,7 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "rho_mean": ("", "mean of the finite price scaling factors"),
     "latency_mean": ("s", "mean latency of completed tasks"),
     "latency_p95": ("s", "95th percentile of the latency of completed tasks"),
+    "wait_share": ("", "share of the latency of completed tasks that they wait before stages"),
     "payments": ("", "sum of all payments to the platform, less those from it"),
     "messages": ("", "mean number of messages per task between the mechanism and the participants"),
     "wall_s": ("s", "wall-clock time of the run"),

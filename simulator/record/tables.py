@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 Columns = dict[str, FloatArray]
 
+LAST = f"finished_{len(STAGES) - 1}"
+"""Field of a recorded task with the end of its last stage."""
+
+MOVE = "migration"
+"""Stage that takes no time for many tasks."""
+
 
 class Tables:
     """The tables of a run. Each method makes one of them.
@@ -56,7 +62,7 @@ class Tables:
     def _settle(self) -> None:
         """Add what became of the tasks to the columns of both tables, and the royalties to the payments."""
         tasks, auctions, market = self._tasks, self._auctions, self._market
-        seconds = tasks["finished_3"] - tasks["requested"]
+        seconds = tasks[LAST] - tasks["requested"]
         weight = surplus_weights(tasks["provider"] < self._fleet.uavs, market.uav_weight)
         # Equation (11) at the terms of this task alone, not at the means of (9) and (10).
         timely = timeliness(seconds, tasks["limit_s"], tasks["grace_s"])
@@ -124,11 +130,11 @@ class Tables:
             return []
         rows = self._vehicles
         vehicle, entered, left = (np.asarray(rows[name], dtype=np.float64) for name in ("vehicle", "entered", "left"))
-        gone = ~np.isnan(left)
+        gone, came = ~np.isnan(left), ~np.isnan(entered)
         queue = traffic.queue_events(self._duration)
         stands = queue[:, 2] == 0.0
         return [
-            _part("vehicle_entered", entered, vehicle=vehicle),
+            _part("vehicle_entered", entered[came], vehicle=vehicle[came]),
             _part("vehicle_queued", queue[stands, 0], vehicle=queue[stands, 1]),
             _part("vehicle_released", queue[~stands, 0], vehicle=queue[~stands, 1]),
             _part("vehicle_left", left[gone], vehicle=vehicle[gone]),
@@ -162,12 +168,14 @@ class Tables:
         """Return the events of stages and of the ends of tasks, one part per kind."""
         tasks = self._tasks
         parts = []
-        for number in range(len(STAGES)):
+        for number, stage in enumerate(STAGES):
+            # A twin that is at the winner already does not move, and there is nothing to tell.
+            idle = tasks[f"started_{number}"] == tasks[f"finished_{number}"]
             for kind in ("started", "finished"):
                 time = tasks[f"{kind}_{number}"]
-                value = np.full(len(time), float(number))
-                parts.append(self._of_tasks(f"stage_{kind}", time, ~np.isnan(time), value))
-        last = tasks[f"finished_{len(STAGES) - 1}"]
+                value, told = np.full(len(time), float(number)), ~np.isnan(time)
+                parts.append(self._of_tasks(f"stage_{kind}", time, told & ~idle if stage == MOVE else told, value))
+        last = tasks[LAST]
         latency = last - tasks["requested"]
         parts.append(self._of_tasks("task_completed", last, tasks["status"] == COMPLETED, latency))
         parts.append(self._of_tasks("task_lost", tasks["lost_at"], tasks["status"] == LOST, latency))
@@ -186,7 +194,7 @@ class Tables:
         )
 
     def vehicles(self) -> pd.DataFrame:
-        """Return the table `vehicles`, one row per vehicle that entered."""
+        """Return the table `vehicles`, one row per vehicle that has come."""
         return table("vehicles", self._vehicles)
 
     def paths(self) -> pd.DataFrame:
@@ -214,9 +222,9 @@ class Tables:
             return np.asarray(np.bincount(winner, weights=values[won], minlength=fleet.size), dtype=np.float64)
 
         surplus, payments = total(auctions["surplus"]), total(auctions["paid_by_provider"])
-        served = ~np.isnan(tasks["finished_3"])
+        served = ~np.isnan(tasks[LAST])
         by = tasks["provider"][served].astype(np.int64)
-        latency = (tasks["finished_3"] - tasks["requested"])[served]
+        latency = (tasks[LAST] - tasks["requested"])[served]
         count = np.bincount(by, minlength=fleet.size)
         total_latency = np.bincount(by, weights=latency, minlength=fleet.size)
         columns: dict[str, object] = {
@@ -272,7 +280,7 @@ def _until(tasks: Columns, duration: float) -> Columns:
     under_way = (tasks["status"] == OPEN) & (tasks["provider"] >= 0)
     tasks["status"][under_way & (tasks["lost_at"] < duration)] = LOST
     # The task knows its accuracy from the auction on, but without a result there is none.
-    tasks["accuracy"][np.isnan(tasks["finished_3"])] = np.nan
+    tasks["accuracy"][np.isnan(tasks[LAST])] = np.nan
     return tasks
 
 

@@ -71,6 +71,8 @@ class Place(Model):
     """GPU speed, 1e9 /s. If not given, the value of its kind applies."""
     cpu_units: Span | None = None
     """CPU speed, 1e9 bit/s. If not given, the value of its kind applies."""
+    backhaul_mbps: Positive | None = None
+    """Rate of the backhaul, Mbit/s. If not given, the value of its kind applies."""
 
 
 class Providers(Model):
@@ -101,6 +103,8 @@ class Providers(Model):
     """GPU speed f^g, 1e9 /s: one number, or [low, high] for a uniform draw."""
     cpu_units: Span = (0.5, 2.0)
     """CPU speed f^c, 1e9 bit/s: one number, or [low, high] for a uniform draw."""
+    backhaul_mbps: Positive = 1_000.0
+    """Rate of the backhaul, over which twins move to a provider, Mbit/s."""
     bidding: Bidding = Field(default={"all": "truthful"})
     """Bidder for all, or by name with `all` for the others: `truthful`, `shade:FACTOR`, `exp3`, `patient`."""
     owners: dict[str, str] = Field(default={})

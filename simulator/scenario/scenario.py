@@ -63,6 +63,10 @@ class Scenario(Model):
         if not self.traffic.has_places:
             if self.tasks.renewal_s is not None:
                 refuse(Problem(("tasks", "renewal_s"), "in 'rounds' no vehicle drives, so nothing is renewed"))
+            if self.tasks.load != 1.0:
+                refuse(Problem(("tasks", "load"), "in 'rounds' no task waits for another, so it must be 1"))
+            if self.tasks.twin_mb > 0.0:
+                refuse(Problem(("tasks", "twin_mb"), "in 'rounds' each vehicle comes once, so no twin migrates"))
             radios = {"stations": self.stations.radio, "uavs": self.uavs.radio}
             refuse(
                 *(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
+from simulator.model.latency import STAGES
 from simulator.scenario.fields import LogSd, Model, NonNegative, Period, Positive, Problem, Real, Span, refuse
 
 TaskKindName: TypeAlias = Literal["ar_navigation", "pedestrian_detection", "entertainment_3d"]
@@ -46,6 +47,17 @@ class Tasks(Model):
 
     The times are exponential. A renewal is a task with draws of its own, like that of a vehicle that leaves a coverage.
     """
+    load: Annotated[Real, Field(gt=0, le=100)] = 1.0
+    """Factor on the number of tasks, at the same traffic.
+
+    Below 1, a vehicle makes each of its requests with this probability. Above 1, twins are renewed so much more often.
+    """
+    twin_mb: NonNegative = 0.0
+    """Size of a vehicle's twin, MB.
+
+    Before the uplink of a task, the twin moves over the backhaul of the winner, unless the winner of the vehicle's last
+    task wins again.
+    """
     demand_log_sd: LogSd = 0.8
     """Standard deviation of ln(demand). The demand is a factor with mean 1 on everybody's value of a task."""
     power_units: Span = (1.0, 10.0)
@@ -69,6 +81,11 @@ class Tasks(Model):
     def predicted_mb(self) -> float:
         """Size of the task that public predictions are made for, MB."""
         return 0.5 * sum(self.size_mb) if self.reference_mb is None else self.reference_mb
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Stages that a task passes. Without a size of the twin nothing migrates."""
+        return STAGES if self.twin_mb > 0.0 else STAGES[1:]
 
     def size_factor(self) -> float:
         """Return the reference size times the mean of 1/D over the uniform sizes D."""

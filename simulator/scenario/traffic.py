@@ -264,6 +264,8 @@ class Arrivals(Model):
 
     rate_per_h: Rates = 600.0
     """Vehicles per hour at each entry, or by name of the entry. Entries that are not named have rate 0."""
+    scale: Annotated[Real, Field(gt=0, le=100)] = 1.0
+    """Factor on all rates."""
     process: Literal["poisson", "headway", "even"] = "poisson"
     """Gaps between vehicles: `poisson` exponential, `headway` a least headway plus exponential, `even` equal."""
     min_headway_s: NonNegative = 1.5
@@ -279,7 +281,7 @@ class Arrivals(Model):
             refuse(Problem(("profile",), "must be [s, factor] pairs in increasing order of time"))
         # Rate and factor are each in range, but their product can still be a rate that no run can bear.
         rates = self.rate_per_h.values() if isinstance(self.rate_per_h, dict) else (self.rate_per_h,)
-        most = max(rates, default=0.0) * max(factor for _, factor in self.profile)
+        most = self.scale * max(rates, default=0.0) * max(factor for _, factor in self.profile)
         if most > MOST_PER_H:
             refuse(
                 Problem(("profile",), f"makes a rate of {most:g} vehicles an hour; at most {MOST_PER_H:g} can enter")

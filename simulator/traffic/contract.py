@@ -42,7 +42,7 @@ class Crossing(NamedTuple):
 
 
 CrossingHook = Callable[[int, int, Crossing], None]
-"""Function of (id of the vehicle, index of its request, crossing)."""
+"""Function of (id of the vehicle, number of its request, crossing)."""
 
 
 class Traffic(Protocol):

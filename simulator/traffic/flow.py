@@ -118,7 +118,7 @@ class Flow:
         for number, entry in enumerate(network.entries):
             arrivals = traffic.arrivals
             rate = arrivals.rate_per_h.get(entry, 0.0) if isinstance(arrivals.rate_per_h, dict) else arrivals.rate_per_h
-            times = arrival_times(arrivals, rate / 3600.0, draws.generator("arrivals", number))
+            times = arrival_times(arrivals, arrivals.scale * rate / 3600.0, draws.generator("arrivals", number))
             self._next_arrival(network.entries[entry], times)
 
     def next_passing(self, limit_s: float) -> Passing | None:

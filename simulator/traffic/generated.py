@@ -20,6 +20,7 @@ from simulator.traffic.flow import Flow
 from simulator.traffic.network import Network
 from simulator.traffic.renewals import renewals
 from simulator.traffic.stretch import Departure
+from simulator.traffic.thinning import Thinning
 from simulator.traffic.vehicles import CoverageAhead, Vehicle
 
 AHEAD_S = 60.0
@@ -35,6 +36,7 @@ class GeneratedVehicles:
         fleet: providers.
         draws: randomness of the run, for arrivals, speeds, routes and renewals.
         renewal_s: mean time between two renewals of a twin, s; None for none.
+        made: which requests the vehicles make; None for all.
 
     Attributes:
         env: SimPy environment.
@@ -48,9 +50,10 @@ class GeneratedVehicles:
         fleet: Fleet,
         draws: Draws,
         renewal_s: float | None = None,
+        made: Thinning | None = None,
     ) -> None:
         self.env, self.network = env, Network(traffic, fleet)
-        self._fleet = fleet
+        self._fleet, self._made = fleet, made
         self._flow = Flow(traffic, self.network, draws, renewals(draws, renewal_s), fleet.uavs)
 
     def start(self, on_crossing: CrossingHook) -> None:
@@ -72,7 +75,10 @@ class GeneratedVehicles:
                 continue
             yield until(env, passing.time, LAST)
             vehicle, number, departure = passing.vehicle, passing.number, passing.departure
-            request = vehicle.tasks
+            request = vehicle.requests
+            vehicle.requests += 1
+            if self._made is not None and not self._made(vehicle.id, request):
+                continue
             vehicle.tasks += 1
             at, station, x, y, ahead = departure
             dwell = self._dwell(vehicle, number, departure)
@@ -122,8 +128,15 @@ class GeneratedVehicles:
         Args:
             duration: end of the run, s.
         """
-        vehicles, distance, exits, left = self._entered(duration), [], [], []
+        distance, exits, left = [], [], []
+        # Every vehicle has a row, so that row i is vehicle i. Some are still held outside the map at the end.
+        vehicles = [one for one in self._flow.vehicles if one.entered - one.held_s < duration]
         for vehicle in vehicles:
+            if vehicle.entered >= duration:
+                distance.append(0.0)
+                exits.append(vehicle.route[0][0])
+                left.append(math.nan)
+                continue
             pieces = [(stretch, path) for stretch, path in vehicle.stretches if path[0][0] < duration]
             stretch, path = pieces[-1]
             gone = vehicle.left < duration
@@ -131,6 +144,9 @@ class GeneratedVehicles:
             exits.append(vehicle.route[-1][1] if gone else stretch.label)
             left.append(vehicle.left if gone else math.nan)
         entered = np.array([vehicle.entered for vehicle in vehicles], dtype=np.float64)
+        held = np.array([vehicle.held_s for vehicle in vehicles], dtype=np.float64)
+        held = np.where(entered < duration, held, duration - (entered - held))
+        entered[entered >= duration] = np.nan
         free_s = np.array([vehicle.free_s for vehicle in vehicles], dtype=np.float64)
         return {
             "vehicle": np.array([vehicle.id for vehicle in vehicles], dtype=np.int64),
@@ -141,7 +157,7 @@ class GeneratedVehicles:
             "exit": exits,
             "distance": distance,
             "delay": np.array(left, dtype=np.float64) - entered - free_s,
-            "held": np.array([vehicle.held_s for vehicle in vehicles], dtype=np.float64),
+            "held": held,
             "tasks": [vehicle.tasks for vehicle in vehicles],
         }
 

@@ -18,6 +18,7 @@ from simulator.providers.fleet import Fleet
 from simulator.traffic.contract import DEPARTING_MPS, Columns, Crossing, CrossingHook, until_the_end
 from simulator.traffic.recording import CLOCK_ROUNDING_S, Recording
 from simulator.traffic.renewals import Renewals
+from simulator.traffic.thinning import Thinning
 
 VEHICLES_PER_BLOCK = 64
 """Recorded vehicles whose coverage is computed together."""
@@ -51,6 +52,7 @@ class RecordedVehicles:
         fleet: providers.
         reference_speed_mps: least speed at which a vehicle is expected to leave a coverage, m/s.
         renewals: times at which vehicles would renew their twins; None for none.
+        made: which requests the vehicles make; None for all.
 
     Attributes:
         env: SimPy environment.
@@ -65,12 +67,13 @@ class RecordedVehicles:
         fleet: Fleet,
         reference_speed_mps: float,
         renewals: Renewals | None = None,
+        made: Thinning | None = None,
     ) -> None:
         self.env = env
         self.recording = recording
         self.log: dict[int, VehicleLog] = {}
         self._fleet = fleet
-        self._reference_speed, self._renewals = reference_speed_mps, renewals
+        self._reference_speed, self._renewals, self._made = reference_speed_mps, renewals, made
 
         # Vehicles enter in the order of their ids, so only the latest blocks are needed.
         @lru_cache(maxsize=2)
@@ -107,13 +110,16 @@ class RecordedVehicles:
         """Log a vehicle, and report where it leaves the coverage of a station."""
         entered = self.env.now
         self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, 0)
-        crossings = self.crossings(vehicle)
-        for request, crossing in enumerate(crossings):
+        tasks = 0
+        for request, crossing in enumerate(self.crossings(vehicle)):
+            if self._made is not None and not self._made(vehicle, request):
+                continue
             yield until(self.env, crossing.time, LAST)
-            self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, request + 1)
+            tasks += 1
+            self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, tasks)
             on_crossing(vehicle, request, crossing)
         yield until(self.env, float(self.recording.time[self.recording.start[vehicle + 1] - 1]), LAST)
-        self.log[vehicle] = VehicleLog(vehicle, entered, self.env.now, len(crossings))
+        self.log[vehicle] = VehicleLog(vehicle, entered, self.env.now, tasks)
 
     def crossings(self, vehicle: int) -> list[Crossing]:
         """Return every crossing of a vehicle, in the order of time.

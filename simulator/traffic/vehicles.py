@@ -32,11 +32,12 @@ class Vehicle:
         start: loss, s, and distance, m, of its start on the next stretch, because it has stood before the stop line.
         station: id of the station to which its radio is attached at the end of the known stretches; -1 for none.
         free_s: travel time at free flow on the known stretches, s.
+        requests: number of tasks that it could have requested.
         tasks: number of requested tasks.
     """
 
     __slots__ = (
-        "entered", "free_s", "held_s", "id", "lane", "left", "pace", "renewal_s", "renewals", "route",
+        "entered", "free_s", "held_s", "id", "lane", "left", "pace", "renewal_s", "renewals", "requests", "route",
         "start", "station", "stretches", "tasks",
     )  # fmt: skip
 
@@ -46,7 +47,7 @@ class Vehicle:
         self.left = math.nan
         self.stretches: list[tuple[Stretch, Path]] = []
         self.free_s = self.held_s = 0.0
-        self.tasks = self.lane = 0
+        self.requests = self.tasks = self.lane = 0
         self.station = -1
         self.start = 0.0, 0.0
 

@@ -103,9 +103,6 @@ def _perfetto(result: Result, path: Path) -> None:
         file.write("\n]}\n")
 
 
-PHASES = ("s", *("t" for _ in STAGES[1:-1]), "f")
-"""Phase of the flow event in each stage: "s" starts a flow, "t" continues it, "f" finishes it."""
-
 TOLD = ("top_bid", "second_bid", "uav_bid", "paid_by_provider", "paid_by_vehicle")
 """Columns of `auctions` that a trace shows under every mechanism."""
 
@@ -115,11 +112,12 @@ AUCTIONEER = 0
 
 def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
     """Yield the trace events: names of tracks, then auctions, then stages with their flows."""
+    stages = result.scenario.tasks.stages
     yield _named_track("process_name", AUCTIONEER, 0, "auctions")
     for provider, name in _names(result.providers, "provider").items():
         yield _named_track("process_name", provider + 1, 0, name)
-        for number, stage_name in enumerate(STAGES):
-            yield _named_track("thread_name", provider + 1, number, stage_name)
+        for stage_name in stages:
+            yield _named_track("thread_name", provider + 1, STAGES.index(stage_name), stage_name)
     own = [str(name) for name, *_ in result.run["columns"]["auctions"]]
     for row in _rows(result.auctions):
         told = {name: _plain(row[name]) for name in (*TOLD, *own)}
@@ -128,6 +126,7 @@ def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
     # In `rounds` nobody queues, so tasks overlap in a stage. Slices of one track must not overlap: each task takes the
     # first track of its stage that is free.
     free: dict[tuple[int, int], list[float]] = {}
+    begun: set[int] = set()
     for start, end, provider, stage, task in sorted(_served_stages(result)):
         tracks = free.setdefault((provider, stage), [])
         number = next((number for number, until in enumerate(tracks) if until <= start), len(tracks))
@@ -136,7 +135,9 @@ def _trace_events(result: Result) -> Iterator[dict[str, Any]]:
         if number and len(tracks) == number + 1:
             yield _named_track("thread_name", track["pid"], track["tid"], f"{STAGES[stage]} {number + 1}")
         yield {"name": f"task {task}", "cat": "stage", "ph": "X", "ts": start, "dur": end - start, **track}
-        phase = PHASES[stage]
+        # A flow starts in the first stage of the task, continues, and finishes in the last one.
+        phase = "f" if STAGES[stage] == stages[-1] else "t" if task in begun else "s"
+        begun.add(task)
         flow: dict[str, Any] = {"name": f"task {task}", "cat": "task", "ph": phase, "id": task, "ts": start, **track}
         # "bp": "e" binds the end of a flow to the slice that encloses it. Without it the arrow goes to the next slice.
         yield flow | ({"bp": "e"} if phase == "f" else {})

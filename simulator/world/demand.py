@@ -19,7 +19,7 @@ from simulator.draws import Draws
 from simulator.market.ledger import expected_values
 from simulator.market.requests import RequestDraws, Requests, gpu_work
 from simulator.model import BoolArray, FloatArray
-from simulator.model.latency import received, stage_times, stage_work
+from simulator.model.latency import STAGES, received, stage_times, stage_work
 from simulator.providers.attachment import Coverage
 from simulator.providers.fleet import Equipment, Fleet
 from simulator.providers.radio.radio_map import PLACES_KEPT, RadioMap
@@ -30,7 +30,9 @@ from simulator.traffic.generated import GeneratedVehicles
 from simulator.traffic.recorded import RecordedVehicles
 from simulator.traffic.recording import Recording
 from simulator.traffic.renewals import renewals
-from simulator.traffic.scenario_recording import recording_of
+from simulator.traffic.scenario_recording import recording_of, run_length
+from simulator.traffic.thinning import thinning
+from simulator.world.load import renewal_for
 
 
 class Arrival(NamedTuple):
@@ -39,11 +41,11 @@ class Arrival(NamedTuple):
     Attributes:
         time: time of the request, s.
         vehicle: id of the vehicle.
-        request: index of the request among those of its vehicle.
+        request: number of the request among those that its vehicle could make.
         station: id of the station whose coverage the vehicle leaves; -1 for a renewal.
         requests: block of requests to which it belongs.
         at: its index in the block.
-        times: stage times, s, shape (4, 2, providers). Index 0 of the second axis is the task, index 1 the public task
+        times: stage times, s, shape (5, 2, providers). Index 0 of the second axis is the task, index 1 the public task
             of the reference size.
         accuracy: accuracy R of the task at each provider, shape (providers,).
         match: match term omega_2 / (1 - R)^beta of that accuracy, shape (providers,).
@@ -177,31 +179,39 @@ class _Source:
         recording: Recording | None,
     ) -> None:
         self._traffic, self._fleet, self._draws, self._radio = scenario.traffic, fleet, draws, radio
-        self._renewal_s = scenario.tasks.renewal_s
         self._requests = RequestDraws(scenario, fleet, equipment, draws)
-        self._public_times = _public_times(scenario, equipment, radio)
+        self._public_times = _public_times(scenario, fleet, equipment, radio)
         self.recording: Recording | None = None
         if scenario.traffic.kind == "recorded":
             self.recording = recording_of(scenario.traffic) if recording is None else recording
+        tasks, self._made = scenario.tasks, thinning(draws, scenario.tasks.load)
+        self._renewal_s = tasks.renewal_s
+        if tasks.load > 1.0:
+            length = run_length(scenario, self.recording)
+            self._renewal_s = renewal_for(tasks.load, tasks.renewal_s, self._vehicles, length)
 
     def vehicles(self, env: simpy.Environment) -> Vehicles:
         """Return the vehicles of the scenario, at the start."""
+        return self._vehicles(env, self._renewal_s)
+
+    def _vehicles(self, env: simpy.Environment, renewal_s: float | None) -> Vehicles:
+        """Return the vehicles of the scenario, at the start, with a mean time between renewals, s; None for none."""
         traffic = self._traffic
         if traffic.kind == "generated":
-            return GeneratedVehicles(env, traffic, self._fleet, self._draws, self._renewal_s)
+            return GeneratedVehicles(env, traffic, self._fleet, self._draws, renewal_s, self._made)
         # Rounds have no places, so they never come here.
         assert traffic.kind == "recorded"
         assert self.recording is not None
-        often = renewals(self._draws, self._renewal_s)
-        return RecordedVehicles(env, self.recording, self._fleet, traffic.reference_speed_mps, often)
+        often = renewals(self._draws, renewal_s)
+        return RecordedVehicles(env, self.recording, self._fleet, traffic.reference_speed_mps, often, self._made)
 
     def arrival(self, vehicle: int, request: int, crossing: Crossing) -> Arrival:
         """Return the request of a vehicle that leaves the coverage of its station."""
         time, station, x, y, covered, dwell_s, coverage = crossing
         block, at = self._requests.of(vehicle, request, covered)
-        times, radio, work = np.empty((4, 2, self._fleet.size)), self._radio, block.work(at)
+        times, radio, work = np.empty((len(STAGES), 2, self._fleet.size)), self._radio, block.work(at)
         snr = received(work, radio.at(x, y))
-        times[:, 0] = stage_times(work, snr, radio.modem)
+        times[:, 0] = stage_times(work, snr, radio.modem, self._fleet.migration_s)
         times[:, 1] = self._public_times(x, y, int(block.requests.kind[at]))
         # Bidders see the stage times. A replay shows the same array to the next run.
         times.flags.writeable = False
@@ -212,9 +222,9 @@ class _Source:
             def later(provider: int, begin: float) -> float:
                 """Return the seconds of the downlink from a provider if it begins at a time, s."""
                 if not radio.along_path[provider]:
-                    return float(times[3, 0, provider])
+                    return float(times[-1, 0, provider])
                 there = received(work, radio.at(*coverage.place(begin)))
-                return float(stage_times(work, there, radio.modem)[3, provider])
+                return float(stage_times(work, there, radio.modem)[-1, provider])
 
         return Arrival(
             time,
@@ -245,9 +255,9 @@ def _replay(
 
 
 def _public_times(
-    scenario: Scenario, equipment: Equipment, radio: RadioMap
+    scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: RadioMap
 ) -> Callable[[float, float, int], FloatArray]:
-    """Return a function (x, y, kind of task) that predicts the public stage times, s, shape (4, providers).
+    """Return a function (x, y, kind of task) that predicts the public stage times, s, shape (5, providers).
 
     The prediction is for a task of the reference size at the mean power of the vehicles, without fading.
     """
@@ -262,7 +272,7 @@ def _public_times(
 
     @lru_cache(maxsize=PLACES_KEPT)
     def public_times(x: float, y: float, kind: int) -> FloatArray:
-        """Return the public stage times, s, shape (4, providers)."""
-        return stage_times(works[kind], received(works[kind], radio.at(x, y)), radio.modem)
+        """Return the public stage times, s, shape (5, providers)."""
+        return stage_times(works[kind], received(works[kind], radio.at(x, y)), radio.modem, fleet.migration_s)
 
     return public_times

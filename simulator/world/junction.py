@@ -78,7 +78,9 @@ class JunctionSite:
         self.fleet = fleet = demand.fleet
         # One array for all: each provider writes its own column, and the auctioneer reads all of them at once.
         self.free_at = np.zeros((len(STAGES), fleet.size))
-        providers = [Provider(env, number, self.free_at, log.served) for number in range(fleet.size)]
+        # Without a size nothing moves, and nobody asks where the twins are.
+        self._twins: dict[int, int] | None = {} if scenario.tasks.twin_mb > 0.0 else None
+        providers = [Provider(env, number, self.free_at, log.served, self._twins) for number in range(fleet.size)]
         self.providers: list[Server] = list(providers)
         self.ledger: Ledger = RunningLedger(env, scenario, fleet, demand.expected, log.reported)
         self._outages = Outages(env, scenario, fleet, providers, draws, log.went_out_or_came_back)
@@ -105,6 +107,11 @@ class JunctionSite:
         # A provider that is out covers nothing: the market then treats it like one that is too far away.
         if not self._outages.all_work:
             covered = covered & self._outages.working
+        if self._twins is not None and vehicle in self._twins:
+            # Who has the twin needs no migration. The stage times are read-only, for the next replay.
+            times = times.copy()
+            times[0, :, self._twins[vehicle]] = 0.0
+            times.flags.writeable = False
         task = requests.task(at, self._tasks, vehicle, request, time)
         self._tasks += 1
         equipment = self._demand.equipment

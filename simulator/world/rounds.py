@@ -49,7 +49,7 @@ class RoundBlock:
     Attributes:
         requests: what each request has in common for all providers, fields of shape (rounds,).
         links: fading and accuracy, fields of shape (rounds, providers).
-        bare_times: stage times before division by the public factor, s, shape (4, rounds, providers).
+        bare_times: stage times before division by the public factor, s, shape (5, rounds, providers).
         factor: public factors, by which every stage time is divided, shape (rounds, providers).
         snr: signal-to-noise ratios of uplink and downlink, plain ratios, shape (2, rounds, providers).
         equipment: equipment of the providers, fields of shape (..., rounds, providers).
@@ -110,7 +110,7 @@ class RoundCalibration:
 
     Attributes:
         ground_times: mean stage times of a station for a task of the reference size at a public factor of 1, s, shape
-            (4,).
+            (5,).
     """
 
     def __init__(self, scenario: Scenario, fleet: Fleet, draws: Draws) -> None:
@@ -118,7 +118,7 @@ class RoundCalibration:
         rounds = market.contract_rounds
         uav_values, top_values = np.empty(rounds), np.empty(rounds)
         # At least one element, so that the means exist in a scenario without UAVs.
-        times, uav_common, uav_match = np.zeros(4), np.zeros(max(uavs, 1)), np.zeros(max(uavs, 1))
+        times, uav_common, uav_match = np.zeros(len(STAGES)), np.zeros(max(uavs, 1)), np.zeros(max(uavs, 1))
         ranked = np.zeros(2)
         step = min(CALIBRATION_BLOCK, CALIBRATION_CELLS // fleet.size)
         for begin in range(0, rounds, step):
@@ -190,7 +190,7 @@ class PlayedRounds(NamedTuple):
     Attributes:
         requests: what each request has in common for all providers, fields of shape (rounds,).
         links: fading and accuracy, fields of shape (rounds, providers).
-        times: stage times, s, shape (rounds, 4, 2, providers). Index 0 of the third axis is the task, index 1 the
+        times: stage times, s, shape (rounds, 5, 2, providers). Index 0 of the third axis is the task, index 1 the
             public task of the reference size.
         snr: signal-to-noise ratios of uplink and downlink, plain ratios, shape (rounds, 2, providers).
         equipment: equipment of the providers, shape (rounds, 5, providers).

@@ -19,7 +19,7 @@ class Site(Protocol):
     Attributes:
         fleet: providers by id.
         providers: servers of the tasks, by provider id.
-        free_at: times at which each stage of each provider is free, s, shape (4, providers).
+        free_at: times at which each stage of each provider is free, s, shape (5, providers).
         ledger: records of the platform about past rounds.
         traffic: vehicles; None where nothing moves.
         time_origin: time in the source's clock at the start of the run, s.

@@ -61,7 +61,7 @@ def rates(name: str, duration: float) -> Rates:
         return Rates(auctions / seconds, 0.0)
     rows = traffic.vehicle_rows(duration)
     left = np.asarray(rows["left"], dtype=np.float64)
-    driven = float((np.where(np.isnan(left), duration, left) - np.asarray(rows["entered"])).sum())
+    driven = float(np.nansum(np.where(np.isnan(left), duration, left) - np.asarray(rows["entered"])))
     return Rates(auctions / seconds, driven / seconds)
 
 

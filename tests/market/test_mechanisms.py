@@ -197,11 +197,11 @@ def test_the_nearest_provider_is_the_one_that_geometry_says() -> None:
 
 
 def test_the_least_loaded_provider_is_the_one_whose_accepted_tasks_end_first() -> None:
-    result = simulate("rush_hour", "least-loaded", duration=600, **fields({"stations.uplink_mhz": 5.0}))
+    result = simulate("rush_hour", "least-loaded", duration=1200, **fields({"stations.uplink_mhz": 3.0}))
     check_laws(result)
     tasks, auctions = result.tasks, result.auctions
     busy = 0
-    for row in auctions[auctions["winner"] >= 0].iloc[:250].itertuples():
+    for row in auctions[auctions["winner"] >= 0].iloc[:400].itertuples():
         invited = result.bids.loc[result.bids["task"] == row.task, "provider"].to_numpy()
         before = tasks[(tasks["task"] < row.task) & (tasks["provider"] >= 0)]
         if before["finished"].isna().any():

@@ -63,7 +63,7 @@ def test_windows_end_at_multiples_of_their_length_and_never_twice(every_s: float
 
 
 def test_a_sold_task_waits_for_the_end_of_its_window_and_every_task_is_settled() -> None:
-    result = simulate("rush_hour", duration=600, mechanism="vcg-assignment:every_s=2.5")
+    result = simulate("rush_hour", duration=1200, mechanism="vcg-assignment:every_s=2.5")
     check_laws(result)
     tasks, auctions = result.tasks, result.auctions
     sold = auctions["winner"] >= 0
@@ -182,7 +182,7 @@ def test_who_has_left_coverage_since_the_request_is_not_invited_any_more() -> No
 
 def test_who_has_failed_since_the_request_is_not_invited_any_more_though_it_is_back() -> None:
     out = fields({
-        "outages.mode": "wait", "outages.windows": [{"provider": "s1", "from_s": 203.0, "to_s": 204.0}],
+        "outages.mode": "wait", "outages.windows": [{"provider": "s1", "from_s": 223.0, "to_s": 224.0}],
         "market.patience_s": 20.0,
     })  # fmt: skip
     mechanism, _ = watched("rush_hour", 10.0, 240.0, **out)
@@ -191,7 +191,7 @@ def test_who_has_failed_since_the_request_is_not_invited_any_more_though_it_is_b
     lost = kept = 0
     for lots, without in zip(mechanism.seen, plain.seen, strict=True):
         for one, other in zip(lots[1], without[1], strict=True):
-            failed = one.requested < 204.0 and one.now > 203.0
+            failed = one.requested < 224.0 and one.now > 223.0
             assert one.invited == tuple(who for who in other.invited if who != station or not failed)
             lost += failed and station in other.invited
             kept += station in one.invited

@@ -339,9 +339,9 @@ APART: dict[str, tuple[Damage, str]] = {
     "a winner of another kind": (
         frame("auctions", lambda t: t.assign(winner_kind="none")), "auctions.winner_kind must be"),
     "another winner": (frame("auctions", lambda t: t.assign(winner=0)), "auctions.winner_kind must be"),
-    "stages beyond the last": (events(lambda t: t.assign(value=9.0)), "the value of a stage's event must be 0 to 3"),
-    "stages between two": (events(lambda t: t.assign(value=0.5)), "the value of a stage's event must be 0 to 3"),
-    "stages of nothing": (events(lambda t: t.assign(value=np.nan)), "the value of a stage's event must be 0 to 3"),
+    "stages beyond the last": (events(lambda t: t.assign(value=9.0)), "the value of a stage's event must be 0 to 4"),
+    "stages between two": (events(lambda t: t.assign(value=0.5)), "the value of a stage's event must be 0 to 4"),
+    "stages of nothing": (events(lambda t: t.assign(value=np.nan)), "the value of a stage's event must be 0 to 4"),
     "stages of no task": (events(lambda t: t.assign(task=-1)), "must have a task and a provider"),
     "stages of nobody": (events(lambda t: t.assign(provider=-1)), "must have a task and a provider"),
     "stages twice": (events(lambda t: pd.concat([t, t]).sort_values("time", kind="stable")), "at most once"),

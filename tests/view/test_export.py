@@ -13,6 +13,7 @@ import pytest
 
 from simulator import InputError, Result, simulate
 from simulator.errors import OutputError
+from simulator.model.latency import STAGES
 from simulator.record.schema import TABLES
 from simulator.traffic.recording import Recording
 from simulator.traffic.recording_file import read_frame
@@ -74,7 +75,7 @@ def test_a_trace_has_every_stage_on_its_track_and_a_flow_a_task(run: Result, tmp
     stages = [event for event in trace if event["ph"] == "X"]
     done = run.events[run.events["kind"] == "stage_finished"]
     assert len(stages) == len(done)
-    gpu = sum(event["dur"] for event in stages if event["tid"] == 1) / 1e6
+    gpu = sum(event["dur"] for event in stages if event["tid"] == STAGES.index("gpu")) / 1e6
     finished = done[done["value"] == 1]["task"]
     assert gpu == pytest.approx(run.tasks[run.tasks["task"].isin(finished)]["gpu_time"].sum())
     names = {event["pid"]: event["args"]["name"] for event in trace if event["name"] == "process_name"}

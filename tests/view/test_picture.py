@@ -28,7 +28,7 @@ COLOUR = """(name) => {
 
 
 LAYERS = {
-    "drawSignals": "#t=100", "drawAuctions": "#t=100", "drawVehicles": "#t=100", "drawTasks": "#t=100",
+    "drawSignals": "#t=100", "drawAuctions": "#t=100", "drawVehicles": "#t=100", "drawTasks": "#t={sent}",
     "drawProviders": "#t=100", "drawScale": "#t=100", "drawCoverage": "#t=100", "drawRoads": "#t=100",
     "drawResult": "#t={finished}",
 }  # fmt: skip
@@ -124,8 +124,9 @@ def apart(one: list[int], other: list[int]) -> int:
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_layer_of_the_map_is_painted(opened: Browser, run: Result, report: Path, layer: str) -> None:
     """Without it the picture is another."""
-    finished = float(run.tasks["finished"].iloc[40]) + 0.5
-    look = Look(opened, report, LAYERS[layer].format(finished=finished))
+    task = run.tasks.iloc[40]
+    sent, finished = float(task["requested"] + task["uplink_wait"]) + 0.1, float(task["finished"]) + 0.5
+    look = Look(opened, report, LAYERS[layer].format(sent=sent, finished=finished))
     look.press("n" if layer == "drawAuctions" else "0")
     picture = "() => { dmsb.panes[0].view.drawn = ''; dmsb.draw(performance.now()); return dmsb.panes[0].canvas.toDataURL(); }"  # noqa: E501
     whole = look.ask(picture)
@@ -146,7 +147,7 @@ def test_queues_are_drawn_as_they_fill(opened: Browser, run: Result, report: Pat
         const pen = pane.canvas.getContext("2d"), left = x + 15, bottom = y + 6;
         return [2.5, 8].map((up) => [...pen.getImageData(Math.round((left + 2.5) * ratio), Math.round((bottom - up) * ratio), 1, 1).data]);
     }"""  # noqa: E501
-    ink = look.ask(COLOUR, "stage-0")
+    ink = look.ask(COLOUR, "stage-uplink")
     busy = look.ask(square, [int(waits["provider"]), time])
     assert apart(busy[0], ink) < 30
     idle = look.ask(square, [int(waits["provider"]), 0.0])

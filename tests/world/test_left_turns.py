@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ def crossings(result: Result) -> pd.DataFrame:
 
 
 def run(rule: str, duration: float = 1800.0, /, **more: Any) -> Result:
-    overrides = {"traffic.turning.left_rule": rule, "traffic.arrivals.rate_per_h": 360, **more}
+    turning = {"traffic.turning.left": 0.2, "traffic.turning.straight": 0.6, "traffic.turning.left_rule": rule}
+    overrides = {**turning, "traffic.arrivals.rate_per_h": 360, **more}
     return simulate("four_way", "always-uav", duration=duration, **fields(overrides))
 
 
@@ -150,8 +152,23 @@ def test_a_queue_that_does_not_fit_holds_arrivals_back_outside_the_map() -> None
     count = [int(((on_it["min"] <= time) & (on_it["max"] > time)).sum()) for time in at]
     assert max(count) <= (120 - 8.2) / 7.5 + 1
     assert max(count) > 10
+    # Who is still outside at the end has a row too: what has come by then is what the arrivals bring.
+    outside = vehicles[vehicles["entered"].isna()]
+    assert len(outside) > 20
+    assert (outside["held"] > 0.0).all()
+    assert (outside[["distance", "tasks"]] == 0.0).all(axis=None)
+    assert not result.paths["vehicle"].isin(outside["vehicle"]).any()
+    wide = run("permissive", **{"traffic.arrivals.rate_per_h": 900, "traffic.roads.lanes": 3})
+    assert len(wide.vehicles) == len(vehicles)
     free = run("permissive", **{"traffic.arrivals.rate_per_h": 200})
     assert free.vehicles["held"].max() < 10.0
+
+
+def test_a_run_that_ends_with_vehicles_outside_is_written_and_read(tmp_path: Path) -> None:
+    result = run("permissive", 600.0, **{"traffic.arrivals.rate_per_h": 900, "traffic.roads.arm_m": 120})
+    assert result.vehicles["entered"].isna().any()
+    again = Result.load(result.save(tmp_path / "run"))
+    pd.testing.assert_frame_equal(again.vehicles, result.vehicles)
 
 
 def test_a_vehicle_that_has_stood_accelerates_beyond_the_line() -> None:

@@ -21,17 +21,17 @@ def served_with_an_outage(keep: bool) -> tuple[list[Task], FloatRows]:
     """Two tasks of 2 s a stage that come at 0, an outage from 3 to 8; the finish of each, and who was dropped."""
     env = simpy.Environment()
     done: list[Task] = []
-    provider = Provider(env, 0, np.zeros((4, 1)), done.append)
+    provider = Provider(env, 0, np.zeros((5, 1)), done.append)
     tasks = [Task(number, number, 0, 0, 30.0, 1.0, 0.0) for number in range(2)]
     for task in tasks:
-        task.provider, task.times = 0, [2.0] * 4
+        task.provider, task.times = 0, [2.0] * 5
         provider.submit(task)
     env.run(until=3.0)
     dropped = provider.go_out(keep_tasks=keep)
     env.run(until=8.0)
     provider.come_back()
     late = Task(2, 2, 0, 0, 30.0, 1.0, 8.0)
-    late.provider, late.times = 0, [2.0] * 4
+    late.provider, late.times = 0, [2.0] * 5
     provider.submit(late)
     env.run()
     return dropped, [list(task.finished) for task in (*tasks, late)]
@@ -41,8 +41,8 @@ def test_tasks_wait_for_the_end_of_an_outage_with_what_is_left_of_their_work() -
     dropped, finished = served_with_an_outage(keep=True)
     assert dropped == []
     # At 3 the first is 1 s into its second stage, the second 1 s into its first; both go on at 8.
-    assert finished[0] == [2.0, 9.0, 11.0, 13.0]
-    assert finished[1] == [9.0, 11.0, 13.0, 15.0]
+    assert finished[0] == [2.0, 9.0, 11.0, 13.0, 15.0]
+    assert finished[1] == [9.0, 11.0, 13.0, 15.0, 17.0]
 
 
 def test_an_outage_drops_what_is_served_and_what_waits() -> None:
@@ -51,24 +51,24 @@ def test_an_outage_drops_what_is_served_and_what_waits() -> None:
     assert finished[0][0] == 2.0
     assert np.isnan(finished[0][1:]).all()
     assert np.isnan(finished[1]).all()
-    assert finished[2] == [10.0, 12.0, 14.0, 16.0], "and comes back with empty queues"
+    assert finished[2] == [10.0, 12.0, 14.0, 16.0, 18.0], "and comes back with empty queues"
 
 
 def test_a_backlog_stands_still_during_an_outage() -> None:
     env = simpy.Environment()
-    free_at = np.zeros((4, 2))
+    free_at = np.zeros((5, 2))
     provider = Provider(env, 1, free_at, lambda _: None)
     task = Task(0, 0, 0, 0, 30.0, 1.0, 0.0)
-    task.times = [2.0] * 4
+    task.times = [2.0] * 5
     provider.submit(task)
     env.run(until=3.0)
     provider.go_out(keep_tasks=True)
     env.run(until=8.0)
     provider.come_back()
-    assert free_at[:, 1].tolist() == [2.0, 9.0, 11.0, 13.0]
-    assert free_at[:, 0].tolist() == [0.0] * 4
+    assert free_at[:, 1].tolist() == [2.0, 9.0, 11.0, 13.0, 15.0]
+    assert free_at[:, 0].tolist() == [0.0] * 5
     env.run()
-    assert task.finished == [2.0, 9.0, 11.0, 13.0]
+    assert task.finished == [2.0, 9.0, 11.0, 13.0, 15.0]
 
 
 @pytest.mark.parametrize("mode", ["lost", "wait"])
@@ -159,9 +159,9 @@ def test_an_outage_on_the_very_end_of_a_stage_waits_for_nothing_more() -> None:
     rng = np.random.default_rng(0)
     for begin, seconds in rng.uniform(0.0, 10.0, (300, 2)).tolist():
         env = simpy.Environment()
-        provider = Provider(env, 0, np.zeros((4, 1)), lambda _: None)
+        provider = Provider(env, 0, np.zeros((5, 1)), lambda _: None)
         task = Task(0, 0, 0, 0, 30.0, 1.0, begin)
-        task.times = [seconds, 1.0, 1.0, 1.0]
+        task.times = [seconds, 1.0, 1.0, 1.0, 1.0]
         out = env.timeout(begin + seconds)  # in the queue before the stage's own end, at the same moment or beside it
         assert out.callbacks is not None
 

@@ -16,12 +16,12 @@ from simulator.providers.task import Task
 
 
 def serve(arrivals: FloatArray, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Feed tasks with given arrival times and stage times (tasks, 4) through one provider.
+    """Feed tasks with given arrival times and stage times (tasks, 5) through one provider.
 
-    Returns the starts and finishes (tasks, 4) that the processes gave, and the last finish predicted on arrival.
+    Returns the starts and finishes (tasks, 5) that the processes gave, and the last finish predicted on arrival.
     """
     env = simpy.Environment()
-    free_at = np.zeros((4, 1))
+    free_at = np.zeros((5, 1))
     done: list[Task] = []
     provider = Provider(env, 0, free_at, done.append)
     predicted = np.empty(len(arrivals))
@@ -55,7 +55,7 @@ def test_waits_follow_pollaczek_khinchine(stage: int, law: str) -> None:
         "exponential": rng.exponential(1.0, count),
     }[law]
     second_moment = {"deterministic": 1.0, "uniform": 4 / 3, "exponential": 2.0}[law]
-    times = np.zeros((count, 4))
+    times = np.zeros((count, 5))
     times[:, stage] = service
     arrivals = poisson(rng, rate, count)
     started, finished, _ = serve(arrivals, times)
@@ -69,8 +69,8 @@ def test_waits_follow_pollaczek_khinchine(stage: int, law: str) -> None:
 def test_a_tandem_of_exponential_stages_is_a_chain_of_independent_queues() -> None:
     """Burke and Jackson: each stage is an M/M/1 queue of its own, mean sojourn 1 / (mu - lambda)."""
     rng, count, rate = np.random.default_rng(6), 40_000, 0.5
-    mu = np.array([1.0, 0.8, 1.5, 0.9])
-    times = rng.exponential(1 / mu, (count, 4))
+    mu = np.array([1.2, 1.0, 0.8, 1.5, 0.9])
+    times = rng.exponential(1 / mu, (count, 5))
     arrivals = poisson(rng, rate, count)
     _, finished, _ = serve(arrivals, times)
     sojourn = np.diff(np.concatenate([arrivals[:, None], finished], axis=1), axis=1).mean(axis=0)
@@ -80,15 +80,15 @@ def test_a_tandem_of_exponential_stages_is_a_chain_of_independent_queues() -> No
 def test_equal_deterministic_stages_wait_only_at_the_first() -> None:
     rng = np.random.default_rng(7)
     arrivals = poisson(rng, 0.7, 2000)
-    started, finished, _ = serve(arrivals, np.ones((2000, 4)))
+    started, finished, _ = serve(arrivals, np.ones((2000, 5)))
     assert np.allclose(started[:, 1:], finished[:, :-1])
     assert (started[:, 0] - arrivals).mean() > 0.5
 
 
 def test_the_backlog_that_a_provider_states_is_the_backlog_that_it_has() -> None:
     rng = np.random.default_rng(8)
-    _, finished, predicted = serve(poisson(rng, 0.9, 3000), rng.exponential(0.8, (3000, 4)))
-    assert np.array_equal(predicted, finished[:, 3])
+    _, finished, predicted = serve(poisson(rng, 0.9, 3000), rng.exponential(0.8, (3000, 5)))
+    assert np.array_equal(predicted, finished[:, -1])
 
 
 def test_the_history_keeps_the_last_t_minus_one() -> None:

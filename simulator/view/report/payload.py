@@ -103,7 +103,7 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
         "duration": first.run["duration"],
         "warmup": first.run["warmup"],
         "categories": {"kind": TASK_KINDS, "status": STATUSES, "winner_kind": WINNER_KINDS, "state": SIGNAL_STATES},
-        "stages": STAGES,
+        "stages": first.scenario.tasks.stages,
         "conditions": {condition: list(said) for condition, said in MARKET_CONDITIONS.items()},
         "figures": {figure: list(said) for figure, said in SUMMARY.items()},
         "vehicles": first.vehicles["name"].astype(str).tolist(),
@@ -157,6 +157,11 @@ def _tasks(result: Result) -> pd.DataFrame:
             rows = (kind == f"stage_{event}") & (value == number)
             times[f"{stage}_{event}"] = column = np.full(len(result.tasks), np.nan)
             column[task[rows]] = time[rows]
+    # The twin was at the winner already: nothing has moved, and no event says so.
+    stays = result.tasks["migration_time"].to_numpy() == 0.0
+    came = (result.tasks["requested"] + result.tasks["market_wait"] + result.tasks["migration_wait"]).to_numpy()
+    for event in ("started", "finished"):
+        times[f"migration_{event}"][stays] = came[stays]
     times["ended"] = np.full(len(result.tasks), np.nan)
     over = np.isin(kind, ("task_completed", "task_lost"))
     times["ended"][task[over]] = time[over]

@@ -150,14 +150,14 @@ function journey(run, task) {
   const bar = make("div", { class: "stages", "aria-hidden": "true" });
   /** @type {string[]} */
   const told = [];
-  run.stages.forEach((stage, number) => {
+  run.stages.forEach((stage) => {
     for (const [part, seconds] of Object.entries({ wait: stage.wait[task], "": stage.time[task] })) {
       if (!(seconds > 0)) continue;
       const piece = make("i");
       piece.style.width = `${(100 * seconds) / whole}%`;
       piece.style.background = part
-        ? `repeating-linear-gradient(135deg, var(--stage-${number}) 0 1px, transparent 1px 4px)`
-        : `var(--stage-${number})`;
+        ? `repeating-linear-gradient(135deg, var(--stage-${stage.name}) 0 1px, transparent 1px 4px)`
+        : `var(--stage-${stage.name})`;
       bar.append(piece);
       told.push(`${stage.name}${part ? " wait" : ""} ${figure(seconds)}`);
     }
@@ -243,7 +243,8 @@ function state(run, id, time) {
 /** Return the card of a vehicle. @type {(run: Run, vehicle: number, time: number) => HTMLElement} */
 function vehicleCard(run, vehicle, time) {
   const place = run.world.place(vehicle, time),
-    left = run.world.left[vehicle];
+    left = run.world.left[vehicle],
+    entered = run.world.entered[vehicle];
   /** @type {number[]} */
   const own = [];
   for (let task = 0; task < run.count; task += 1) if (run.tasks.vehicle[task] === vehicle) own.push(task);
@@ -255,7 +256,11 @@ function vehicleCard(run, vehicle, time) {
       "p",
       {},
       `${figure(Number((3.6 * place.speed).toFixed(0)))} km/h, `,
-      time > left ? `left the map at ${clock(left)}` : `on the map since ${clock(run.world.entered[vehicle])}`,
+      Number.isNaN(entered)
+        ? "held outside the map"
+        : time > left
+          ? `left the map at ${clock(left)}`
+          : `on the map since ${clock(entered)}`,
       `; ${own.length} task${own.length === 1 ? "" : "s"}.`,
     ),
     make(

@@ -1,6 +1,6 @@
 /** Numbers of the charts of several runs of one world, in a window of time: one line per policy. */
 
-const COLOURS = ["ink", "uav", "ground", "stage-2", "stage-1", "stage-3", "bad"];
+const COLOURS = ["ink", "uav", "ground", "stage-cpu", "stage-gpu", "stage-downlink", "bad"];
 
 /** Return the charts of several runs of one world. @type {(runs: Run[], window: Pair) => Spec[]} */
 function chartsOfRuns(runs, window) {

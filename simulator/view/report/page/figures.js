@@ -186,7 +186,7 @@ function chartsOfRun(run, window) {
         {
           kind: "line",
           name: "realised, 0 if lost",
-          colour: "stage-2",
+          colour: "stage-cpu",
           dash: DASHES[2],
           x: middles,
           y: realised.means,
@@ -203,7 +203,7 @@ function chartsOfRun(run, window) {
         {
           kind: "cells",
           name: "0, 0.5, 1",
-          colour: "stage-0",
+          colour: "stage-uplink",
           edges,
           rows: run.world.ground.providers.map((one, id) => {
             const stages = run.stages.map((_, stage) => busy(run, id, stage, edges));
@@ -271,14 +271,15 @@ function latencyChart(run, asked, window, edges) {
   const marks = [];
   /** @type {string[]} */
   const told = [];
-  run.stages.forEach((stage, number) => {
+  run.stages.forEach((stage) => {
     for (const [part, column] of Object.entries({ service: stage.time, wait: stage.wait })) {
       const hatched = part === "wait";
       const { means, mean: all } = binned(run, asked, window, (task) => column[task]);
       const values = means.map((mean) => mean || 0);
       const letter = hatched ? null : stage.name[0].toUpperCase(),
-        name = `${stage.name} ${part}`;
-      marks.push({ kind: "bars", name, letter, colour: `stage-${number}`, hatched, edges, values, from: [...from] });
+        name = `${stage.name} ${part}`,
+        colour = `stage-${stage.name}`;
+      marks.push({ kind: "bars", name, letter, colour, hatched, edges, values, from: [...from] });
       values.forEach((value, at) => {
         from[at] += value;
       });

@@ -117,6 +117,7 @@ function explain({ bindings, world }) {
  * @type {(world: World) => [text: string, draw: (pen: Pen, ink: Ink) => void][]}
  */
 function signsOf(world) {
+  const moves = world.head.stages.includes("migration") ? ", a third ring the migration of its twin" : "";
   /** @type {ReturnType<typeof signsOf>} */
   const signs = [
     ["a ground station; the thin circle is its coverage", (pen, ink) => providerSign(pen, ink, 32, 17, false, false)],
@@ -125,17 +126,19 @@ function signsOf(world) {
     [
       `queues of a provider, from the left ${world.head.stages.join(", ")}; a hollow square is a task that waits`,
       (pen, ink) =>
-        queueSign(pen, ink, 18, 28, [
-          { served: [0], waiting: [1, 2] },
-          { served: [0], waiting: [] },
-          { served: [], waiting: [] },
-          { served: [0], waiting: [1] },
-        ]),
+        queueSign(
+          pen,
+          ink,
+          18,
+          28,
+          world.head.stages,
+          world.head.stages.map((_, stage) => ({ served: stage % 3 < 2 ? [0] : [], waiting: stage % 3 ? [] : [1, 2] })),
+        ),
     ],
     ["an auction: one line per bidder, thicker for a higher bid; the winner has a solid line and a star", auctionSign],
     ["a task that is sent up or down; the dot is hollow while it waits", taskSign],
     [
-      "a task that is computed: the inner ring is the GPU stage, the outer ring the CPU stage",
+      `a task that is computed: the inner ring is the GPU stage, the outer ring the CPU stage${moves}`,
       (pen, ink) => {
         providerSign(pen, ink, 32, 17, false, false);
         pen.lineWidth = 3;

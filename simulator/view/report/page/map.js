@@ -5,6 +5,9 @@ const CAR_M = { length: 4.6, width: 1.9 },
 const NEAR_PX = 16,
   RESULT_S = 0.8,
   AUCTION_S = 1.2;
+/** Stages that are drawn as rings around a provider, from the inside. */
+const RINGS = ["gpu", "cpu", "migration"];
+
 const AUCTIONS_SHOWN = 6,
   SIGNAL_PX = 11;
 
@@ -209,9 +212,9 @@ class MapView extends GroundView {
           this.drawResult(pen, task, vehicle, (time - over) / (RESULT_S * speed));
           return;
         }
-        const last = run.stages.length - 1,
-          transfer = phase.number === 0 || phase.number === last;
-        const share = phase.number === 0 ? phase.share : phase.number === last ? 1 - phase.share : 1;
+        const stage = run.stages[phase.number].name,
+          transfer = stage === "uplink" || stage === "downlink";
+        const share = stage === "uplink" ? phase.share : stage === "downlink" ? 1 - phase.share : 1;
         const dot = {
           x: vehicle.x + share * (provider.x - vehicle.x),
           y: vehicle.y + share * (provider.y - vehicle.y),
@@ -235,7 +238,7 @@ class MapView extends GroundView {
           pen.arc(
             provider.x,
             provider.y,
-            ICON_PX + 5 + 4 * (phase.number - 1),
+            ICON_PX + 5 + 4 * RINGS.indexOf(stage),
             -Math.PI / 2,
             -Math.PI / 2 + 2 * Math.PI * phase.share,
           );
@@ -276,7 +279,7 @@ class MapView extends GroundView {
         pen.stroke();
       }
       providerSign(pen, ink, x, y, one.uav, out);
-      queueSign(pen, ink, x + ICON_PX + 6, y + ICON_PX - 3, queues[id]);
+      queueSign(pen, ink, x + ICON_PX + 6, y + ICON_PX - 3, this.world.head.stages, queues[id]);
       this.write(pen, `${clip(one.name, 14)}${out ? " (out)" : ""}`, x, y + ICON_PX + 13, ink.ink);
     }
   }

@@ -91,10 +91,10 @@ function providerSign(pen, ink, x, y, uav, out) {
 }
 
 /**
- * Draw the queues of a provider as four columns: filled squares are in service, hollow squares wait.
- * @type {(pen: Pen, ink: Ink, x: number, y: number, queues: Queue[]) => void}
+ * Draw the queues of a provider as one column per stage: filled squares are in service, hollow squares wait.
+ * @type {(pen: Pen, ink: Ink, x: number, y: number, stages: string[], queues: Queue[]) => void}
  */
-function queueSign(pen, ink, x, y, queues) {
+function queueSign(pen, ink, x, y, stages, queues) {
   pen.lineWidth = 1;
   pen.font = "9px sans-serif";
   pen.textAlign = "center";
@@ -102,7 +102,7 @@ function queueSign(pen, ink, x, y, queues) {
     const left = x + 7 * stage,
       served_count = served.length,
       all = served_count + waiting.length;
-    pen.strokeStyle = pen.fillStyle = ink[`stage-${stage}`];
+    pen.strokeStyle = pen.fillStyle = ink[`stage-${stages[stage]}`];
     pen.fillRect(left, y + 1, 5, 1.5);
     for (let place = 0; place < Math.min(all, SHOWN_IN_QUEUE); place += 1) {
       if (place < served_count) pen.fillRect(left, y - 5 - 6 * place, 5, 5);
