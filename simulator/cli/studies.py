@@ -6,7 +6,7 @@ import contextlib
 import math
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,6 +41,9 @@ from simulator.cli.terminal import (
 )
 from simulator.cli.terminal import note as tell
 
+if TYPE_CHECKING:
+    from simulator.scenario.scenario import Scenario
+
 COMPARISON_KIND = "comparison"
 """Kind of a comparison's folder in its manifest."""
 
@@ -65,6 +68,22 @@ def compare(
             metavar="KEY=V1,V2",
             help="Make the comparison at each value of a field, such as stations.count=3,5. Can be repeated. "
             "KEY,KEY=V:W,V:W moves two fields together.",
+        ),
+    ] = None,
+    loads: Annotated[
+        str | None,
+        typer.Option(
+            "--load",
+            metavar="L1,L2",
+            help="Make the comparison at each load: a factor on the number of tasks, at the same traffic.",
+        ),
+    ] = None,
+    demands: Annotated[
+        str | None,
+        typer.Option(
+            "--demand",
+            metavar="D1,D2",
+            help="Make the comparison at each demand: a factor on the arrivals of vehicles.",
         ),
     ] = None,
     metric: Annotated[
@@ -97,6 +116,7 @@ def compare(
     Writes comparison.csv, runs.csv, comparison.png and report.html.
     The report shows the first six policies in the world of seed 0, for at most
     an hour. With --grid it shows the first value of each field.
+    With --load or --demand, comparison.png shows all figures against it.
     An interrupted comparison continues if you repeat the command.
     """
     from simulator.errors import InputError, SkippedWarning, nearest, need
@@ -111,6 +131,7 @@ def compare(
     from simulator.study.ranks import disagreements
     from simulator.view.escape import without_formulas
     from simulator.view.figures import check_picture, comparison, not_a_picture_of_ours
+    from simulator.view.load_figure import draw_load, told
     from simulator.view.paper_tables import PAPER_TABLES
     from simulator.view.report.means import means
     from simulator.view.report.write import signed_page
@@ -133,6 +154,7 @@ def compare(
     if figure is not None:
         check_picture(figure, force)
     points = dict(parse_grid(text) for text in grid or ())
+    points |= _scaled(loaded, loads, demands)
     # Next to the folder and not in it: the folder appears only when the comparison is complete.
     journal = directory.with_name(f".{directory.name}.runs")
     runs_in_all = len(compared) * seeds * math.prod(map(len, points.values()))
@@ -165,28 +187,67 @@ def compare(
             )
             looked_at[one.label] = planned.at_most(warmup + PAGE_S).run()
             step(float(runs_in_all + number + 1))
+    # A grid of a load alone has a figure of its own.
+    against_load = len(points) == 1 and bool(loads or demands) and len(next(iter(points.values()))) > 1
+
+    def draw(path: Path) -> None:
+        if against_load:
+            draw_load(table, runs, path, title, column)
+        else:
+            comparison(table, path, title, column)
+
     page = signed_page(looked_at, note, means(table, column, dict(shown_point)))
     with replacing(directory, force, COMPARISON_KIND) as new:
         new.mkdir()
         without_formulas(table.reset_index()).to_csv(new / "comparison.csv", index=False)
         without_formulas(runs.reset_index()).to_csv(new / "runs.csv", index=False)
         (new / SCENARIO_FILE).write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
-        comparison(table, new / "comparison.png", title, column)
+        draw(new / "comparison.png")
         (new / PAGE).write_bytes(page)
     # The comparison is there. A journal that stays costs nothing.
     with contextlib.suppress(OSError):
         journal.unlink()
     if figure is not None:
         with replacing(figure, force, foreign=not_a_picture_of_ours) as new:
-            comparison(table, new, title, column)
+            draw(new)
     if to is None:
-        print_comparison(table, title, column, first.traffic.kind == "recorded", disagreements(runs))
+        notes = [*disagreements(runs), *([told(runs)] if against_load else [])]
+        print_comparison(table, title, column, first.traffic.kind == "recorded", notes)
     else:
         # Only the table, so that it can be piped into a file.
         print(PAPER_TABLES[to](table, column))  # noqa: T201
         tell(str(directory))
         return
     print_result(directory)
+
+
+def _scaled(scenario: Scenario, load: str | None, demand: str | None) -> dict[str, list[float]]:
+    """Return the grid that the options --load and --demand ask for."""
+    from simulator.errors import InputError
+    from simulator.study.load import DEMAND_KEY, LOAD_KEY
+
+    kind = scenario.traffic.kind
+    if demand is not None and kind != "generated":
+        offer = ", so its arrivals cannot be scaled; use --load" if kind == "recorded" else ", and nothing arrives"
+        raise InputError(f"--demand: the traffic of '{scenario.name}' is {kind}{offer}")
+    return {
+        key: _factors(option, text)
+        for option, key, text in (("--load", LOAD_KEY, load), ("--demand", DEMAND_KEY, demand))
+        if text is not None
+    }
+
+
+def _factors(option: str, text: str) -> list[float]:
+    """Read the factors of an option, such as ".5,1,2"."""
+    from simulator.errors import InputError
+
+    try:
+        factors = [float(part) for part in text.split(",")]
+    except ValueError:
+        factors = []
+    if not factors or not all(0.0 < factor < math.inf for factor in factors) or len(set(factors)) < len(factors):
+        raise InputError(f"{option} {text}: must be different numbers above 0, such as .5,1,2")
+    return sorted(factors)
 
 
 def audit(
