@@ -61,6 +61,8 @@ def random_world(rng: np.random.Generator) -> dict[str, Any]:
         "uavs.gpu_units": one(1.0, 0.05),
         "tasks.kinds.entertainment_3d.deadline_s": one(None, 2.0, 6.0),
         "tasks.size_mb": one([20, 40], [1, 2], 300),
+        "tasks.twin_mb": one(0, 0, 20),
+        "tasks.load": one(1, 1, 0.6, 2),
         "market.uav_weight": one(0.5, 1.0, 2.0),
         "market.reference": one("stations", "all", "other_owner"),
         "market.patience_s": one(10.0, 2.0),
@@ -68,7 +70,7 @@ def random_world(rng: np.random.Generator) -> dict[str, Any]:
         "market.contract_rounds": one(50, 100_000),
         "traffic.max_gap_s": 1000,
         "outages.mode": one("lost", "wait"),
-        "outages.windows": one([], [{"provider": "stations", "from_s": 5, "to_s": 12, "every_s": 20}]),
+        "outages.windows": one([], *2 * [[{"provider": "stations", "from_s": 5, "to_s": 12, "every_s": 20}]]),
         "outages.failures": one([], [], [{"provider": "stations", "mean_between_s": 40, "mean_repair_s": 6}]),
     }
 

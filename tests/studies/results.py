@@ -26,6 +26,10 @@ POLICIES = (
     "conditional,oracle,optimal,myopic,spa,random,greedy,always-uav,always-ground,constant:1.6,"
     "myopic:uav_bid=reported,spa:uav_bid=contract"
 )
+AT_LOADS = (
+    "conditional,conditional:scale=0.5,conditional:scale=0.7,conditional:scale=1.4,conditional:scale=2,foresight,"
+    "diffusion,spa,always-ground,always-uav,oracle"
+)
 STUDIES = {
     "theory": "python -m tests.world.sumo_junction",
     "figures": "python -m tests.studies.figures",
@@ -33,6 +37,11 @@ STUDIES = {
     "--out outputs/calibration --force",
     "foresight": "python -m tests.studies.foresight tests/studies/junctions/four_way.yaml "
     "tests/studies/junctions/rush_hour.yaml tests/studies/junctions/braunschweig.yaml",
+    "load": f"dmsb compare after_the_match --policies {AT_LOADS} --load .1,.25,.5,.75,1,1.25,1.5,2 --metric realised "
+    "--seeds 6 --jobs 2 --to markdown --figure docs/figures/load-after-the-match.png --out outputs/load/after_the_match "
+    "--force",
+    "load-four-way": f"dmsb compare four_way --policies {AT_LOADS} --load .5,1,2,4,8,16 --metric realised --seeds 6 "
+    "--jobs 2 --to markdown --figure docs/figures/load-four-way.png --out outputs/load/four_way --force",
     "speed": "python -m tests.benchmarks",
     "paper": "dmsb reproduce fig3 fig4 fig5 fig6 claims --scale quick --jobs 2 --out outputs/paper",
     "learning": "python -m tests.studies.learning --jobs 2",
