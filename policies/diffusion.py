@@ -1,8 +1,8 @@
 """DMSB: a diffusion model that sets the price scaling factor, trained by soft actor-critic (Algorithm 1).
 
-Read from top to bottom: the hyperparameters, the actor (17, 18), the critics, and the learner with its losses (19-21).
-The schedule (16) is in `policies.learning.schedule`, and the loop of Algorithm 1 is in
-`policies.learning.training`. The deployed policy `policies.deployed.Diffusion` does not need PyTorch.
+Read from top to bottom: the hyperparameters, the actor (17, 18), and the learner with its losses (19-21). The critics
+are in `policies.learning.critics`, the schedule (16) is in `policies.learning.schedule`, and the loop of Algorithm 1 is
+in `policies.learning.training`. The deployed policy `policies.deployed.Diffusion` does not need PyTorch.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from simulator.model import FloatArray, IntArray
 
+from .learning.critics import Critics, Rounds
 from .learning.features import NAMES, Scaler
 from .learning.networks import (
-    Perceptron,
     arrays_of,
     follow,
     keep_freed_memory,
@@ -30,7 +31,7 @@ from .learning.networks import (
     two_hidden_layers,
     uniform,
 )
-from .learning.replay import Batch, Replay, hindsight
+from .learning.replay import Batch, Replay, by_demand, hindsight
 from .learning.schedule import TIME_FEATURES, Schedule, time_features
 
 TINY = 1e-8
@@ -90,6 +91,12 @@ class Settings:
     """Weight of the entropy at the start, on the scale of the rewards. It is high for exploration."""
     entropy_last: float = 0.003
     """Weight of the entropy at the end, low for exploitation. The decay from the first weight is geometric."""
+    without_demand: bool = True
+    """Whether rewards and bids are divided by the demand of their task.
+
+    Demand multiplies every value of a round alike, so it does not change which price is best. No price may see it, so
+    to a learner it is noise.
+    """
     hindsight: bool = True
     """Whether to learn from what every action would have earned in a round, not only from the action taken."""
     worlds: int = 8
@@ -190,42 +197,6 @@ def entropy(probabilities: Tensor) -> Tensor:
     return -(probabilities * torch.log(probabilities + TINY)).sum(dim=-1)
 
 
-class Critics(nn.Module):
-    """Twin critics ``Q = R + F``: reward R of an action now, and discounted value F of what follows.
-
-    Both parts are outputs for all actions. If gamma is 0, F is 0 and the network does not have an output for it.
-    """
-
-    # Hindsight knows what every action would have earned (R). It does not know what would have followed (F) if another
-    # provider had won. The two parts have different data, so they are separate outputs.
-
-    def __init__(self, settings: Settings, actions: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.actions, self.has_future = actions, settings.gamma > 0.0
-        outputs = (1 + self.has_future) * actions
-        self.net = Perceptron(2, len(NAMES), settings.width, outputs, generator)
-
-    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the two parts of Q.
-
-        Args:
-            state: standardised states, shape (batch, features).
-
-        Returns:
-            R and F of both critics, each of shape (2, batch, actions).
-        """
-        if not self.has_future:
-            now = self.net(state)
-            return now, torch.zeros_like(now)
-        now, after = self.net(state).split(self.actions, dim=-1)
-        return now, after
-
-    def least(self, state: Tensor) -> Tensor:
-        """Return the smaller Q of the two critics, as in (20) and (21), shape (batch, actions)."""
-        now, after = self(state)
-        return torch.minimum(now[0] + after[0], now[1] + after[1])
-
-
 class SoftActorCritic:
     """Algorithm 1 without the environment: it acts, stores transitions and updates.
 
@@ -251,14 +222,14 @@ class SoftActorCritic:
         self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step)
         self.actor, self.target_actor = (self.Actor(settings, actions, self.generator) for _ in range(2))
         self.critics, self.target_critics = (Critics(settings, actions, self.generator) for _ in range(2))
-        # Estimate of the UAV's value from the state, for the rounds that a station has won (see `hindsight`).
-        self.uav_value = Perceptron(1, len(NAMES), settings.width, 1, self.generator)
+        # What hindsight estimates where a round does not show it.
+        self.rounds = Rounds(settings, actions, self.generator)
         # The targets begin as copies.
         follow(self.target_actor, self.actor, 1.0)
         follow(self.target_critics, self.critics, 1.0)
         # The fused Adam takes a quarter of the time of the default on networks of this size.
         self.actor_optimiser = torch.optim.Adam(self.actor.parameters(), lr=settings.actor_rate, fused=True)
-        learned = parameters([self.critics, self.uav_value])
+        learned = parameters([self.critics, self.rounds])
         self.critic_optimiser = torch.optim.Adam(learned, lr=settings.critic_rate, fused=True)
         self.steps = self.updates = self.cycle = 0
         self.earned, self.taken = np.zeros(settings.worlds), np.zeros(settings.worlds)
@@ -312,6 +283,8 @@ class SoftActorCritic:
             following: observation after the action, shape (features,).
             info: details of the round from the environment, for hindsight.
         """
+        if self.settings.without_demand:
+            reward, info = reward / info["demand"], by_demand(info)
         # Observations are stored as they are, because the statistics that standardise them still change.
         self.replay.add(world, state, action, reward, ended, following, info)
         self.steps += 1
@@ -354,7 +327,7 @@ class SoftActorCritic:
         # expectation over a is an exact sum and needs no sample of actions.
         policy = self.actor(state, self.generator)
         with torch.no_grad():
-            value = self.critics.least(state)
+            value = self.critics.least(state, self.rounds(state)[1])
         spread = entropy(policy).mean()
         actor_loss = -(policy * value).sum(dim=-1).mean() - weight * spread
         if self.updates >= self.settings.critics_alone:
@@ -374,7 +347,7 @@ class SoftActorCritic:
         """Return the loss (19) of the critics.
 
         Without hindsight it is the squared error of Q at the action taken. With hindsight it is a sum of three
-        squared errors: of R at all actions, of F at actions with the same winner, and of the UAV's estimated value.
+        errors: of R at all actions, of F of the round's winner, and of what is estimated about rounds (`Rounds`).
 
         Args:
             state: standardised states, shape (batch, features).
@@ -386,25 +359,26 @@ class SoftActorCritic:
         future = self.target(batch, weight)
         if not self.settings.hindsight:
             action = torch.from_numpy(batch["action"]).long().expand(2, -1)[..., None]
-            chosen = (now + after).gather(2, action)[..., 0]
+            chosen = now.gather(2, action)[..., 0]
             loss: Tensor = ((chosen - (reward + future)) ** 2).mean(dim=1).sum()
             return loss
-        estimate = self.uav_value(state)[0, :, 0]
+        estimate, odds = self.rounds(state)
         seen = torch.from_numpy(~np.isnan(batch["uav_value"]))
         known = torch.from_numpy(np.nan_to_num(batch["uav_value"]))
         # Only rounds that the UAV won show its value.
         estimate_loss: Tensor = ((estimate - known) ** 2 * seen).sum() / seen.sum().clamp(min=1)
         # detach(): the estimate is learned from the UAV's values, not from the critics' errors.
-        earned, same = hindsight(batch, self.grid, estimate.detach().numpy())
+        earned, wins = hindsight(batch, self.grid, estimate.detach().numpy())
         now_loss: Tensor = ((now - torch.from_numpy(earned)) ** 2).mean(dim=(1, 2)).sum()
-        if self.settings.gamma == 0.0:
+        if not self.critics.has_future:
             alone: Tensor = now_loss + estimate_loss
             return alone
-        # What followed is known for the action taken, and so for every action with the same winner.
-        led = torch.from_numpy(same).float()
-        after_loss: Tensor = ((after - future[:, None]) ** 2 * led).sum(dim=(1, 2)).sum() / led.sum().clamp(min=1)
-        both: Tensor = now_loss + after_loss + estimate_loss
-        return both
+        # What followed is known for the kind of provider that won: 0 is the UAV, 1 a station.
+        won = (~seen).long().expand(2, -1)[..., None]
+        after_loss: Tensor = ((after.gather(2, won)[..., 0] - future) ** 2).mean(dim=1).sum()
+        winner_loss = binary_cross_entropy_with_logits(odds, torch.from_numpy(wins).float())
+        all_parts: Tensor = now_loss + after_loss + estimate_loss + winner_loss
+        return all_parts
 
     @torch.no_grad()
     def target(self, batch: Batch, weight: float) -> Tensor:
@@ -421,13 +395,13 @@ class SoftActorCritic:
         """
         # This is reward centering (Naik, Wan, Tomar and Sutton 2024). Most of what follows an action is a level of
         # rewards that no action changes. Without r the critics would first have to learn this level. To subtract r
-        # shifts the values of all actions by the same amount. What follows the end of a run then counts as the mean
-        # reward, not as 0.
+        # shifts the values of all actions by the same amount.
         if self.settings.gamma == 0.0:
             return torch.zeros(len(batch["reward"]))
         state = torch.from_numpy(self.scaler.scale(batch["next_state"]))
         policy = self.target_actor(state, self.generator)
-        value = (policy * self.target_critics.least(state)).sum(dim=-1) + weight * entropy(policy)
+        value = (policy * self.target_critics.least(state, self.rounds(state)[1])).sum(dim=-1)
+        value = value + weight * entropy(policy)
         later, discount = torch.from_numpy(batch["later"]), torch.from_numpy(batch["discount"])
         mean = torch.from_numpy(self.mean_rewards[batch["world"].astype(np.int64)]).float()
         weight_of_later = torch.from_numpy(batch["later_weight"])
@@ -436,7 +410,7 @@ class SoftActorCritic:
 
     def modules(self) -> dict[str, nn.Module]:
         """Return all networks by their names in a checkpoint."""
-        names = ("actor", "target_actor", "critics", "target_critics", "uav_value")
+        names = ("actor", "target_actor", "critics", "target_critics", "rounds")
         return {name: getattr(self, name) for name in names}
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:

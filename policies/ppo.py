@@ -56,6 +56,12 @@ class Settings:
     """Largest norm of the gradient. A longer gradient is scaled down to it."""
     worlds: int = 8
     """Number of worlds that run side by side."""
+    without_demand: bool = True
+    """Whether rewards and bids are divided by the demand of their task.
+
+    Demand multiplies every value of a round alike, so it does not change which price is best. No price may see it, so
+    to a learner it is noise.
+    """
 
 
 class Actor(nn.Module):
@@ -123,8 +129,10 @@ class ProximalPolicyOptimisation:
             reward: the reward.
             ended: whether the episode has ended.
             following: observation after the action, shape (features,).
-            info: details of the round, which PPO does not use.
+            info: details of the round, of which PPO uses the demand.
         """
+        if self.settings.without_demand:
+            reward /= info["demand"]
         # `act` is followed by one call per world, in the order of its actions.
         step = {"state": state, "action": action, "log": self._chosen.pop(0), "reward": reward, "ended": ended,
                 "following": following}  # fmt: skip
@@ -158,9 +166,10 @@ class ProximalPolicyOptimisation:
             both = np.concatenate([columns["state"], columns["following"]])
             values = self.critic(torch.from_numpy(self.scaler.scale(both)))[0, :, 0].numpy().astype(np.float64)
         value, after = np.split(values, 2)
-        # Nothing follows the end of an episode.
+        # Its duration cuts a run off, so what follows the last step is estimated too. Only the sum over steps
+        # ends there.
         going = 1.0 - columns["ended"]
-        surprise = columns["reward"] + self.settings.gamma * going * after - value
+        surprise = columns["reward"] + self.settings.gamma * after - value
         advantage, carried = np.empty(len(rollout)), 0.0
         # Each estimate needs the one after it, so the loop runs backwards.
         for number in range(len(rollout) - 1, -1, -1):

@@ -54,6 +54,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
     - ``scaled_bid``: the bid that rho scales, which is the second bid by default.
     - ``uav_value``: zeta v_0, only if the UAV won.
     - ``realised_surplus``: surplus at the actual latency; NaN where it is known only when the task has ended.
+    - ``demand``: factor of the values that is common to all providers. No price may see it.
     - ``own_uav``, ``own_top``: what the task is worth to the UAV and to the top station by its own terms alone, without
       demand, whoever won. Only a simulator knows that. It is for policies that are fitted in training worlds.
     - ``lead``: the highest ground bid divided by the second-highest.
@@ -188,6 +189,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
             "paid_by_provider": auction.paid_by_provider,
             "paid_by_vehicle": auction.paid_by_vehicle,
             "realised_surplus": auction.realised_surplus,
+            "demand": auction.task.demand,
             "own_uav": auction.own_term(auction.uav, weight),
             "own_top": auction.own_term(auction.top_station, weight),
             "lead": auction.top_bid / auction.second_bid if auction.second_bid > 0.0 else math.inf,

@@ -22,7 +22,7 @@ FIELDS: dict[str, tuple[int, ...]] = {
     "reward": (),  # reward of the first step
     "later": (),  # discounted rewards of the steps 2 to n, added up
     "later_weight": (),  # discounts of the steps 2 to n, added up
-    "discount": (),  # discount of what follows the n steps, 0 at the end of an episode
+    "discount": (),  # discount of what follows the n steps
     "top_bid": (),  # highest ground bid
     "scaled_bid": (),  # bid that rho scales
     "uav_value": (),  # value of the UAV, NaN if it did not win
@@ -73,14 +73,15 @@ class Replay:
                 "uav_value": info.get("uav_value", np.nan),
             }
         )
-        # A step is stored once the n - 1 steps after it are known. At the end of an episode nothing more will follow.
+        # A step is stored once the n - 1 steps after it are known. The last steps of a run
+        # have fewer after them. Its duration has cut it off, so what follows is estimated from the last observation.
         if len(recent) == self.n_step:
-            self._store(recent, next_state, ended)
+            self._store(recent, next_state)
         if ended:
             while recent:
-                self._store(recent, next_state, ended)
+                self._store(recent, next_state)
 
-    def _store(self, recent: deque[dict[str, Any]], next_state: FloatArray, ended: bool) -> None:
+    def _store(self, recent: deque[dict[str, Any]], next_state: FloatArray) -> None:
         """Store the oldest step of a world with the rewards that followed."""
         # The first reward is kept apart, because hindsight replaces it for the actions that were not taken.
         later = [step["reward"] for step in recent][1:]
@@ -88,7 +89,7 @@ class Replay:
             "next_state": next_state,
             "later": sum(self.gamma**number * reward for number, reward in enumerate(later)),
             "later_weight": sum(self.gamma**number for number in range(len(later))),
-            "discount": 0.0 if ended else self.gamma ** len(later),
+            "discount": self.gamma ** len(later),
         }
         # The oldest transition is overwritten.
         at = self.added % self.capacity
@@ -125,8 +126,21 @@ class Replay:
             column[: self.size] = state[name]
 
 
+def by_demand(info: dict[str, Any]) -> dict[str, Any]:
+    """Return the bids and values of a round divided by the demand of its task.
+
+    Args:
+        info: details of the round: ``demand``, ``top_bid``, ``scaled_bid`` and, if the UAV won, ``uav_value``.
+
+    Returns:
+        Those that the replay buffer keeps.
+    """
+    kept = ("top_bid", "scaled_bid", "uav_value")
+    return {name: info[name] / info["demand"] for name in kept if name in info}
+
+
 def hindsight(batch: Batch, grid: FloatArray, uav_estimate: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return what each action would have earned in each round, and whether it has the same winner.
+    """Return what each action would have earned in each round, and whether the top station would have won.
 
     Action a would have earned ``y(a) = W(a) b_(1) + (1 - W(a)) v_0``. Here ``W(a) = 1`` if the top station would have
     won, else 0. ``v_0`` is the value of the UAV if it won the round, else an estimate from the state. The result is
@@ -138,11 +152,10 @@ def hindsight(batch: Batch, grid: FloatArray, uav_estimate: FloatArray) -> tuple
         uav_estimate: estimate of the UAV's value, weighted with zeta, shape (batch,).
 
     Returns:
-        Earnings, shape (batch, actions), and whether the winner is that of the round, shape (batch, actions).
+        Earnings, shape (batch, actions), and whether the top station wins, shape (batch, actions).
     """
     # The bid of the station stands for its value, because stations bid truthfully under a public price.
     wins = batch["top_bid"][:, None] > grid * batch["scaled_bid"][:, None]
     # Rounds whose UAV value is unknown must not be left out: the remaining rounds would be those with weak stations.
     uav = np.where(np.isnan(batch["uav_value"]), uav_estimate, batch["uav_value"])
-    same = wins == np.isnan(batch["uav_value"])[:, None]
-    return np.where(wins, batch["top_bid"][:, None], uav[:, None]).astype(np.float32), same
+    return np.where(wins, batch["top_bid"][:, None], uav[:, None]).astype(np.float32), wins

@@ -48,7 +48,7 @@ def practise(learner: Any, steps: int) -> None:
     for step in range(steps):
         actions = learner.act(states[step])
         for world in range(2):
-            info = {"top_bid": 1.0, "scaled_bid": 0.5} | ({"uav_value": 0.4} if step % 2 else {})
+            info = {"demand": 1.0, "top_bid": 1.0, "scaled_bid": 0.5} | ({"uav_value": 0.4} if step % 2 else {})
             ended = step == steps - 1 and learner.kind != "ppo"
             learner.remember(world, states[step, world], int(actions[world]), 1.0, ended, states[step + 1, world], info)
         learner.learn()

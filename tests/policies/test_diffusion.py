@@ -11,10 +11,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
 
 from policies.deployed import Diffusion  # noqa: E402
-from policies.diffusion import Critics, DiffusionActor, Settings, SoftActorCritic, entropy  # noqa: E402
+from policies.diffusion import DiffusionActor, Settings, SoftActorCritic, entropy  # noqa: E402
+from policies.learning.critics import Critics  # noqa: E402
 from policies.learning.features import NAMES, Scaler  # noqa: E402
 from policies.learning.networks import Perceptron, arrays_of, mish_, two_hidden_layers  # noqa: E402
-from policies.learning.replay import Replay, hindsight  # noqa: E402
+from policies.learning.replay import Replay, by_demand, hindsight  # noqa: E402
 from policies.learning.schedule import Schedule  # noqa: E402
 from simulator.model.mechanism import price_grid  # noqa: E402
 
@@ -132,18 +133,20 @@ def batch(**given: Any) -> dict[str, Any]:
 
 
 def test_the_target_of_a_batch_by_hand() -> None:
-    """(20) with the smaller critic, the target networks, the entropy, n steps, the mean reward taken off, and nothing
-    after an episode's end."""
+    """(20) with the smaller critic, the target networks, the entropy, n steps, and the mean reward taken off."""
     learner: Any = SoftActorCritic(Settings(width=6, gamma=0.9, n_step=3, worlds=1), price_grid(3).tolist(), 0, 100)
     policy = torch.tensor([0.5, 0.25, 0.25])
     learner.target_actor.forward = lambda state, rng: policy.expand(len(state), 3)
-    now, after = torch.tensor([[1.0, 2.0, 3.0], [2.0, 1.0, 0.0]]), torch.tensor([[0.5, 0.5, 0.5], [0.0, 1.0, 9.0]])
+    now, after = torch.tensor([[1.0, 2.0, 3.0], [2.0, 1.0, 0.0]]), torch.tensor([[0.5, 1.5], [1.0, 9.0]])
+    # A station certainly wins at the third price, and at the other two with probabilities 1/2 and 1/4.
+    odds = torch.tensor([0.0, -math.log(3.0), 100.0])
+    learner.rounds.forward = lambda state: (torch.zeros(len(state)), odds.expand(len(state), 3))
     learner.target_critics.forward = lambda state: (now[:, None], after[:, None])
     # A mean reward of .5, to which what comes after is the difference.
     learner.earned, learner.taken = np.array([50.0]), np.array([100.0])
     given = batch(reward=[1.0, 1.0], later=[0.7, 0.7], later_weight=[1.9, 1.9], discount=[0.81, 0.0])
-    # Q_1 = 1.5, 2.5, 3.5; Q_2 = 2, 2, 9; the smaller: 1.5, 2, 3.5; under pi .75 + .5 + .875 = 2.125; H = 1.0397.
-    value = 2.125 + 0.1 * (0.5 * math.log(2) + 0.5 * math.log(4))
+    # F_1 = 1, .75, 1.5 and F_2 = 5, 3, 9, so Q_1 = 2, 2.75, 4.5 and Q_2 = 7, 4, 9; under pi the smaller has 2.8125.
+    value = 2.8125 + 0.1 * (0.5 * math.log(2) + 0.5 * math.log(4))
     expected = [0.9 * (0.7 - 0.5 * 1.9 + 0.81 * (value - 0.5)), 0.9 * (0.7 - 0.5 * 1.9)]
     assert learner.target(given, 0.1).tolist() == pytest.approx(expected, rel=1e-5)
 
@@ -153,7 +156,7 @@ def test_without_hindsight_only_the_action_that_was_taken_is_learned_from() -> N
         Settings(width=6, gamma=0.0, hindsight=False, worlds=1), price_grid(3).tolist(), 0, 100
     )
     value = torch.tensor([[[1.0, 2.0, 3.0]], [[0.0, 0.0, 0.0]]], requires_grad=True)
-    learner.critics.forward = lambda state: (value, torch.zeros_like(value))
+    learner.critics.forward = lambda state: (value, torch.zeros(2, 1, 2))
     loss = learner.critic_loss(torch.zeros(1, len(NAMES)), batch(action=[1], reward=[5.0]), 0.1)
     assert float(loss.detach()) == pytest.approx((2.0 - 5.0) ** 2 + 5.0**2)
     loss.backward()
@@ -165,10 +168,10 @@ GRID = np.array([1.0, 2.0, 4.0])
 
 def test_hindsight_of_rounds_by_hand() -> None:
     seen = batch(top_bid=[3.0, 3.0], scaled_bid=[1.0, 1.0], uav_value=[np.nan, 2.0], action=[0, 2])
-    earned, same = hindsight(seen, GRID, np.array([1.5, 1.5]))
+    earned, wins = hindsight(seen, GRID, np.array([1.5, 1.5]))
     # At rho = 1 and 2 the station wins with 3; at 4 the UAV, whose value is known only where it has won.
     assert earned.tolist() == [[3.0, 3.0, 1.5], [3.0, 3.0, 2.0]]
-    assert same.tolist() == [[True, True, False], [False, False, True]]
+    assert wins.tolist() == [[True, True, False], [True, True, False]]
 
 
 def test_dropping_what_was_not_seen_is_biased_and_the_estimate_is_not() -> None:
@@ -195,9 +198,58 @@ def test_dropping_what_was_not_seen_is_biased_and_the_estimate_is_not() -> None:
     assert np.abs(dropped / truth - 1.0).max() > 0.03
 
 
-def test_replay_returns_n_steps_and_stops_at_an_episodes_end() -> None:
+def test_what_follows_belongs_to_the_winner_not_to_the_price() -> None:
+    """A station as the winner costs 1 later. Three prices, of which the played one is drawn uniformly; the lead of the
+    best station over the second is such that a station wins at them with probability 3/4, 1/2 and 1/4.
+
+    Fitted per price on the rounds whose winner the price would not have changed, what follows price a would be -q(a)
+    with q(a) = S / (S + U), S = sum over played prices t of min(p_a, p_t), and U = sum of 1 - max(p_a, p_t).
+    """
+    p = np.array([0.75, 0.5, 0.25])
+    station = np.minimum(p[:, None], p).sum(axis=1)
+    biased = station / (station + (1.0 - np.maximum(p[:, None], p)).sum(axis=1))
+    # Two thirds of the true slope.
+    assert (biased[0] - biased[2]) / (p[0] - p[2]) == pytest.approx(2 / 3)
+
+    rng, rounds = np.random.default_rng(0), 4_000
+    lead = GRID[0] + rng.random(rounds)  # 1 to 2, with prices at which 3/4, 1/2 and 1/4 of the leads are higher
+    prices = [1.25, 1.5, 1.75]
+    played = rng.integers(3, size=rounds)
+    by_station = lead > np.array(prices)[played]
+    learner: Any = SoftActorCritic(
+        Settings(width=16, gamma=0.9, n_step=2, worlds=1, critic_rate=5e-3), prices, 0, 10**9
+    )
+    learner.scaler.learn(np.abs(rng.normal(size=(50, len(NAMES)))) + 0.1)
+    seen = batch(
+        state=np.ones((rounds, len(NAMES))), action=played, later=np.where(by_station, -1.0, 0.0) / 0.9,
+        top_bid=lead, scaled_bid=np.ones(rounds), uav_value=np.where(by_station, np.nan, 1.0),
+    )  # fmt: skip
+    for _ in range(400):
+        rows = rng.integers(rounds, size=256)
+        learner.update({name: column[rows] for name, column in seen.items()})
+    state = torch.from_numpy(learner.scaler.scale(np.ones((1, len(NAMES)))))
+    with torch.no_grad():
+        (now, after), odds = learner.critics(state), learner.rounds(state)[1]
+        follows = learner.critics.least(state, odds) - torch.minimum(now[0], now[1])
+    assert follows[0].numpy() == pytest.approx(-p, abs=0.06)
+    assert after[..., 1].mean() == pytest.approx(-1.0, abs=0.05)
+
+
+def test_demand_is_divided_out() -> None:
+    assert by_demand({"demand": 4.0, "top_bid": 2.0, "scaled_bid": 1.0, "uav_value": 8.0, "rho": 1.0}) == {
+        "top_bid": 0.5, "scaled_bid": 0.25, "uav_value": 2.0,
+    }  # fmt: skip
+    told = {"demand": 4.0, "top_bid": 2.0, "scaled_bid": 1.0}
+    for without, reward, top in ((True, 0.5, 0.5), (False, 2.0, 2.0)):
+        learner: Any = SoftActorCritic(Settings(width=6, worlds=1, without_demand=without), GRID.tolist(), 0, 100)
+        learner.remember(0, np.ones(len(NAMES)), 1, 2.0, False, np.ones(len(NAMES)), told)
+        assert learner.replay.sample(1, np.random.default_rng(0))["reward"].tolist() == [reward]
+        assert learner.replay.sample(1, np.random.default_rng(0))["top_bid"].tolist() == [top]
+
+
+def test_replay_returns_n_steps_and_fewer_at_the_end_of_an_episode() -> None:
     replay = Replay(10, 1, gamma=0.5, n_step=3)
-    info = {"top_bid": 1.0, "scaled_bid": 0.5}
+    info = {"demand": 1.0, "top_bid": 1.0, "scaled_bid": 0.5}
     vectors = [np.full(len(NAMES), float(number)) for number in range(6)]
     for number, reward in enumerate((1.0, 2.0, 4.0, 8.0)):
         replay.add(0, vectors[number], number, reward, number == 3, vectors[number + 1], info)
@@ -206,7 +258,8 @@ def test_replay_returns_n_steps_and_stops_at_an_episodes_end() -> None:
     assert stored["reward"].tolist() == [1, 2, 4, 8]
     assert stored["later"].tolist() == [2 + 0.5 * 4, 4 + 0.5 * 8, 8, 0]
     assert stored["later_weight"].tolist() == [1.5, 1.5, 1, 0]
-    assert stored["discount"].tolist() == [0.25, 0, 0, 0]
+    # Each goes on from the observation that it has last, for the duration cuts a run off and nothing ends there.
+    assert stored["discount"].tolist() == [0.25, 0.25, 0.5, 1]
     assert stored["next_state"][:, 0].tolist() == [3, 4, 4, 4]
     assert np.isnan(stored["uav_value"]).all()
 
@@ -253,7 +306,7 @@ def test_the_actor_waits_for_its_critics() -> None:
     for step in range(8):
         state = np.exp(rng.normal(size=len(NAMES)))
         learner.scaler.learn(state[None])
-        info = {"top_bid": 1.0, "scaled_bid": 0.5}
+        info = {"demand": 1.0, "top_bid": 1.0, "scaled_bid": 0.5}
         learner.remember(0, state, 1, float(step), False, state, info)
         learner.learn()
         moved.append(
@@ -266,9 +319,10 @@ def test_the_actor_waits_for_its_critics() -> None:
 def test_twin_critics_are_two_networks() -> None:
     critics = Critics(TINY, 3, generator())
     now, after = critics(torch.randn(4, len(NAMES), generator=generator(1)))
-    assert now.shape == after.shape == (2, 4, 3)
+    assert now.shape == (2, 4, 3)
+    assert after.shape == (2, 4, 2)
     assert not torch.allclose(now[0], now[1])
-    alone = Perceptron(1, len(NAMES), 6, 6, generator())
+    alone = Perceptron(1, len(NAMES), 6, 5, generator())
     with torch.no_grad():
         for mine, both in zip(alone.parameters(), critics.net.parameters(), strict=True):
             mine.copy_(both[1:])

@@ -174,6 +174,9 @@ def test_generalised_advantages_by_hand() -> None:
     ]  # fmt: skip
     found = learner._returns(rollout)
     assert found["advantage"].tolist() == [1 + 0.25 * (2 + 0.25 * 4), 2 + 0.25 * 4, 4, 8]
+    # A run that its duration has cut off goes on in the critic's eyes, from its last observation.
+    learner.critic.forward = lambda x: torch.full((1, len(x), 1), 6.0)
+    assert learner._returns(rollout)["return"].tolist()[2:] == [4 + 0.5 * 6, 8 + 0.5 * 6]
 
 
 def test_a_gain_beyond_the_clip_moves_nothing() -> None:

@@ -1,0 +1,109 @@
+"""The critics of soft actor-critic, and what they know of a round: who would win at each price, and the UAV's value."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from .features import NAMES
+from .networks import Perceptron
+
+
+class CriticSettings(Protocol):
+    """Hyperparameters that decide the outputs of the networks."""
+
+    @property
+    def width(self) -> int:
+        """Width of the hidden layers."""
+        ...
+
+    @property
+    def gamma(self) -> float:
+        """Discount factor."""
+        ...
+
+    @property
+    def hindsight(self) -> bool:
+        """Whether all actions are learned from."""
+        ...
+
+
+def learns_what_follows(settings: CriticSettings) -> bool:
+    """Return whether the future is an output of its own: where it counts, and where hindsight tells it from the now."""
+    return settings.hindsight and settings.gamma > 0.0
+
+
+class Rounds(nn.Module):
+    """What a round is, by the public state: the UAV's value, and whether the top station wins at each price.
+
+    The state does not hold the bids, so both are expectations.
+    """
+
+    def __init__(self, settings: CriticSettings, actions: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.actions, self.knows_winners = actions, learns_what_follows(settings)
+        self.net = Perceptron(1, len(NAMES), settings.width, 1 + self.knows_winners * actions, generator)
+
+    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the expectations of a round.
+
+        Args:
+            state: standardised states, shape (batch, features).
+
+        Returns:
+            The UAV's value, weighted with zeta, shape (batch,), and the logarithm of the odds that the top station wins
+            at each price, shape (batch, actions). The second is 0 if nobody needs it.
+        """
+        out = self.net(state)[0]
+        odds = out[:, 1:] if self.knows_winners else out.new_zeros(len(out), self.actions)
+        return out[:, 0], odds
+
+
+class Critics(nn.Module):
+    """Twin critics ``Q(s, a) = R(s, a) + W(s, a) F_station(s) + (1 - W(s, a)) F_UAV(s)``.
+
+    R is the reward of an action now. F is the discounted value of what follows a station, or the UAV, as the winner. W
+    is the probability that a station wins (`Rounds`). Without `learns_what_follows`, Q is R.
+    """
+
+    # Hindsight knows what every action would have earned (R). It does not know what would have followed if the other
+    # kind of provider had won. If F were learned for each action from the rounds whose winner the action would not have
+    # changed, it would mix rounds in proportions that depend on what was played: in the middle of the prices F would
+    # have about two thirds of its true slope. What follows depends on who won, not on the price that made it win.
+
+    def __init__(self, settings: CriticSettings, actions: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.actions, self.has_future = actions, learns_what_follows(settings)
+        self.net = Perceptron(2, len(NAMES), settings.width, actions + 2 * self.has_future, generator)
+
+    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the parts of Q.
+
+        Args:
+            state: standardised states, shape (batch, features).
+
+        Returns:
+            R of both critics, shape (2, batch, actions), and their F_UAV and F_station, shape (2, batch, 2).
+        """
+        out = self.net(state)
+        if not self.has_future:
+            return out, out.new_zeros(2, len(state), 2)
+        return out[..., : self.actions], out[..., self.actions :]
+
+    def least(self, state: Tensor, odds: Tensor) -> Tensor:
+        """Return the smaller Q of the two critics, as in (20) and (21).
+
+        Args:
+            state: standardised states, shape (batch, features).
+            odds: logarithm of the odds that a station wins, from `Rounds`, shape (batch, actions).
+
+        Returns:
+            Q, shape (batch, actions).
+        """
+        now, after = self(state)
+        wins = torch.sigmoid(odds)
+        uav, station = after[..., :1], after[..., 1:]
+        both = now + uav + wins * (station - uav)
+        return torch.minimum(both[0], both[1])
