@@ -104,8 +104,12 @@ class Learned:
 
     def _of(self, observation: Observation) -> Array:
         """Return the probabilities of the actions, shape (actions,)."""
+        return self.probabilities(self._state(observation))
+
+    def _state(self, observation: Observation) -> Array:
+        """Return the standardised features of an observation, shape (features,)."""
         state = (log_features(observation.vector()) - self._mean) / self._sd
-        return self.probabilities(state.astype(np.float32))
+        return np.asarray(state, dtype=np.float32)
 
     def probabilities(self, state: Array) -> Array:
         """Return the probabilities of the actions.
@@ -206,8 +210,8 @@ class Diffusion(Learned):
         return np.asarray(softmax(x).mean(axis=0))
 
 
-class _Softmax(Learned):
-    """Base of the policies that are a perceptron with two hidden layers of Mish and a softmax."""
+class _Perceptron(Learned):
+    """Base of the policies that are a perceptron with two hidden layers of Mish."""
 
     def _ready(self) -> None:
         super()._ready()
@@ -217,24 +221,35 @@ class _Softmax(Learned):
             for layer in range(3)
         ]
 
-    def probabilities(self, state: Array) -> Array:
-        """Return the probabilities of the actions.
+    def outputs(self, state: Array) -> Array:
+        """Return the last layer.
 
         Args:
             state: standardised features, shape (features,).
 
         Returns:
-            Probabilities, shape (actions,).
+            One number per action, shape (actions,).
         """
         hidden = state[None]
         for layer, (weight, bias) in enumerate(self._layers):
             hidden = hidden @ weight + bias
             if layer < 2:
                 hidden = mish(hidden)
-        return np.asarray(softmax(hidden)[0])
+        return np.asarray(hidden[0])
+
+    def probabilities(self, state: Array) -> Array:
+        """Return the softmax of the last layer.
+
+        Args:
+            state: standardised features, shape (features,).
+
+        Returns:
+            Probabilities of the actions, shape (actions,).
+        """
+        return softmax(self.outputs(state))
 
 
-class Sac(_Softmax):
+class Sac(_Perceptron):
     """SAC: the most likely price under a softmax policy that soft actor-critic has trained.
 
     The critics and the training are those of `diffusion`. The difference between the two policies therefore shows what
@@ -252,7 +267,7 @@ class Sac(_Softmax):
         return Algorithm(SoftmaxActorCritic, Settings)
 
 
-class Ppo(_Softmax):
+class Ppo(_Perceptron):
     """PPO: the most likely price under a softmax policy that proximal policy optimisation has trained."""
 
     kind = "ppo"
@@ -263,6 +278,28 @@ class Ppo(_Softmax):
         from .ppo import ProximalPolicyOptimisation, Settings
 
         return Algorithm(ProximalPolicyOptimisation, Settings)
+
+
+class Dqn(_Perceptron):
+    """DQN: the price of the highest value, as double deep Q-learning has learned the values."""
+
+    kind = "dqn"
+
+    def algorithm(self) -> Algorithm:
+        """Return the learner and its settings."""
+        from .dqn import DoubleDeepQ, Settings
+        from .learning.training import Algorithm
+
+        return Algorithm(DoubleDeepQ, Settings)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """What the numbers of `explain` mean, by name."""
+        return {f"q_{number}": f"value of the price {price:.4g}" for number, price in enumerate(self._grid)}
+
+    def explain(self, observation: Observation) -> dict[str, float]:
+        """Return the value of each price, ``q_0`` being that of the lowest."""
+        return {f"q_{number}": value for number, value in enumerate(self.outputs(self._state(observation)).tolist())}
 
 
 def softmax(x: Array) -> Array:

@@ -43,7 +43,8 @@ MOST_STEPS = 10**15
 LARGEST = 1e6
 """Largest weight. Those of trained networks stay below 100; beyond this, products of layers leave float32."""
 
-SOFTMAX_KINDS = ("sac", "ppo")
+PERCEPTRON_KINDS = ("sac", "ppo", "dqn")
+"""Kinds whose deployed weights are one perceptron."""
 
 
 def check_meta(file: Path, meta: Mapping[str, Any]) -> None:
@@ -78,7 +79,7 @@ def check_meta(file: Path, meta: Mapping[str, Any]) -> None:
         is_number(value) or isinstance(value, bool) for value in settings.values()
     )
     hold("settings", numbers, "hyperparameters by name, each a finite number, true or false")
-    for name in ("width",) if meta.get("kind") == "ppo" else ("width", "steps_of_diffusion"):
+    for name in ("width",) if meta.get("kind") in ("ppo", "dqn") else ("width", "steps_of_diffusion"):
         value: Any = meta["settings"].get(name)
         if not is_whole(value) or not 1 <= value <= MOST[name]:
             found = "missing" if value is None else shown(value)
@@ -88,7 +89,7 @@ def check_meta(file: Path, meta: Mapping[str, Any]) -> None:
 def deployed_layout(meta: Mapping[str, Any]) -> Layout:
     """Return the arrays of deployed weights, for a ``meta.json`` that `check_meta` has passed."""
     features, width, prices = len(NAMES), meta["settings"]["width"], len(meta["grid"])
-    if meta["kind"] in SOFTMAX_KINDS:
+    if meta["kind"] in PERCEPTRON_KINDS:
         sizes = ((features, width), (width, width), (width, prices))
         shapes: dict[str, tuple[int, ...]] = {f"actor.net.weights.{n}": (1, *size) for n, size in enumerate(sizes)}
         shapes |= {f"actor.net.biases.{n}": (1, 1, size[1]) for n, size in enumerate(sizes)}

@@ -27,7 +27,9 @@ def train(
     policy: Annotated[
         str,
         typer.Option(
-            "--policy", metavar="P", help="diffusion, sac, ppo, or a policy of your own that has a method train."
+            "--policy",
+            metavar="P",
+            help="diffusion, sac, ppo, dqn, foresight, or a policy of your own that has a method train.",
         ),
     ],
     steps: Annotated[

@@ -153,9 +153,9 @@ def test_a_hyperparameter_that_is_a_choice_can_be_turned_off(tmp_path: Path) -> 
     assert json.loads((tmp_path / "t" / "best" / "meta.json").read_text())["settings"]["hindsight"] is False
 
 
-@pytest.mark.parametrize("kind", ["sac", "ppo"])
+@pytest.mark.parametrize("kind", ["sac", "ppo", "dqn"])
 def test_the_rivals_train_and_deploy(kind: str, tmp_path: Path) -> None:
-    small = {"worlds": 2, "width": 16} | ({"warmup": 50} if kind == "sac" else {"horizon": 64})
+    small = {"worlds": 2, "width": 16} | ({"horizon": 64} if kind == "ppo" else {"warmup": 50})
     scenario = Scenario.load("paper", **fields({"traffic.every_s": 5, "market.contract_rounds": 1000}))
     best = train([scenario], kind, 1500, out=tmp_path / "t", evaluate_every=500, held_out=1, hyper=small)
     result = simulate(scenario, f"{kind}:weights={best}", duration=100)

@@ -34,12 +34,16 @@ def fitted(scenario: Scenario) -> Path:
 def table(scenario: Scenario, worlds: int, jobs: int, metric: str) -> list[tuple[str, str]]:
     """Compare the rules in a scenario, and return each with its ratio to `conditional`."""
     weights = fitted(scenario)
-    rules = {f"foresight fitted here, θ = {theta:g}": f"foresight:weights={weights}:theta={theta:g}" for theta in THETAS}
+    rules = {
+        f"foresight fitted here, θ = {theta:g}": f"foresight:weights={weights}:theta={theta:g}" for theta in THETAS
+    }
     rules["foresight as shipped"] = "foresight"
     rules |= {f"conditional, scale {scale:g}": f"conditional:scale={scale:g}" for scale in SCALES}
     rules |= {"oracle of the round": "oracle"}
     journal = TRAININGS / f".{scenario.name}.runs"
-    found = compare(scenario, ["conditional", *rules.values()], seeds=worlds, jobs=jobs, metric=metric, journal=journal).table
+    found = compare(
+        scenario, ["conditional", *rules.values()], seeds=worlds, jobs=jobs, metric=metric, journal=journal
+    ).table
     rows = [(name, f"{found['ratio'][spec]:.3f} ± {found['ratio_ci'][spec]:.3f}") for name, spec in rules.items()]
     measured = toll(scenario, seed=500, seeds=8, auctions=400, jobs=jobs)
     return [*rows, ("θ as measured, 400 auctions", f"{measured.surplus:+.2f} ± {measured.surplus_ci:.2f}")]

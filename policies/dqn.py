@@ -1,0 +1,258 @@
+"""Double deep Q-network (double DQN; van Hasselt, Guez and Silver 2016).
+
+It learns from the action that it took only, as the deep Q-learning auctioneers of the literature do. Observations,
+actions, width, activation and replay buffer are those of the other learners. Exploration is epsilon-greedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import smooth_l1_loss
+
+from simulator.model import FloatArray, IntArray
+
+from .learning.features import NAMES, Scaler
+from .learning.networks import Perceptron, arrays_of, follow, optimiser_arrays, take, take_optimiser
+from .learning.replay import Batch, Replay, by_demand
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyperparameters of double DQN."""
+
+    width: int = 64
+    """Width of the hidden layers, as in the other learners."""
+    batch: int = 128
+    """Number of transitions per update."""
+    update_every: int = 16
+    """Number of environment steps per update."""
+    capacity: int = 200_000
+    """Number of transitions that the replay buffer keeps."""
+    warmup: int = 1_000
+    """Number of steps with uniformly drawn actions before the first update."""
+    gamma: float = 0.0
+    """Discount factor. It is 0 where rounds are independent."""
+    n_step: int = 1
+    """Number of observed rewards in a return before the estimate of the network."""
+    soft_update: float = 0.01
+    """Share by which the target network moves towards the network in each update."""
+    rate: float = 1e-3
+    """Learning rate at the start. It falls linearly to 0."""
+    epsilon_first: float = 1.0
+    """Probability of a uniformly drawn action at the start."""
+    epsilon_last: float = 0.05
+    """Probability of a uniformly drawn action at the end of the exploration and later."""
+    exploration: float = 0.5
+    """Share of the training over which that probability falls linearly."""
+    worlds: int = 8
+    """Number of worlds that run side by side."""
+    without_demand: bool = True
+    """Whether rewards are divided by the demand of their task.
+
+    Demand multiplies every value of a round alike, so it does not change which price is best. No price may see it, so
+    to a learner it is noise.
+    """
+
+
+class Values(nn.Module):
+    """Action values: a perceptron state -> width -> width -> |A|."""
+
+    def __init__(self, settings: Settings, actions: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.net = Perceptron(1, len(NAMES), settings.width, actions, generator)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Return the values of all actions.
+
+        Args:
+            state: standardised states, shape (batch, features).
+
+        Returns:
+            Values, shape (batch, actions).
+        """
+        values: Tensor = self.net(state)[0]
+        return values
+
+
+class DoubleDeepQ:
+    """Double DQN without the environment: it acts, stores transitions and updates.
+
+    Args:
+        settings: the hyperparameters.
+        grid: price scaling factors of the actions.
+        seed: seed of the weights, the actions and the batches.
+        total_steps: number of environment steps over which the learning rate and the exploration fall.
+    """
+
+    kind: ClassVar[str] = "dqn"
+
+    def __init__(self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int) -> None:
+        self.settings, self.total_steps = settings, total_steps
+        self.grid = list(grid)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.rng = np.random.default_rng([seed, 1])
+        self.scaler = Scaler()
+        self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step)
+        self.actor, self.target = (Values(settings, len(self.grid), self.generator) for _ in range(2))
+        follow(self.target, self.actor, 1.0)
+        self.optimiser = torch.optim.Adam(self.actor.parameters(), lr=settings.rate, fused=True)
+        self.steps = self.updates = self.cycle = 0
+        self.earned, self.taken = np.zeros(settings.worlds), np.zeros(settings.worlds)
+
+    @property
+    def done(self) -> float:
+        """Share of the training that is done, from 0 to 1."""
+        return min(self.steps / max(self.total_steps, 1), 1.0)
+
+    @property
+    def epsilon(self) -> float:
+        """Probability of a uniformly drawn action at the present step."""
+        settings = self.settings
+        if self.steps < settings.warmup:
+            return 1.0
+        fallen = min(self.done / settings.exploration, 1.0)
+        return settings.epsilon_first + fallen * (settings.epsilon_last - settings.epsilon_first)
+
+    def act(self, vectors: FloatArray) -> IntArray:
+        """Choose the actions of the highest values, or uniformly with the probability epsilon.
+
+        Args:
+            vectors: observations of several worlds, shape (n, features).
+
+        Returns:
+            One action per world, shape (n,).
+        """
+        self.scaler.learn(vectors)
+        drawn = self.rng.integers(len(self.grid), size=len(vectors))
+        explores = self.rng.random(len(vectors)) < self.epsilon
+        with torch.no_grad():
+            best = self.actor(torch.from_numpy(self.scaler.scale(vectors))).argmax(dim=-1).numpy()
+        return np.where(explores, drawn, best)
+
+    def remember(
+        self, world: int, state: FloatArray, action: int, reward: float, ended: bool, following: FloatArray,
+        info: dict[str, Any],
+    ) -> None:  # fmt: skip
+        """Store a transition in the replay buffer.
+
+        Args:
+            world: number of the world.
+            state: observation before the action, shape (features,).
+            action: the action.
+            reward: the reward.
+            ended: whether the episode has ended.
+            following: observation after the action, shape (features,).
+            info: details of the round from the environment, of which the demand is used.
+        """
+        if self.settings.without_demand:
+            reward, info = reward / info["demand"], by_demand(info)
+        self.replay.add(world, state, action, reward, ended, following, info)
+        self.steps += 1
+        self.earned[world] += reward
+        self.taken[world] += 1.0
+
+    def learn(self) -> dict[str, float]:
+        """Make as many updates as the number of steps allows.
+
+        Returns:
+            The metrics of the last update, or an empty mapping if there was none.
+        """
+        metrics: dict[str, float] = {}
+        while self.steps > self.settings.warmup and self.updates * self.settings.update_every < self.steps:
+            metrics = self.update(self.replay.sample(self.settings.batch, self.rng))
+        return metrics
+
+    def update(self, batch: Batch) -> dict[str, float]:
+        """Update the network and the target network once.
+
+        Args:
+            batch: transitions from the replay buffer.
+
+        Returns:
+            Metrics of the update.
+        """
+        self.optimiser.param_groups[0]["lr"] = self.settings.rate * (1.0 - self.done)
+        state = torch.from_numpy(self.scaler.scale(batch["state"]))
+        action = torch.from_numpy(batch["action"]).long()[:, None]
+        chosen = self.actor(state).gather(1, action)[:, 0]
+        # The Huber loss has the gradient of the clipped error of DQN.
+        loss = smooth_l1_loss(chosen, self.target_of(batch))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        follow(self.target, self.actor, self.settings.soft_update)
+        self.updates += 1
+        return {"loss/critic": float(loss.detach())}
+
+    @torch.no_grad()
+    def target_of(self, batch: Batch) -> Tensor:
+        """Return the targets ``r + gamma Q'(s', argmax_a Q(s', a))``, with mean rewards taken off what follows.
+
+        Args:
+            batch: transitions from the replay buffer.
+
+        Returns:
+            Targets, shape (batch,).
+        """
+        reward = torch.from_numpy(batch["reward"])
+        if self.settings.gamma == 0.0:
+            return reward
+        state = torch.from_numpy(self.scaler.scale(batch["next_state"]))
+        # The network chooses the action and the target network values it. With one network for both, the errors of the
+        # highest value would all be in its favour.
+        best = self.actor(state).argmax(dim=-1, keepdim=True)
+        value = self.target(state).gather(1, best)[:, 0]
+        # Reward centering, as in `policies.diffusion`.
+        mean = torch.from_numpy((self.earned / np.maximum(self.taken, 1.0))[batch["world"].astype(np.int64)]).float()
+        later, discount = torch.from_numpy(batch["later"]), torch.from_numpy(batch["discount"])
+        followed = later - mean * torch.from_numpy(batch["later_weight"]) + discount * (value - mean)
+        target: Tensor = reward + self.settings.gamma * followed
+        return target
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the complete state for a checkpoint.
+
+        Returns:
+            The arrays by name, and the other values for the JSON file.
+        """
+        arrays: dict[str, Any] = {"earned": self.earned.copy(), "taken": self.taken.copy()}
+        arrays |= arrays_of(self.actor, "actor") | arrays_of(self.target, "target")
+        arrays |= optimiser_arrays(self.optimiser, "optimiser")
+        arrays |= {f"scaler.{name}": array for name, array in self.scaler.state().items()}
+        arrays |= {f"replay.{name}": array for name, array in self.replay.state().items()}
+        counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps")}
+        return arrays, {
+            "kind": self.kind,
+            "grid": self.grid,
+            "settings": asdict(self.settings),
+            "rng": self.rng.bit_generator.state,
+            **counters,
+        }
+
+    def restore(self, arrays: dict[str, Any], meta: dict[str, Any]) -> None:
+        """Restore the state of a checkpoint.
+
+        Args:
+            arrays: the arrays by name.
+            meta: the values of the JSON file. Settings and grid must be those of this learner.
+        """
+        self.rng.bit_generator.state = meta["rng"]
+        take(self.actor, "actor", arrays)
+        take(self.target, "target", arrays)
+        take_optimiser(self.optimiser, "optimiser", arrays)
+        self.scaler = Scaler.of({name: arrays[f"scaler.{name}"] for name in ("count", "mean", "square")})
+        self.replay.restore({name: arrays[f"replay.{name}"] for name in self.replay.state()})
+        self.steps, self.updates, self.cycle = (meta[name] for name in ("steps", "updates", "cycle"))
+        self.earned, self.taken = arrays["earned"].copy(), arrays["taken"].copy()
+
+    def weights(self) -> dict[str, Any]:
+        """Return the arrays that a deployed policy needs: the target network and the statistics of the features."""
+        # The target network is a moving average over the last updates, so it varies less.
+        frozen = {"scaler.mean": self.scaler.mean, "scaler.sd": self.scaler.sd}
+        return arrays_of(self.target, "actor") | {name: array.astype(np.float32) for name, array in frozen.items()}
