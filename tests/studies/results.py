@@ -38,8 +38,8 @@ STUDIES = {
     "foresight": "python -m tests.studies.foresight tests/studies/junctions/four_way.yaml "
     "tests/studies/junctions/rush_hour.yaml tests/studies/junctions/braunschweig.yaml",
     "load": f"dmsb compare after_the_match --policies {AT_LOADS} --load .1,.25,.5,.75,1,1.25,1.5,2 --metric realised "
-    "--seeds 6 --jobs 2 --to markdown --figure docs/figures/load-after-the-match.png --out outputs/load/peak --force",
-    "load-four-way": f"dmsb compare four_way --policies {AT_LOADS} --load .5,1,2,4,8,16 --metric realised --seeds 6 "
+    "--seeds 4 --jobs 2 --to markdown --figure docs/figures/load-after-the-match.png --out outputs/load/peak --force",
+    "load-four-way": f"dmsb compare four_way --policies {AT_LOADS} --load .5,1,2,4,8,16 --metric realised --seeds 4 "
     "--jobs 2 --to markdown --figure docs/figures/load-four-way.png --out outputs/load/four_way --force",
     "speed": "python -m tests.benchmarks",
     "paper": "dmsb reproduce fig3 fig4 fig5 fig6 claims --scale quick --jobs 2 --out outputs/paper",
