@@ -31,7 +31,7 @@ def fitted(scenario: Scenario) -> Path:
     return out / "deployed"
 
 
-def table(scenario: Scenario, worlds: int, jobs: int, metric: str) -> list[tuple[str, str]]:
+def table(scenario: Scenario, worlds: int, jobs: int, metric: str, auctions: int) -> list[tuple[str, str]]:
     """Compare the rules in a scenario, and return each with its ratio to `conditional`."""
     weights = fitted(scenario)
     rules = {
@@ -45,8 +45,8 @@ def table(scenario: Scenario, worlds: int, jobs: int, metric: str) -> list[tuple
         scenario, ["conditional", *rules.values()], seeds=worlds, jobs=jobs, metric=metric, journal=journal
     ).table
     rows = [(name, f"{found['ratio'][spec]:.3f} ± {found['ratio_ci'][spec]:.3f}") for name, spec in rules.items()]
-    measured = toll(scenario, seed=500, seeds=8, auctions=400, jobs=jobs)
-    return [*rows, ("θ as measured, 400 auctions", f"{measured.surplus:+.2f} ± {measured.surplus_ci:.2f}")]
+    measured = toll(scenario, seed=500, seeds=8, auctions=auctions, jobs=jobs)
+    return [*rows, (f"θ as measured, {auctions} auctions", f"{measured.surplus:+.2f} ± {measured.surplus_ci:.2f}")]
 
 
 def main() -> None:
@@ -54,11 +54,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("scenarios", nargs="*", default=["four_way", "rush_hour", "braunschweig"])
     parser.add_argument("--worlds", type=int, default=24)
+    parser.add_argument("--auctions", type=int, default=400, help="number of pairs of futures that measure theta")
     parser.add_argument("--metric", default="surplus", choices=["surplus", "realised"])
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     scenarios = [Scenario.load(one) for one in given.scenarios]
-    columns = {one.name: table(one, given.worlds, given.jobs, given.metric) for one in scenarios}
+    columns = {one.name: table(one, given.worlds, given.jobs, given.metric, given.auctions) for one in scenarios}
     words = {"surplus": "surplus", "realised": "realised surplus"}[given.metric]
     print(f"| {words} divided by that of `conditional` | " + " | ".join(f"`{name}`" for name in columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
