@@ -27,6 +27,9 @@ PANELS = (
 WIDE = 6.0
 """Ratio of the highest load to the lowest from which on the axis is logarithmic."""
 
+NARROWEST = 0.08
+"""Distance of two labels of an axis, as a share of the axis."""
+
 WORDS = {LOAD_KEY: "load (tasks, 1 as in the scenario)", DEMAND_KEY: "demand (arrivals, 1 as in the scenario)"}
 """Name of the axis, by field."""
 
@@ -105,7 +108,14 @@ def _dress(axes: Axes, loads: np.ndarray, marks: dict[tuple[str, str], Crossing 
     """Set the axis of the load, and draw the lines at which something changes."""
     if loads[-1] > WIDE * loads[0] > 0.0:
         axes.set_xscale("log")
-    axes.set_xticks(loads, [f"{load:g}" for load in loads], fontsize=8)
+    spots = np.log(loads) if axes.get_xscale() == "log" else loads
+    labels, last = [], -np.inf
+    for load, spot in zip(loads, spots, strict=True):
+        # A label that would touch the one before it is left out.
+        free = spot - last > NARROWEST * (spots[-1] - spots[0])
+        labels.append(f"{load:g}" if free else "")
+        last = spot if free else last
+    axes.set_xticks(loads, labels)
     axes.set_xticks([], minor=True)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

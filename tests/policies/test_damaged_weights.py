@@ -23,7 +23,7 @@ from simulator.market.contracts import MARKET_CONDITIONS, Observation
 from simulator.market.plugins import find_policy
 from tests.fields import fields
 
-KINDS = ("diffusion", "sac", "ppo")
+KINDS = ("diffusion", "sac", "ppo", "dqn")
 Arrays = dict[str, Any]
 Damage = Callable[[Path], None]
 
@@ -233,7 +233,7 @@ def damages(kind: str) -> Iterator[tuple[str, Damage]]:
     for settings in SETTINGS:
         yield f"settings {settings}", of_meta(with_settings(**settings))
     yield "no width", of_meta(lambda meta: meta["settings"].pop("width"))
-    if kind != "ppo":
+    if kind not in ("ppo", "dqn"):
         yield "no steps of diffusion", of_meta(lambda meta: meta["settings"].pop("steps_of_diffusion"))
         for steps in (0, -1, MOST["steps_of_diffusion"] + 1, 10**9, 5.0):
             yield f"{steps} steps", of_meta(with_settings(steps_of_diffusion=steps))
