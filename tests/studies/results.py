@@ -37,6 +37,8 @@ STUDIES = {
     "--out outputs/calibration --force",
     "foresight": "python -m tests.studies.foresight tests/studies/junctions/four_way.yaml "
     "tests/studies/junctions/rush_hour.yaml tests/studies/junctions/braunschweig.yaml",
+    "foresight-shipped": "python -m tests.studies.foresight four_way rush_hour braunschweig after_the_match "
+    "--metric realised --worlds 12 --auctions 120",
     "load": f"dmsb compare after_the_match --policies {AT_LOADS} --load .1,.25,.5,.75,1,1.25,1.5,2 --metric realised "
     "--seeds 4 --jobs 2 --to markdown --figure docs/figures/load-after-the-match.png --out outputs/load/peak --force",
     "load-four-way": f"dmsb compare four_way --policies {AT_LOADS} --load .5,1,2,4,8,16 --metric realised --seeds 4 "
