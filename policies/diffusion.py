@@ -31,7 +31,8 @@ from .learning.networks import (
     two_hidden_layers,
     uniform,
 )
-from .learning.replay import Batch, Replay, by_demand, hindsight
+from .learning.off_policy import OffPolicy
+from .learning.replay import Batch, hindsight
 from .learning.schedule import TIME_FEATURES, Schedule, time_features
 
 TINY = 1e-8
@@ -197,7 +198,7 @@ def entropy(probabilities: Tensor) -> Tensor:
     return -(probabilities * torch.log(probabilities + TINY)).sum(dim=-1)
 
 
-class SoftActorCritic:
+class SoftActorCritic(OffPolicy):
     """Algorithm 1 without the environment: it acts, stores transitions and updates.
 
     Args:
@@ -207,19 +208,17 @@ class SoftActorCritic:
         total_steps: number of environment steps over which the learning rates and the entropy weight fall.
     """
 
+    settings: Settings
     kind: ClassVar[str] = "diffusion"
     Actor: ClassVar[type[nn.Module]] = DiffusionActor
 
     def __init__(self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int) -> None:
         keep_freed_memory()
-        self.settings, self.total_steps = settings, total_steps
+        super().__init__(settings, seed, total_steps)
         self.grid, self.actions = np.array(grid), len(grid)
         actions = self.actions
         # PyTorch draws weights and noise; numpy draws batches and the actions of the warm-up.
         self.generator = torch.Generator().manual_seed(seed)
-        self.rng = np.random.default_rng([seed, 1])
-        self.scaler = Scaler()
-        self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step)
         self.actor, self.target_actor = (self.Actor(settings, actions, self.generator) for _ in range(2))
         self.critics, self.target_critics = (Critics(settings, actions, self.generator) for _ in range(2))
         # What hindsight estimates where a round does not show it.
@@ -231,19 +230,6 @@ class SoftActorCritic:
         self.actor_optimiser = torch.optim.Adam(self.actor.parameters(), lr=settings.actor_rate, fused=True)
         learned = parameters([self.critics, self.rounds])
         self.critic_optimiser = torch.optim.Adam(learned, lr=settings.critic_rate, fused=True)
-        self.steps = self.updates = self.cycle = 0
-        self.earned, self.taken = np.zeros(settings.worlds), np.zeros(settings.worlds)
-
-    @property
-    def mean_rewards(self) -> FloatArray:
-        """Mean reward per step so far in each world, shape (worlds,)."""
-        # Worlds can have different scenarios, whose rewards have different levels. So each world has a mean of its own.
-        return self.earned / np.maximum(self.taken, 1.0)
-
-    @property
-    def done(self) -> float:
-        """Share of the training that is done, from 0 to 1."""
-        return min(self.steps / max(self.total_steps, 1), 1.0)
 
     @property
     def entropy_weight(self) -> float:
@@ -267,41 +253,6 @@ class SoftActorCritic:
             # One noise draw is enough: an action drawn from the softmax of one x_0 is an action drawn from pi.
             policy = self.actor(torch.from_numpy(self.scaler.scale(vectors)), self.generator, draws=1)
             return torch.multinomial(policy, 1, generator=self.generator)[:, 0].numpy()
-
-    def remember(
-        self, world: int, state: FloatArray, action: int, reward: float, ended: bool, following: FloatArray,
-        info: dict[str, Any],
-    ) -> None:  # fmt: skip
-        """Store a transition in the replay buffer D.
-
-        Args:
-            world: number of the world.
-            state: observation before the action, shape (features,).
-            action: the action.
-            reward: the reward.
-            ended: whether the episode has ended.
-            following: observation after the action, shape (features,).
-            info: details of the round from the environment, for hindsight.
-        """
-        if self.settings.without_demand:
-            reward, info = reward / info["demand"], by_demand(info)
-        # Observations are stored as they are, because the statistics that standardise them still change.
-        self.replay.add(world, state, action, reward, ended, following, info)
-        self.steps += 1
-        self.earned[world] += reward
-        self.taken[world] += 1.0
-
-    def learn(self) -> dict[str, float]:
-        """Make as many updates as the number of steps allows.
-
-        Returns:
-            The metrics of the last update, or an empty mapping if there was none.
-        """
-        # After the warm-up, the updates first catch up with the steps of the warm-up.
-        metrics: dict[str, float] = {}
-        while self.steps > self.settings.warmup and self.updates * self.settings.update_every < self.steps:
-            metrics = self.update(self.replay.sample(self.settings.batch, self.rng))
-        return metrics
 
     def update(self, batch: Batch) -> dict[str, float]:
         """Update the critics, the actor and the target networks once.

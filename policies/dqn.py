@@ -19,7 +19,8 @@ from simulator.model import FloatArray, IntArray
 
 from .learning.features import NAMES, Scaler
 from .learning.networks import Perceptron, arrays_of, follow, optimiser_arrays, take, take_optimiser
-from .learning.replay import Batch, Replay, by_demand
+from .learning.off_policy import OffPolicy
+from .learning.replay import Batch
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Values(nn.Module):
         return values
 
 
-class DoubleDeepQ:
+class DoubleDeepQ(OffPolicy):
     """Double DQN without the environment: it acts, stores transitions and updates.
 
     Args:
@@ -90,25 +91,16 @@ class DoubleDeepQ:
         total_steps: number of environment steps over which the learning rate and the exploration fall.
     """
 
+    settings: Settings
     kind: ClassVar[str] = "dqn"
 
     def __init__(self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int) -> None:
-        self.settings, self.total_steps = settings, total_steps
+        super().__init__(settings, seed, total_steps)
         self.grid = list(grid)
         self.generator = torch.Generator().manual_seed(seed)
-        self.rng = np.random.default_rng([seed, 1])
-        self.scaler = Scaler()
-        self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step)
         self.actor, self.target = (Values(settings, len(self.grid), self.generator) for _ in range(2))
         follow(self.target, self.actor, 1.0)
         self.optimiser = torch.optim.Adam(self.actor.parameters(), lr=settings.rate, fused=True)
-        self.steps = self.updates = self.cycle = 0
-        self.earned, self.taken = np.zeros(settings.worlds), np.zeros(settings.worlds)
-
-    @property
-    def done(self) -> float:
-        """Share of the training that is done, from 0 to 1."""
-        return min(self.steps / max(self.total_steps, 1), 1.0)
 
     @property
     def epsilon(self) -> float:
@@ -134,39 +126,6 @@ class DoubleDeepQ:
         with torch.no_grad():
             best = self.actor(torch.from_numpy(self.scaler.scale(vectors))).argmax(dim=-1).numpy()
         return np.where(explores, drawn, best)
-
-    def remember(
-        self, world: int, state: FloatArray, action: int, reward: float, ended: bool, following: FloatArray,
-        info: dict[str, Any],
-    ) -> None:  # fmt: skip
-        """Store a transition in the replay buffer.
-
-        Args:
-            world: number of the world.
-            state: observation before the action, shape (features,).
-            action: the action.
-            reward: the reward.
-            ended: whether the episode has ended.
-            following: observation after the action, shape (features,).
-            info: details of the round from the environment, of which the demand is used.
-        """
-        if self.settings.without_demand:
-            reward, info = reward / info["demand"], by_demand(info)
-        self.replay.add(world, state, action, reward, ended, following, info)
-        self.steps += 1
-        self.earned[world] += reward
-        self.taken[world] += 1.0
-
-    def learn(self) -> dict[str, float]:
-        """Make as many updates as the number of steps allows.
-
-        Returns:
-            The metrics of the last update, or an empty mapping if there was none.
-        """
-        metrics: dict[str, float] = {}
-        while self.steps > self.settings.warmup and self.updates * self.settings.update_every < self.steps:
-            metrics = self.update(self.replay.sample(self.settings.batch, self.rng))
-        return metrics
 
     def update(self, batch: Batch) -> dict[str, float]:
         """Update the network and the target network once.
@@ -209,7 +168,7 @@ class DoubleDeepQ:
         best = self.actor(state).argmax(dim=-1, keepdim=True)
         value = self.target(state).gather(1, best)[:, 0]
         # Reward centering, as in `policies.diffusion`.
-        mean = torch.from_numpy((self.earned / np.maximum(self.taken, 1.0))[batch["world"].astype(np.int64)]).float()
+        mean = torch.from_numpy(self.mean_rewards[batch["world"].astype(np.int64)]).float()
         later, discount = torch.from_numpy(batch["later"]), torch.from_numpy(batch["discount"])
         followed = later - mean * torch.from_numpy(batch["later_weight"]) + discount * (value - mean)
         target: Tensor = reward + self.settings.gamma * followed

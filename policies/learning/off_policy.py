@@ -1,0 +1,134 @@
+"""What learners with a replay buffer share: they store transitions, and make updates at a rate per environment step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+import numpy as np
+
+from simulator.model import FloatArray
+
+from .features import Scaler
+from .replay import Batch, Replay, by_demand
+
+
+class OffPolicySettings(Protocol):
+    """Hyperparameters of the buffer and of the updates."""
+
+    @property
+    def batch(self) -> int:
+        """Number of transitions per update."""
+        ...
+
+    @property
+    def update_every(self) -> int:
+        """Number of environment steps per update."""
+        ...
+
+    @property
+    def capacity(self) -> int:
+        """Number of transitions that the replay buffer keeps."""
+        ...
+
+    @property
+    def warmup(self) -> int:
+        """Number of steps before the first update."""
+        ...
+
+    @property
+    def gamma(self) -> float:
+        """Discount factor."""
+        ...
+
+    @property
+    def n_step(self) -> int:
+        """Number of observed rewards in a return."""
+        ...
+
+    @property
+    def worlds(self) -> int:
+        """Number of worlds that run side by side."""
+        ...
+
+    @property
+    def without_demand(self) -> bool:
+        """Whether rewards and bids are divided by the demand of their task."""
+        ...
+
+
+class OffPolicy(ABC):
+    """Base of the learners with a replay buffer.
+
+    Args:
+        settings: the hyperparameters.
+        seed: seed of the batches and of the actions that are drawn uniformly.
+        total_steps: number of environment steps of the training.
+    """
+
+    settings: OffPolicySettings
+
+    def __init__(self, settings: OffPolicySettings, seed: int, total_steps: int) -> None:
+        self.settings, self.total_steps = settings, total_steps
+        self.rng = np.random.default_rng([seed, 1])
+        self.scaler = Scaler()
+        self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step)
+        self.steps = self.updates = self.cycle = 0
+        self.earned, self.taken = np.zeros(settings.worlds), np.zeros(settings.worlds)
+
+    @property
+    def mean_rewards(self) -> FloatArray:
+        """Mean reward per step so far in each world, shape (worlds,)."""
+        # Worlds can have different scenarios, whose rewards have different levels. So each world has a mean of its own.
+        return self.earned / np.maximum(self.taken, 1.0)
+
+    @property
+    def done(self) -> float:
+        """Share of the training that is done, from 0 to 1."""
+        return min(self.steps / max(self.total_steps, 1), 1.0)
+
+    def remember(
+        self, world: int, state: FloatArray, action: int, reward: float, ended: bool, following: FloatArray,
+        info: dict[str, Any],
+    ) -> None:  # fmt: skip
+        """Store a transition in the replay buffer.
+
+        Args:
+            world: number of the world.
+            state: observation before the action, shape (features,).
+            action: the action.
+            reward: the reward.
+            ended: whether the episode has ended.
+            following: observation after the action, shape (features,).
+            info: details of the round from the environment: its demand, and what hindsight needs.
+        """
+        if self.settings.without_demand:
+            reward, info = reward / info["demand"], by_demand(info)
+        # Observations are stored as they are, because the statistics that standardise them still change.
+        self.replay.add(world, state, action, reward, ended, following, info)
+        self.steps += 1
+        self.earned[world] += reward
+        self.taken[world] += 1.0
+
+    def learn(self) -> dict[str, float]:
+        """Make as many updates as the number of steps allows.
+
+        Returns:
+            The metrics of the last update, or an empty mapping if there was none.
+        """
+        # After the warm-up, the updates first catch up with the steps of the warm-up.
+        metrics: dict[str, float] = {}
+        while self.steps > self.settings.warmup and self.updates * self.settings.update_every < self.steps:
+            metrics = self.update(self.replay.sample(self.settings.batch, self.rng))
+        return metrics
+
+    @abstractmethod
+    def update(self, batch: Batch) -> dict[str, float]:
+        """Update the networks once.
+
+        Args:
+            batch: transitions from the replay buffer.
+
+        Returns:
+            Metrics of the update.
+        """
