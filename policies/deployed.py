@@ -134,7 +134,7 @@ class Learned:
 
     def train(
         self, make_env: Callable[[int], Any], steps: int, seed: int, out: Path, resume: bool, report: Report,
-        **settings: Any,
+        device: str = "cpu", **settings: Any,
     ) -> None:  # fmt: skip
         """Train weights.
 
@@ -146,13 +146,14 @@ class Learned:
                 ``out/deployed``.
             resume: whether to continue from ``out/last``.
             report: function that receives the metrics.
+            device: where to train, `cpu`, `cuda` or `auto`.
             settings: hyperparameters that differ from their defaults.
         """
         need("torch")
         # PyTorch is imported only here, so that a run with trained weights does not need it.
         from .learning.training import train_policy
 
-        train_policy(self.algorithm(), make_env, steps, seed, out, resume, report, settings)
+        train_policy(self.algorithm(), make_env, steps, seed, out, resume, report, device, settings)
 
 
 DRAWS, NOISE_SEED = 8, 20
@@ -168,10 +169,11 @@ class Diffusion(Learned):
 
     def algorithm(self) -> Algorithm:
         """Return the learner and its settings."""
-        from .diffusion import Settings, SoftActorCritic
+        from .diffusion import DiffusionActorCritic
+        from .learning.soft_actor_critic import Settings
         from .learning.training import Algorithm
 
-        return Algorithm(SoftActorCritic, Settings)
+        return Algorithm(DiffusionActorCritic, Settings)
 
     def _ready(self) -> None:
         super()._ready()
@@ -260,7 +262,7 @@ class Sac(_Perceptron):
 
     def algorithm(self) -> Algorithm:
         """Return the learner and its settings."""
-        from .diffusion import Settings
+        from .learning.soft_actor_critic import Settings
         from .learning.training import Algorithm
         from .sac import SoftmaxActorCritic
 

@@ -17,10 +17,11 @@ from torch.nn.functional import smooth_l1_loss
 
 from simulator.model import FloatArray, IntArray
 
-from .learning.features import NAMES, Scaler
-from .learning.networks import Perceptron, arrays_of, follow, optimiser_arrays, take, take_optimiser
+from .learning.features import NAMES
+from .learning.networks import CPU, Perceptron, arrays_of, follow, optimiser_arrays, take, take_optimiser
 from .learning.off_policy import OffPolicy
 from .learning.replay import Batch
+from .learning.scaler import Scaler
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,17 @@ class DoubleDeepQ(OffPolicy):
         grid: price scaling factors of the actions.
         seed: seed of the weights, the actions and the batches.
         total_steps: number of environment steps over which the learning rate and the exploration fall.
+        device: where network, buffer and random generator are.
     """
 
     settings: Settings
     kind: ClassVar[str] = "dqn"
 
-    def __init__(self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int) -> None:
-        super().__init__(settings, seed, total_steps)
+    def __init__(
+        self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int, device: torch.device = CPU
+    ) -> None:
+        super().__init__(settings, seed, total_steps, device)
         self.grid = list(grid)
-        self.generator = torch.Generator().manual_seed(seed)
         self.actor, self.target = (Values(settings, len(self.grid), self.generator) for _ in range(2))
         follow(self.target, self.actor, 1.0)
         self.optimiser = torch.optim.Adam(self.actor.parameters(), lr=settings.rate, fused=True)
@@ -120,14 +123,14 @@ class DoubleDeepQ(OffPolicy):
         Returns:
             One action per world, shape (n,).
         """
-        self.scaler.learn(vectors)
+        states = self.scaler.learn_and_scale(vectors)
         drawn = self.rng.integers(len(self.grid), size=len(vectors))
         explores = self.rng.random(len(vectors)) < self.epsilon
         with torch.no_grad():
-            best = self.actor(torch.from_numpy(self.scaler.scale(vectors))).argmax(dim=-1).numpy()
+            best = self.actor(torch.from_numpy(states).to(self.device)).argmax(dim=-1).cpu().numpy()
         return np.where(explores, drawn, best)
 
-    def update(self, batch: Batch) -> dict[str, float]:
+    def update(self, batch: Batch) -> dict[str, Tensor]:
         """Update the network and the target network once.
 
         Args:
@@ -137,8 +140,8 @@ class DoubleDeepQ(OffPolicy):
             Metrics of the update.
         """
         self.optimiser.param_groups[0]["lr"] = self.settings.rate * (1.0 - self.done)
-        state = torch.from_numpy(self.scaler.scale(batch["state"]))
-        action = torch.from_numpy(batch["action"]).long()[:, None]
+        state = self.scaler.standardise(batch["state"])
+        action = batch["action"].long()[:, None]
         chosen = self.actor(state).gather(1, action)[:, 0]
         # The Huber loss has the gradient of the clipped error of DQN.
         loss = smooth_l1_loss(chosen, self.target_of(batch))
@@ -147,7 +150,7 @@ class DoubleDeepQ(OffPolicy):
         self.optimiser.step()
         follow(self.target, self.actor, self.settings.soft_update)
         self.updates += 1
-        return {"loss/critic": float(loss.detach())}
+        return {"loss/critic": loss.detach()}
 
     @torch.no_grad()
     def target_of(self, batch: Batch) -> Tensor:
@@ -159,18 +162,17 @@ class DoubleDeepQ(OffPolicy):
         Returns:
             Targets, shape (batch,).
         """
-        reward = torch.from_numpy(batch["reward"])
+        reward = batch["reward"]
         if self.settings.gamma == 0.0:
             return reward
-        state = torch.from_numpy(self.scaler.scale(batch["next_state"]))
+        state = self.scaler.standardise(batch["next_state"])
         # The network chooses the action and the target network values it. With one network for both, the errors of the
         # highest value would all be in its favour.
         best = self.actor(state).argmax(dim=-1, keepdim=True)
         value = self.target(state).gather(1, best)[:, 0]
         # Reward centering, as in `policies.diffusion`.
-        mean = torch.from_numpy(self.mean_rewards[batch["world"].astype(np.int64)]).float()
-        later, discount = torch.from_numpy(batch["later"]), torch.from_numpy(batch["discount"])
-        followed = later - mean * torch.from_numpy(batch["later_weight"]) + discount * (value - mean)
+        mean = self.mean_of(batch)
+        followed = batch["later"] - mean * batch["later_weight"] + batch["discount"] * (value - mean)
         target: Tensor = reward + self.settings.gamma * followed
         return target
 
@@ -180,7 +182,8 @@ class DoubleDeepQ(OffPolicy):
         Returns:
             The arrays by name, and the other values for the JSON file.
         """
-        arrays: dict[str, Any] = {"earned": self.earned.copy(), "taken": self.taken.copy()}
+        arrays: dict[str, Any] = {"generator": self.generator.get_state().numpy()}
+        arrays |= {"earned": self.earned.copy(), "taken": self.taken.copy()}
         arrays |= arrays_of(self.actor, "actor") | arrays_of(self.target, "target")
         arrays |= optimiser_arrays(self.optimiser, "optimiser")
         arrays |= {f"scaler.{name}": array for name, array in self.scaler.state().items()}
@@ -191,6 +194,7 @@ class DoubleDeepQ(OffPolicy):
             "grid": self.grid,
             "settings": asdict(self.settings),
             "rng": self.rng.bit_generator.state,
+            "device": self.device.type,
             **counters,
         }
 
@@ -201,6 +205,7 @@ class DoubleDeepQ(OffPolicy):
             arrays: the arrays by name.
             meta: the values of the JSON file. Settings and grid must be those of this learner.
         """
+        self.generator.set_state(torch.from_numpy(arrays["generator"].copy()))
         self.rng.bit_generator.state = meta["rng"]
         take(self.actor, "actor", arrays)
         take(self.target, "target", arrays)

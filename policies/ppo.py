@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from simulator.model import FloatArray, IntArray
 
-from .learning.features import NAMES, Scaler
-from .learning.networks import Perceptron, arrays_of, optimiser_arrays, parameters, take, take_optimiser
+from .learning.features import NAMES, log_features
+from .learning.networks import CPU, Perceptron, arrays_of, optimiser_arrays, parameters, take, take_optimiser
+from .learning.scaler import Scaler
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,17 @@ class ProximalPolicyOptimisation:
         grid: price scaling factors of the actions.
         seed: seed of the weights, the actions and the minibatches.
         total_steps: number of environment steps over which the learning rate falls.
+        device: where networks and random generator are.
     """
 
     kind: ClassVar[str] = "ppo"
 
-    def __init__(self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int) -> None:
-        self.settings, self.total_steps = settings, total_steps
+    def __init__(
+        self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int, device: torch.device = CPU
+    ) -> None:
+        self.settings, self.total_steps, self.device = settings, total_steps, device
         self.grid = list(grid)
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator(device).manual_seed(seed)
         self.scaler = Scaler()
         self.actor = Actor(settings, len(self.grid), self.generator)
         self.critic = Perceptron(1, len(NAMES), settings.width, 1, self.generator)
@@ -109,12 +113,12 @@ class ProximalPolicyOptimisation:
         Returns:
             One action per world, shape (n,).
         """
-        self.scaler.learn(vectors)
+        states = torch.from_numpy(self.scaler.learn_and_scale(vectors)).to(self.device)
         with torch.no_grad():
-            logs = torch.log_softmax(self.actor.net(torch.from_numpy(self.scaler.scale(vectors)))[0], dim=-1)
+            logs = torch.log_softmax(self.actor.net(states)[0], dim=-1)
             actions = torch.multinomial(logs.exp(), 1, generator=self.generator)
             self._chosen = logs.gather(1, actions)[:, 0].tolist()
-            return actions[:, 0].numpy()
+            return actions[:, 0].cpu().numpy()
 
     def remember(
         self, world: int, state: FloatArray, action: int, reward: float, ended: bool, following: FloatArray,
@@ -139,7 +143,7 @@ class ProximalPolicyOptimisation:
         self._rollouts[world].append(step)
         self.steps += 1
 
-    def learn(self) -> dict[str, float]:
+    def learn(self) -> dict[str, Tensor]:
         """Update the networks if the rollouts are complete.
 
         Returns:
@@ -148,53 +152,68 @@ class ProximalPolicyOptimisation:
         # A world whose episode has ended adds no more steps, so the steps of all worlds are counted together.
         if sum(map(len, self._rollouts)) < self.settings.horizon * self.settings.worlds:
             return {}
-        parts = [self._returns(rollout) for rollout in self._rollouts if rollout]
-        batch = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        rollouts = [rollout for rollout in self._rollouts if rollout]
+        steps = [step for rollout in rollouts for step in rollout]
+        batch = {name: np.array([step[name] for step in steps], dtype=np.float64) for name in steps[0]}
+        # One call of the critic for the states before and after the actions of all worlds.
+        with torch.no_grad():
+            both = self.standardised(np.concatenate([batch["state"], batch["following"]]))
+            value, after = np.split(self.critic(both)[0, :, 0].cpu().numpy().astype(np.float64), 2)
+        surprise = batch["reward"] + self.settings.gamma * after - value
+        ends = np.cumsum([len(rollout) for rollout in rollouts])[:-1]
+        worlds = zip(np.split(surprise, ends), np.split(batch["ended"], ends), strict=True)
+        advantage = np.concatenate([self._advantage(*world) for world in worlds])
         for rollout in self._rollouts:
             rollout.clear()
-        return self.update(batch)
+        return self.update(batch | {"advantage": advantage, "return": advantage + value})
 
-    def _returns(self, rollout: list[dict[str, Any]]) -> dict[str, FloatArray]:
-        """Return one world's rollout as columns, with advantages and returns.
+    def _advantage(self, surprise: FloatArray, ended: FloatArray) -> FloatArray:
+        """Return the generalised advantage estimates of one world's rollout.
 
-        The advantages are generalised advantage estimates: ``A_t = delta_t + gamma lambda A_(t+1)`` with
-        ``delta_t = r_t + gamma V(s_(t+1)) - V(s_t)``.
+        They are ``A_t = delta_t + gamma lambda A_(t+1)`` with ``delta_t = r_t + gamma V(s_(t+1)) - V(s_t)``.
+
+        Args:
+            surprise: delta_t, shape (steps,).
+            ended: 1 where an episode has ended, shape (steps,).
         """
-        columns = {name: np.array([step[name] for step in rollout], dtype=np.float64) for name in rollout[0]}
-        with torch.no_grad():
-            # One call of the critic for the states before and after the actions.
-            both = np.concatenate([columns["state"], columns["following"]])
-            values = self.critic(torch.from_numpy(self.scaler.scale(both)))[0, :, 0].numpy().astype(np.float64)
-        value, after = np.split(values, 2)
         # Its duration cuts a run off, so what follows the last step is estimated too. Only the sum over steps
         # ends there.
-        going = 1.0 - columns["ended"]
-        surprise = columns["reward"] + self.settings.gamma * after - value
-        advantage, carried = np.empty(len(rollout)), 0.0
+        going = 1.0 - ended
+        advantage, carried = np.empty(len(surprise)), 0.0
         # Each estimate needs the one after it, so the loop runs backwards.
-        for number in range(len(rollout) - 1, -1, -1):
+        for number in range(len(surprise) - 1, -1, -1):
             carried = surprise[number] + self.settings.gamma * self.settings.gae_lambda * going[number] * carried
             advantage[number] = carried
-        return columns | {"advantage": advantage, "return": advantage + value}
+        return advantage
 
-    def update(self, batch: dict[str, FloatArray]) -> dict[str, float]:
+    def standardised(self, vectors: FloatArray) -> Tensor:
+        """Return standardised features of observations on the device.
+
+        Args:
+            vectors: observations, shape (n, features).
+        """
+        logs = log_features(vectors).astype(np.float32)
+        return self.scaler.standardise(torch.from_numpy(logs).to(self.device))
+
+    def update(self, batch: dict[str, FloatArray]) -> dict[str, Tensor]:
         """Update the networks by all epochs over one batch.
 
         Args:
             batch: columns of all rollouts.
 
         Returns:
-            The metrics of the last minibatch.
+            The metrics of the last minibatch, on the device: to read one is to wait for it.
         """
         settings, size = self.settings, len(batch["action"])
         left = max(1.0 - self.steps / max(self.total_steps, 1), 0.0)
         self.optimiser.param_groups[0]["lr"] = settings.rate * left
-        state = torch.from_numpy(self.scaler.scale(batch["state"]))
-        action = torch.from_numpy(batch["action"]).long()[:, None]
-        old, advantages, returns = (torch.from_numpy(batch[name]).float() for name in ("log", "advantage", "return"))
-        metrics: dict[str, float] = {}
+        state = self.standardised(batch["state"])
+        names = ("action", "log", "advantage", "return")
+        rows_of = [torch.from_numpy(batch[name].astype(np.float32)).to(self.device) for name in names]
+        action, (old, advantages, returns) = rows_of[0].long()[:, None], rows_of[1:]
+        metrics: dict[str, Tensor] = {}
         for _ in range(settings.epochs):
-            order = torch.randperm(size, generator=self.generator)
+            order = torch.randperm(size, generator=self.generator, device=self.device)
             for rows in order.chunk(settings.minibatches):
                 logs = torch.log_softmax(self.actor.net(state[rows])[0], dim=-1)
                 ratio = (logs.gather(1, action[rows])[:, 0] - old[rows]).exp()
@@ -213,10 +232,10 @@ class ProximalPolicyOptimisation:
                 self.optimiser.step()
                 self.updates += 1
                 metrics = {
-                    "loss/actor": float(actor_loss.detach()),
-                    "loss/critic": float(critic_loss.detach()),
-                    "policy/entropy": float(spread.detach()),
-                    "policy/clipped": float(((ratio - 1.0).abs() > settings.clip).float().mean()),
+                    "loss/actor": actor_loss.detach(),
+                    "loss/critic": critic_loss.detach(),
+                    "policy/entropy": spread.detach(),
+                    "policy/clipped": ((ratio - 1.0).abs() > settings.clip).float().mean(),
                 }
         return metrics
 
@@ -234,7 +253,13 @@ class ProximalPolicyOptimisation:
             for name in rollout[0] if rollout else ():
                 arrays[f"rollout.{world}.{name}"] = np.array([step[name] for step in rollout], dtype=np.float64)
         counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps")}
-        return arrays, {"kind": self.kind, "grid": self.grid, "settings": asdict(self.settings), **counters}
+        return arrays, {
+            "kind": self.kind,
+            "grid": self.grid,
+            "settings": asdict(self.settings),
+            "device": self.device.type,
+            **counters,
+        }
 
     def restore(self, arrays: dict[str, Any], meta: dict[str, Any]) -> None:
         """Restore the state of a checkpoint.

@@ -1,13 +1,13 @@
-"""Soft actor-critic with a softmax actor; all other parts are those of `policies.diffusion`."""
+"""Soft actor-critic with a softmax actor; the learner is that of `policies.diffusion`."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from .diffusion import Settings, SoftActorCritic
 from .learning.features import NAMES
 from .learning.networks import Perceptron
+from .learning.soft_actor_critic import Settings, SoftActorCritic
 
 
 class SoftmaxActor(nn.Module):
@@ -32,7 +32,7 @@ class SoftmaxActor(nn.Module):
 
 
 class SoftmaxActorCritic(SoftActorCritic):
-    """Algorithm 1 with the actor `SoftmaxActor`."""
+    """Soft actor-critic with the actor `SoftmaxActor`."""
 
     kind = "sac"
     Actor = SoftmaxActor

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from simulator.draws import Draws
 from simulator.errors import InputError, RunError, shown
-from simulator.market.auction import Auction
+from simulator.market.auction import UAV, Auction
 from simulator.market.conditions import bids_shown
 from simulator.market.contracts import LARGEST, MARKET_CONDITIONS, Information, Outcome
 from simulator.market.decisions import Decision
@@ -32,8 +32,11 @@ MOST_EMPTY_WORLDS = 100
 
 Features = npt.NDArray[np.float32]
 
-Reward: TypeAlias = Literal["surplus", "realised"] | Callable[[dict[str, Any]], float]
-"""What a step earns: the surplus of the round, what comes of it, or a function of its ``info``."""
+Reward: TypeAlias = Literal["surplus", "own", "realised"] | Callable[[dict[str, Any]], float]
+"""What a step earns, see `Intersection`: the name of a reward, or a function of the ``info`` of the settled round."""
+
+REWARDS = ("surplus", "own", "realised")
+"""Names of the rewards."""
 
 
 class Intersection(gymnasium.Env[Features, np.int64]):
@@ -42,8 +45,10 @@ class Intersection(gymnasium.Env[Features, np.int64]):
     - Observation: `Observation.vector()`, float32. It has the 14 public market conditions, then the highest bids that
       ``information`` allows: three, or one per station under ``masked`` and ``all-bids``. Missing bids are 0.
     - Action: an index into the price grid.
-    - Reward: the surplus of the round. With ``"realised"`` it is the surplus at the actual latency, 0 for a lost task.
-      Where that is known only when the task has ended, it is part of the reward of the step in which the task ends.
+    - Reward: the surplus of the round. With ``"own"`` it is the surplus by the own terms of the task alone: at T = 1
+      that is the surplus, and at T >= 2 no past task is in it. With ``"realised"`` it is the surplus at the actual
+      latency, 0 for a lost task. Where that is known only when the task has ended, it is part of the reward of the step
+      in which the task ends.
     - End: an episode is truncated at its duration. Its last observation is that of the step before.
 
     After `reset`, ``info`` has ``task``, the id of the pending task, ``world``, the seed of the world, and
@@ -67,8 +72,8 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
         duration: length of an episode, s; None for the duration of the scenario.
         information: what an observation shows; None for that of the scenario, else ``public``.
-        reward: ``"surplus"``, ``"realised"``, or a function of the ``info`` of the settled round that returns the
-            reward.
+        reward: ``"surplus"``, ``"own"``, ``"realised"``, or a function of the ``info`` of the settled round that
+            returns the reward.
         overrides: fields of the scenario by dotted key.
         render_mode: only None is possible.
 
@@ -76,6 +81,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         scenario: complete scenario.
         duration: length of an episode, s.
         information: what an observation shows.
+        reward: what a step earns, as given.
         grid: price scaling factors of the actions.
 
     Raises:
@@ -104,9 +110,10 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         self.scenario = Scenario.load(scenario, **(overrides or {}))
         self.information: Information = information or self.scenario.market.information or "public"
         self.render_mode = render_mode
-        if not (isinstance(reward, str) and reward in ("surplus", "realised")) and not callable(reward):
-            raise InputError(f"reward: must be 'surplus', 'realised' or a function of info, not {shown(reward)}")
-        self._reward = reward
+        if not (isinstance(reward, str) and reward in REWARDS) and not callable(reward):
+            names = ", ".join(map(repr, REWARDS))
+            raise InputError(f"reward: must be {names} or a function of info, not {shown(reward)}")
+        self.reward = reward
         self._ended: list[dict[str, Any]] = []
         self._owed: set[int] = set()
         self.grid: list[float] = self.scenario.market.prices()
@@ -207,10 +214,16 @@ class Intersection(gymnasium.Env[Features, np.int64]):
 
     def _earned(self, auction: Auction, info: dict[str, Any]) -> float:
         """Return the reward of a step."""
-        if callable(self._reward):
-            return float(self._reward(info))
-        if self._reward == "surplus":
+        if callable(self.reward):
+            return float(self.reward(info))
+        if self.reward == "surplus" or (self.reward == "own" and self.scenario.market.history == 1):
             return auction.surplus
+        if self.reward == "own":
+            if auction.winner < 0:
+                return 0.0
+            own = auction.own_term(auction.winner, self.scenario.market.latency_weight)
+            weight = self.scenario.market.uav_weight if auction.winner_kind == UAV else 1.0
+            return weight * auction.task.demand * own
         now = auction.realised_surplus
         if math.isnan(now):
             self._owed.add(auction.task.id)
@@ -219,6 +232,16 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         late = [end for end in info["ended"] if end["task"] in self._owed]
         self._owed.difference_update([end["task"] for end in late])
         return now + math.fsum(end["realised_surplus"] for end in late)
+
+    @property
+    def bids_are_rewards(self) -> bool:
+        """Whether a round that the top station wins earns its bid, as it does for truthful bidders and the surplus."""
+        return self.reward == "surplus" or (self.reward == "own" and self.scenario.market.history == 1)
+
+    @property
+    def rewards_are_of_their_rounds(self) -> bool:
+        """Whether the reward of a step is all that its own round earns, not what becomes known of earlier ones."""
+        return not (self.reward == "realised" and self.scenario.outages.possible)
 
     def _note_end(self, outcome: Outcome) -> None:
         """Remember a task that has ended, for the ``info`` of the next step."""

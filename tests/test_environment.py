@@ -12,8 +12,10 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from simulator import InputError, Observation, RunError, Scenario, ScenarioError, Simulation, simulate
+from simulator.draws import Draws
 from simulator.environment import Intersection
 from simulator.market.contracts import MARKET_CONDITIONS
+from simulator.world import rounds
 
 PAPER, JUNCTION = "simulator.environment:dmsb/Paper-v0", "simulator.environment:dmsb/Intersection-v0"
 
@@ -181,7 +183,9 @@ def test_a_reward_can_be_a_function_of_the_round() -> None:
         _, earned, _, ended, info = env.step(5)
         assert info is seen[-1]
         assert earned == info["surplus"] - info["best_surplus"] <= 0.0
-    with pytest.raises(InputError, match="reward: must be 'surplus', 'realised' or a function of info, not 'regret'"):
+    with pytest.raises(
+        InputError, match="reward: must be 'surplus', 'own', 'realised' or a function of info, not 'regret'"
+    ):
         Intersection("four_way", reward="regret")  # type: ignore[arg-type]
 
 
@@ -277,3 +281,45 @@ class Watching:
     def price(self, observation: Observation) -> float:
         Watching.seen.append(observation)
         return 1.0
+
+
+def test_own_terms_are_the_surplus_at_t_1_and_leave_past_tasks_out_later() -> None:
+    """At T = 3 a surplus averages three tasks. What the own terms earn is the same as at T = 1 for the same winner."""
+    earned: dict[int, dict[int, tuple[str, float, float]]] = {}
+    for history in (1, 3):
+        env = Intersection("four_way", 600, reward="own", overrides={"market.history": history})
+        assert env.bids_are_rewards == (history == 1)
+        env.reset(seed=3)
+        ended = False
+        while not ended:
+            _, reward, _, ended, info = env.step(5)
+            by_uav = "uav_value" in info
+            own = info["demand"] * (env.scenario.market.uav_weight * info["own_uav"] if by_uav else info["own_top"])
+            assert reward == pytest.approx(own)
+            earned.setdefault(history, {})[info["task"]] = ("uav" if by_uav else "ground", reward, info["surplus"])
+    assert all(reward == surplus for _, reward, surplus in earned[1].values())
+    assert any(abs(reward - surplus) > 0.05 for _, reward, surplus in earned[3].values())
+    # The queues part with the winners, so only the first rounds are the same tasks in the same state.
+    first = min(earned[1])
+    assert earned[3][first][1] == pytest.approx(earned[1][first][1])
+
+
+def test_all_worlds_without_places_have_one_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    whole = rounds.RoundCalibration.__init__
+
+    def counted(self: rounds.RoundCalibration, scenario: Scenario, fleet: Any, draws: Draws) -> None:
+        drawn.append(draws.seed)
+        whole(self, scenario, fleet, draws)
+
+    monkeypatch.setattr(rounds, "_kept", {})
+    monkeypatch.setattr(rounds.RoundCalibration, "__init__", counted)
+    env = Intersection("paper", duration=3, overrides={"market.contract_rounds": 500})
+    for seed in (1, 2):
+        env.reset(seed=seed)
+    run = simulate(env.scenario, "conditional", seed=5, duration=3)
+    other = simulate(env.scenario, "conditional", seed=6, duration=3)
+    assert drawn == [rounds.CALIBRATION_SEED]
+    assert run.auctions["contract_bid"].iloc[-1] == other.auctions["contract_bid"].iloc[-1]
+    Intersection("paper", duration=3, overrides={"market.contract_rounds": 600}).reset(seed=1)
+    assert len(drawn) == 2, "another scenario has other expectations"

@@ -84,7 +84,7 @@ class Tiny:
         learner = TinyLearner(make_env(0).get_wrapper_attr("grid"))
         if resume:
             learner.restore(*read(out / training.LAST))
-        training.train(learner, make_env, 1, steps, seed, out, report)
+        training.train(learner, [make_env(0)], steps, seed, out, report)
 
 
 class Wrong(Tiny):

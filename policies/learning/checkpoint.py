@@ -108,6 +108,10 @@ def restore(folder: Path, learner: Any) -> None:
     if meta["grid"] != grid:
         raise InputError(f"{folder}: was trained with {grid_fields(meta['grid'])}, not {grid_fields(grid)}")
     check_counters(folder / META, meta)
+    if meta.get("device") != learner.device.type:
+        # Its random generator and the rounding of its sums are those of its device.
+        found = shown(meta["device"]) if "device" in meta else "missing"
+        raise InputError(f"{folder / META}: 'device' must be '{learner.device.type}', where it goes on, not {found}")
     if meta["settings"] != dataclasses.asdict(learner.settings) or meta["total_steps"] != learner.total_steps:
         raise InputError(
             f"{folder}: was trained with {meta['settings']} for {meta['total_steps']} steps in all; "

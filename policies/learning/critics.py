@@ -1,8 +1,8 @@
-"""The critics of soft actor-critic, and what they know of a round: who would win at each price, and the UAV's value."""
+"""The critics of soft actor-critic, and what they know of a round: who would win at each price, and with what worth."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -29,43 +29,73 @@ class CriticSettings(Protocol):
         """Whether all actions are learned from."""
         ...
 
+    @property
+    def future_by_winner(self) -> bool:
+        """Whether what follows is learned by winner, not by action."""
+        ...
+
 
 def learns_what_follows(settings: CriticSettings) -> bool:
     """Return whether the future is an output of its own: where it counts, and where hindsight tells it from the now."""
     return settings.hindsight and settings.gamma > 0.0
 
 
-class Rounds(nn.Module):
-    """What a round is, by the public state: the UAV's value, and whether the top station wins at each price.
+class Expected(NamedTuple):
+    """What is expected of some rounds.
 
-    The state does not hold the bids, so both are expectations.
+    Attributes:
+        uav: what the UAV earns if it wins, weighted with zeta, shape (batch,).
+        worth_of_bid: what the top station earns per unit of its bid, shape (batch,).
+        odds: logarithm of the odds that the top station wins at each price, shape (batch, actions).
     """
 
-    def __init__(self, settings: CriticSettings, actions: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.actions, self.knows_winners = actions, learns_what_follows(settings)
-        self.net = Perceptron(1, len(NAMES), settings.width, 1 + self.knows_winners * actions, generator)
+    uav: Tensor
+    worth_of_bid: Tensor
+    odds: Tensor
 
-    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
+
+class Rounds(nn.Module):
+    """What a round is, by the public state: what the UAV and a bid are worth, and whether the top station wins.
+
+    The state does not hold the bids, so all three are expectations.
+
+    Args:
+        settings: the hyperparameters.
+        actions: number of prices.
+        bids_are_rewards: whether a round that the top station wins earns its bid, so that a bid is worth 1.
+        generator: the random generator of the first weights.
+    """
+
+    def __init__(
+        self, settings: CriticSettings, actions: int, bids_are_rewards: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.actions, self.bids_are_rewards = actions, bids_are_rewards
+        self.knows_winners = learns_what_follows(settings) and settings.future_by_winner
+        outputs = 1 + (not bids_are_rewards) + self.knows_winners * actions
+        self.net = Perceptron(1, len(NAMES), settings.width, outputs, generator)
+
+    def forward(self, state: Tensor) -> Expected:
         """Return the expectations of a round.
 
         Args:
             state: standardised states, shape (batch, features).
 
         Returns:
-            The UAV's value, weighted with zeta, shape (batch,), and the logarithm of the odds that the top station wins
-            at each price, shape (batch, actions). The second is 0 if nobody needs it.
+            The expectations. The odds are 0 if nobody needs them.
         """
         out = self.net(state)[0]
-        odds = out[:, 1:] if self.knows_winners else out.new_zeros(len(out), self.actions)
-        return out[:, 0], odds
+        worth = torch.ones_like(out[:, 0]) if self.bids_are_rewards else out[:, 1]
+        odds = out[:, -self.actions :] if self.knows_winners else out.new_zeros(len(out), self.actions)
+        return Expected(out[:, 0], worth, odds)
 
 
 class Critics(nn.Module):
     """Twin critics ``Q(s, a) = R(s, a) + W(s, a) F_station(s) + (1 - W(s, a)) F_UAV(s)``.
 
     R is the reward of an action now. F is the discounted value of what follows a station, or the UAV, as the winner. W
-    is the probability that a station wins (`Rounds`). Without `learns_what_follows`, Q is R.
+    is the probability that a station wins (`Rounds`). Without `learns_what_follows`, Q is R. Without
+    ``future_by_winner``, Q is ``R(s, a) + F(s, a)``.
     """
 
     # Hindsight knows what every action would have earned (R). It does not know what would have followed if the other
@@ -76,7 +106,9 @@ class Critics(nn.Module):
     def __init__(self, settings: CriticSettings, actions: int, generator: torch.Generator) -> None:
         super().__init__()
         self.actions, self.has_future = actions, learns_what_follows(settings)
-        self.net = Perceptron(2, len(NAMES), settings.width, actions + 2 * self.has_future, generator)
+        self.by_winner = settings.future_by_winner
+        self.futures = (2 if self.by_winner else actions) if self.has_future else 0
+        self.net = Perceptron(2, len(NAMES), settings.width, actions + self.futures, generator)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Return the parts of Q.
@@ -85,11 +117,12 @@ class Critics(nn.Module):
             state: standardised states, shape (batch, features).
 
         Returns:
-            R of both critics, shape (2, batch, actions), and their F_UAV and F_station, shape (2, batch, 2).
+            R of both critics, shape (2, batch, actions), and their F_UAV and F_station, shape (2, batch, 2), or their
+            F of each action, shape (2, batch, actions).
         """
         out = self.net(state)
         if not self.has_future:
-            return out, out.new_zeros(2, len(state), 2)
+            return out, out.new_zeros(2, len(state), 2 if self.by_winner else self.actions)
         return out[..., : self.actions], out[..., self.actions :]
 
     def least(self, state: Tensor, odds: Tensor) -> Tensor:
@@ -103,6 +136,8 @@ class Critics(nn.Module):
             Q, shape (batch, actions).
         """
         now, after = self(state)
+        if not self.by_winner:
+            return torch.minimum(*(now + after))
         wins = torch.sigmoid(odds)
         uav, station = after[..., :1], after[..., 1:]
         both = now + uav + wins * (station - uav)

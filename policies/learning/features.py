@@ -1,4 +1,4 @@
-"""Features of all learners: the observation on a logarithmic scale, standardised by running statistics."""
+"""Features of all learners: the observation on a logarithmic scale."""
 
 from __future__ import annotations
 
@@ -23,64 +23,6 @@ FLOOR = 1e-3
 
 LEAST_SD = 1e-2
 """Smallest standard deviation by which a feature is divided."""
-
-
-class Scaler:
-    """Standardisation of features by the mean and variance of all observations so far.
-
-    Attributes:
-        count: number of observations.
-        mean: mean of the features, shape (features,).
-        square: sum of squared deviations of the features from their mean, shape (features,).
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = np.zeros(len(NAMES))
-        self.square = np.zeros(len(NAMES))
-
-    def learn(self, vectors: FloatArray) -> None:
-        """Add observations to the statistics.
-
-        Args:
-            vectors: observations, shape (n, features).
-        """
-        # The update of Chan, Golub and LeVeque: exact for any batch, without the cancellation of E[x^2] - E[x]^2.
-        logs = log_features(vectors)
-        count, mean = len(logs), logs.mean(axis=0)
-        step, total = mean - self.mean, self.count + count
-        self.square += ((logs - mean) ** 2).sum(axis=0) + step**2 * self.count * count / total
-        self.mean += step * count / total
-        self.count = total
-
-    def scale(self, vectors: FloatArray) -> FloatArray:
-        """Return standardised features.
-
-        Args:
-            vectors: observations, shape (n, features).
-
-        Returns:
-            Features as float32, shape (n, features).
-        """
-        return np.asarray((log_features(vectors) - self.mean) / self.sd, dtype=np.float32)
-
-    @property
-    def sd(self) -> FloatArray:
-        """Standard deviation of each feature, at least `LEAST_SD`, shape (features,)."""
-        # A feature that hardly varies would otherwise become huge at the first value that differs.
-        return np.maximum(np.sqrt(self.square / max(self.count, 1)), LEAST_SD)
-
-    def state(self) -> dict[str, Any]:
-        """Return the statistics as arrays for a checkpoint."""
-        return {"count": np.array([self.count]), "mean": self.mean.copy(), "square": self.square.copy()}
-
-    @classmethod
-    def of(cls, state: dict[str, Any]) -> Scaler:
-        """Return the scaler with the statistics of a checkpoint."""
-        scaler = cls()
-        scaler.count = int(state["count"][0])
-        scaler.mean, scaler.square = np.array(state["mean"]), np.array(state["square"])
-        return scaler
 
 
 def log_features(vectors: npt.NDArray[np.floating[Any]]) -> FloatArray:

@@ -149,8 +149,8 @@ def check_layout(file: Path, arrays: Arrays, layout: Layout) -> None:
         raise InputError(f"{file}: there is an array {shown(extra[0])}, which its network does not have")
 
 
-def check_finite(file: Path, arrays: Arrays, may_lack: tuple[str, ...] = ()) -> None:
-    """Hold numbers to be finite; those of ``may_lack`` may be NaN.
+def check_finite(file: Path, arrays: Arrays) -> None:
+    """Hold numbers to be finite.
 
     Raises:
         InputError: one is not; the message names the array.
@@ -158,7 +158,7 @@ def check_finite(file: Path, arrays: Arrays, may_lack: tuple[str, ...] = ()) -> 
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             continue
-        bad = np.isinf(array) if name in may_lack else ~np.isfinite(array)
+        bad = ~np.isfinite(array)
         if bad.any():
             raise InputError(f"{file}: '{name}' must hold finite numbers, not {float(array[bad][0])}")
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
+CPU = torch.device("cpu")
+
 
 def mish_(x: Tensor, with_slope: bool) -> tuple[Tensor, Tensor | None]:
     """Return the activation Mish, ``x t`` with ``t = tanh(softplus(x))``, and its derivative.
@@ -150,10 +152,11 @@ def uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> 
     Args:
         shape: shape of the parameter.
         fan_in: number of inputs of the layer.
-        generator: the random generator.
+        generator: the random generator, on the device of the parameter.
     """
     # These are the limits of torch.nn.Linear, which cannot draw from a given generator.
-    return nn.Parameter((2.0 * torch.rand(shape, generator=generator) - 1.0) / fan_in**0.5)
+    drawn = torch.rand(shape, generator=generator, device=generator.device)
+    return nn.Parameter((2.0 * drawn - 1.0) / fan_in**0.5)
 
 
 def follow(target: nn.Module, source: nn.Module, share: float) -> None:
@@ -170,7 +173,7 @@ def follow(target: nn.Module, source: nn.Module, share: float) -> None:
 
 def arrays_of(module: nn.Module, prefix: str) -> dict[str, Array]:
     """Return the parameters of a module as arrays, by ``prefix.name``."""
-    return {f"{prefix}.{name}": tensor.detach().numpy().copy() for name, tensor in module.state_dict().items()}
+    return {f"{prefix}.{name}": tensor.detach().cpu().numpy().copy() for name, tensor in module.state_dict().items()}
 
 
 def take(module: nn.Module, prefix: str, arrays: dict[str, Any]) -> None:
@@ -193,7 +196,7 @@ def optimiser_arrays(optimiser: torch.optim.Optimizer, prefix: str) -> dict[str,
     found = {}
     for number, state in optimiser.state_dict()["state"].items():
         for name, tensor in state.items():
-            found[f"{prefix}.{number}.{name}"] = tensor.detach().numpy().copy()
+            found[f"{prefix}.{number}.{name}"] = tensor.detach().cpu().numpy().copy()
     return found
 
 

@@ -6,11 +6,13 @@ from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from simulator.model import FloatArray
 
-from .features import Scaler
 from .replay import Batch, Replay, by_demand
+from .scaler import Scaler
 
 
 class OffPolicySettings(Protocol):
@@ -62,17 +64,20 @@ class OffPolicy(ABC):
 
     Args:
         settings: the hyperparameters.
-        seed: seed of the batches and of the actions that are drawn uniformly.
+        seed: seed of the weights, the noise, the batches and the actions that are drawn uniformly.
         total_steps: number of environment steps of the training.
+        device: where networks, buffer and random generator are.
     """
 
     settings: OffPolicySettings
 
-    def __init__(self, settings: OffPolicySettings, seed: int, total_steps: int) -> None:
-        self.settings, self.total_steps = settings, total_steps
+    def __init__(self, settings: OffPolicySettings, seed: int, total_steps: int, device: torch.device) -> None:
+        self.settings, self.total_steps, self.device = settings, total_steps, device
+        # PyTorch draws weights, noise and batches; numpy draws actions while nothing is known.
+        self.generator = torch.Generator(device).manual_seed(seed)
         self.rng = np.random.default_rng([seed, 1])
         self.scaler = Scaler()
-        self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step)
+        self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step, device)
         self.steps = self.updates = self.cycle = 0
         self.earned, self.taken = np.zeros(settings.worlds), np.zeros(settings.worlds)
 
@@ -81,6 +86,11 @@ class OffPolicy(ABC):
         """Mean reward per step so far in each world, shape (worlds,)."""
         # Worlds can have different scenarios, whose rewards have different levels. So each world has a mean of its own.
         return self.earned / np.maximum(self.taken, 1.0)
+
+    def mean_of(self, batch: Batch) -> Tensor:
+        """Return the mean reward of the world of each transition, shape (batch,)."""
+        means = torch.from_numpy(self.mean_rewards.astype(np.float32)).to(self.device)
+        return means[batch["world"].long()]
 
     @property
     def done(self) -> float:
@@ -104,31 +114,31 @@ class OffPolicy(ABC):
         """
         if self.settings.without_demand:
             reward, info = reward / info["demand"], by_demand(info)
-        # Observations are stored as they are, because the statistics that standardise them still change.
+        # Observations are stored before they are standardised, because the statistics still change.
         self.replay.add(world, state, action, reward, ended, following, info)
         self.steps += 1
         self.earned[world] += reward
         self.taken[world] += 1.0
 
-    def learn(self) -> dict[str, float]:
+    def learn(self) -> dict[str, Tensor]:
         """Make as many updates as the number of steps allows.
 
         Returns:
             The metrics of the last update, or an empty mapping if there was none.
         """
         # After the warm-up, the updates first catch up with the steps of the warm-up.
-        metrics: dict[str, float] = {}
+        metrics: dict[str, Tensor] = {}
         while self.steps > self.settings.warmup and self.updates * self.settings.update_every < self.steps:
-            metrics = self.update(self.replay.sample(self.settings.batch, self.rng))
+            metrics = self.update(self.replay.sample(self.settings.batch, self.generator))
         return metrics
 
     @abstractmethod
-    def update(self, batch: Batch) -> dict[str, float]:
+    def update(self, batch: Batch) -> dict[str, Tensor]:
         """Update the networks once.
 
         Args:
             batch: transitions from the replay buffer.
 
         Returns:
-            Metrics of the update.
+            Metrics of the update, on the device: to read one is to wait for it.
         """

@@ -6,17 +6,19 @@ from collections import deque
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from simulator.model import FloatArray
 
-from .features import NAMES
+from .features import NAMES, log_features
 
-Batch: TypeAlias = dict[str, Any]
-"""Transitions by field, float32 arrays of shape (batch, ...)."""
+Batch: TypeAlias = dict[str, Tensor]
+"""Transitions by field, float32 tensors of shape (batch, ...)."""
 
 FIELDS: dict[str, tuple[int, ...]] = {
-    "state": (len(NAMES),),  # observation before the action
-    "next_state": (len(NAMES),),  # observation after n steps
+    "state": (len(NAMES),),  # features before the action, on a logarithmic scale
+    "next_state": (len(NAMES),),  # features after n steps, on a logarithmic scale
     "action": (),
     "world": (),
     "reward": (),  # reward of the first step
@@ -25,26 +27,41 @@ FIELDS: dict[str, tuple[int, ...]] = {
     "discount": (),  # discount of what follows the n steps
     "top_bid": (),  # highest ground bid
     "scaled_bid": (),  # bid that rho scales
-    "uav_value": (),  # value of the UAV, NaN if it did not win
+    "by_uav": (),  # 1 if the UAV won, else 0
 }
 """Fields of a transition with their shapes."""
 
+COLUMNS = sum(shape[0] if shape else 1 for shape in FIELDS.values())
+"""Number of columns of a transition."""
+
+MOST_NEW = 1_024
+"""Number of new transitions after which they are moved to the device."""
+
 
 class Replay:
-    """A ring buffer of transitions.
+    """A ring buffer of transitions on a device.
 
     Args:
         capacity: number of transitions that are kept.
         worlds: number of worlds that add steps side by side.
         gamma: discount factor per step.
         n_step: number of observed rewards in a return before the critics' estimate.
+        device: where the transitions are.
     """
 
-    def __init__(self, capacity: int, worlds: int, gamma: float, n_step: int) -> None:
-        self.capacity, self.gamma, self.n_step = capacity, gamma, n_step
-        self.size = self.added = 0
-        self._columns = {name: np.zeros((capacity, *shape), dtype=np.float32) for name, shape in FIELDS.items()}
+    # All fields are columns of one table, so that a batch is one gather and new transitions are one copy.
+
+    def __init__(self, capacity: int, worlds: int, gamma: float, n_step: int, device: torch.device) -> None:
+        self.capacity, self.gamma, self.n_step, self.device = capacity, gamma, n_step, device
+        self.added = 0
+        self._table = torch.zeros((capacity, COLUMNS), device=device)
+        self._new: list[FloatArray] = []
         self._recent: list[deque[dict[str, Any]]] = [deque() for _ in range(worlds)]
+
+    @property
+    def size(self) -> int:
+        """Number of transitions that are there."""
+        return min(self.added, self.capacity)
 
     def add(
         self, world: int, state: FloatArray, action: int, reward: float, ended: bool, next_state: FloatArray,
@@ -62,17 +79,7 @@ class Replay:
             info: details of the round: ``top_bid``, ``scaled_bid`` and, if the UAV won, ``uav_value``.
         """
         recent = self._recent[world]
-        recent.append(
-            {
-                "state": state,
-                "action": action,
-                "world": world,
-                "reward": reward,
-                "top_bid": info["top_bid"],
-                "scaled_bid": info["scaled_bid"],
-                "uav_value": info.get("uav_value", np.nan),
-            }
-        )
+        recent.append({**info, "state": state, "action": action, "world": world, "reward": reward})
         # A step is stored once the n - 1 steps after it are known. The last steps of a run
         # have fewer after them. Its duration has cut it off, so what follows is estimated from the last observation.
         if len(recent) == self.n_step:
@@ -85,45 +92,79 @@ class Replay:
         """Store the oldest step of a world with the rewards that followed."""
         # The first reward is kept apart, because hindsight replaces it for the actions that were not taken.
         later = [step["reward"] for step in recent][1:]
-        row = recent.popleft() | {
-            "next_state": next_state,
-            "later": sum(self.gamma**number * reward for number, reward in enumerate(later)),
-            "later_weight": sum(self.gamma**number for number in range(len(later))),
-            "discount": self.gamma ** len(later),
-        }
-        # The oldest transition is overwritten.
-        at = self.added % self.capacity
-        for name, column in self._columns.items():
-            column[at] = row[name]
+        step = recent.popleft()
+        row = np.empty(COLUMNS)
+        row[: len(NAMES)], row[len(NAMES) : 2 * len(NAMES)] = step["state"], next_state
+        # In the order of `FIELDS`.
+        row[2 * len(NAMES) :] = (
+            step["action"],
+            step["world"],
+            step["reward"],
+            sum(self.gamma**number * reward for number, reward in enumerate(later)),
+            sum(self.gamma**number for number in range(len(later))),
+            self.gamma ** len(later),
+            step["top_bid"],
+            step["scaled_bid"],
+            float("uav_value" in step),
+        )
+        self._new.append(row)
         self.added += 1
-        self.size = min(self.added, self.capacity)
+        if len(self._new) >= min(MOST_NEW, self.capacity):
+            self._move()
 
-    def sample(self, batch: int, rng: np.random.Generator) -> Batch:
+    def _move(self) -> None:
+        """Move new transitions to the device. They overwrite the oldest ones."""
+        if not self._new:
+            return
+        rows = np.array(self._new)
+        rows[:, : 2 * len(NAMES)] = log_features(rows[:, : 2 * len(NAMES)].reshape(-1, len(NAMES))).reshape(
+            len(rows), -1
+        )
+        first = self.added - len(rows)
+        at = torch.arange(first, self.added) % self.capacity
+        self._table[at.to(self.device)] = torch.from_numpy(rows.astype(np.float32)).to(self.device)
+        self._new.clear()
+
+    def sample(self, batch: int, generator: torch.Generator) -> Batch:
         """Draw transitions with replacement.
 
         Args:
             batch: number of transitions.
-            rng: the random generator.
+            generator: the random generator, on the device of the buffer.
 
         Returns:
             One column per field.
         """
-        rows = rng.integers(self.size, size=batch)
-        return {name: column[rows] for name, column in self._columns.items()}
+        self._move()
+        rows = torch.randint(self.size, (batch,), generator=generator, device=self.device)
+        return _columns(self._table[rows])
 
     def state(self) -> dict[str, Any]:
         """Return the buffer as arrays for a checkpoint between two episodes."""
         # At the end of an episode all recent steps have been stored, so they are not part of the state.
-        return {name: column[: self.size].copy() for name, column in self._columns.items()} | {
+        self._move()
+        columns = _columns(self._table[: self.size].cpu())
+        return {name: np.ascontiguousarray(column.numpy()) for name, column in columns.items()} | {
             "added": np.array([self.added])
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore the buffer from the arrays of `state`."""
         self.added = int(state["added"][0])
-        self.size = len(state["action"])
-        for name, column in self._columns.items():
-            column[: self.size] = state[name]
+        self._new.clear()
+        for name, column in _columns(self._table[: self.size]).items():
+            column.copy_(torch.from_numpy(state[name]))
+
+
+def _columns(table: Tensor) -> Batch:
+    """Return the fields of some transitions as views of their table."""
+    found, begin = {}, 0
+    for name, shape in FIELDS.items():
+        width = shape[0] if shape else 1
+        column = table[:, begin : begin + width]
+        found[name] = column if shape else column[:, 0]
+        begin += width
+    return found
 
 
 def by_demand(info: dict[str, Any]) -> dict[str, Any]:
@@ -139,23 +180,27 @@ def by_demand(info: dict[str, Any]) -> dict[str, Any]:
     return {name: info[name] / info["demand"] for name in kept if name in info}
 
 
-def hindsight(batch: Batch, grid: FloatArray, uav_estimate: FloatArray) -> tuple[FloatArray, FloatArray]:
+def hindsight(batch: Batch, grid: Tensor, uav_estimate: Tensor, worth_of_bid: Tensor) -> tuple[Tensor, Tensor]:
     """Return what each action would have earned in each round, and whether the top station would have won.
 
-    Action a would have earned ``y(a) = W(a) b_(1) + (1 - W(a)) v_0``. Here ``W(a) = 1`` if the top station would have
-    won, else 0. ``v_0`` is the value of the UAV if it won the round, else an estimate from the state. The result is
-    unbiased if ``E[v_0 | UAV wins, m] = E[v_0 | m]``.
+    Action a would have earned ``y(a) = W(a) v_1 + (1 - W(a)) v_0``. Here ``W(a) = 1`` if the top station would have
+    won, else 0. ``v_1`` and ``v_0`` are what the top station and the UAV earn. For the one that has won, that is the
+    reward. For the other it is estimated: the UAV from the state, the station by its bid. The result is unbiased if
+    ``E[v_0 | UAV wins, m] = E[v_0 | m]``, and the same for the ratio of ``v_1`` to the bid.
 
     Args:
         batch: transitions.
         grid: price scaling factors, shape (actions,).
-        uav_estimate: estimate of the UAV's value, weighted with zeta, shape (batch,).
+        uav_estimate: estimate of what the UAV earns, weighted with zeta, shape (batch,).
+        worth_of_bid: estimate of what the top station earns per unit of its bid, shape (batch,). It is 1 where the bid
+            is the reward.
 
     Returns:
         Earnings, shape (batch, actions), and whether the top station wins, shape (batch, actions).
     """
-    # The bid of the station stands for its value, because stations bid truthfully under a public price.
     wins = batch["top_bid"][:, None] > grid * batch["scaled_bid"][:, None]
+    by_uav = batch["by_uav"] > 0.5
     # Rounds whose UAV value is unknown must not be left out: the remaining rounds would be those with weak stations.
-    uav = np.where(np.isnan(batch["uav_value"]), uav_estimate, batch["uav_value"])
-    return np.where(wins, batch["top_bid"][:, None], uav[:, None]).astype(np.float32), wins
+    uav = torch.where(by_uav, batch["reward"], uav_estimate)
+    station = torch.where(by_uav, worth_of_bid * batch["top_bid"], batch["reward"])
+    return torch.where(wins, station[:, None], uav[:, None]), wins

@@ -13,9 +13,6 @@ from simulator.files.reading import is_whole
 
 from .layout import MOST_STEPS, Arrays, Layout, check_finite, check_layout
 
-MAY_LACK = ("replay.uav_value",)
-"""Arrays in which NaN says that there was none."""
-
 ROLLOUT = ("state", "action", "log", "reward", "ended", "following")
 """Columns of a rollout of `ppo`."""
 
@@ -48,7 +45,7 @@ def check_state(file: Path, arrays: Arrays, learner: Any) -> None:
         InputError: one is missing, does not belong there, or holds what cannot be; the message names it.
     """
     check_layout(file, arrays, _layout(file, arrays, learner))
-    check_finite(file, arrays, MAY_LACK)
+    check_finite(file, arrays)
     for name, (low, high) in _ranges(arrays, learner).items():
         values = arrays[name]
         bad = (values < low) | (values > high) | ((values != np.floor(values)) & (high < np.inf))
@@ -101,6 +98,8 @@ def _ranges(arrays: Arrays, learner: Any) -> dict[str, tuple[float, float]]:
         last = name.rpartition(".")[2]
         if name.startswith(("replay.", "rollout.")) and last == "action":
             found[name] = (0.0, len(learner.grid) - 1.0)
+        elif name == "replay.by_uav":
+            found[name] = (0.0, 1.0)
         elif name == "replay.world":
             found[name] = (0.0, learner.settings.worlds - 1.0)
         elif name in ("scaler.count", "scaler.square", "taken", "replay.added") or last in ("exp_avg_sq", "step"):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, SupportsFloat
 
 import numpy as np
 
-from simulator.errors import InputError, nearest
+from simulator.errors import InputError, nearest, shown
 from simulator.model import FloatArray, IntArray
 
 from . import checkpoint
@@ -20,13 +20,19 @@ from .layout import MOST
 LAST, DEPLOYED = "last", "deployed"
 """Folders in the folder of a training: the complete state for resuming, and the frozen weights of the policy."""
 
+if TYPE_CHECKING:
+    import torch
+
+DEVICES = ("cpu", "cuda", "auto")
+"""Where a training can be."""
+
 Report = Callable[[dict[str, float]], None]
 """Function that receives metrics by name, always with `steps`. At a checkpoint, `checkpoint` is 1."""
 
 REPORT_EVERY = 500
 """Number of environment steps between two reports."""
 
-DEPLOYED_META = ("kind", "settings", "grid", "steps", "information")
+DEPLOYED_META = ("kind", "settings", "grid", "steps", "information", "reward")
 """Values of the state that the frozen weights keep."""
 
 
@@ -48,7 +54,7 @@ class Learner(Protocol):
         """Store one step of one world."""
         ...
 
-    def learn(self) -> dict[str, float]:
+    def learn(self) -> Mapping[str, SupportsFloat]:
         """Make as many updates as the number of steps allows, and return the last metrics."""
         ...
 
@@ -69,7 +75,8 @@ class Algorithm(NamedTuple):
     """What is trained.
 
     Attributes:
-        learner: the class of the learner, made from (settings, price grid, seed, environment steps in all).
+        learner: the class of the learner, made from (settings, price grid, seed, environment steps in all), with
+            ``device``, and with ``bids_are_rewards`` if it takes that.
         settings: the dataclass of its hyperparameters.
     """
 
@@ -77,15 +84,12 @@ class Algorithm(NamedTuple):
     settings: Any
 
 
-def train(
-    learner: Learner, make_env: Callable[[int], Any], worlds: int, steps: int, seed: int, out: Path, report: Report
-) -> None:
+def train(learner: Learner, envs: Sequence[Any], steps: int, seed: int, out: Path, report: Report) -> None:
     """Train a learner up to a number of environment steps, and write checkpoints.
 
     Args:
         learner: the algorithm, new or restored.
-        make_env: function that makes the environment of a world from its number.
-        worlds: number of worlds side by side.
+        envs: environments of the worlds side by side. They are closed at the end.
         steps: environment steps in all worlds together, including those before a restored checkpoint.
         seed: seed of the worlds.
         out: folder of the checkpoints.
@@ -94,7 +98,7 @@ def train(
     # A running world cannot be saved, so a checkpoint is written when all worlds have ended their episodes. The seeds
     # of the next episodes depend on the cycle only. A resumed training therefore takes the same steps as one that was
     # never stopped.
-    envs = [make_env(world) for world in range(worlds)]
+    worlds = len(envs)
     while learner.steps < steps:
         # Nothing of a report reaches into the next cycle, for it would be missing after a resumption.
         told = learner.steps
@@ -102,7 +106,7 @@ def train(
         seeds = np.random.SeedSequence([seed, learner.cycle]).generate_state(worlds)
         states = [env.reset(seed=int(own))[0][: len(NAMES)] for env, own in zip(envs, seeds, strict=True)]
         running = list(range(worlds))
-        metrics: dict[str, float] = {}
+        metrics: Mapping[str, SupportsFloat] = {}
         while running and learner.steps < steps:
             # At the end there may be fewer steps left than worlds.
             running = running[: steps - learner.steps]
@@ -125,13 +129,14 @@ def train(
                         "steps": learner.steps,
                         "train/surplus": earned / count,
                         "train/best_share": earned / best if best > 0.0 else math.nan,
-                        **metrics,
+                        # On a GPU, only here the loop waits for the updates.
+                        **{name: float(value) for name, value in metrics.items()},
                     }
                 )
                 earned = best = 0.0
         learner.cycle += 1
         arrays, meta = learner.state()
-        meta["information"] = envs[0].information
+        meta |= {"information": envs[0].get_wrapper_attr("information"), "reward": reward_of(envs[0])}
         checkpoint.save(out / DEPLOYED, learner.weights(), {name: meta[name] for name in DEPLOYED_META})
         report({"steps": learner.steps, "checkpoint": 1.0})
         # Last of all: once it is there, nothing that comes before it is missing. Until then the cycle is run again.
@@ -148,6 +153,7 @@ def train_policy(
     out: Path,
     resume: bool,
     report: Report,
+    device: str,
     settings: dict[str, Any],
 ) -> None:
     """Train a policy, from the beginning or from its last checkpoint.
@@ -160,10 +166,12 @@ def train_policy(
         out: folder of the training.
         resume: whether to continue from ``out/last``.
         report: function that receives the metrics.
+        device: where to train, `cpu`, `cuda` or `auto`.
         settings: hyperparameters that differ from their defaults.
 
     Raises:
-        InputError: a hyperparameter does not exist or is out of range, or the checkpoint does not fit.
+        InputError: a hyperparameter does not exist or is out of range, there is no such device, the reward does not fit
+            the scenario, or the checkpoint does not fit.
     """
     import torch
 
@@ -184,11 +192,58 @@ def train_policy(
         if not low <= value <= high:
             raise InputError(f"hyperparameter {name} must be from {low:g} to {high:g}, not {value!r}")
     chosen = algorithm.settings(**settings)
-    grid: list[float] = make_env(0).get_wrapper_attr("grid")
-    learner: Learner = algorithm.learner(chosen, grid, seed, steps)
+    place = device_of(device)
+    envs = [make_env(world) for world in range(chosen.worlds)]
+    own: dict[str, Any] = {"device": place}
+    if "hindsight" in fields:
+        own["bids_are_rewards"] = all(env.get_wrapper_attr("bids_are_rewards") for env in envs)
+        if settings.get("hindsight", True):
+            check_hindsight(envs)
+    grid: list[float] = envs[0].get_wrapper_attr("grid")
+    learner: Learner = algorithm.learner(chosen, grid, seed, steps, **own)
     if resume:
         checkpoint.restore(out / LAST, learner)
-    train(learner, make_env, chosen.worlds, steps, seed, out, report)
+    train(learner, envs, steps, seed, out, report)
+
+
+def device_of(name: str) -> torch.device:
+    """Return a device by its name.
+
+    Args:
+        name: `cpu`, `cuda`, or `auto` for the GPU if there is one.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    import torch
+
+    if name not in DEVICES:
+        raise InputError(f"device: must be one of {', '.join(DEVICES)}, not {shown(name)}")
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise InputError("device: there is no CUDA GPU that PyTorch can use here; give cpu or auto")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+def reward_of(env: Any) -> str:
+    """Return the name of what the steps of an environment earn; `function` for a function."""
+    reward = env.get_wrapper_attr("reward")
+    return reward if isinstance(reward, str) else "function"
+
+
+def check_hindsight(envs: Sequence[Any]) -> None:
+    """Refuse environments whose rewards are not those of their own rounds.
+
+    Raises:
+        InputError: in one of them, what comes of a task is known only when it ends.
+    """
+    for env in envs:
+        if not env.get_wrapper_attr("rewards_are_of_their_rounds"):
+            name = env.get_wrapper_attr("scenario").name
+            raise InputError(
+                f"reward: with the outages of scenario {name}, what comes of a task is known only when it ends, "
+                "and hindsight needs it at once; give --hyper hindsight=false, or another reward"
+            )
 
 
 def _range(name: str, is_whole: bool) -> tuple[float, float]:

@@ -65,6 +65,17 @@ def train(
             help="Least number of steps between two evaluations, which come at a checkpoint.",
         ),
     ] = 20_000,
+    reward: Annotated[
+        str,
+        typer.Option(
+            "--reward",
+            metavar="R",
+            help="What a step earns: own (the surplus by the own terms of the task), surplus, or realised.",
+        ),
+    ] = "own",
+    device: Annotated[
+        str, typer.Option("--device", metavar="D", help="Where PyTorch trains: cpu, cuda, or auto.")
+    ] = "cpu",
     held_out: Annotated[
         int,
         typer.Option(
@@ -112,6 +123,8 @@ def train(
         "held_out": held_out,
         "hyper": dict(parse_assignment(text) for text in hyper or ()),
         "tensorboard": tensorboard,
+        "reward": reward,
+        "device": device,
     }
     if seeds == 1:
         with training_bar(f"{label}, {policy}", steps) as progress:

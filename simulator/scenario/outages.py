@@ -55,3 +55,8 @@ class Outages(Model):
     """Planned outages."""
     failures: tuple[Failures, ...] = ()
     """Random outages."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether a provider can be out."""
+        return bool(self.windows or self.failures)

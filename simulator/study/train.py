@@ -33,12 +33,11 @@ HELD_OUT = 1_000_000_000
 ROUNDS_PER_EPISODE = 1_250.0
 """Number of rounds of an episode in a scenario of rounds."""
 
-# A run draws 100,000 calibration rounds by default. In a training that would take longer than the episode.
-CALIBRATION_ROUNDS = 10_000
-"""Largest number of calibration rounds of a training world in a scenario of rounds."""
-
 EVALUATED_S = 5_000.0
 """Longest run of an evaluation, s."""
+
+COMMON = (*inspect.signature(Trainable.train).parameters, "device")
+"""Arguments of a method ``train`` that are no hyperparameters."""
 
 
 def train(
@@ -53,11 +52,13 @@ def train(
     hyper: Mapping[str, Any] | None = None,
     tensorboard: bool = False,
     report: Progress | None = None,
+    reward: str = "own",
+    device: str = "cpu",
 ) -> Path:
     """Train a policy on one scenario, or on several scenarios at the same time.
 
     An evaluation runs the policy in held-out worlds. Its result is the surplus of the policy divided by the surplus of
-    `conditional` in the same worlds.
+    `conditional` in the same worlds. With the reward ``realised`` it is the realised surplus of both.
 
     Args:
         scenarios: names of shipped scenarios, paths of scenario files, or `Scenario` objects.
@@ -75,6 +76,9 @@ def train(
         hyper: hyperparameters that differ from their defaults. If a scenario has traffic, the default of gamma is 0.95.
         tensorboard: whether to write the metrics for TensorBoard too.
         report: function that is called with new metrics by name, always with ``steps``.
+        reward: what a step earns, ``own``, ``surplus`` or ``realised``, see `Intersection`. At T = 1 the first two are
+            the same.
+        device: where a policy of PyTorch is trained, ``cpu``, ``cuda`` or ``auto``.
 
     Returns:
         The folder of the best weights.
@@ -99,6 +103,13 @@ def train(
         if number < 1:
             raise InputError(f"{name}: must be 1 or more, not {number}")
     check_times(seed, LONGEST_S, 0.0)
+    from simulator.environment import REWARDS
+
+    if reward not in REWARDS:
+        raise InputError(f"reward: must be one of {', '.join(REWARDS)}, not {shown(reward)}")
+    places = {"device": device} if "device" in inspect.signature(found.train).parameters else {}
+    if not places and device != "cpu":
+        raise InputError(f"device: policy {policy} trains on the cpu only, not on {shown(device)}")
     chosen = dict(hyper or {})
     # At a junction the winner of today is the queue of tomorrow, so future rewards count. Rounds are independent.
     if any(scenario.traffic.has_places for scenario in loaded) and _takes(found, "gamma"):
@@ -118,15 +129,17 @@ def train(
         "held_out": held_out,
         "steps": steps,
         "hyper": chosen,
+        "reward": reward,
+        "device": device,
     }
-    evaluate = _evaluator(found, loaded, held_out)
+    evaluate = _evaluator(found, loaded, held_out, reward == "realised")
     record = TrainingFolder(out, about, evaluate, evaluate_every, tensorboard, report)
     with record.opened(resume) as goes_on:
         for name in chosen:
-            if not _takes(found, name):
+            if name in COMMON or not _takes(found, name):
                 raise InputError(f"policy {policy} has no hyperparameter '{name}'{_known(found, name)}")
         with blamed(f"policy {policy}: train()", PolicyFailedError):
-            found.train(_maker(loaded), steps, seed, out, goes_on, record.report, **chosen)
+            found.train(_maker(loaded, reward), steps, seed, out, goes_on, record.report, **places, **chosen)
         record.end()
     if not (out / BEST).exists():
         raise OutputError(f"{out}: its best weights are gone; {out / DEPLOYED} has the latest ones")
@@ -141,8 +154,7 @@ def _takes(policy: Any, name: str) -> bool:
 
 def _known(policy: Any, name: str) -> str:
     """Return the end of a message about a wrong hyperparameter: what there is."""
-    common = inspect.signature(Trainable.train).parameters
-    own = [name for name in inspect.signature(policy.train).parameters if name not in common]
+    own = [name for name in inspect.signature(policy.train).parameters if name not in COMMON]
     return f"; {nearest(name, own)}" if own else ": its method train takes none"
 
 
@@ -153,22 +165,25 @@ def _hash(scenario: Scenario) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _evaluator(policy: Any, scenarios: list[Scenario], held_out: int) -> Callable[[Path], dict[str, float]]:
+def _evaluator(
+    policy: Any, scenarios: list[Scenario], held_out: int, realised: bool
+) -> Callable[[Path], dict[str, float]]:
     """Return what evaluates weights: their surplus divided by that of `conditional`, by mean and worst scenario."""
     cells = [(scenario, HELD_OUT + world) for scenario in scenarios for world in range(held_out)]
     reference: list[float] = []
     # Every evaluation meets the same worlds.
     worlds = KeptWorlds()
 
+    def earned_in(figures: Figures) -> float:
+        return figures["realised_mean"] * figures["tasks"] if realised else figures["surplus_total"]
+
     def evaluate(weights: Path) -> dict[str, float]:
         if not reference:
-            reference.extend(
-                evaluated(scenario, "conditional", seed, worlds)["surplus_total"] for scenario, seed in cells
-            )
+            reference.extend(earned_in(evaluated(scenario, "conditional", seed, worlds)) for scenario, seed in cells)
         trained = type(policy)(weights=str(weights))
         found = [evaluated(scenario, trained, seed, worlds) for scenario, seed in cells]
         shape = (len(scenarios), held_out)
-        earned = np.reshape([figures["surplus_total"] for figures in found], shape).sum(axis=1)
+        earned = np.reshape([earned_in(figures) for figures in found], shape).sum(axis=1)
         ratios = earned / np.reshape(reference, shape).sum(axis=1)
         parts = ("surplus_mean", "surplus_ground", "surplus_uav")
         return {
@@ -180,7 +195,7 @@ def _evaluator(policy: Any, scenarios: list[Scenario], held_out: int) -> Callabl
     return evaluate
 
 
-def _maker(scenarios: list[Scenario]) -> Callable[[int], gymnasium.Env[Any, Any]]:
+def _maker(scenarios: list[Scenario], reward: Any) -> Callable[[int], gymnasium.Env[Any, Any]]:
     """Return the function that makes the environment of a world by its number."""
 
     def make(world: int) -> gymnasium.Env[Any, Any]:
@@ -189,10 +204,7 @@ def _maker(scenarios: list[Scenario]) -> Callable[[int], gymnasium.Env[Any, Any]
         # The scenarios take turns, so that a learner with several worlds sees all of them at the same time.
         scenario = scenarios[world % len(scenarios)]
         duration = scenario.traffic.rounds_to_seconds(ROUNDS_PER_EPISODE)
-        if duration is None:
-            return Intersection(scenario)
-        rounds = min(scenario.market.contract_rounds, CALIBRATION_ROUNDS)
-        return Intersection(scenario, duration, overrides={"market.contract_rounds": rounds})
+        return Intersection(scenario, duration, reward=reward)
 
     return make
 

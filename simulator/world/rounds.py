@@ -101,12 +101,12 @@ def _median_snr(providers: object) -> float:
 class RoundCalibration:
     """The ledger of the world without places.
 
-    It does not learn from the run. It knows the expected values of a separate draw with the same seed.
+    It does not learn from the run. It knows the expected values of a separate draw.
 
     Args:
         scenario: a scenario of rounds.
         fleet: providers.
-        draws: randomness of the run.
+        draws: randomness of the calibration draw.
 
     Attributes:
         ground_times: mean stage times of a station for a task of the reference size at a public factor of 1, s, shape
@@ -184,6 +184,24 @@ class RoundCalibration:
         """Ignore a served task: the calibration does not change."""
 
 
+CALIBRATION_SEED = 0
+"""Seed of every calibration draw. Expected values belong to a scenario, not to one of its worlds."""
+
+_kept: dict[str, RoundCalibration] = {}
+
+
+def calibration_of(scenario: Scenario) -> RoundCalibration:
+    """Return the calibration of a scenario. A process draws it once, for all worlds and episodes.
+
+    Args:
+        scenario: a scenario of rounds.
+    """
+    text = scenario.model_dump_json()
+    if text not in _kept:
+        _kept[text] = RoundCalibration(scenario, Fleet(scenario), Draws(CALIBRATION_SEED))
+    return _kept[text]
+
+
 class PlayedRounds(NamedTuple):
     """A block of rounds as a run plays it.
 
@@ -224,8 +242,8 @@ class RoundsDemand:
 
     def __init__(self, scenario: Scenario, draws: Draws) -> None:
         self._scenario, self._draws = scenario, draws
-        self.fleet = fleet = Fleet(scenario)
-        self.calibration = RoundCalibration(scenario, fleet, draws)
+        self.fleet = Fleet(scenario)
+        self.calibration = calibration_of(scenario)
         self.kept_bytes = 0
         self._kept: dict[int, PlayedRounds] = {}
 

@@ -141,7 +141,7 @@ class Simulation:
             bids_shown(scenario, information),
             scenario.market.patience_s,
             site.up_since,
-            bool(scenario.outages.windows or scenario.outages.failures),
+            scenario.outages.possible,
         )
         self._handed_out: Decision | None = None
         self.site.start(self.auctioneer.request)

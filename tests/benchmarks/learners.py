@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from policies.deployed import Diffusion
-from policies.diffusion import Settings, SoftActorCritic
+from policies.diffusion import DiffusionActorCritic
 from policies.learning.features import NAMES
+from policies.learning.replay import Batch
+from policies.learning.soft_actor_critic import Settings
 from policies.learning.training import train
 from simulator.environment import Intersection
 from simulator.market.contracts import MARKET_CONDITIONS, Observation
@@ -34,15 +36,13 @@ PUBLISHED = Settings(
 def steps_a_second(scenario: str, steps: int) -> float:
     """Environment steps per CPU-second of a training with default settings, the world included, one thread."""
     settings = Settings(gamma=0.0 if scenario == "paper" else 0.95)
-    learner = SoftActorCritic(settings, price_grid(ACTIONS).tolist(), 0, steps)
-    overrides = {"market.contract_rounds": 10_000}
+    learner = DiffusionActorCritic(settings, price_grid(ACTIONS).tolist(), 0, steps)
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
         begin = time.process_time()
         train(
             learner,
-            lambda world: Intersection(scenario, 1_250.0, overrides=overrides),
-            settings.worlds,
+            [Intersection(scenario, 1_250.0) for _ in range(settings.worlds)],
             steps,
             0,
             Path(folder) / "training",
@@ -100,7 +100,7 @@ class PlainActor(nn.Module):
 
 
 class PlainCritic(nn.Module):
-    """One of the two critics: what an action earns now plus what comes after it."""
+    """One of the two critics, which learn from the action that was taken only."""
 
     def __init__(self, critics: Any, number: int) -> None:
         super().__init__()
@@ -109,8 +109,7 @@ class PlainCritic(nn.Module):
 
     def forward(self, state: Tensor) -> Tensor:
         """Q of each action."""
-        now, after = self.net(state).chunk(2, dim=-1)
-        value: Tensor = now + after
+        value: Tensor = self.net(state)
         return value
 
 
@@ -126,9 +125,9 @@ def _sequential(pairs: Any) -> nn.Sequential:
 
 
 class Plain:
-    """The same equations as `SoftActorCritic`, written with `F.mish` and `torch.optim.Adam`, one module a network."""
+    """The equations of `DiffusionActorCritic`, written with `F.mish` and `torch.optim.Adam`, one module a network."""
 
-    def __init__(self, learner: SoftActorCritic) -> None:
+    def __init__(self, learner: DiffusionActorCritic) -> None:
         settings = learner.settings
         self.settings, self.generator = settings, torch.Generator().manual_seed(0)
         self.actor, self.target_actor = (PlainActor(learner.actor) for _ in range(2))
@@ -178,18 +177,18 @@ def against_plain(updates: int = 12) -> tuple[float, float]:
         from the same weights, batches and noise.
     """
     torch.set_num_threads(1)
-    learner = SoftActorCritic(PUBLISHED, price_grid(ACTIONS).tolist(), 0, 10**9)
+    learner = DiffusionActorCritic(PUBLISHED, price_grid(ACTIONS).tolist(), 0, 10**9)
     plain = Plain(learner)
     learner.generator.manual_seed(0)
     rng = np.random.default_rng(0)
-    learner.scaler.learn(_batch(rng)["state"].astype(np.float64))
+    learner.scaler.learn(_batch(rng)["state"].numpy().astype(np.float64))
     times: tuple[list[float], list[float]] = ([], [])
     apart = 0.0
     for number in range(updates):
         batch = _batch(rng)
-        tensors = {name: torch.from_numpy(column) for name, column in batch.items()}
+        tensors = dict(batch)
         for name in ("state", "next_state"):
-            tensors[name] = torch.from_numpy(learner.scaler.scale(batch[name]))
+            tensors[name] = learner.scaler.standardise(batch[name])
         begin = time.process_time()
         learner.update(batch)
         middle = time.process_time()
@@ -206,11 +205,11 @@ def against_plain(updates: int = 12) -> tuple[float, float]:
     return theirs / mine, apart
 
 
-def _batch(rng: np.random.Generator) -> dict[str, Any]:
+def _batch(rng: np.random.Generator) -> Batch:
     rows = PUBLISHED.batch
     columns = {
-        "state": np.exp(rng.normal(size=(rows, len(NAMES)))),
-        "next_state": np.exp(rng.normal(size=(rows, len(NAMES)))),
+        "state": rng.normal(size=(rows, len(NAMES))),
+        "next_state": rng.normal(size=(rows, len(NAMES))),
         "action": rng.integers(ACTIONS, size=rows),
         "world": np.zeros(rows),
         "reward": np.exp(rng.normal(size=rows)),
@@ -219,6 +218,6 @@ def _batch(rng: np.random.Generator) -> dict[str, Any]:
         "discount": np.ones(rows),
         "top_bid": np.ones(rows),
         "scaled_bid": np.ones(rows),
-        "uav_value": np.full(rows, np.nan),
+        "by_uav": np.zeros(rows),
     }
-    return {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
+    return {name: torch.from_numpy(np.asarray(column, dtype=np.float32)) for name, column in columns.items()}

@@ -18,6 +18,7 @@ from safetensors.numpy import load  # noqa: E402
 from policies import diffusion, dqn, ppo, sac  # noqa: E402
 from policies.learning import checkpoint  # noqa: E402
 from policies.learning.features import NAMES  # noqa: E402
+from policies.learning.soft_actor_critic import Settings  # noqa: E402
 from simulator import InputError  # noqa: E402
 from simulator.model.mechanism import price_grid  # noqa: E402
 
@@ -28,19 +29,20 @@ Arrays = dict[str, Any]
 GRID = price_grid(5).tolist()
 
 
-def learner_of(kind: str, seed: int = 0) -> Any:
+def learner_of(kind: str, seed: int = 0, **device: Any) -> Any:
     if kind == "ppo":
         settings = ppo.Settings(width=4, worlds=2, horizon=8, gamma=0.9)
-        return ppo.ProximalPolicyOptimisation(settings, GRID, seed, 1_000)
+        return ppo.ProximalPolicyOptimisation(settings, GRID, seed, 1_000, **device)
     if kind == "dqn":
         small = dqn.Settings(width=4, worlds=2, warmup=10, batch=4, capacity=30, gamma=0.9)
-        return dqn.DoubleDeepQ(small, GRID, seed, 1_000)
-    maker = diffusion.SoftActorCritic if kind == "diffusion" else sac.SoftmaxActorCritic
+        return dqn.DoubleDeepQ(small, GRID, seed, 1_000, **device)
+    maker = diffusion.DiffusionActorCritic if kind == "diffusion" else sac.SoftmaxActorCritic
     return maker(
-        diffusion.Settings(width=4, worlds=2, warmup=10, batch=4, capacity=30, gamma=0.9, critics_alone=1),
+        Settings(width=4, worlds=2, warmup=10, batch=4, capacity=30, gamma=0.9, critics_alone=1),
         GRID,
         seed,
         1_000,
+        **device,
     )
 
 

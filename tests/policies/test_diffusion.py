@@ -11,12 +11,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
 
 from policies.deployed import Diffusion  # noqa: E402
-from policies.diffusion import DiffusionActor, Settings, SoftActorCritic, entropy  # noqa: E402
-from policies.learning.critics import Critics  # noqa: E402
-from policies.learning.features import NAMES, Scaler  # noqa: E402
-from policies.learning.networks import Perceptron, arrays_of, mish_, two_hidden_layers  # noqa: E402
+from policies.diffusion import DiffusionActor, DiffusionActorCritic  # noqa: E402
+from policies.learning.critics import Critics, Expected  # noqa: E402
+from policies.learning.features import NAMES, log_features  # noqa: E402
+from policies.learning.networks import CPU, Perceptron, arrays_of, mish_, two_hidden_layers  # noqa: E402
 from policies.learning.replay import Replay, by_demand, hindsight  # noqa: E402
+from policies.learning.scaler import Scaler  # noqa: E402
 from policies.learning.schedule import Schedule  # noqa: E402
+from policies.learning.soft_actor_critic import Settings, entropy  # noqa: E402
 from simulator.model.mechanism import price_grid  # noqa: E402
 
 ACTIONS = 5
@@ -117,7 +119,7 @@ def test_the_entropy_is_that_of_the_policy_and_not_of_a_draw() -> None:
     assert float(entropy(draws).mean()) == pytest.approx(0.0, abs=1e-6)
     assert float(entropy(draws.mean(dim=0))) == pytest.approx(math.log(2), abs=1e-6)
     # What the learner regularises and reports is the second: of the mean over the draws.
-    learner = SoftActorCritic(TINY, price_grid(3).tolist(), 0, 100)
+    learner = DiffusionActorCritic(TINY, price_grid(3).tolist(), 0, 100)
     actor: Any = learner.actor
     actor.chain = lambda state, noise: 50.0 * draws.expand(2, len(state), 3)
     policy = actor(torch.zeros(4, len(NAMES)), generator())
@@ -126,21 +128,25 @@ def test_the_entropy_is_that_of_the_policy_and_not_of_a_draw() -> None:
 
 def batch(**given: Any) -> dict[str, Any]:
     rows = len(next(iter(given.values())))
-    blank = {"state": np.ones((rows, len(NAMES))), "next_state": np.full((rows, len(NAMES)), 2.0)}
-    names = ("action", "world", "reward", "later", "later_weight", "discount", "top_bid", "scaled_bid", "uav_value")
+    blank = {"state": np.zeros((rows, len(NAMES))), "next_state": np.full((rows, len(NAMES)), 0.7)}
+    names = ("action", "world", "reward", "later", "later_weight", "discount", "top_bid", "scaled_bid", "by_uav")
     columns = blank | {name: np.zeros(rows) for name in names} | given
-    return {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
+    return {name: torch.from_numpy(np.asarray(column, dtype=np.float32)) for name, column in columns.items()}
 
 
 def test_the_target_of_a_batch_by_hand() -> None:
     """(20) with the smaller critic, the target networks, the entropy, n steps, and the mean reward taken off."""
-    learner: Any = SoftActorCritic(Settings(width=6, gamma=0.9, n_step=3, worlds=1), price_grid(3).tolist(), 0, 100)
+    learner: Any = DiffusionActorCritic(
+        Settings(width=6, gamma=0.9, n_step=3, worlds=1), price_grid(3).tolist(), 0, 100
+    )
     policy = torch.tensor([0.5, 0.25, 0.25])
     learner.target_actor.forward = lambda state, rng: policy.expand(len(state), 3)
     now, after = torch.tensor([[1.0, 2.0, 3.0], [2.0, 1.0, 0.0]]), torch.tensor([[0.5, 1.5], [1.0, 9.0]])
     # A station certainly wins at the third price, and at the other two with probabilities 1/2 and 1/4.
     odds = torch.tensor([0.0, -math.log(3.0), 100.0])
-    learner.rounds.forward = lambda state: (torch.zeros(len(state)), odds.expand(len(state), 3))
+    learner.rounds.forward = lambda state: Expected(
+        torch.ones(len(state)), torch.ones(len(state)), odds.expand(len(state), 3)
+    )
     learner.target_critics.forward = lambda state: (now[:, None], after[:, None])
     # A mean reward of .5, to which what comes after is the difference.
     learner.earned, learner.taken = np.array([50.0]), np.array([100.0])
@@ -152,7 +158,7 @@ def test_the_target_of_a_batch_by_hand() -> None:
 
 
 def test_without_hindsight_only_the_action_that_was_taken_is_learned_from() -> None:
-    learner: Any = SoftActorCritic(
+    learner: Any = DiffusionActorCritic(
         Settings(width=6, gamma=0.0, hindsight=False, worlds=1), price_grid(3).tolist(), 0, 100
     )
     value = torch.tensor([[[1.0, 2.0, 3.0]], [[0.0, 0.0, 0.0]]], requires_grad=True)
@@ -167,10 +173,11 @@ GRID = np.array([1.0, 2.0, 4.0])
 
 
 def test_hindsight_of_rounds_by_hand() -> None:
-    seen = batch(top_bid=[3.0, 3.0], scaled_bid=[1.0, 1.0], uav_value=[np.nan, 2.0], action=[0, 2])
-    earned, wins = hindsight(seen, GRID, np.array([1.5, 1.5]))
-    # At rho = 1 and 2 the station wins with 3; at 4 the UAV, whose value is known only where it has won.
-    assert earned.tolist() == [[3.0, 3.0, 1.5], [3.0, 3.0, 2.0]]
+    seen = batch(top_bid=[3.0, 3.0], scaled_bid=[1.0, 1.0], by_uav=[0, 1], reward=[2.5, 2.0], action=[0, 2])
+    earned, wins = hindsight(seen, torch.from_numpy(GRID), torch.tensor([1.5, 1.5]), torch.tensor([0.5, 0.5]))
+    # At rho = 1 and 2 the station wins, with 2.5 where it has won, else with half of its bid; at 4 the UAV, whose value
+    # is known only where it has won.
+    assert earned.tolist() == [[2.5, 2.5, 1.5], [1.5, 1.5, 2.0]]
     assert wins.tolist() == [[True, True, False], [True, True, False]]
 
 
@@ -185,12 +192,13 @@ def test_dropping_what_was_not_seen_is_biased_and_the_estimate_is_not() -> None:
     played = rng.integers(3, size=rounds)
     by_station = bids[:, -1] > GRID[played] * bids[:, -2]
     seen = batch(
-        top_bid=bids[:, -1], scaled_bid=bids[:, -2], uav_value=np.where(by_station, np.nan, uav), action=played
-    )
+        top_bid=bids[:, -1], scaled_bid=bids[:, -2], by_uav=~by_station, action=played,
+        reward=np.where(by_station, bids[:, -1], uav),
+    )  # fmt: skip
     truth = np.array([np.where(bids[:, -1] > rho * bids[:, -2], bids[:, -1], uav).mean() for rho in GRID])
     # The common value cancels in who wins, so the mean over rounds that the UAV won is the mean over all (given m).
-    estimate = np.full(rounds, uav[~by_station].mean())
-    earned, _ = hindsight(seen, GRID, estimate)
+    estimate = torch.full((rounds,), uav[~by_station].mean())
+    earned = hindsight(seen, torch.from_numpy(GRID), estimate, torch.ones(rounds))[0].numpy()
     assert np.allclose(earned.mean(axis=0), truth, rtol=0.01)
     wins = bids[:, -1][:, None] > GRID * bids[:, -2][:, None]
     known = wins | ~by_station[:, None]
@@ -198,7 +206,8 @@ def test_dropping_what_was_not_seen_is_biased_and_the_estimate_is_not() -> None:
     assert np.abs(dropped / truth - 1.0).max() > 0.03
 
 
-def test_what_follows_belongs_to_the_winner_not_to_the_price() -> None:
+@pytest.mark.parametrize("by_winner", [True, False])
+def test_what_follows_belongs_to_the_winner_not_to_the_price(by_winner: bool) -> None:
     """A station as the winner costs 1 later. Three prices, of which the played one is drawn uniformly; the lead of the
     best station over the second is such that a station wins at them with probability 3/4, 1/2 and 1/4.
 
@@ -216,23 +225,55 @@ def test_what_follows_belongs_to_the_winner_not_to_the_price() -> None:
     prices = [1.25, 1.5, 1.75]
     played = rng.integers(3, size=rounds)
     by_station = lead > np.array(prices)[played]
-    learner: Any = SoftActorCritic(
-        Settings(width=16, gamma=0.9, n_step=2, worlds=1, critic_rate=5e-3), prices, 0, 10**9
+    learner: Any = DiffusionActorCritic(
+        Settings(width=16, gamma=0.9, n_step=2, worlds=1, critic_rate=5e-3, future_by_winner=by_winner),
+        prices,
+        0,
+        10**9,
     )
-    learner.scaler.learn(np.abs(rng.normal(size=(50, len(NAMES)))) + 0.1)
+    learner.scaler.learn(rng.normal(size=(50, len(NAMES))))
     seen = batch(
-        state=np.ones((rounds, len(NAMES))), action=played, later=np.where(by_station, -1.0, 0.0) / 0.9,
-        top_bid=lead, scaled_bid=np.ones(rounds), uav_value=np.where(by_station, np.nan, 1.0),
+        state=np.zeros((rounds, len(NAMES))), action=played, later=np.where(by_station, -1.0, 0.0) / 0.9,
+        top_bid=lead, scaled_bid=np.ones(rounds), by_uav=~by_station, reward=np.where(by_station, lead, 1.0),
     )  # fmt: skip
     for _ in range(400):
         rows = rng.integers(rounds, size=256)
         learner.update({name: column[rows] for name, column in seen.items()})
-    state = torch.from_numpy(learner.scaler.scale(np.ones((1, len(NAMES)))))
+    state = learner.scaler.standardise(torch.zeros(1, len(NAMES)))
     with torch.no_grad():
-        (now, after), odds = learner.critics(state), learner.rounds(state)[1]
+        (now, after), odds = learner.critics(state), learner.rounds(state).odds
         follows = learner.critics.least(state, odds) - torch.minimum(now[0], now[1])
-    assert follows[0].numpy() == pytest.approx(-p, abs=0.06)
-    assert after[..., 1].mean() == pytest.approx(-1.0, abs=0.05)
+    assert follows[0].numpy() == pytest.approx(-p if by_winner else -biased, abs=0.06)
+    if by_winner:
+        assert after[..., 1].mean() == pytest.approx(-1.0, abs=0.05)
+
+
+def test_what_a_bid_is_worth_is_learned_from_the_rounds_that_a_station_won() -> None:
+    """Of what stations promise three quarters arrive, and of what the UAV promises nothing is bid."""
+    rng, rounds = np.random.default_rng(0), 2_000
+    by_uav = rng.random(rounds) < 0.5
+    top = 1.0 + rng.random(rounds)
+    arrives = rng.random(rounds) < 0.75
+    learner: Any = DiffusionActorCritic(
+        Settings(width=16, worlds=1, critic_rate=2e-3), [1.0, 2.0], 0, 10**9, bids_are_rewards=False
+    )
+    learner.scaler.learn(rng.normal(size=(50, len(NAMES))))
+    seen = batch(
+        top_bid=top, scaled_bid=np.full(rounds, 0.7), by_uav=by_uav, reward=np.where(by_uav, 0.6, top * arrives)
+    )
+    for _ in range(600):
+        rows = rng.integers(rounds, size=512)
+        learner.update({name: column[rows] for name, column in seen.items()})
+    with torch.no_grad():
+        expected = learner.rounds(learner.scaler.standardise(torch.zeros(1, len(NAMES))))
+        now = learner.critics(learner.scaler.standardise(torch.zeros(1, len(NAMES))))[0].mean(dim=0)[0]
+    assert float(expected.worth_of_bid) == pytest.approx(0.75, abs=0.04)
+    assert float(expected.uav) == pytest.approx(0.6, abs=0.03)
+    # At rho = 1 a station always wins; at 2 it wins where its bid is above 1.4.
+    at_2 = np.where(top > 1.4, 0.75 * top, 0.6).mean()
+    assert now.numpy() == pytest.approx([0.75 * 1.5, at_2], abs=0.06)
+    exact: Any = DiffusionActorCritic(Settings(width=6, worlds=1), [1.0, 2.0], 0, 100)
+    assert exact.rounds(torch.zeros(2, len(NAMES))).worth_of_bid.tolist() == [1.0, 1.0]
 
 
 def test_demand_is_divided_out() -> None:
@@ -241,14 +282,14 @@ def test_demand_is_divided_out() -> None:
     }  # fmt: skip
     told = {"demand": 4.0, "top_bid": 2.0, "scaled_bid": 1.0}
     for without, reward, top in ((True, 0.5, 0.5), (False, 2.0, 2.0)):
-        learner: Any = SoftActorCritic(Settings(width=6, worlds=1, without_demand=without), GRID.tolist(), 0, 100)
+        learner: Any = DiffusionActorCritic(Settings(width=6, worlds=1, without_demand=without), GRID.tolist(), 0, 100)
         learner.remember(0, np.ones(len(NAMES)), 1, 2.0, False, np.ones(len(NAMES)), told)
-        assert learner.replay.sample(1, np.random.default_rng(0))["reward"].tolist() == [reward]
-        assert learner.replay.sample(1, np.random.default_rng(0))["top_bid"].tolist() == [top]
+        assert learner.replay.sample(1, generator())["reward"].tolist() == [reward]
+        assert learner.replay.sample(1, generator())["top_bid"].tolist() == [top]
 
 
 def test_replay_returns_n_steps_and_fewer_at_the_end_of_an_episode() -> None:
-    replay = Replay(10, 1, gamma=0.5, n_step=3)
+    replay = Replay(10, 1, gamma=0.5, n_step=3, device=CPU)
     info = {"demand": 1.0, "top_bid": 1.0, "scaled_bid": 0.5}
     vectors = [np.full(len(NAMES), float(number)) for number in range(6)]
     for number, reward in enumerate((1.0, 2.0, 4.0, 8.0)):
@@ -260,8 +301,8 @@ def test_replay_returns_n_steps_and_fewer_at_the_end_of_an_episode() -> None:
     assert stored["later_weight"].tolist() == [1.5, 1.5, 1, 0]
     # Each goes on from the observation that it has last, for the duration cuts a run off and nothing ends there.
     assert stored["discount"].tolist() == [0.25, 0.25, 0.5, 1]
-    assert stored["next_state"][:, 0].tolist() == [3, 4, 4, 4]
-    assert np.isnan(stored["uav_value"]).all()
+    assert np.array_equal(stored["next_state"][:, :], log_features(np.array(vectors)[[3, 4, 4, 4]]).astype(np.float32))
+    assert not stored["by_uav"].any()
 
 
 def test_running_statistics_are_those_of_all_that_was_seen() -> None:
@@ -269,8 +310,10 @@ def test_running_statistics_are_those_of_all_that_was_seen() -> None:
     vectors = np.exp(rng.normal(0.0, 1.0, (500, len(NAMES))))
     scaler = Scaler()
     for part in np.array_split(vectors, 7):
-        scaler.learn(part)
-    scaled = scaler.scale(vectors)
+        last = scaler.learn_and_scale(part)
+    logs = torch.from_numpy(log_features(vectors).astype(np.float32))
+    scaled = scaler.standardise(logs).numpy()
+    assert np.allclose(scaled[-len(last) :], last, atol=1e-5)
     assert np.allclose(scaled.mean(axis=0), 0.0, atol=1e-5)
     assert np.allclose(scaled.std(axis=0), 1.0, atol=1e-5)
 
@@ -280,8 +323,8 @@ def test_the_deployed_policy_is_the_trained_one_in_numpy(tmp_path: Any) -> None:
     from policies.deployed import DRAWS, NOISE_SEED
     from policies.learning import checkpoint
 
-    learner: Any = SoftActorCritic(Settings(), price_grid(20).tolist(), 3, 100)
-    learner.scaler.learn(np.exp(np.random.default_rng(0).normal(0, 1, (100, len(NAMES)))))
+    learner: Any = DiffusionActorCritic(Settings(), price_grid(20).tolist(), 3, 100)
+    learner.scaler.learn(np.random.default_rng(0).normal(0, 1, (100, len(NAMES))))
     _, meta = learner.state()
     told = {name: meta[name] for name in ("kind", "settings", "grid", "steps")} | {"information": "public"}
     checkpoint.save(tmp_path / "w", learner.weights(), told)
@@ -297,7 +340,7 @@ def test_the_deployed_policy_is_the_trained_one_in_numpy(tmp_path: Any) -> None:
 
 def test_the_actor_waits_for_its_critics() -> None:
     """Else critics that know nothing yet take an action's probability to 0, from where a softmax hardly returns."""
-    learner: Any = SoftActorCritic(
+    learner: Any = DiffusionActorCritic(
         Settings(width=6, batch=4, worlds=1, warmup=4, update_every=1, critics_alone=3), price_grid(3).tolist(), 0, 100
     )
     before = [parameter.detach().clone() for parameter in learner.actor.parameters()]
@@ -305,7 +348,7 @@ def test_the_actor_waits_for_its_critics() -> None:
     rng, moved = np.random.default_rng(0), []
     for step in range(8):
         state = np.exp(rng.normal(size=len(NAMES)))
-        learner.scaler.learn(state[None])
+        learner.scaler.learn_and_scale(state[None])
         info = {"demand": 1.0, "top_bid": 1.0, "scaled_bid": 0.5}
         learner.remember(0, state, 1, float(step), False, state, info)
         learner.learn()

@@ -10,23 +10,23 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
 
 from policies.dqn import DoubleDeepQ, Settings  # noqa: E402
-from policies.learning.features import NAMES  # noqa: E402
+from policies.learning.features import NAMES, log_features  # noqa: E402
 
 PRICES = [1.0, 2.0, 4.0]
 
 
 def learner_of(**settings: Any) -> Any:
     learner: Any = DoubleDeepQ(Settings(**{"width": 8, "worlds": 1, **settings}), PRICES, 0, 1_000)
-    learner.scaler.learn(np.abs(np.random.default_rng(0).normal(size=(50, len(NAMES)))) + 0.1)
+    learner.scaler.learn(log_features(np.abs(np.random.default_rng(0).normal(size=(50, len(NAMES)))) + 0.1))
     return learner
 
 
 def batch(**given: Any) -> dict[str, Any]:
     rows = len(next(iter(given.values())))
-    blank = {"state": np.ones((rows, len(NAMES))), "next_state": np.ones((rows, len(NAMES)))}
+    blank = {"state": np.zeros((rows, len(NAMES))), "next_state": np.zeros((rows, len(NAMES)))}
     names = ("action", "world", "reward", "later", "later_weight", "discount")
     columns = blank | {name: np.zeros(rows) for name in names} | given
-    return {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
+    return {name: torch.from_numpy(np.asarray(column, dtype=np.float32)) for name, column in columns.items()}
 
 
 def test_the_network_chooses_and_the_target_network_values() -> None:
@@ -57,6 +57,7 @@ def test_it_finds_the_best_price_of_a_state() -> None:
     for _ in range(300):
         kind, action = rng.integers(2, size=64), rng.integers(3, size=64)
         reward = np.array([1.0 if best[int(one)] == played else 0.0 for one, played in zip(kind, action, strict=True)])
-        learner.update(batch(state=np.where(kind[:, None] == 0, low, high), action=action, reward=reward))
+        seen = log_features(np.where(kind[:, None] == 0, low, high))
+        learner.update(batch(state=seen, action=action, reward=reward))
     learner.steps, learner.settings = 10**6, Settings(width=8, worlds=1, epsilon_last=0.0)
     assert learner.act(np.array([low, high])).tolist() == [2, 0]

@@ -172,11 +172,17 @@ def test_generalised_advantages_by_hand() -> None:
          "following": np.ones(len(NAMES))}
         for reward, ended in ((1.0, False), (2.0, False), (4.0, True), (8.0, False))
     ]  # fmt: skip
-    found = learner._returns(rollout)
+    found: dict[str, Any] = {}
+    learner.update = lambda batch: found.update(batch)
+    learner.settings = Settings(gamma=0.5, gae_lambda=0.5, worlds=1, width=4, horizon=4)
+    learner._rollouts = [list(rollout)]
+    learner.learn()
     assert found["advantage"].tolist() == [1 + 0.25 * (2 + 0.25 * 4), 2 + 0.25 * 4, 4, 8]
     # A run that its duration has cut off goes on in the critic's eyes, from its last observation.
     learner.critic.forward = lambda x: torch.full((1, len(x), 1), 6.0)
-    assert learner._returns(rollout)["return"].tolist()[2:] == [4 + 0.5 * 6, 8 + 0.5 * 6]
+    learner._rollouts = [list(rollout)]
+    learner.learn()
+    assert found["return"].tolist()[2:] == [4 + 0.5 * 6, 8 + 0.5 * 6]
 
 
 def test_a_gain_beyond_the_clip_moves_nothing() -> None:
@@ -188,9 +194,9 @@ def test_a_gain_beyond_the_clip_moves_nothing() -> None:
         10**9,
     )
     state = np.exp(np.random.default_rng(0).normal(0, 1, (2, len(NAMES))))
-    learner.scaler.learn(state)
+    learner.scaler.learn_and_scale(state)
     with torch.no_grad():
-        logs = torch.log_softmax(learner.actor.net(torch.from_numpy(learner.scaler.scale(state)))[0], dim=-1)[:, 0]
+        logs = torch.log_softmax(learner.actor.net(learner.standardised(state))[0], dim=-1)[:, 0]
     before = [parameter.detach().clone() for parameter in learner.actor.parameters()]
     batch = {"state": state, "action": np.zeros(2), "return": np.zeros(2), "advantage": np.array([1.0, -1.0])}
     # The old policy held the good action for half as likely, the bad one for twice as likely: both are beyond the clip.

@@ -95,8 +95,10 @@ class Run(NamedTuple):
 
 
 def scenario_at(point: Point) -> Scenario:
-    """Return the scenario `paper` at a point of an axis."""
-    return Scenario.load("paper", **dict(point.overrides))
+    """Return the scenario `paper` at a point of an axis, named after the point."""
+    # Trainings on several points tell their scenarios apart by name.
+    name = "paper" if point == BASE else f"paper, {point.axis} {point.value:g}"
+    return Scenario.load("paper", **{"name": name, **dict(point.overrides)})
 
 
 class Workshop:
@@ -233,7 +235,9 @@ class Workshop:
 def every_point() -> tuple[Point, ...]:
     """Return the points of all axes, each scenario once."""
     # The settings of section 6.1 are a point of three axes.
-    points = {scenario_at(point).model_dump_json(): point for _, axis in AXES.values() for point in axis}
+    points = {
+        scenario_at(point).model_dump_json(exclude={"name"}): point for _, axis in AXES.values() for point in axis
+    }
     return tuple(points.values())
 
 

@@ -1,0 +1,81 @@
+"""Standardisation of features by running statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from simulator.model import FloatArray
+
+from .features import LEAST_SD, NAMES, log_features
+
+
+class Scaler:
+    """Standardisation of features by the mean and variance of all observations so far.
+
+    Attributes:
+        count: number of observations.
+        mean: mean of the features, shape (features,).
+        square: sum of squared deviations of the features from their mean, shape (features,).
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = np.zeros(len(NAMES))
+        self.square = np.zeros(len(NAMES))
+
+    def learn(self, logs: FloatArray) -> None:
+        """Add observations to the statistics.
+
+        Args:
+            logs: observations on a logarithmic scale, shape (n, features).
+        """
+        # The update of Chan, Golub and LeVeque: exact for any batch, without the cancellation of E[x^2] - E[x]^2.
+        count, mean = len(logs), logs.mean(axis=0)
+        step, total = mean - self.mean, self.count + count
+        self.square += ((logs - mean) ** 2).sum(axis=0) + step**2 * self.count * count / total
+        self.mean += step * count / total
+        self.count = total
+
+    def learn_and_scale(self, vectors: FloatArray) -> FloatArray:
+        """Add observations to the statistics, and return their standardised features.
+
+        Args:
+            vectors: observations, shape (n, features).
+
+        Returns:
+            Features as float32, shape (n, features).
+        """
+        logs = log_features(vectors)
+        self.learn(logs)
+        return np.asarray((logs - self.mean) / self.sd, dtype=np.float32)
+
+    def standardise(self, logs: Tensor) -> Tensor:
+        """Return standardised features of observations that are on a logarithmic scale already.
+
+        Args:
+            logs: features on a logarithmic scale, float32, shape (n, features).
+        """
+        both = torch.from_numpy(np.array([self.mean, self.sd], dtype=np.float32)).to(logs.device)
+        return (logs - both[0]) / both[1]
+
+    @property
+    def sd(self) -> FloatArray:
+        """Standard deviation of each feature, at least `LEAST_SD`, shape (features,)."""
+        # A feature that hardly varies would otherwise become huge at the first value that differs.
+        return np.maximum(np.sqrt(self.square / max(self.count, 1)), LEAST_SD)
+
+    def state(self) -> dict[str, Any]:
+        """Return the statistics as arrays for a checkpoint."""
+        return {"count": np.array([self.count]), "mean": self.mean.copy(), "square": self.square.copy()}
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> Scaler:
+        """Return the scaler with the statistics of a checkpoint."""
+        scaler = cls()
+        scaler.count = int(state["count"][0])
+        scaler.mean, scaler.square = np.array(state["mean"]), np.array(state["square"])
+        return scaler
