@@ -18,7 +18,7 @@ from torch.nn.functional import smooth_l1_loss
 from simulator.model import FloatArray, IntArray
 
 from .learning.features import NAMES
-from .learning.networks import CPU, Perceptron, arrays_of, follow, optimiser_arrays, take, take_optimiser
+from .learning.networks import CPU, Perceptron, arrays_of, follow, optimiser_arrays, take, take_optimiser, to_device
 from .learning.off_policy import OffPolicy
 from .learning.replay import Batch
 from .learning.scaler import Scaler
@@ -127,7 +127,7 @@ class DoubleDeepQ(OffPolicy):
         drawn = self.rng.integers(len(self.grid), size=len(vectors))
         explores = self.rng.random(len(vectors)) < self.epsilon
         with torch.no_grad():
-            best = self.actor(torch.from_numpy(states).to(self.device)).argmax(dim=-1).cpu().numpy()
+            best = self.actor(to_device(states, self.device)).argmax(dim=-1).cpu().numpy()
         return np.where(explores, drawn, best)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:

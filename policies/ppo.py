@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from simulator.model import FloatArray, IntArray
 
 from .learning.features import NAMES, log_features
-from .learning.networks import CPU, Perceptron, arrays_of, optimiser_arrays, parameters, take, take_optimiser
+from .learning.networks import CPU, Perceptron, arrays_of, optimiser_arrays, parameters, take, take_optimiser, to_device
 from .learning.scaler import Scaler
 
 
@@ -113,7 +113,7 @@ class ProximalPolicyOptimisation:
         Returns:
             One action per world, shape (n,).
         """
-        states = torch.from_numpy(self.scaler.learn_and_scale(vectors)).to(self.device)
+        states = to_device(self.scaler.learn_and_scale(vectors), self.device)
         with torch.no_grad():
             logs = torch.log_softmax(self.actor.net(states)[0], dim=-1)
             actions = torch.multinomial(logs.exp(), 1, generator=self.generator)
@@ -193,7 +193,7 @@ class ProximalPolicyOptimisation:
             vectors: observations, shape (n, features).
         """
         logs = log_features(vectors).astype(np.float32)
-        return self.scaler.standardise(torch.from_numpy(logs).to(self.device))
+        return self.scaler.standardise(to_device(logs, self.device))
 
     def update(self, batch: dict[str, FloatArray]) -> dict[str, Tensor]:
         """Update the networks by all epochs over one batch.
@@ -209,7 +209,7 @@ class ProximalPolicyOptimisation:
         self.optimiser.param_groups[0]["lr"] = settings.rate * left
         state = self.standardised(batch["state"])
         names = ("action", "log", "advantage", "return")
-        rows_of = [torch.from_numpy(batch[name].astype(np.float32)).to(self.device) for name in names]
+        rows_of = [to_device(batch[name].astype(np.float32), self.device) for name in names]
         action, (old, advantages, returns) = rows_of[0].long()[:, None], rows_of[1:]
         metrics: dict[str, Tensor] = {}
         for _ in range(settings.epochs):

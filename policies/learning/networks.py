@@ -14,6 +14,18 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 CPU = torch.device("cpu")
 
 
+def to_device(array: np.ndarray[Any, Any], device: torch.device) -> Tensor:
+    """Return an array as a tensor on a device. A GPU fetches it without keeping the program waiting.
+
+    Args:
+        array: the numbers, of a type that the device has.
+        device: where the tensor is to be.
+    """
+    tensor = torch.from_numpy(array)
+    # A copy from memory that may be paged out waits for the GPU.
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
 def mish_(x: Tensor, with_slope: bool) -> tuple[Tensor, Tensor | None]:
     """Return the activation Mish, ``x t`` with ``t = tanh(softplus(x))``, and its derivative.
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from simulator.model import FloatArray
 
+from .networks import to_device
 from .replay import Batch, Replay, by_demand
 from .scaler import Scaler
 
@@ -89,7 +90,7 @@ class OffPolicy(ABC):
 
     def mean_of(self, batch: Batch) -> Tensor:
         """Return the mean reward of the world of each transition, shape (batch,)."""
-        means = torch.from_numpy(self.mean_rewards.astype(np.float32)).to(self.device)
+        means = to_device(self.mean_rewards.astype(np.float32), self.device)
         return means[batch["world"].long()]
 
     @property

@@ -12,6 +12,7 @@ from torch import Tensor
 from simulator.model import FloatArray
 
 from .features import NAMES, log_features
+from .networks import to_device
 
 Batch: TypeAlias = dict[str, Tensor]
 """Transitions by field, float32 tensors of shape (batch, ...)."""
@@ -121,8 +122,8 @@ class Replay:
             len(rows), -1
         )
         first = self.added - len(rows)
-        at = torch.arange(first, self.added) % self.capacity
-        self._table[at.to(self.device)] = torch.from_numpy(rows.astype(np.float32)).to(self.device)
+        at = to_device(np.arange(first, self.added) % self.capacity, self.device)
+        self._table.index_copy_(0, at, to_device(rows.astype(np.float32), self.device))
         self._new.clear()
 
     def sample(self, batch: int, generator: torch.Generator) -> Batch:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from simulator.model import FloatArray
 
 from .features import LEAST_SD, NAMES, log_features
+from .networks import to_device
 
 
 class Scaler:
@@ -59,7 +59,7 @@ class Scaler:
         Args:
             logs: features on a logarithmic scale, float32, shape (n, features).
         """
-        both = torch.from_numpy(np.array([self.mean, self.sd], dtype=np.float32)).to(logs.device)
+        both = to_device(np.array([self.mean, self.sd], dtype=np.float32), logs.device)
         return (logs - both[0]) / both[1]
 
     @property

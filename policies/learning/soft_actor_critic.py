@@ -27,6 +27,7 @@ from .networks import (
     parameters,
     take,
     take_optimiser,
+    to_device,
 )
 from .off_policy import OffPolicy
 from .replay import Batch, hindsight
@@ -175,7 +176,7 @@ class SoftActorCritic(OffPolicy):
             return self.rng.integers(self.actions, size=len(vectors))
         with torch.no_grad():
             # One noise draw is enough: an action drawn from the softmax of one x_0 is an action drawn from pi.
-            policy = self.actor(torch.from_numpy(states).to(self.device), self.generator, draws=1)
+            policy = self.actor(to_device(states, self.device), self.generator, draws=1)
             return torch.multinomial(policy, 1, generator=self.generator)[:, 0].cpu().numpy()
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
