@@ -91,6 +91,73 @@ def ratio_of_means(values: FloatArray, base: FloatArray) -> tuple[float, float]:
     return ratio, half_width(values - ratio * base) / mean
 
 
+class Crossed(NamedTuple):
+    """Mean of a figure over worlds and trainings.
+
+    Attributes:
+        mean: the mean.
+        half_width: half-width of its 95 % interval over worlds and trainings.
+        p_value: p-value of the test that the mean is 0; NaN if nothing varies.
+    """
+
+    mean: float
+    half_width: float
+    p_value: float
+
+
+def crossed(values: FloatArray) -> Crossed:
+    """Return the mean of a figure and its interval, where each training was run in each world.
+
+    Worlds and trainings are both samples: a new study would have others of both. So their variances add up, as in the
+    analysis of variance of two crossed random factors. The degrees of freedom are those of Satterthwaite (Biometrics
+    Bulletin 2, 1946). With one training the interval is over worlds only.
+
+    Args:
+        values: the figure, shape (worlds, trainings).
+    """
+    from scipy import stats
+
+    worlds, trainings = values.shape
+    mean = float(values.mean())
+    if not np.isfinite(values).all():
+        return Crossed(mean, math.nan, math.nan)
+    if np.ptp(values) <= EQUAL * np.abs(values).max():
+        return Crossed(mean, 0.0, math.nan)
+    if worlds == 1 or trainings == 1:
+        line = values.ravel()
+        return Crossed(mean, half_width(line) if len(line) > 1 else math.nan, p_value(line))
+    of_world, of_training = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
+    # Mean squares. Without truncation a component could have a negative variance.
+    rest = float(((values - of_world - of_training + mean) ** 2).sum()) / ((worlds - 1) * (trainings - 1))
+    squares = max(trainings * float(of_world.var(ddof=1)), rest), max(worlds * float(of_training.var(ddof=1)), rest)
+    total = sum(squares) - rest
+    freedom = total**2 / (
+        squares[0] ** 2 / (worlds - 1) + squares[1] ** 2 / (trainings - 1) + rest**2 / ((worlds - 1) * (trainings - 1))
+    )
+    error = math.sqrt(total / (worlds * trainings))
+    return Crossed(
+        mean,
+        error * float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)),
+        2.0 * float(stats.t.sf(abs(mean) / error, freedom)),
+    )
+
+
+def crossed_ratio(values: FloatArray, base: FloatArray) -> Crossed:
+    """Return the ratio of two means over the same worlds, with its interval over worlds and trainings.
+
+    Args:
+        values: numerator, shape (worlds, trainings).
+        base: denominator of each world, shape (worlds,), or one per world and training.
+
+    Returns:
+        The ratio with its half-width by linearisation, as in `ratio_of_means`, and the p-value of a ratio of 1.
+    """
+    below = base[:, None] if base.ndim == 1 else base
+    mean = float(below.mean()) or math.nan
+    ratio = float(values.mean()) / mean
+    return Crossed(ratio, crossed(values - ratio * below).half_width / mean, crossed(values - below).p_value)
+
+
 def half_width(values: FloatArray) -> float:
     """Return the half-width of the 95 % interval of a mean, by Student's t distribution.
 

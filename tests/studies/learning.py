@@ -1,241 +1,213 @@
 """What the learners reach: trainings by several seeds, evaluated in worlds that no training has seen.
 
-``python -m tests.studies.learning [NAME ...] [--jobs N]`` trains under ``outputs/learning/``, going on where it was cut
-off, and adds to ``docs/learning/``: ``curves.csv`` (held-out ratio by steps), ``worlds.csv`` (surplus of each training
-and of `conditional` in each evaluation world), ``results.csv`` (mean ratio and interval) and ``curves.png``. What is
-in ``worlds.csv`` is not run again: take its rows out to have it repeated.
+``python -m tests.studies.learning [--only NAME ...] [--jobs N]`` trains under ``outputs/learning/``, runs the weights
+and their rivals there, and writes the tables and figures of ``docs/learning/``. Trainings and runs are in journals, so a
+study that was cut off goes on where it was. The studies are in `tests.studies.learners`, the tables in
+`tests.studies.learning_tables`.
 """
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import numpy as np
-import pandas as pd
 import typer
 
-from simulator.run import simulate
-from simulator.scenario.scenario import Scenario
-from simulator.study.statistics import half_width, ratio_of_means
+from simulator.environment import Intersection
+from simulator.files.reading import file_hash
+from simulator.run import plan
+from simulator.study.cells import figures_of, run_cells
+from simulator.study.journal import Figures
 from simulator.study.train import train
-from simulator.view.figures import COLOURS, DASHES, MARKS
+from simulator.study.worlds import KeptWorlds
+from tests.studies.learners import SCALES, STUDIES, TUNING_WORLDS, Study, scene_of
 
-TRAININGS, RESULTS = Path("outputs/learning"), Path("docs/learning")
+ROOT = Path(__file__).parents[2]
+TRAININGS = ROOT / "outputs" / "learning"
 
-SEEDS = (0, 1, 2)
-EVALUATION_SEEDS = 500
-"""Evaluation worlds have the seeds from here on; checkpoints are chosen in others, from 1e9 on."""
-
-JUNCTIONS = ("four_way", "rush_hour", "braunschweig")
-RIVALS = ("random", "greedy", "spa", "myopic", "optimal")
-"""Evaluated beside the first mix."""
-
-
-class Study(NamedTuple):
-    """One row of the table of results: what is trained, and where it is evaluated."""
-
-    policy: str
-    scenarios: tuple[str, ...]
-    steps: int
-    hyper: dict[str, Any] = {}  # noqa: RUF012 (never written to)
-    overrides: tuple[dict[str, Any], ...] = ({},)
-    worlds: int = 4
-    every: int = 25_000
-    held_out: int = 2
+CODE = (
+    "simulator/market",
+    "simulator/model",
+    "simulator/providers",
+    "simulator/traffic",
+    "simulator/world",
+    "policies",
+)
+"""Folders whose code decides what a run gives."""
 
 
-MIX = ("paper", *JUNCTIONS)
-AS_IN_THE_PAPER = {"hindsight": False}
-EVALUATION_OF_MIXES: dict[str, Any] = {"worlds": 24, "every": 10_000, "held_out": 8}
-"""More worlds than elsewhere: at junctions a world's luck outweighs what one checkpoint has over the next."""
+class Training(NamedTuple):
+    """A training by its study and its seed."""
 
-STATIONS = tuple({"stations.count": count} for count in range(3, 10))
+    study: str
+    seed: int
 
-STUDIES: dict[str, Study] = {
-    "paper-hindsight": Study("diffusion", ("paper",), 50_000, every=5_000),
-    "paper-all-bids": Study("diffusion", ("paper",), 200_000, overrides=({"market.information": "all-bids"},)),
-    "paper-masked": Study("diffusion", ("paper",), 200_000, overrides=({"market.information": "masked"},)),
-    "paper-3-to-9-stations": Study("diffusion", ("paper",), 100_000, overrides=STATIONS),
-    "mix-diffusion": Study("diffusion", MIX, 120_000, {"update_every": 8}, **EVALUATION_OF_MIXES),
-    "mix-sac": Study("sac", MIX, 120_000, {"update_every": 8, "n_step": 4}, **EVALUATION_OF_MIXES),
-    "mix-ppo": Study("ppo", MIX, 120_000, {"gae_lambda": 0.8}, **EVALUATION_OF_MIXES),
-    "paper-one-step-200k": Study("diffusion", ("paper",), 200_000, AS_IN_THE_PAPER),
-    "paper-one-step-500k": Study("diffusion", ("paper",), 500_000, AS_IN_THE_PAPER),
-}
+    @property
+    def folder(self) -> Path:
+        """Folder of the training."""
+        return TRAININGS / f"{self.study}-s{self.seed}"
 
 
-def scenarios(study: Study) -> list[Scenario]:
-    """The scenarios of a study, each once with each set of overrides."""
-    return [Scenario.load(name, **overrides) for overrides in study.overrides for name in study.scenarios]
+class Run(NamedTuple):
+    """A run of one policy in one world.
 
-
-def label(scenario: Scenario) -> str:
-    """A scenario by name, with the number of its stations where it has a choice of them."""
-    return f"{scenario.name}, {scenario.stations.total()} stations"
-
-
-def run_training(name: str, seed: int) -> Path:
-    """Train or go on; the folder of the training."""
-    study, folder = STUDIES[name], TRAININGS / f"{name}-s{seed}"
-    if (folder / "finished").exists():
-        return folder
-    train(
-        scenarios(study), study.policy, study.steps, seed, folder, resume=(folder / "last").exists(),
-        evaluate_every=study.every, held_out=study.held_out, hyper=study.hyper,
-    )  # fmt: skip
-    (folder / "finished").touch()
-    return folder
-
-
-def surplus(scenario: Scenario, policy: str, world: int) -> float:
-    """Surplus of a run of an hour, in `paper` of 10,000 rounds; a policy says itself what it sees."""
-    market = scenario.market.model_copy(update={"information": None})
-    own = scenario.model_copy(update={"market": market})
-    duration = 10_000.0 if scenario.traffic.kind == "rounds" else scenario.duration_s
-    return float(simulate(own, policy, seed=world, duration=duration).summary["surplus_total"])
-
-
-def evaluate(name: str, seed: int | None) -> list[dict[str, Any]]:
-    """Surplus in the evaluation worlds of a study: of one training, or of `conditional` and the rivals if None."""
-    study = STUDIES[name]
-    policies = {f"seed {seed}": f"{study.policy}:weights={TRAININGS / f'{name}-s{seed}'}"}
-    if seed is None:
-        policies = {policy: policy for policy in ("conditional", *(RIVALS if name == "mix-diffusion" else ()))}
-    return [
-        {"study": name, "scenario": label(scenario), "world": world, "policy": shown,
-         "surplus": surplus(scenario, policy, world)}
-        for scenario in scenarios(study)
-        for world in range(EVALUATION_SEEDS, EVALUATION_SEEDS + study.worlds)
-        for shown, policy in policies.items()
-    ]  # fmt: skip
-
-
-def results(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean ratio to `conditional` and half its 95 % interval, by study, scenario and policy.
-
-    A policy that is trained has an interval over trainings (each its mean over worlds) and one over worlds (each its
-    mean over trainings, paired with `conditional`'s surplus in the same world); a rule has only the second.
+    Attributes:
+        scene: name of the scenario.
+        policy: the policy, as text.
+        world: seed of the world.
+        weights: hash of its weights, empty for a rule.
+        realised: whether the figure of interest is the realised surplus; both are kept.
     """
-    found = []
-    for (study, scenario), part in rows.groupby(["study", "scenario"], sort=False):
-        table = part.pivot_table(index="world", columns="policy", values="surplus")
-        if "conditional" not in table:
-            continue  # nothing to compare with yet
-        base = table.pop("conditional")
-        trained = [column for column in table if str(column).startswith("seed ")]
-        groups = {STUDIES[str(study)].policy: trained} if trained else {}
-        groups |= {str(column): [column] for column in table if column not in trained}
-        for policy, columns in groups.items():
-            of_world = table[columns].mean(axis=1)
-            ratio, ratio_ci = ratio_of_means(of_world.to_numpy(), base.to_numpy())
-            by_training = (table[columns].sum() / base.sum()).to_numpy()
-            found.append(
-                {
-                    "study": study, "scenario": scenario, "policy": policy, "trainings": len(columns),
-                    "worlds": len(base), "ratio": ratio,
-                    "ci_trainings": half_width(by_training) if len(columns) > 1 else np.nan,
-                    "ci_worlds": ratio_ci,
-                    "difference": float((of_world - base).mean()),
-                    "difference_ci": half_width((of_world - base).to_numpy()),
-                }
-            )  # fmt: skip
-    return pd.DataFrame(found)
+
+    scene: str
+    policy: str
+    world: int
+    weights: str = ""
 
 
-def curve(name: str, seed: int) -> list[dict[str, Any]]:
-    """The evaluations during a training."""
-    rows = csv.DictReader((TRAININGS / f"{name}-s{seed}" / "metrics.csv").read_text(encoding="utf-8").splitlines())
-    return [
-        {"study": name, "seed": seed, "steps": int(row["steps"]), "seconds": float(row["seconds"]),
-         "ratio": float(row["evaluation/ratio"])}
-        for row in rows
-        if row["evaluation/ratio"]
-    ]  # fmt: skip
+def do_training(training: Training) -> Figures:
+    """Train, or go on with a training that was cut off.
+
+    Returns:
+        ``cpu_s``, the processor time of this process, s.
+    """
+    study = STUDIES[training.study]
+    os.environ["OMP_NUM_THREADS"] = "1"
+    begin = time.process_time()
+    train(
+        [scene_of(name, study.overrides) for name in study.scenes],
+        study.policy,
+        study.steps,
+        training.seed,
+        training.folder,
+        resume=training.folder.exists(),
+        evaluate_every=study.evaluate_every,
+        held_out=1,
+        hyper={"worlds": len(study.scenes), **study.hyper} if study.policy != "foresight" else study.hyper,
+        reward=study.reward,
+    )
+    return {"cpu_s": time.process_time() - begin}
 
 
-def figure(curves: pd.DataFrame, path: Path) -> None:
-    """Held-out ratio to `conditional` by steps: a panel a study, a line a training."""
-    from matplotlib.figure import Figure
+def do_run(worlds: KeptWorlds, run: Run) -> Figures:
+    """Run a policy in a world.
 
-    names = [name for name in STUDIES if name in set(curves["study"])]
-    columns = min(len(names), 3)
-    rows = -(-len(names) // columns)
-    drawn = Figure(figsize=(3.2 * columns, 2.2 * rows), layout="constrained")
-    panels = drawn.subplots(rows, columns, squeeze=False, sharey=True)
-    for panel in panels.flat[len(names) :]:
-        panel.set_visible(False)
-    for letter, panel, name in zip("abcdefghijklmnopqrstuvwxyz", panels.flat, names, strict=False):
-        for number, (seed, part) in enumerate(curves[curves["study"] == name].groupby("seed")):
-            panel.plot(
-                part["steps"] / 1000, part["ratio"], color=COLOURS[number], linestyle=DASHES[number],
-                marker=MARKS[number], markersize=3, linewidth=1, label=f"training of seed {seed}",
-            )  # fmt: skip
-        panel.axhline(1.0, color="0.5", linewidth=0.8, zorder=0, label="conditional")
-        panel.set_title(f"({letter}) {name}", fontsize=9, loc="left")
-        panel.set_xlim(left=0)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.set_ylim(0.9, 1.03)
-    handles, labels = panels.flat[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, frameon=False, fontsize=8, loc="outside upper center", ncols=4)
-    drawn.supxlabel("environment steps, thousands", fontsize=9)
-    drawn.supylabel("ratio to conditional", fontsize=9)
-    drawn.savefig(path, dpi=150)
+    Returns:
+        ``surplus`` and ``realised``, the sums over all tasks, ``tasks`` and the CPU-seconds.
+    """
+    name, _, part = run.scene.partition("|")
+    scenario = scene_of(name, dict(STUDIES[part].overrides) if part else {})
+    market = scenario.market.model_copy(update={"information": None})
+    scenario = scenario.model_copy(update={"market": market})
+    # An hour; in `paper` 10,000 rounds.
+    duration = scenario.traffic.rounds_to_seconds(10_000)
+    figures = figures_of(worlds.run(plan(scenario, run.policy, seed=run.world, duration=duration)))
+    return {
+        "surplus": figures["surplus_total"],
+        "realised": figures["realised_mean"] * figures["tasks"],
+        "tasks": figures["tasks"],
+    }
 
 
-def run(name: str, seed: int | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Train and evaluate one seed of a study, or evaluate the rules if None: rows of worlds, and of the curve."""
-    if seed is None:
-        return evaluate(name, None), []
-    run_training(name, seed)
-    return evaluate(name, seed), curve(name, seed)
+def weights_of(training: Training, which: str) -> tuple[str, str]:
+    """Return a policy with the weights of a training, as text, and their hash.
+
+    Args:
+        training: the training.
+        which: ``deployed``, the last weights, or ``best``, those of the best evaluation.
+    """
+    folder = training.folder / which
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors"))
+    digest = hashlib.sha256("".join(file_hash(path) for path in files).encode()).hexdigest()[:12]
+    return f"{STUDIES[training.study].policy}:weights={folder.relative_to(ROOT)}", digest
+
+
+def fingerprint() -> str:
+    """Return a hash of the code that decides what a run gives."""
+    paths = sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def training_worlds(name: str, overrides: dict[str, Any]) -> list[int]:
+    """Return the seeds of the first worlds that the training of seed 0 meets in a scenario."""
+    env = Intersection(scene_of(name, overrides))
+    return [int(env.reset(seed=seed)[1]["world"]) for seed in range(TUNING_WORLDS)]
+
+
+def scene_name(name: str, study: str) -> str:
+    """Return the name of a scenario in a study, with the study if that changes it."""
+    return f"{name}|{study}" if STUDIES[study].overrides else name
+
+
+def tune_scales(scenes: list[str], jobs: int, said: Any) -> dict[str, float]:
+    """Return the factor k of `conditional:scale=k` with the highest realised surplus in training worlds, by scene."""
+    cells = [
+        Run(scene, f"conditional:scale={k:g}", world)
+        for scene in scenes
+        for world in training_worlds(scene.partition("|")[0], _overrides(scene))
+        for k in SCALES
+    ]
+    done = run_all(cells, jobs, partial(said, "runs that tune the scale"))
+    sums: dict[tuple[str, float], float] = {}
+    for cell in cells:
+        key = cell.scene, float(cell.policy.rpartition("=")[2])
+        sums[key] = sums.get(key, 0.0) + done[cell]["realised"]
+    return {scene: max(SCALES, key=lambda k: sums[scene, k]) for scene in scenes}
+
+
+def _overrides(scene: str) -> dict[str, Any]:
+    study = scene.partition("|")[2]
+    return dict(STUDIES[study].overrides) if study else {}
+
+
+def run_all(cells: list[Run], jobs: int, told: Any) -> dict[Run, Figures]:
+    """Do runs that are not in the journal."""
+    return run_cells(
+        partial(do_run, KeptWorlds()), list(dict.fromkeys(cells)), jobs, told, TRAININGS / "runs.jsonl", fingerprint(),
+        world=lambda cell: (cell.scene, cell.world),
+    )  # fmt: skip
+
+
+def runs_of(study: str, which: str = "deployed") -> dict[tuple[str, int], list[Run]]:
+    """Return the runs of the trainings of a study, by scene and seed of the training."""
+    found: dict[tuple[str, int], list[Run]] = {}
+    about = STUDIES[study]
+    for seed in range(about.trainings):
+        policy, digest = weights_of(Training(study, seed), which)
+        for name in about.evaluated:
+            scene = scene_name(name, study)
+            found[scene, seed] = [Run(scene, policy, world, digest) for world in about.worlds(name)]
+    return found
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="Studies; all if none is given.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Study; all if none is given.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes side by side.")] = 2,
+    stage: Annotated[str, typer.Option(help="trainings, runs or tables; all three if none is given.")] = "",
 ) -> None:
-    """Train and evaluate what is missing; the tables are written after each part."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    """Train and run what is missing, and write the tables."""
     TRAININGS.mkdir(parents=True, exist_ok=True)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    known = {(row.study, row.policy) for row in _read("worlds").itertuples()}
-    cells = [
-        (name, seed)
-        for name in names or list(STUDIES)
-        for seed in (None, *SEEDS)
-        if (name, "conditional" if seed is None else f"seed {seed}") not in known
-    ]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(run, *cell): cell for cell in cells}
-        for future in as_completed(futures):
-            worlds, curves = future.result()
-            _add("worlds", worlds)
-            _add("curves", curves)
-            typer.echo(f"{futures[future]}: done")
-    found = results(_read("worlds"))
-    found.round(5).to_csv(RESULTS / "results.csv", index=False)
-    figure(_read("curves"), RESULTS / "curves.png")
-    typer.echo(found.to_string(index=False))
+    names = only or list(STUDIES)
+
+    def said(what: str, done: int, count: int) -> None:
+        typer.echo(f"{what}: {done} of {count}", err=True)
+
+    if stage in ("", "trainings"):
+        cells = [Training(name, seed) for name in names for seed in range(STUDIES[name].trainings)]
+        run_cells(do_training, cells, jobs, partial(said, "trainings"), TRAININGS / "trainings.jsonl", "learning")
+    if stage in ("", "runs", "tables"):
+        from tests.studies.learning_tables import write
+
+        write(names, jobs, said)
 
 
-def _read(table: str) -> pd.DataFrame:
-    path = RESULTS / f"{table}.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["study", "policy", "seed"])
-
-
-def _add(table: str, rows: list[dict[str, Any]]) -> None:
-    """Add rows to a table, in the order of the studies."""
-    if not rows:
-        return
-    both = pd.concat([part for part in (_read(table), pd.DataFrame(rows)) if len(part)], ignore_index=True)
-    order = {name: number for number, name in enumerate(STUDIES)}
-    both = both.sort_values("study", key=lambda column: column.map(order), kind="stable")
-    both.round(4).to_csv(RESULTS / f"{table}.csv", index=False)
+def studies_by_name(names: list[str]) -> dict[str, Study]:
+    """Return studies by their names."""
+    return {name: STUDIES[name] for name in names}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,135 @@
+"""The studies of `tests.studies.learning`: what is trained, by how many seeds, and where it is evaluated."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from simulator.scenario.scenario import Scenario
+
+JUNCTIONS = ("four_way", "rush_hour", "braunschweig", "after_the_match")
+
+PAPER_POINTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    **{f"paper, {count} stations": {"stations.count": count} for count in (3, 4, 6, 7, 8, 9)},
+    **{
+        f"paper, {low} to {low + 20} MHz": {
+            f"{kind}.{link}_mhz": (float(low), float(low + 20))
+            for kind in ("stations", "uavs")
+            for link in ("uplink", "downlink")
+        }
+        for low in (20, 30, 40, 50, 60)
+    },
+}
+"""Points of the paper's axes by name: fields of `paper` that differ."""
+
+MIX = (
+    *JUNCTIONS, "paper", "paper, 3 stations", "paper, 9 stations", "paper, 20 to 40 MHz", "paper, 60 to 80 MHz",
+)  # fmt: skip
+"""What the shipped weights are trained on: the scenarios, and the ends of the paper's axes."""
+
+FIRST_WORLD = 500
+"""Seed of the first evaluation world; the others follow. Checkpoints are evaluated in others, from 1e9 on."""
+
+PAPER_WORLDS = 12
+"""Number of evaluation worlds at a point of the paper, each of 10,000 rounds."""
+
+TUNING_WORLDS = 12
+"""Number of training worlds in which a scale is tuned."""
+
+SCALES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8)
+"""Factors k of `conditional:scale=k` among which the best one is chosen."""
+
+
+class Study(NamedTuple):
+    """Trainings of one policy.
+
+    Attributes:
+        policy: name of the policy.
+        scenes: what it is trained on, all at the same time.
+        evaluated: where its weights run.
+        steps: environment steps of a training.
+        trainings: number of seeds.
+        count: number of evaluation worlds at a junction.
+        hyper: hyperparameters that differ from their defaults.
+        overrides: fields of all scenarios that differ.
+        reward: what a step earns.
+        evaluate_every: steps between two evaluations.
+        about: what a row of the ablations changes.
+    """
+
+    policy: str
+    scenes: tuple[str, ...]
+    evaluated: tuple[str, ...]
+    steps: int
+    trainings: int = 3
+    count: int = 24
+    hyper: dict[str, Any] = {}  # noqa: RUF012 (never written to)
+    overrides: dict[str, Any] = {}  # noqa: RUF012 (never written to)
+    reward: str = "own"
+    evaluate_every: int = 50_000
+    about: str = ""
+
+    def worlds(self, scene: str) -> range:
+        """Return the seeds of the evaluation worlds of a scenario."""
+        count = min(self.count, PAPER_WORLDS) if scene in PAPER_POINTS else self.count
+        return range(FIRST_WORLD, FIRST_WORLD + count)
+
+
+STEPS = 200_000
+"""Environment steps of each learner of the mix: the same budget for all."""
+
+EVERYWHERE = (*JUNCTIONS, *PAPER_POINTS)
+
+
+def mix(policy: str, **options: Any) -> Study:
+    """Return the trainings of a learner on the mix."""
+    return Study(policy, MIX, EVERYWHERE, STEPS, **options)
+
+
+ABLATION_STEPS = 60_000
+
+
+def ablation(about: str, **options: Any) -> Study:
+    """Return a row of the ablations: `diffusion` on the four junctions, with one change."""
+    policy = options.pop("policy", "diffusion")
+    return Study(policy, JUNCTIONS, JUNCTIONS, ABLATION_STEPS, count=12, evaluate_every=20_000, about=about, **options)
+
+
+STUDIES: dict[str, Study] = {
+    "mix-diffusion": mix("diffusion", trainings=6, count=96),
+    "mix-sac": mix("sac", hyper={"n_step": 4}),
+    "mix-ppo": mix("ppo", hyper={"gae_lambda": 0.8}),
+    "mix-dqn": mix("dqn"),
+    "mix-realised": mix("diffusion", reward="realised"),
+    "ablation-none": ablation("none"),
+    "ablation-t5": ablation("T = 5", overrides={"market.history": 5}),
+    "ablation-t5-surplus": ablation(
+        "T = 5, credit for the averages of the bids", overrides={"market.history": 5}, reward="surplus"
+    ),
+    "ablation-gamma-0": ablation("gamma = 0", hyper={"gamma": 0.0}),
+    "ablation-gamma-08": ablation("gamma = .8", hyper={"gamma": 0.8}),
+    "ablation-gamma-099": ablation("gamma = .99", hyper={"gamma": 0.99}),
+    "ablation-taken": ablation("the action taken only", hyper={"hindsight": False}),
+    "ablation-by-action": ablation("what follows by action", hyper={"future_by_winner": False}),
+    "ablation-demand": ablation("demand left in", hyper={"without_demand": False}),
+    "ablation-features": ablation("without the load", policy="tests/studies/narrow.py:WithoutLoad"),
+    "ablation-features-4": ablation("what `conditional` sees only", policy="tests/studies/narrow.py:AsConditional"),
+    "ablation-10-actions": ablation("10 prices", overrides={"market.actions": 10}),
+    "ablation-40-actions": ablation("40 prices", overrides={"market.actions": 40}),
+    "ablation-less-entropy": ablation("a third of the entropy", hyper={"entropy_first": 0.033, "entropy_last": 0.001}),
+    "ablation-more-entropy": ablation("three times the entropy", hyper={"entropy_first": 0.3, "entropy_last": 0.009}),
+}
+"""Studies by name. Each learner of the mix had the same number of tuning trials before."""
+
+
+def scene_of(name: str, overrides: dict[str, Any]) -> Scenario:
+    """Return a scenario by its name in a study.
+
+    Args:
+        name: name of a shipped scenario, or of a point of `PAPER_POINTS`.
+        overrides: fields of the scenario that differ.
+    """
+    point = PAPER_POINTS.get(name)
+    if point is None:
+        return Scenario.load(name, **overrides)
+    return Scenario.load("paper", **{"name": name, **point, **overrides})
