@@ -1,7 +1,7 @@
 """What the learners reach: trainings by several seeds, evaluated in worlds that no training has seen.
 
 ``python -m tests.studies.learning [--only NAME ...] [--jobs N]`` trains under ``outputs/learning/``, runs the weights
-and their rivals there, and writes the tables and figures of ``docs/learning/``. Trainings and runs are in journals, so a
+and their rivals there, and writes the tables of ``docs/learning/``. Trainings and runs are in journals, so a
 study that was cut off goes on where it was. The studies are in `tests.studies.learners`, the tables in
 `tests.studies.learning_tables`.
 """
