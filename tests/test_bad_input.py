@@ -147,7 +147,7 @@ def test_scalars_that_only_look_like_yaml(text: str) -> None:
         ("constant:true", "rho must be a valid number, not True"),
         ("greedy:epsilon=x", "epsilon must be a valid number, not 'x'"),
         ("greedy:floor=true", "floor must be a valid number, not True"),
-        ("optimal:explore=true", "explore must be a valid integer, not True"),
+        ("optimal:u_0=uav", "u_0 must be 'audited' or 'highest', not 'uav'"),
         ("greedy:epsilon=2", "epsilon must be between 0 and 1, not 2"),
     ],
 )

@@ -22,7 +22,7 @@ from tests.laws import check_laws
 from tests.world.traffic_frames import wandering
 
 POLICIES = [
-    "random", "greedy", "constant:1.3", "spa", "myopic", "optimal:explore=5", "conditional", "oracle",
+    "random", "greedy", "constant:1.3", "spa", "myopic", "optimal", "conditional", "oracle",
     "always-uav", "always-ground", "nearest", "least-loaded",
 ]  # fmt: skip
 MECHANISMS = ["first-price:reserve=0.3", "vickrey", "vcg-assignment:every_s=3"]

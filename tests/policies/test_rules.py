@@ -91,7 +91,7 @@ def test_with_u_0_the_highest_bid_myopic_gives_all_to_the_uav_and_optimal_compar
     assert price("myopic:uav_bid=highest", observation((0.6, 0.5))) == pytest.approx(0.7 / 0.5)
     auctions = simulate("paper", "myopic:uav_bid=highest", duration=200).auctions
     assert (auctions["winner_kind"] == "uav").all()
-    policy: Any = ready("optimal:explore=1:u_0=highest")
+    policy: Any = ready("optimal:u_0=highest")
     for bids in ((0.9, 0.5), (0.6, 0.3)):
         policy.feedback(Outcome(0, 2.0, "ground", 1.0, observation(), bids, None))
     assert policy.price(observation()) == pytest.approx((0.9 + 0.7) / (0.5 + 0.3))
@@ -134,12 +134,14 @@ def outcome(rho: float, surplus: float, uav_value: float | None, second: float =
 
 
 def test_optimal_is_the_ratio_of_the_means_it_has_seen() -> None:
-    policy: Any = ready("optimal:explore=2")
+    """The UAV's audited worth counts in every round, whoever has won it: its own prices cannot hide it."""
+    policy: Any = ready("optimal", **{"market.uav_weight": 0.5})
     assert policy.price(observation()) == math.inf
-    for told in (outcome(math.inf, 3.0, 3.0, 1.0), outcome(math.inf, 1.0, 1.0, 2.0), outcome(2.0, 9.0, None, 0.0)):
-        policy.feedback(told)
-    # E[v_0] = 2 over the two rounds that the UAV won, E[b_(2)] = 1 over all three.
-    assert policy.price(observation()) == 2.0
+    for worth, second, uav_value in ((3.0, 1.0, 9.0), (5.0, 2.0, None), (4.0, 0.0, None)):
+        seen = observation(uav_report=worth)
+        policy.feedback(Outcome(0, 2.0, "uav" if uav_value else "ground", 1.0, seen, (second,), uav_value))
+    # zeta E[v_0] = .5 (3 + 5 + 4) / 3 = 2, E[b_(2)] = 1.
+    assert policy.price(observation()) == pytest.approx(2.0)
 
 
 def test_greedy_settles_on_the_best_action() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from simulator import Result, simulate
+from simulator import Observation, Result, simulate
 from simulator.view.report.write import write_report
 from tests.fields import fields
 from tests.view.browser import Look
@@ -221,10 +222,19 @@ def test_charts_show_what_the_tables_say(opened: Browser, run: Result, report: P
 
 
 def test_an_infinite_price_stands_above_every_finite_one(opened: Browser, tmp_path: Path) -> None:
-    """`optimal` explores at infinity and is finite later: what is infinite has a band of its own, with a sign."""
-    run = simulate("four_way", "optimal:explore=40", duration=300)
+    """What is infinite has a band of its own, with a sign."""
+
+    class InfiniteAtFirst:
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def price(self, observation: Observation) -> float:
+            self.asked += 1
+            return math.inf if self.asked <= 40 else 1.5
+
+    run = simulate("four_way", InfiniteAtFirst(), duration=300)
     path = tmp_path / "report.html"
-    write_report({"optimal": run}, path)
+    write_report({"mine": run}, path)
     look = Look(opened, path)
     endless, highest, texts = look.ask(
         """() => {
