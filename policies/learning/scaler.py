@@ -65,6 +65,8 @@ class Scaler:
     @property
     def sd(self) -> FloatArray:
         """Standard deviation of each feature, at least `LEAST_SD`, shape (features,)."""
+        if not self.count:
+            return np.ones(len(NAMES))
         # A feature that hardly varies would otherwise become huge at the first value that differs.
         return np.maximum(np.sqrt(self.square / max(self.count, 1)), LEAST_SD)
 

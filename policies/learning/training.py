@@ -99,6 +99,18 @@ def train(learner: Learner, envs: Sequence[Any], steps: int, seed: int, out: Pat
     # of the next episodes depend on the cycle only. A resumed training therefore takes the same steps as one that was
     # never stopped.
     worlds = len(envs)
+
+    def save() -> None:
+        arrays, meta = learner.state()
+        meta |= {"information": envs[0].get_wrapper_attr("information"), "reward": reward_of(envs[0])}
+        checkpoint.save(out / DEPLOYED, learner.weights(), {name: meta[name] for name in DEPLOYED_META})
+        report({"steps": learner.steps, "checkpoint": 1.0})
+        # Last of all: once it is there, nothing that comes before it is missing. Until then the cycle is run again.
+        checkpoint.save(out / LAST, arrays, meta)
+
+    # Before the first update, so that a curve shows where learning starts.
+    if not learner.steps:
+        save()
     while learner.steps < steps:
         # Nothing of a report reaches into the next cycle, for it would be missing after a resumption.
         told = learner.steps
@@ -135,12 +147,7 @@ def train(learner: Learner, envs: Sequence[Any], steps: int, seed: int, out: Pat
                 )
                 earned = best = 0.0
         learner.cycle += 1
-        arrays, meta = learner.state()
-        meta |= {"information": envs[0].get_wrapper_attr("information"), "reward": reward_of(envs[0])}
-        checkpoint.save(out / DEPLOYED, learner.weights(), {name: meta[name] for name in DEPLOYED_META})
-        report({"steps": learner.steps, "checkpoint": 1.0})
-        # Last of all: once it is there, nothing that comes before it is missing. Until then the cycle is run again.
-        checkpoint.save(out / LAST, arrays, meta)
+        save()
     for env in envs:
         env.close()
 

@@ -33,6 +33,9 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of metrics.csv; what a row does not say is empty."""
 
+BEFORE = -1
+"""Steps of the last evaluation while there was none."""
+
 Progress = Callable[[dict[str, float]], None]
 
 
@@ -61,7 +64,7 @@ class TrainingFolder:
         self._evaluate, self._every, self._progress = evaluate, every, progress
         self._tensorboard = tensorboard
         self._writer: Any = None
-        self._best, self._evaluated = -math.inf, 0
+        self._best, self._evaluated = -math.inf, BEFORE
         self._begin = time.monotonic()
 
     @contextlib.contextmanager
@@ -105,7 +108,9 @@ class TrainingFolder:
         """Take metrics; at a checkpoint that is due, evaluate the deployed weights."""
         steps = int(metrics["steps"])
         if metrics.get("checkpoint"):
-            if steps - self._evaluated < self._every:
+            # What is evaluated before the first step is where the curve begins.
+            begins = steps == 0 and self._evaluated == BEFORE
+            if not begins and steps - max(self._evaluated, 0) < self._every:
                 return
             metrics = metrics | self._evaluated_at(steps)
         row = metrics | {"seconds": round(time.monotonic() - self._begin, 1)}

@@ -25,8 +25,11 @@ STYLES: Mapping[str, tuple[str, Any]] = {
     "DMSB, one-step": (BLACK, (0, (5, 1.5))),
     "SAC": (BLUE, "-"),
     "PPO": (RED, (0, (5, 1.5))),
+    "DQN": (ORANGE, (0, (7, 1.5))),
     "oracle": (PINK, (0, (1, 1))),
     "conditional": (GREEN, (0, (6, 2, 1, 2))),
+    "conditional, best scale": (GREEN, (0, (1, 1))),
+    "foresight": (GREEN, (0, (4, 1))),
     "best constant": (PINK, (0, (3, 1, 1, 1, 1, 1))),
     "Optimal": (BLUE, (0, (2, 1))),
     "Myopic": (RED, (0, (1, 2))),
@@ -40,10 +43,12 @@ STYLES: Mapping[str, tuple[str, Any]] = {
 def fig3(table: pd.DataFrame) -> Figure:
     """Draw the surplus of learners by training steps, and the surplus of rules as horizontal lines.
 
+    The right axis is the share of the oracle's surplus.
+
     Args:
         table: table of `simulator.study.paper.figures.fig3`.
     """
-    figure = _figure(6.4, 4.2)
+    figure = _figure(7.2, 4.8)
     axes = figure.subplots()
     last = table["steps"].max() / 1000
     for policy, part in table[table["steps"].notna()].groupby("policy", sort=False):
@@ -55,12 +60,26 @@ def fig3(table: pd.DataFrame) -> Figure:
         axes.axhline(row["total"], color=shade, linestyle=dashes, linewidth=0.9, zorder=0)
     axes.set_xlim(0, last)
     axes.set_ylim(*_range(table["total"]))
+    oracle = levels.loc[levels["policy"] == "oracle", "total"]
+    if len(oracle):
+        level = float(oracle.iloc[0])
+
+        def of_oracle(total: Any) -> Any:
+            return total / level
+
+        def back(part: Any) -> Any:
+            return part * level
+
+        share = axes.secondary_yaxis("right", functions=(of_oracle, back))
+        share.tick_params(labelsize=8)
+        share.spines["right"].set_linewidth(0.5)
+        axes.annotate("share of the\noracle", (1.0, 1.01), xycoords="axes fraction", fontsize=8, ha="left")
     # Rules are named at the right of their line: a legend of twelve grey lines would be hard to match.
     heights = _apart(zip(levels["policy"], levels["total"], strict=True), 0.045 * np.ptp(axes.get_ylim()))
     where: Any = ("axes fraction", "data")
     for (name, height), level in zip(heights, sorted(levels["total"]), strict=True):
         axes.annotate(
-            name, (1.0, level), (1.05, height), xycoords=where, textcoords=where, fontsize=8, va="center",
+            name, (1.0, level), (1.13, height), xycoords=where, textcoords=where, fontsize=8, va="center",
             arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "0.6"},
         )  # fmt: skip
     _finish(axes, "environment steps, thousands", SURPLUS)
@@ -195,7 +214,9 @@ def _against(axes: Axes, table: pd.DataFrame, name: str) -> None:
         )  # fmt: skip
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-    axes.set_xticks(sorted(table["value"].unique()))
+    # Every second point is labelled where there are many.
+    values = sorted(table["value"].unique())
+    axes.set_xticks(values[:: 1 if len(values) < 8 else 2])
 
 
 def _range(means: pd.Series) -> tuple[float, float]:

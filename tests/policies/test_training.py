@@ -69,8 +69,11 @@ def test_a_killed_training_goes_on_to_the_same_weights(tiny: Path, tmp_path: Pat
     out = tmp_path / "t"
     command = [*COMMAND, "--policy", "diffusion", "--steps", "4000", *SMALL, "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not (out / "last").exists():
+        # The first checkpoint is that before the first step.
+        while not (out / "metrics.csv").exists() or len((out / "metrics.csv").read_text().splitlines()) < 4:
             assert process.poll() is None
+            time.sleep(0.02)
+        while json.loads((out / "last" / "meta.json").read_text())["steps"] == 0:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     steps = json.loads((out / "last" / "meta.json").read_text())["steps"]

@@ -49,7 +49,7 @@ class Study(NamedTuple):
         evaluated: where its weights run.
         steps: environment steps of a training.
         trainings: number of seeds.
-        count: number of evaluation worlds at a junction.
+        junction_worlds: number of evaluation worlds at a junction.
         hyper: hyperparameters that differ from their defaults.
         overrides: fields of all scenarios that differ.
         reward: what a step earns.
@@ -62,7 +62,7 @@ class Study(NamedTuple):
     evaluated: tuple[str, ...]
     steps: int
     trainings: int = 3
-    count: int = 24
+    junction_worlds: int = 24
     hyper: dict[str, Any] = {}  # noqa: RUF012 (never written to)
     overrides: dict[str, Any] = {}  # noqa: RUF012 (never written to)
     reward: str = "own"
@@ -71,7 +71,7 @@ class Study(NamedTuple):
 
     def worlds(self, scene: str) -> range:
         """Return the seeds of the evaluation worlds of a scenario."""
-        count = min(self.count, PAPER_WORLDS) if scene in PAPER_POINTS else self.count
+        count = min(self.junction_worlds, PAPER_WORLDS) if scene in PAPER_POINTS else self.junction_worlds
         return range(FIRST_WORLD, FIRST_WORLD + count)
 
 
@@ -92,11 +92,13 @@ ABLATION_STEPS = 60_000
 def ablation(about: str, **options: Any) -> Study:
     """Return a row of the ablations: `diffusion` on the four junctions, with one change."""
     policy = options.pop("policy", "diffusion")
-    return Study(policy, JUNCTIONS, JUNCTIONS, ABLATION_STEPS, count=12, evaluate_every=20_000, about=about, **options)
+    return Study(
+        policy, JUNCTIONS, JUNCTIONS, ABLATION_STEPS, junction_worlds=12, evaluate_every=20_000, about=about, **options
+    )
 
 
 STUDIES: dict[str, Study] = {
-    "mix-diffusion": mix("diffusion", trainings=6, count=96),
+    "mix-diffusion": mix("diffusion", trainings=6, junction_worlds=96),
     "mix-sac": mix("sac", hyper={"n_step": 4}),
     "mix-ppo": mix("ppo", hyper={"gae_lambda": 0.8}),
     "mix-dqn": mix("dqn"),

@@ -24,7 +24,7 @@ from simulator.study.cells import figures_of, run_cells
 from simulator.study.journal import Figures
 from simulator.study.train import train
 from simulator.study.worlds import KeptWorlds
-from tests.studies.learners import SCALES, STUDIES, TUNING_WORLDS, Study, scene_of
+from tests.studies.learners import SCALES, STUDIES, TUNING_WORLDS, scene_of
 
 ROOT = Path(__file__).parents[2]
 TRAININGS = ROOT / "outputs" / "learning"
@@ -203,11 +203,6 @@ def main(
         from tests.studies.learning_tables import write
 
         write(names, jobs, said)
-
-
-def studies_by_name(names: list[str]) -> dict[str, Study]:
-    """Return studies by their names."""
-    return {name: STUDIES[name] for name in names}
 
 
 if __name__ == "__main__":

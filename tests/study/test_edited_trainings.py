@@ -130,10 +130,10 @@ OF_METRICS: dict[str, tuple[Callable[[str], str], str]] = {
     "a column less": (lambda old: old.replace(",policy/clipped", ""), "metrics.csv:1: the columns"),
     "a cell more": (lambda old: old[:-1] + ",1\n", f"must have {len(COLUMNS)} cells, not {len(COLUMNS) + 1}"),
     "a cell less": (lambda old: old[:-1].rpartition(",")[0] + "\n", f"must have {len(COLUMNS)} cells, not"),
-    "an open quote": (lambda old: old + '"\n', "metrics.csv:4: this is not CSV (unexpected end of data)"),
-    "a huge cell": (lambda old: old + "9" * 200_000 + "\n", "metrics.csv:4: this is not CSV (field larger"),
-    "a nul": (lambda old: old + "\0\n", f"metrics.csv:4: must have {len(COLUMNS)} cells, not 1"),
-    "steps back": (row_again, "metrics.csv:4: steps must be a whole number from"),
+    "an open quote": (lambda old: old + '"\n', "metrics.csv:5: this is not CSV (unexpected end of data)"),
+    "a huge cell": (lambda old: old + "9" * 200_000 + "\n", "metrics.csv:5: this is not CSV (field larger"),
+    "a nul": (lambda old: old + "\0\n", f"metrics.csv:5: must have {len(COLUMNS)} cells, not 1"),
+    "steps back": (row_again, "metrics.csv:5: steps must be a whole number from"),
 }
 
 
@@ -158,7 +158,7 @@ def damages() -> Iterator[tuple[str, Damage, str]]:
         yield what, text("metrics.csv", change), said
     for column, cells in NO_NUMBERS.items():
         for number, written in enumerate(cells):
-            yield f"{column} {number}", cell(column, written), f"metrics.csv:3: {column} must be a"
+            yield f"{column} {number}", cell(column, written), f"metrics.csv:4: {column} must be a"
 
 
 def test_every_edit_is_refused_in_one_sentence(whole: Path, tmp_path: Path) -> None:

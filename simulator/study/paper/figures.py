@@ -10,13 +10,15 @@ from simulator.study.paper.plan import (
     BASE,
     DMSB,
     LEARNERS,
+    ONLINE,
     RULES,
     STATIONS_IN_FIG_4,
     VARIANTS,
     Point,
     Variant,
 )
-from simulator.study.paper.runs import Training, Workshop, every_point
+from simulator.study.paper.runs import Training, Workshop
+from simulator.study.paper.scenarios import every_point
 from simulator.study.paper.tables import by_world, curve_means, margin, means
 
 if TYPE_CHECKING:
@@ -39,16 +41,19 @@ def base_trainings(workshop: Workshop) -> list[Training]:
     ]
 
 
-def station_trainings(workshop: Workshop) -> list[Training]:
-    """Return the trainings behind Fig. 4: DMSB with each number of stations."""
-    # Section 6.1 has five stations, so Fig. 3 has trained these already.
+def station_trainings(workshop: Workshop) -> dict[Point, list[Training]]:
+    """Return the trainings behind Fig. 4: DMSB with each number of stations, by the name of their place."""
     scale = workshop.scale
-    found = [one for one in base_trainings(workshop) if one.learner == "dmsb"]
-    for point in AXES["stations"][1]:
-        if point.value in STATIONS_IN_FIG_4 and point.value != 5:
-            place = f"stations-{point.value:g}"
-            found += workshop.training("dmsb", place, [point], scale.steps, scale.trainings, curve=True)
-    return found
+    return {
+        point: workshop.training("dmsb", _place(point), [point], scale.panel_steps, scale.trainings, curve=True)
+        for point in AXES["stations"][1]
+        if point.value in STATIONS_IN_FIG_4
+    }
+
+
+def _place(point: Point) -> str:
+    """Return the name of the place of trainings with a number of stations."""
+    return f"stations-{point.value:g}"
 
 
 def mixed_trainings(workshop: Workshop, learners: Iterable[str] = ("dmsb", "ppo")) -> list[Training]:
@@ -81,15 +86,17 @@ def variant_trainings(workshop: Workshop) -> dict[Variant, list[Training]]:
 def fig3(workshop: Workshop) -> pd.DataFrame:
     """Return the table of Fig. 3: surplus per task of learners by training steps, and of rules.
 
-    All are evaluated in the same held-out worlds. Rows of rules have NaN in ``steps``.
+    All are evaluated in the same held-out worlds. Rows of rules have NaN in ``steps``. A rule that learns while it runs
+    has a curve and no such row.
     """
     import pandas as pd
 
-    trainings = base_trainings(workshop)
-    workshop.train(trainings)
-    learned = curve_means(workshop.curves(trainings), _spacing(workshop))
-    learned["policy"] = learned["learner"].map(lambda learner: LEARNERS[learner].label)
-    rules = workshop.on_curves(BASE, RULES)
+    learned = curve_means(learning_curves(workshop), workshop.scale.spacing)
+    learned["policy"] = learned["learner"].map({name: one.label for name, one in LEARNERS.items()} | _same(ONLINE))
+    # In the order of the learners, which is that of the legend.
+    order = [one.label for one in LEARNERS.values()] + list(ONLINE)
+    learned = learned.sort_values("policy", key=lambda column: column.map(order.index), kind="stable")
+    rules = workshop.on_curves(BASE, [label for label in RULES if label not in ONLINE])
     # Rules have no half-width: the half-width of a curve is over trainings.
     columns = ["policy", "steps", "trainings", "total", "total_ci", "uav", "uav_ci", "ground", "ground_ci"]
     return pd.concat([learned, rules])[columns].reset_index(drop=True)
@@ -103,18 +110,41 @@ def fig4(workshop: Workshop) -> pd.DataFrame:
     import pandas as pd
 
     trainings = station_trainings(workshop)
-    workshop.train(trainings)
-    learned = curve_means(workshop.curves(trainings), _spacing(workshop)).assign(policy=DMSB)
-    # The training with five stations is that of Fig. 3, whose place has the name "base".
-    learned["stations"] = learned["place"].map(lambda place: 5 if place == "base" else int(place.rpartition("-")[2]))
-    parts = [learned.sort_values(["stations", "steps"])]
-    parts += [
-        workshop.on_curves(point, FIG_4_RULES).assign(stations=int(point.value))
-        for point in AXES["stations"][1]
-        if point.value in STATIONS_IN_FIG_4
-    ]
+    workshop.train(one for trained in trainings.values() for one in trained)
+    parts = []
+    for point, trained in trainings.items():
+        learned = curve_means(workshop.curves(trained), workshop.scale.spacing).assign(policy=DMSB)
+        parts += [learned, workshop.on_curves(point, FIG_4_RULES)]
+        parts[-2:] = [part.assign(stations=int(point.value)) for part in parts[-2:]]
     columns = ["stations", "policy", "steps", "trainings", "total", "total_ci", "uav", "uav_ci", "ground", "ground_ci"]
     return pd.concat(parts)[columns].reset_index(drop=True)
+
+
+def learning_curves(workshop: Workshop) -> pd.DataFrame:
+    """Return the curves behind Fig. 3, one row per training and evaluation, those of online rules among them."""
+    import pandas as pd
+
+    trainings = base_trainings(workshop)
+    workshop.train(trainings)
+    return pd.concat(
+        [workshop.curves(trainings), *(workshop.online_curve(label) for label in ONLINE if label in RULES)]
+    )
+
+
+def _same(labels: Iterable[str]) -> dict[str, str]:
+    """Return names that stay as they are."""
+    return {label: label for label in labels}
+
+
+def station_runs(workshop: Workshop) -> pd.DataFrame:
+    """Return the runs of DMSB's weights of Fig. 4 and of rules at each number of stations."""
+    trainings = station_trainings(workshop)
+    workshop.train(one for trained in trainings.values() for one in trained)
+    return workshop.run(
+        run
+        for point, trained in trainings.items()
+        for run in (*workshop.trained(trained, point), *workshop.rules(point, FIG_4_RULES))
+    )
 
 
 def sweep_runs(workshop: Workshop, learners: Iterable[str], rules: Iterable[str]) -> pd.DataFrame:
@@ -146,9 +176,9 @@ def fig6(workshop: Workshop) -> pd.DataFrame:
 
 def base_runs(workshop: Workshop) -> pd.DataFrame:
     """Return the runs of every learner and every rule with the settings of section 6.1."""
-    trainings = base_trainings(workshop)
+    trainings, worlds = base_trainings(workshop), workshop.scale.base_worlds
     workshop.train(trainings)
-    return workshop.run([*workshop.trained(trainings, BASE), *workshop.rules(BASE, RULES)])
+    return workshop.run([*workshop.trained(trainings, BASE, worlds), *workshop.rules(BASE, RULES, worlds=worlds)])
 
 
 def sensitivity(workshop: Workshop) -> pd.DataFrame:
@@ -181,9 +211,3 @@ def sensitivity(workshop: Workshop) -> pd.DataFrame:
 def _point(variant: Variant) -> Point:
     """Return the scenario of a variant as the only point of an axis of its own."""
     return Point(variant.name, 0.0, variant.overrides)
-
-
-def _spacing(workshop: Workshop) -> int:
-    """Return the number of steps between two points of a curve."""
-    # At least 1: a scale can have fewer steps than evaluations.
-    return max(workshop.scale.steps // workshop.scale.evaluations, 1)

@@ -14,33 +14,37 @@ class Scale(NamedTuple):
     """Size of a reproduction. A larger one takes longer and has narrower intervals.
 
     Attributes:
-        steps: environment steps of a training for Figs. 3 and 4.
+        steps: environment steps of a training for Fig. 3.
+        panel_steps: environment steps of a training for Fig. 4.
         mixed_steps: environment steps of a training on all points of Figs. 5 and 6 at the same time.
         variant_steps: environment steps of a training for a row of the sensitivity table.
         trainings: number of training seeds per learner.
         variant_trainings: number of training seeds per row of the sensitivity table.
-        evaluations: number of points of a curve.
+        spacing: environment steps between two points of a curve. The first point is before the first update.
         held_out: number of worlds in which the points of a curve are evaluated.
+        base_worlds: number of worlds of the runs with the settings of section 6.1.
         worlds: number of worlds of all other runs.
-        rounds: number of rounds of each of these other runs.
+        rounds: number of rounds of each run.
     """
 
     steps: int
+    panel_steps: int
     mixed_steps: int
     variant_steps: int
     trainings: int
     variant_trainings: int
-    evaluations: int
+    spacing: int
     held_out: int
+    base_worlds: int
     worlds: int
     rounds: int
 
 
-# A training can be evaluated at ends of episodes, every 10,000 steps. So steps / evaluations is a multiple of 10,000.
+# A training can be evaluated at ends of episodes, every 10,000 steps. So the spacing is a multiple of 10,000.
 # Only `paper` trains long enough to test the paper's claim of stability after 500,000 steps.
 SCALES = {
-    "quick": Scale(30_000, 45_000, 20_000, 3, 1, 3, 1, 3, 3_000),
-    "paper": Scale(600_000, 300_000, 100_000, 3, 3, 20, 4, 8, 20_000),
+    "quick": Scale(30_000, 20_000, 45_000, 20_000, 3, 1, 10_000, 1, 6, 3, 3_000),
+    "paper": Scale(600_000, 300_000, 300_000, 100_000, 3, 3, 10_000, 2, 24, 12, 10_000),
 }
 
 # Apart from the seeds of curves, which choose the best weights: the choice must not see the worlds of the verdict.
@@ -48,8 +52,15 @@ FIRST_WORLD = 100
 """Seed of the first world in which policies are compared; the others have the seeds that follow."""
 
 # In the worlds of the comparison the best constant would be chosen with hindsight.
-CONSTANT_WORLD, CONSTANT_ROUNDS = 99, 20_000
-"""Seed and number of rounds of the world in which the best constant price is chosen."""
+TUNING_WORLD, TUNING_ROUNDS = 99, 20_000
+"""Seed and number of rounds of the world in which the best constant price and the best scale are chosen."""
+
+SCALE_FACTORS = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2)
+"""Factors k of `conditional:scale=k` among which the best one is chosen."""
+
+# Greedy learns while it runs, so its curve is that of a run.
+ONLINE_WORLD = 200
+"""Seed of the first world in which a rule that learns while it runs has its curve; the others follow."""
 
 
 class Learner(NamedTuple):
@@ -66,19 +77,20 @@ class Learner(NamedTuple):
     hyper: tuple[tuple[str, Any], ...] = ()
 
 
-DMSB, PPO = "DMSB", "PPO"
+DMSB, ONE_STEP, PPO = "DMSB", "DMSB, one-step", "PPO"
 
 # DMSB learns from hindsight, which is the default of `diffusion`.
 # "DMSB, one-step" is Algorithm 1 of the paper. It learns only from the action that was taken.
 LEARNERS = {
     "dmsb": Learner(DMSB, "diffusion"),
-    "dmsb-one-step": Learner("DMSB, one-step", "diffusion", (("hindsight", False),)),
+    "dmsb-one-step": Learner(ONE_STEP, "diffusion", (("hindsight", False),)),
     "ppo": Learner(PPO, "ppo"),
+    "dqn": Learner("DQN", "dqn"),
     "sac": Learner("SAC", "sac"),
 }
 """Learners by short name."""
 
-BEST_CONSTANT = "best constant"
+BEST_CONSTANT, BEST_SCALE = "best constant", "conditional, best scale"
 
 RULES = {
     "Greedy": "greedy",
@@ -87,10 +99,19 @@ RULES = {
     "Myopic": "myopic",
     "Optimal": "optimal",
     "conditional": "conditional",
+    BEST_SCALE: BEST_SCALE,
+    "foresight": "foresight",
     BEST_CONSTANT: BEST_CONSTANT,
     "oracle": "oracle",
 }
-"""Policies that are not trained, by their name in figures. "best constant" is `constant` at its best price."""
+"""Policies that are not trained here, by their name in figures.
+
+"best constant" is `constant` at its best price, and "conditional, best scale" is `conditional:scale=k` at its best k.
+`foresight` has its shipped coefficients.
+"""
+
+ONLINE = ("Greedy",)
+"""Rules that learn while they run."""
 
 
 class Point(NamedTuple):
@@ -114,16 +135,19 @@ def _bandwidth(value: float, kinds: tuple[str, ...]) -> tuple[tuple[str, Any], .
     return tuple((f"{kind}.{link}_mhz", span) for kind in kinds for link in ("uplink", "downlink"))
 
 
+BANDWIDTHS_MHZ = (30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0)
+SIZES_MB = (20.0, 22.5, 25.0, 27.5, 30.0, 32.5, 35.0, 37.5, 40.0)
+
 # The paper varies "seller bandwidths", and its UAV's surplus stays stable. It does not say whether the UAV's bandwidth
 # varies too. So there are two axes: bandwidth of all providers, and bandwidth of stations only.
 AXES: dict[str, tuple[str, tuple[Point, ...]]] = {
     "bandwidth": (
         "mean bandwidth of all providers, MHz",
-        tuple(Point("bandwidth", b, _bandwidth(b, ("stations", "uavs"))) for b in (30.0, 40.0, 50.0, 60.0)),
+        tuple(Point("bandwidth", b, _bandwidth(b, ("stations", "uavs"))) for b in BANDWIDTHS_MHZ),
     ),
     "station_bandwidth": (
         "mean bandwidth of stations, MHz",
-        tuple(Point("station_bandwidth", b, _bandwidth(b, ("stations",))) for b in (30.0, 40.0, 50.0, 60.0)),
+        tuple(Point("station_bandwidth", b, _bandwidth(b, ("stations",))) for b in BANDWIDTHS_MHZ),
     ),
     "stations": (
         "ground stations",
@@ -131,7 +155,7 @@ AXES: dict[str, tuple[str, tuple[Point, ...]]] = {
     ),
     "size": (
         "task size, MB",
-        tuple(Point("size", d, (("tasks.size_mb", (d, d)),)) for d in (20.0, 25.0, 30.0, 35.0, 40.0)),
+        tuple(Point("size", d, (("tasks.size_mb", (d, d)),)) for d in SIZES_MB),
     ),
 }
 """Axes of Figs. 5 and 6 by name: label with unit, and points."""
@@ -177,6 +201,7 @@ VARIANTS = (
     Variant("10 actions, index from 1", (("market.actions", 10), ("market.first_action", 1))),
     Variant("20 actions, index from 1", (("market.first_action", 1),)),
     Variant("max of (14) over all", (("market.reference", "all"),)),
+    Variant("the UAV pays (13)", (("market.uav_payment", "contract"),)),
     Variant("u_0 is the highest bid", (), (("Myopic", "myopic:uav_bid=highest"), ("Optimal", "optimal:u_0=highest"))),
     Variant("b_0 swapped", (), (("SPA", "spa:uav_bid=contract"), ("Myopic", "myopic:uav_bid=reported"))),
 )

@@ -112,7 +112,8 @@ def _claims(workshop: Workshop) -> dict[str, pd.DataFrame]:
     variants = figures.sensitivity(workshop)
     rules = dict.fromkeys((*figures.FIG_5_RULES, *figures.FIG_6_RULES))
     sweeps = figures.sweep_runs(workshop, ["dmsb", "ppo"], rules)
-    found = claims(figures.base_runs(workshop), figures.fig3(workshop), figures.fig4(workshop), sweeps, variants)
+    curves, panels = figures.learning_curves(workshop), figures.station_runs(workshop)
+    found = claims(figures.base_runs(workshop), curves, panels, sweeps, variants)
     return {"sensitivity": variants, "claims": found}
 
 

@@ -10,29 +10,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from simulator.files import clear, discard, not_ours
 from simulator.files.reading import file_hash, number
-from simulator.run import plan, simulate
-from simulator.scenario.scenario import Scenario
+from simulator.run import plan
 from simulator.study.cells import figures_of, run_cells
 from simulator.study.journal import Figures
 from simulator.study.paper.plan import (
-    AXES,
     BASE,
-    BEST_CONSTANT,
-    CONSTANT_ROUNDS,
-    CONSTANT_WORLD,
     FIRST_WORLD,
     LEARNERS,
+    ONLINE_WORLD,
     RULES,
+    SCALE_FACTORS,
+    TUNING_ROUNDS,
+    TUNING_WORLD,
     Point,
     Scale,
 )
+from simulator.study.paper.rules import TUNED, OnlineRun, online
+from simulator.study.paper.scenarios import scenario_at
 from simulator.study.train import HELD_OUT, evaluated, train
 from simulator.study.training_files import RATIO, read_metrics
-from simulator.study.training_folder import BEST, COLUMNS, LAST, METRICS
+from simulator.study.training_folder import COLUMNS, DEPLOYED, LAST, METRICS
 from simulator.study.worlds import KeptWorlds
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Training(NamedTuple):
         points: points whose scenarios the learner is trained on, all at the same time.
         seed: seed of the training.
         steps: number of environment steps.
-        evaluations: number of evaluations during the training.
+        spacing: environment steps between two evaluations.
         held_out: number of held-out worlds per scenario in each evaluation.
     """
 
@@ -63,7 +62,7 @@ class Training(NamedTuple):
     points: tuple[Point, ...]
     seed: int
     steps: int
-    evaluations: int
+    spacing: int
     held_out: int
 
     @property
@@ -94,13 +93,6 @@ class Run(NamedTuple):
     weights: str = ""
 
 
-def scenario_at(point: Point) -> Scenario:
-    """Return the scenario `paper` at a point of an axis, named after the point."""
-    # Trainings on several points tell their scenarios apart by name.
-    name = "paper" if point == BASE else f"paper, {point.axis} {point.value:g}"
-    return Scenario.load("paper", **{"name": name, **dict(point.overrides)})
-
-
 class Workshop:
     """Trainings and runs, kept in a folder so that nothing is done twice.
 
@@ -129,8 +121,8 @@ class Workshop:
             curve: whether a figure shows the training curve.
         """
         # Evaluations take time. Without a curve, one at the end is enough.
-        evaluations, held_out = (self.scale.evaluations, self.scale.held_out) if curve else (1, 1)
-        return [Training(learner, place, tuple(points), seed, steps, evaluations, held_out) for seed in range(seeds)]
+        spacing, held_out = (self.scale.spacing, self.scale.held_out) if curve else (steps, 1)
+        return [Training(learner, place, tuple(points), seed, steps, spacing, held_out) for seed in range(seeds)]
 
     def train(self, trainings: Iterable[Training]) -> None:
         """Do the trainings that are not done; continue those that were interrupted."""
@@ -160,28 +152,61 @@ class Workshop:
             ]  # fmt: skip
         return pd.DataFrame(rows)
 
-    def trained(self, trainings: Iterable[Training], point: Point) -> list[Run]:
-        """Return the runs of trained weights at a point, one per training and world."""
-        return [
-            Run(point, LEARNERS[one.learner].label, f"{LEARNERS[one.learner].policy}:weights={self._folder / one.name}",
-                one.seed, world, self.scale.rounds, _weights_hash(self._folder / one.name))
-            for one in trainings
-            for world in self._worlds()
-        ]  # fmt: skip
+    def online_curve(self, label: str) -> pd.DataFrame:
+        """Return the curve of a rule that learns while it runs, with the settings of section 6.1.
 
-    def rules(self, point: Point, labels: Iterable[str], instead: dict[str, str] | None = None) -> list[Run]:
+        Each point is the mean over some rounds, at their middle. It is divided by the surplus of `conditional` in the
+        same rounds, and multiplied by that of `conditional` in the worlds in which curves are evaluated.
+
+        Returns:
+            One row per world and point: learner, place, seed, steps, and surplus per task (total, uav, ground).
+        """
+        import pandas as pd
+
+        worlds = range(ONLINE_WORLD, ONLINE_WORLD + self.scale.trainings)
+        policies = (RULES[label], "conditional")
+        cells = [OnlineRun(one, world, self.scale.steps, self.scale.spacing) for world in worlds for one in policies]
+        told = partial(self._progress, "long runs")
+        done = run_cells(online, cells, self._jobs, told, self._folder / "online.jsonl", _code())
+        level = float(self.on_curves(BASE, ["conditional"])["total"].iloc[0])
+        rows = []
+        for world in worlds:
+            own, base = (done[OnlineRun(one, world, self.scale.steps, self.scale.spacing)] for one in policies)
+            for part in range(self.scale.steps // self.scale.spacing):
+                factor = level / base[f"total {part}"]
+                parts = {name: factor * own[f"{name} {part}"] for name in ("total", "uav", "ground")}
+                steps = int((part + 0.5) * self.scale.spacing)
+                rows.append({"learner": label, "place": "base", "seed": world, "steps": steps, **parts})
+        return pd.DataFrame(rows)
+
+    def trained(self, trainings: Iterable[Training], point: Point, worlds: int | None = None) -> list[Run]:
+        """Return the runs of the last weights of trainings at a point, one per training and world."""
+        found = []
+        for one in trainings:
+            weights, learner = self._folder / one.name / DEPLOYED, LEARNERS[one.learner]
+            policy, digest = f"{learner.policy}:weights={weights}", _weights_hash(weights)
+            found += [
+                Run(point, learner.label, policy, one.seed, world, self.scale.rounds, digest)
+                for world in self._worlds(worlds)
+            ]
+        return found
+
+    def rules(
+        self, point: Point, labels: Iterable[str], instead: dict[str, str] | None = None, worlds: int | None = None
+    ) -> list[Run]:
         """Return the runs of rules at a point, one per rule and world.
 
         Args:
             point: point of the axis.
             labels: names of the rules in figures.
             instead: other policies for some of the rules, by name in figures.
+            worlds: number of worlds; None for that of the scale.
         """
         policies = RULES | (instead or {})
         return [
             Run(point, label, policies[label], -1, world, self.scale.rounds)
             for label in labels
-            for world in self._worlds()
+            for world in self._worlds(worlds)
         ]
 
     def on_curves(self, point: Point, labels: Iterable[str]) -> pd.DataFrame:
@@ -204,13 +229,14 @@ class Workshop:
 
         # Several figures ask for the same run: it is done once.
         cells = list(dict.fromkeys(runs))
-        points = list(dict.fromkeys(cell.point for cell in cells if cell.policy == BEST_CONSTANT))
-        told = partial(self._progress, "best constants")
-        found = run_cells(best_constant, points, self._jobs, told, self._folder / "constants.jsonl", _code())
-        cells = [
-            cell._replace(policy=f"constant:{found[cell.point]['rho']:.6g}") if cell.policy == BEST_CONSTANT else cell
-            for cell in cells
-        ]
+        for label, (tune, policy) in TUNED.items():
+            points = list(dict.fromkeys(cell.point for cell in cells if cell.policy == label))
+            told = partial(self._progress, f"tunings: {label}")
+            found = run_cells(tune, points, self._jobs, told, self._folder / f"{tune.__name__}.jsonl", _code())
+            cells = [
+                cell._replace(policy=policy.format(found[cell.point]["best"])) if cell.policy == label else cell
+                for cell in cells
+            ]
         told = partial(self._progress, "runs")
         done = run_cells(
             partial(_run, KeptWorlds()), cells, self._jobs, told, self._folder / "runs.jsonl", _code(),
@@ -227,38 +253,9 @@ class Workshop:
             ]
         )  # fmt: skip
 
-    def _worlds(self) -> range:
+    def _worlds(self, count: int | None = None) -> range:
         """Return the seeds of the worlds in which policies are compared."""
-        return range(FIRST_WORLD, FIRST_WORLD + self.scale.worlds)
-
-
-def every_point() -> tuple[Point, ...]:
-    """Return the points of all axes, each scenario once."""
-    # The settings of section 6.1 are a point of three axes.
-    points = {
-        scenario_at(point).model_dump_json(exclude={"name"}): point for _, axis in AXES.values() for point in axis
-    }
-    return tuple(points.values())
-
-
-def best_constant(point: Point) -> Figures:
-    """Find the price of the grid with the highest surplus in the world of `CONSTANT_WORLD`.
-
-    Returns:
-        ``rho``, the price, and ``surplus``, its mean surplus per task.
-    """
-    # One run serves all prices. In `paper` nobody queues, so with T = 1 the values of a round do not depend on the
-    # winners of earlier rounds.
-    scenario = scenario_at(point)
-    auctions = simulate(scenario, "conditional", seed=CONSTANT_WORLD, duration=float(CONSTANT_ROUNDS)).auctions
-    scaled = auctions["second_bid"].to_numpy()
-    # The literal (14): rho scales the highest other bid, which may be the UAV's.
-    if scenario.market.reference == "all":
-        scaled = np.maximum(scaled, scenario.market.uav_weight * auctions["contract_bid"].to_numpy())
-    top, uav = auctions["top_bid"].to_numpy(), scenario.market.uav_weight * auctions["uav_value"].to_numpy()
-    earned = {rho: float(np.where(top > rho * scaled, top, uav).mean()) for rho in scenario.market.prices()}
-    rho = max(earned, key=earned.__getitem__)
-    return {"rho": rho, "surplus": earned[rho]}
+        return range(FIRST_WORLD, FIRST_WORLD + (count or self.scale.worlds))
 
 
 def _train(folder: Path, training: Training) -> Figures:
@@ -276,7 +273,7 @@ def _train(folder: Path, training: Training) -> Figures:
     if _last_evaluation(out)[0] < training.steps:
         train(
             [scenario_at(point) for point in training.points], learner.policy, training.steps, training.seed, out,
-            resume=out.exists(), evaluate_every=max(training.steps // training.evaluations, 1),
+            resume=out.exists(), evaluate_every=training.spacing,
             held_out=training.held_out, hyper=hyper,
         )  # fmt: skip
     # From now on its last evaluation says that the training is done. `last` holds the replay buffer, which only a
@@ -304,15 +301,15 @@ def _run(worlds: KeptWorlds, run: Run) -> Figures:
 
 
 def _weights_hash(folder: Path) -> str:
-    """Return a short hash of the best weights of a training."""
-    hashes = [file_hash(folder / BEST / name) for name in ("arrays.safetensors", "meta.json")]
+    """Return a short hash of weights."""
+    hashes = [file_hash(folder / name) for name in ("arrays.safetensors", "meta.json")]
     return hashlib.sha256("".join(hashes).encode()).hexdigest()[:12]
 
 
 def _code() -> str:
     """Return a hash of the scenario, the learners, and the code of model, world and policies."""
     # It is the fingerprint of the journals. After a change of one of these all figures are made again.
-    about = [scenario_at(BASE).model_dump_json(), repr(LEARNERS), repr((CONSTANT_WORLD, CONSTANT_ROUNDS))]
+    about = [scenario_at(BASE).model_dump_json(), repr(LEARNERS), repr((TUNING_WORLD, TUNING_ROUNDS, SCALE_FACTORS))]
     package = Path(__file__).parents[2]
     for folder in (package / "model", package / "world", package.parent / "policies"):
         about += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.py"))]

@@ -8,34 +8,33 @@ import numpy as np
 
 from simulator.model import FloatArray
 from simulator.study.paper.runs import KEPT
-from simulator.study.statistics import half_width
+from simulator.study.statistics import crossed, crossed_ratio, half_width
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 ByWorld = dict[tuple[str, float, str], FloatArray]
-"""One figure of the runs by axis, value and policy; each array has shape (worlds,)."""
+"""One figure of the runs by axis, value and policy; each array has shape (worlds, trainings), one column for a rule."""
 
 
 def by_world(runs: pd.DataFrame, name: str) -> ByWorld:
-    """Return one figure in each world, averaged over trainings.
+    """Return one figure of each training in each world.
 
     Args:
         runs: table of runs with the columns axis, value, policy, training, world and those of `KEPT`.
         name: column of the figure.
     """
-    # The world is the unit of every interval: trainings of one learner meet the same worlds.
-    # Worlds are sorted so that row i is the same world for all policies, as paired differences need.
+    # Worlds and trainings are sorted, so that row i is the same world for all policies, as paired differences need.
     cells: dict[tuple[str, float, str], dict[int, list[float]]] = {}
-    for row in runs.sort_values("world", kind="stable").to_dict("records"):
+    for row in runs.sort_values(["world", "training"], kind="stable").to_dict("records"):
         worlds = cells.setdefault((row["axis"], row["value"], row["policy"]), {})
         worlds.setdefault(row["world"], []).append(row[name])
-    return {cell: np.array([np.mean(trainings) for trainings in worlds.values()]) for cell, worlds in cells.items()}
+    return {cell: np.array(list(worlds.values())) for cell, worlds in cells.items()}
 
 
 def means(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean of each figure and the half-width of its 95 % interval, over worlds.
+    """Return the mean of each figure and the half-width of its 95 % interval, over worlds and trainings.
 
     Args:
         runs: table of runs with the columns axis, value, policy, training, world and those of `KEPT`.
@@ -46,15 +45,17 @@ def means(runs: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
+    tables = {name: by_world(runs, name) for name in KEPT}
     rows = []
-    for (axis, value, policy), part in runs.groupby(["axis", "value", "policy"], sort=False):
-        worlds = part.groupby("world")[list(KEPT)].mean()
-        trainings = part.groupby("training")["total"].mean()
-        row = {"axis": axis, "value": value, "policy": policy, "worlds": len(worlds), "trainings": len(trainings)}
-        for name in KEPT:
-            row |= {name: worlds[name].mean(), f"{name}_ci": half_width(worlds[name].to_numpy())}
-        row |= {"total_least": trainings.min(), "total_most": trainings.max()}
-        rows.append(row)
+    for axis, value, policy in dict.fromkeys(runs[["axis", "value", "policy"]].itertuples(index=False, name=None)):
+        worlds, trainings = tables["total"][axis, value, policy].shape
+        row: dict[str, object] = {"axis": axis, "value": value, "policy": policy}
+        row |= {"worlds": worlds, "trainings": trainings}
+        for name, table in tables.items():
+            found = crossed(table[axis, value, policy])
+            row |= {name: found.mean, f"{name}_ci": found.half_width}
+        of_training = tables["total"][axis, value, policy].mean(axis=0)
+        rows.append(row | {"total_least": of_training.min(), "total_most": of_training.max()})
     return pd.DataFrame(rows)
 
 
@@ -70,9 +71,10 @@ def curve_means(curves: pd.DataFrame, spacing: int) -> pd.DataFrame:
     """
     import pandas as pd
 
-    # Trainings are evaluated at ends of episodes, so at slightly different steps. Rounding brings them together.
+    # Trainings are evaluated at ends of episodes, so at slightly different steps. Rounding brings them together. What
+    # lies in the middle between two points stays there.
     rows = []
-    steps = (curves["steps"] / spacing).round().astype(int) * spacing
+    steps = (curves["steps"] / (spacing / 2)).round().astype(int) * spacing // 2
     for (learner, place, at), part in curves.groupby(["learner", "place", steps], sort=False):
         row = {"learner": learner, "place": place, "steps": at, "trainings": len(part)}
         for name in ("total", "uav", "ground"):
@@ -85,12 +87,13 @@ def curve_means(curves: pd.DataFrame, spacing: int) -> pd.DataFrame:
 def margin(of: FloatArray, over: FloatArray) -> tuple[float, float]:
     """Return by which share the surplus of one policy exceeds that of another, and the half-width of the 95 % interval.
 
-    The share is ``mean(of) / mean(over) - 1``. Its interval is that of a ratio of means, by linearisation.
+    The share is ``mean(of) / mean(over) - 1``. Its interval is that of a ratio of means, over worlds and trainings. The
+    trainings of two learners are compared in pairs.
 
     Args:
-        of: surplus of the first policy in each world, shape (worlds,).
-        over: surplus of the second policy in the same worlds, shape (worlds,).
+        of: surplus of the first policy, shape (worlds, trainings).
+        over: surplus of the second policy in the same worlds, shape (worlds, trainings), or one column for a rule.
     """
-    base = float(over.mean())
-    ratio = float(of.mean()) / base
-    return ratio - 1.0, half_width(of - ratio * over) / base
+    both = np.broadcast_arrays(of, over)
+    found = crossed_ratio(*both)
+    return found.mean - 1.0, found.half_width

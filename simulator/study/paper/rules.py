@@ -1,0 +1,99 @@
+"""Rules with a parameter that is tuned, and rules that learn while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.run import plan, simulate
+from simulator.study.cells import figures_of
+from simulator.study.journal import Figures
+from simulator.study.paper.plan import (
+    BASE,
+    BEST_CONSTANT,
+    BEST_SCALE,
+    SCALE_FACTORS,
+    TUNING_ROUNDS,
+    TUNING_WORLD,
+    Point,
+)
+from simulator.study.paper.scenarios import scenario_at
+from simulator.study.worlds import KeptWorlds
+
+
+def best_constant(point: Point) -> Figures:
+    """Find the price of the grid with the highest surplus in the world of `TUNING_WORLD`.
+
+    Returns:
+        ``best``, the price, and ``surplus``, its mean surplus per task.
+    """
+    # One run serves all prices. In `paper` nobody queues, so with T = 1 the values of a round do not depend on the
+    # winners of earlier rounds.
+    scenario = scenario_at(point)
+    auctions = simulate(scenario, "conditional", seed=TUNING_WORLD, duration=float(TUNING_ROUNDS)).auctions
+    scaled = auctions["second_bid"].to_numpy()
+    # The literal (14): rho scales the highest other bid, which may be the UAV's.
+    if scenario.market.reference == "all":
+        scaled = np.maximum(scaled, scenario.market.uav_weight * auctions["contract_bid"].to_numpy())
+    top, uav = auctions["top_bid"].to_numpy(), scenario.market.uav_weight * auctions["uav_value"].to_numpy()
+    earned = {rho: float(np.where(top > rho * scaled, top, uav).mean()) for rho in scenario.market.prices()}
+    rho = max(earned, key=earned.__getitem__)
+    return {"best": rho, "surplus": earned[rho]}
+
+
+def best_scale(point: Point) -> Figures:
+    """Find the factor k of `conditional:scale=k` with the highest surplus in the world of `TUNING_WORLD`.
+
+    Returns:
+        ``best``, the factor, and ``surplus``, its mean surplus per task.
+    """
+    scenario, worlds = scenario_at(point), KeptWorlds()
+    duration = scenario.traffic.rounds_to_seconds(TUNING_ROUNDS)
+    earned = {
+        k: figures_of(worlds.run(plan(scenario, f"conditional:scale={k:g}", seed=TUNING_WORLD, duration=duration)))[
+            "surplus_mean"
+        ]
+        for k in SCALE_FACTORS
+    }
+    best = max(earned, key=earned.__getitem__)
+    return {"best": best, "surplus": earned[best]}
+
+
+TUNED: dict[str, tuple[Callable[[Point], Figures], str]] = {
+    BEST_CONSTANT: (best_constant, "constant:{:.6g}"),
+    BEST_SCALE: (best_scale, "conditional:scale={:g}"),
+}
+"""Rules with a parameter that is tuned at each point: the function that finds it, and the policy as text."""
+
+
+class OnlineRun(NamedTuple):
+    """Run of a rule that learns while it runs.
+
+    Attributes:
+        policy: the rule, as text.
+        world: seed of the world.
+        rounds: number of rounds.
+        spacing: number of rounds of each point of its curve.
+    """
+
+    policy: str
+    world: int
+    rounds: int
+    spacing: int
+
+
+def online(run: OnlineRun) -> Figures:
+    """Do a long run, and return the surplus per task of each part of it: total, of the UAV, and of the stations."""
+    scenario = scenario_at(BASE)
+    auctions = simulate(
+        scenario, run.policy, seed=run.world, duration=scenario.traffic.rounds_to_seconds(run.rounds)
+    ).auctions
+    surplus = auctions["surplus"].to_numpy()
+    by_uav = (auctions["winner_kind"] == "uav").to_numpy()
+    found: Figures = {}
+    for name, own in {"total": surplus, "uav": surplus * by_uav, "ground": surplus * ~by_uav}.items():
+        parts = own[: len(own) // run.spacing * run.spacing].reshape(-1, run.spacing).mean(axis=1)
+        found |= {f"{name} {number}": float(value) for number, value in enumerate(parts)}
+    return found

@@ -1,0 +1,267 @@
+"""The tables of `tests.studies.learning`: ratios to `conditional`, differences to rivals, and ablations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from simulator.model import FloatArray
+from simulator.study.journal import Figures, open_journal
+from simulator.study.statistics import Crossed, corrected, crossed, crossed_ratio
+from tests.studies.learners import FIRST_WORLD, JUNCTIONS, PAPER_POINTS, PAPER_WORLDS, STUDIES
+from tests.studies.learning import (
+    ROOT,
+    TRAININGS,
+    Run,
+    Training,
+    run_all,
+    runs_of,
+    tune_scales,
+)
+
+OUT = ROOT / "docs" / "learning"
+
+METRICS = {"realised": "realised surplus", "surplus": "surplus"}
+"""Figures of a run, with their names in the tables."""
+
+RULES = ("spa", "myopic", "optimal", "greedy", "random")
+"""Rules beside the learners, in fewer worlds."""
+
+SHOWN = {"mix-diffusion": "diffusion", "mix-sac": "sac", "mix-ppo": "ppo", "mix-dqn": "dqn",
+         "mix-realised": "diffusion, trained on realised"}  # fmt: skip
+"""Name of each mix in the tables."""
+
+Done = dict[Run, Figures]
+
+
+class Table:
+    """Runs by scene and policy, as matrices over worlds and trainings.
+
+    Args:
+        done: figures of all runs.
+    """
+
+    def __init__(self, done: Done) -> None:
+        self._done = done
+
+    def of(self, columns: Sequence[Sequence[Run]], metric: str, count: int | None = None) -> FloatArray:
+        """Return a figure of runs, shape (worlds, trainings).
+
+        Args:
+            columns: runs of each training, by world.
+            metric: name of the figure.
+            count: number of worlds; None for all.
+        """
+        return np.array([[self._done[run][metric] for run in runs[:count]] for runs in columns]).T
+
+
+def rule_runs(scene: str, policy: str, count: int) -> list[Run]:
+    """Return the runs of a rule in the evaluation worlds."""
+    return [Run(scene, policy, FIRST_WORLD + number) for number in range(count)]
+
+
+def write(names: list[str], jobs: int, said: Callable[[str, int, int], None]) -> None:
+    """Do the runs of some studies that are missing, and write and print their tables.
+
+    Args:
+        names: names of the studies.
+        jobs: number of parallel processes.
+        said: function that is told what is done.
+    """
+    OUT.mkdir(parents=True, exist_ok=True)
+    mixes = [name for name in names if name in SHOWN]
+    ablations = [name for name in names if name.startswith("ablation-")]
+    told = partial(said, "runs")
+    if mixes:
+        scales = tune_scales(list(JUNCTIONS), jobs, said)
+        mix_tables(mixes, scales, lambda cells: run_all(cells, jobs, told))
+    if ablations:
+        ablation_table(ablations, lambda cells: run_all(cells, jobs, told))
+
+
+def mix_tables(mixes: list[str], scales: dict[str, float], run: Callable[[list[Run]], Done]) -> None:
+    """Write the tables of the learners of the mix."""
+    most = max(STUDIES[name].junction_worlds for name in mixes)
+    columns: dict[tuple[str, str], list[list[Run]]] = {}
+    for name in mixes:
+        for (scene, _), runs in runs_of(name).items():
+            columns.setdefault((scene, SHOWN[name]), []).append(runs)
+    for scene in JUNCTIONS:
+        for policy, count in {
+            "conditional": most, f"conditional:scale={scales[scene]:g}": most, "foresight": most, "oracle": 24,
+            **dict.fromkeys(RULES, 24),
+        }.items():  # fmt: skip
+            shown = "conditional:scale" if "scale" in policy else policy
+            columns[scene, shown] = [rule_runs(scene, policy, count)]
+    for scene in PAPER_POINTS:
+        for policy in ("conditional", "foresight", "oracle"):
+            columns[scene, policy] = [rule_runs(scene, policy, PAPER_WORLDS)]
+    table = Table(run([one for runs in columns.values() for column in runs for one in column]))
+    ratios = pd.DataFrame(_ratios(table, columns))
+    ratios.round(5).to_csv(OUT / "ratios.csv", index=False)
+    for metric, label in METRICS.items():
+        print(f"### {label[0].upper()}{label[1:]}, divided by that of `conditional`\n")
+        print(_grid(ratios[(ratios["metric"] == metric) & ratios["scene"].isin(JUNCTIONS)]))
+    print("`conditional:scale` has k = " + ", ".join(f"{scales[one]:g} at `{one}`" for one in JUNCTIONS) + ".\n")
+    if "mix-diffusion" in mixes:
+        differences = pd.DataFrame(_differences(table, columns))
+        differences.round(5).to_csv(OUT / "differences.csv", index=False)
+        print("### `diffusion` against its rivals\n")
+        print(_differences_shown(differences))
+        print("### Points of the paper's axes\n")
+        print(_points_shown(ratios))
+
+
+def _ratios(table: Table, columns: dict[tuple[str, str], list[list[Run]]]) -> Iterable[dict[str, Any]]:
+    """Yield the ratio of each policy to `conditional`, by scene and figure."""
+    for (scene, policy), runs in columns.items():
+        for metric in METRICS:
+            values = table.of(runs, metric)
+            base = table.of(columns[scene, "conditional"], metric)[: len(values), 0]
+            found = crossed_ratio(values, base)
+            row = {"scene": scene, "policy": policy, "metric": metric, "worlds": len(values), "trainings": len(runs)}
+            yield row | {"ratio": found.mean, "ci": found.half_width}
+
+
+def _differences(table: Table, columns: dict[tuple[str, str], list[list[Run]]]) -> list[dict[str, Any]]:
+    """Return `diffusion` against each rival at each junction, with p-values corrected by Holm's method."""
+    found: list[dict[str, Any]] = []
+    plan = (
+        ("diffusion", "conditional", 3, 24), ("diffusion", "conditional:scale", 6, 96),
+        ("diffusion", "foresight", 6, 96), ("diffusion, trained on realised", "conditional:scale", 3, 96),
+    )  # fmt: skip
+    for metric in METRICS:
+        for policy, rival, trainings, worlds in plan:
+            rows = []
+            for scene in JUNCTIONS:
+                if (scene, policy) not in columns:
+                    continue
+                values = table.of(columns[scene, policy][:trainings], metric, worlds)
+                base = table.of(columns[scene, rival], metric, len(values))[:, 0]
+                ratio, difference = crossed_ratio(values, base), crossed(values - base[:, None])
+                rows.append(
+                    {"metric": metric, "policy": policy, "rival": rival, "scene": scene, "worlds": len(values),
+                     "trainings": values.shape[1], "ratio": ratio.mean, "ci": ratio.half_width,
+                     "difference": difference.mean, "difference_ci": difference.half_width, "p": difference.p_value,
+                     "gap_share": _share_of_gap(table, columns, scene, policy, rival, metric)}
+                )  # fmt: skip
+            held = corrected(np.array([row["p"] for row in rows]))
+            found += [row | {"p_holm": p} for row, p in zip(rows, held, strict=True)]
+    return found
+
+
+def _share_of_gap(
+    table: Table, columns: dict[tuple[str, str], list[list[Run]]], scene: str, policy: str, rival: str, metric: str
+) -> float:
+    """Return (policy - conditional) / (oracle - conditional) in the worlds of the oracle; NaN without a gap."""
+    oracle = table.of(columns[scene, "oracle"], metric)[:, 0]
+    base = table.of(columns[scene, "conditional"], metric, len(oracle))[:, 0]
+    own = table.of(columns[scene, policy], metric, len(oracle)).mean(axis=1)
+    gap = float((oracle - base[: len(oracle)]).mean())
+    return float((own - base[: len(own)]).mean()) / gap if gap > 0.0 else math.nan
+
+
+def ablation_table(names: list[str], run: Callable[[list[Run]], Done]) -> None:
+    """Write the table of the ablations: the ratio to `conditional` at each junction, and what a training costs."""
+    columns: dict[tuple[str, str], list[list[Run]]] = {}
+    base: dict[tuple[str, str], list[Run]] = {}
+    kinds = [(name, "deployed", STUDIES[name].about) for name in names]
+    if "ablation-none" in names:
+        kinds.insert(1, ("ablation-none", "best", "the checkpoint that is best in held-out worlds"))
+    for name, which, about in kinds:
+        for (scene, _), runs in runs_of(name, which).items():
+            columns.setdefault((about, scene.partition("|")[0]), []).append(runs)
+            base[about, scene.partition("|")[0]] = rule_runs(scene, "conditional", STUDIES[name].junction_worlds)
+    cells = [one for runs in columns.values() for column in runs for one in column]
+    table = Table(run([*cells, *(one for runs in base.values() for one in runs)]))
+    costs = {about: _cost(name) for name, _, about in kinds}
+    rows, everywhere = [], {}
+    for _, _, about in kinds:
+        row: dict[str, Any] = {"change": about}
+        by_scene = []
+        for scene in JUNCTIONS:
+            values, below = table.of(columns[about, scene], "realised"), table.of([base[about, scene]], "realised")
+            found = crossed_ratio(values, below[:, 0])
+            row |= {scene: found.mean, f"{scene}_ci": found.half_width}
+            by_scene.append(values / below.mean())
+        everywhere[about] = np.mean(by_scene, axis=0)
+        mean = crossed(everywhere[about])
+        same = about == kinds[0][2]
+        against = Crossed(0.0, 0.0, math.nan) if same else crossed(everywhere[about] - everywhere[kinds[0][2]])
+        row |= {"mean": mean.mean, "mean_ci": mean.half_width, "against_none": against.mean}
+        rows.append(row | {"against_none_ci": against.half_width, "p": against.p_value, "cpu_s": costs[about]})
+    found_rows = pd.DataFrame(rows)
+    found_rows["p_holm"] = corrected(found_rows["p"].to_numpy(dtype=float))
+    found_rows.round(5).to_csv(OUT / "ablations.csv", index=False)
+    print("### Ablations\n")
+    print(_ablations_shown(found_rows))
+
+
+def _cost(name: str) -> float:
+    """Return the mean processor time of a study's trainings, s; NaN where the journal does not have it."""
+    with open_journal(TRAININGS / "trainings.jsonl", "learning") as (known, _):
+        known = dict(known)
+    spent = [known[repr(Training(name, seed))]["cpu_s"] for seed in range(STUDIES[name].trainings)
+             if repr(Training(name, seed)) in known]  # fmt: skip
+    return float(np.mean(spent)) if spent else math.nan
+
+
+def _cell(mean: float, ci: float) -> str:
+    return f"{mean:.3f} ± {ci:.3f}"
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    head, *rest = rows
+    lines = [head, ["---"] * len(head), *rest]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _grid(ratios: pd.DataFrame) -> str:
+    """Return ratios as a table: policies down, junctions across."""
+    order = ["conditional:scale", "foresight", *SHOWN.values(), "oracle", *RULES]
+    rows = [["policy", *(f"`{scene}`" for scene in JUNCTIONS), "worlds, trainings"]]
+    for policy in order:
+        part = ratios[ratios["policy"] == policy].set_index("scene")
+        if len(part):
+            cells = [_cell(part.loc[scene, "ratio"], part.loc[scene, "ci"]) for scene in JUNCTIONS]  # type: ignore[arg-type]
+            rows.append([policy, *cells, f"{part['worlds'].iloc[0]}, {part['trainings'].iloc[0]}"])
+    return _markdown(rows)
+
+
+def _differences_shown(found: pd.DataFrame) -> str:
+    rows = [["figure", "policy", "rival", "junction", "ratio", "lower bound", "p (Holm)", "share of the oracle's lead"]]
+    for row in found.to_dict("records"):
+        share = "" if math.isnan(row["gap_share"]) else f"{100 * row['gap_share']:.0f} %"
+        rows.append(
+            [row["metric"], row["policy"], row["rival"], f"`{row['scene']}`", _cell(row["ratio"], row["ci"]),
+             f"{row['ratio'] - row['ci']:.4f}", f"{row['p_holm']:.2g}", share]
+        )  # fmt: skip
+    return _markdown(rows)
+
+
+def _points_shown(ratios: pd.DataFrame) -> str:
+    learned = [policy for policy in SHOWN.values() if policy in set(ratios["policy"])]
+    rows = [["point", *learned, "foresight", "oracle"]]
+    part = ratios[ratios["metric"] == "surplus"].set_index(["scene", "policy"])
+    for scene in PAPER_POINTS:
+        shown = [(part.loc[(scene, policy), "ratio"], part.loc[(scene, policy), "ci"]) for policy in rows[0][1:]]
+        rows.append([scene, *(_cell(mean, ci) for mean, ci in shown)])  # type: ignore[arg-type]
+    of = {policy: [float(part.loc[(scene, policy), "ratio"]) for scene in PAPER_POINTS] for policy in rows[0][1:]}  # type: ignore[arg-type]
+    means = [np.mean(ratios) for ratios in of.values()]
+    return _markdown([*rows, ["mean", *(f"{mean:.3f}" for mean in means)]])
+
+
+def _ablations_shown(found: pd.DataFrame) -> str:
+    rows = [["change", *(f"`{scene}`" for scene in JUNCTIONS), "mean", "against none", "p (Holm)", "CPU-s"]]
+    for row in found.to_dict("records"):
+        cells = [_cell(row[scene], row[f"{scene}_ci"]) for scene in (*JUNCTIONS, "mean")]
+        none = math.isnan(row["p_holm"])
+        against = ["", ""] if none else [f"{row['against_none']:+.3f} ± {row['against_none_ci']:.3f}",
+                                         f"{row['p_holm']:.2g}"]  # fmt: skip
+        rows.append([row["change"], *cells, *against, f"{row['cpu_s']:.0f}"])
+    return _markdown(rows)
