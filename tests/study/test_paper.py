@@ -150,9 +150,7 @@ def test_a_margin_that_is_missed_names_the_variants_that_would_mend_it() -> None
     tables = study(surplus={"Random": 1.0})
     at = tables["sensitivity"]["variant"] != "zeta = 0.5"
     tables["sensitivity"].loc[at, "over Random"] = 0.3
-    (row,) = claims(**tables)[lambda found: found["claim"] == "DMSB's surplus exceeds that of Random"].to_dict(
-        "records"
-    )
+    row = claims(**tables).set_index("claim").loc["DMSB's surplus exceeds that of Random"]
     assert row["verdict"] == NO
     assert row["why"].endswith("reproduced with: zeta = 0.5 (+63.0 % ± 1.0)")
 
