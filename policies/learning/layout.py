@@ -43,6 +43,9 @@ MOST_STEPS = 10**15
 LARGEST = 1e6
 """Largest weight. Those of trained networks stay below 100; beyond this, products of layers leave float32."""
 
+REWARDS = ("own", "surplus", "realised", "function")
+"""What the steps of a training may have earned, as its weights say."""
+
 PERCEPTRON_KINDS = ("sac", "ppo", "dqn")
 """Kinds whose deployed weights are one perceptron."""
 
@@ -70,6 +73,7 @@ def check_meta(file: Path, meta: Mapping[str, Any]) -> None:
         f"a whole number from 0 to {MOST_STEPS:g}",
     )
     hold("information", meta.get("information") in INFORMATION, f"one of {', '.join(INFORMATION)}")
+    hold("reward", meta.get("reward") in REWARDS, f"one of {', '.join(REWARDS)}")
     prices = (
         isinstance(grid, list) and 1 <= len(grid) <= MOST_PRICES and all(isinstance(price, float) for price in grid)
     )

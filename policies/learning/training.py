@@ -95,18 +95,23 @@ def train(learner: Learner, envs: Sequence[Any], steps: int, seed: int, out: Pat
         out: folder of the checkpoints.
         report: function that receives the metrics.
     """
-    # A running world cannot be saved, so a checkpoint is written when all worlds have ended their episodes. The seeds
-    # of the next episodes depend on the cycle only. A resumed training therefore takes the same steps as one that was
-    # never stopped.
+    # A running world cannot be saved, so the complete state is written when all worlds have ended their episodes. The
+    # seeds of the next episodes depend on the cycle only. A resumed training therefore takes the same steps as one that
+    # was never stopped. Weights to evaluate are written more often: what a kill leaves of them is written again.
     worlds = len(envs)
+    _, meta = learner.state()
+    about = {"information": envs[0].get_wrapper_attr("information"), "reward": reward_of(envs[0])}
+    deployed = {name: meta[name] for name in DEPLOYED_META if name in meta} | about
+
+    def show() -> None:
+        checkpoint.save(out / DEPLOYED, learner.weights(), deployed | {"steps": learner.steps})
+        report({"steps": learner.steps, "checkpoint": 1.0})
 
     def save() -> None:
+        show()
         arrays, meta = learner.state()
-        meta |= {"information": envs[0].get_wrapper_attr("information"), "reward": reward_of(envs[0])}
-        checkpoint.save(out / DEPLOYED, learner.weights(), {name: meta[name] for name in DEPLOYED_META})
-        report({"steps": learner.steps, "checkpoint": 1.0})
         # Last of all: once it is there, nothing that comes before it is missing. Until then the cycle is run again.
-        checkpoint.save(out / LAST, arrays, meta)
+        checkpoint.save(out / LAST, arrays, meta | about)
 
     # Before the first update, so that a curve shows where learning starts.
     if not learner.steps:
@@ -146,6 +151,8 @@ def train(learner: Learner, envs: Sequence[Any], steps: int, seed: int, out: Pat
                     }
                 )
                 earned = best = 0.0
+                if running and learner.steps < steps:
+                    show()
         learner.cycle += 1
         save()
     for env in envs:

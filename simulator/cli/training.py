@@ -62,7 +62,7 @@ def train(
             "--evaluate-every",
             metavar="N",
             parser=whole,
-            help="Least number of steps between two evaluations, which come at a checkpoint.",
+            help="Number of steps between two evaluations. One comes before the first step.",
         ),
     ] = 20_000,
     reward: Annotated[

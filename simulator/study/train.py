@@ -47,7 +47,7 @@ def train(
     seed: int = 0,
     out: Path = Path("outputs/training"),
     resume: bool = False,
-    evaluate_every: int = 20_000,
+    evaluate_every: int | Sequence[int] = 20_000,
     held_out: int = 2,
     hyper: Mapping[str, Any] | None = None,
     tensorboard: bool = False,
@@ -71,7 +71,9 @@ def train(
             the latest weights, and `best` the weights with the best evaluation.
         resume: continue from `last`, or begin again if the training was killed before there was one. The files become
             those of a training without interruption, except for the column ``seconds`` of metrics.csv.
-        evaluate_every: number of steps between two evaluations.
+        evaluate_every: number of steps between two evaluations, or the steps of the evaluations in ascending order. An
+            evaluation comes at the first report of weights from there on, in the learners here within 500 steps. There
+            is one before the first step, and one after the last.
         held_out: number of held-out worlds per scenario.
         hyper: hyperparameters that differ from their defaults. If a scenario has traffic, the default of gamma is 0.95.
         tensorboard: whether to write the metrics for TensorBoard too.
@@ -99,7 +101,8 @@ def train(
     again = sorted({name for name in names if names.count(name) > 1})
     if again:
         raise InputError(f"scenarios: two are named '{again[0]}'; give each a name of its own")
-    for name, number in (("steps", steps), ("evaluate_every", evaluate_every), ("held_out", held_out)):
+    points = [evaluate_every] if isinstance(evaluate_every, int) else evaluate_every
+    for name, number in (("steps", steps), ("evaluate_every", min(points, default=0)), ("held_out", held_out)):
         if number < 1:
             raise InputError(f"{name}: must be 1 or more, not {number}")
     check_times(seed, LONGEST_S, 0.0)
@@ -125,7 +128,7 @@ def train(
         "policy": policy,
         "seed": seed,
         "scenarios": {one.name: _hash(one) for one in loaded},
-        "evaluate_every": evaluate_every,
+        "evaluate_every": evaluate_every if isinstance(evaluate_every, int) else list(evaluate_every),
         "held_out": held_out,
         "steps": steps,
         "hyper": chosen,

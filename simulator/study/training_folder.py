@@ -9,7 +9,7 @@ import math
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class TrainingFolder:
         out: the folder.
         about: what the training depends on, as JSON has it; a training is resumed with the same only.
         evaluate: evaluates the weights in a folder.
-        every: steps between evaluations.
+        every: steps between evaluations, or the steps of the evaluations in ascending order.
         tensorboard: whether the metrics are written for TensorBoard too.
         progress: called with the metrics.
     """
@@ -56,7 +56,7 @@ class TrainingFolder:
         out: Path,
         about: dict[str, Any],
         evaluate: Callable[[Path], dict[str, float]],
-        every: int,
+        every: int | Sequence[int],
         tensorboard: bool,
         progress: Progress | None,
     ) -> None:
@@ -108,9 +108,7 @@ class TrainingFolder:
         """Take metrics; at a checkpoint that is due, evaluate the deployed weights."""
         steps = int(metrics["steps"])
         if metrics.get("checkpoint"):
-            # What is evaluated before the first step is where the curve begins.
-            begins = steps == 0 and self._evaluated == BEFORE
-            if not begins and steps - max(self._evaluated, 0) < self._every:
+            if not self._is_due(steps):
                 return
             metrics = metrics | self._evaluated_at(steps)
         row = metrics | {"seconds": round(time.monotonic() - self._begin, 1)}
@@ -134,8 +132,17 @@ class TrainingFolder:
         if steps is None:
             raise PolicyError(f"policy {self._about['policy']}: train() left no checkpoint {self._out / LAST}")
         if steps > self._evaluated:
-            self._every = 0
+            self._every = 1
             self.report({"steps": steps, "checkpoint": 1.0})
+
+    def _is_due(self, steps: int) -> bool:
+        """Say whether the weights at a checkpoint are to be evaluated."""
+        # What is evaluated before the first step is where the curve begins.
+        if self._evaluated == BEFORE and steps == 0:
+            return True
+        if isinstance(self._every, int):
+            return steps - max(self._evaluated, 0) >= self._every
+        return any(self._evaluated < point <= steps for point in self._every)
 
     def _make(self) -> None:
         """Make the folder with what there is before anything is trained."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SURPLUS = "surplus per task"
+SURPLUS, STEPS = "surplus per task", "environment steps, thousands (logarithmic from 1 on)"
 
 BLACK, BLUE, RED, SKY, GREEN, ORANGE, PINK = COLOURS
 
@@ -58,7 +58,7 @@ def fig3(table: pd.DataFrame) -> Figure:
     for _, row in levels.iterrows():
         shade, dashes = STYLES[row["policy"]]
         axes.axhline(row["total"], color=shade, linestyle=dashes, linewidth=0.9, zorder=0)
-    axes.set_xlim(0, last)
+    _early(axes, last)
     axes.set_ylim(*_range(table["total"]))
     oracle = levels.loc[levels["policy"] == "oracle", "total"]
     if len(oracle):
@@ -82,7 +82,7 @@ def fig3(table: pd.DataFrame) -> Figure:
             name, (1.0, level), (1.13, height), xycoords=where, textcoords=where, fontsize=8, va="center",
             arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "0.6"},
         )  # fmt: skip
-    _finish(axes, "environment steps, thousands", SURPLUS)
+    _finish(axes, STEPS, SURPLUS)
     _legend(figure, axes, 4)
     return figure
 
@@ -114,9 +114,9 @@ def fig4(table: pd.DataFrame) -> Figure:
         axes.set_title(f"({letter}) {count} ground stations, 1 UAV", fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
-        axes.set_xlim(left=0)
+        _early(axes, table["steps"].max() / 1000)
         axes.set_ylim(0, _range(table["total"])[1])
-    figure.supxlabel("environment steps, thousands", fontsize=9)
+    figure.supxlabel(STEPS, fontsize=9)
     figure.supylabel(SURPLUS, fontsize=9)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside upper center", ncols=4)
@@ -202,6 +202,15 @@ def _curve(axes: Axes, part: pd.DataFrame, name: str, label: str, style: tuple[s
     width = part[f"{name}_ci"].fillna(0.0)
     axes.plot(steps, mean, color=style[0], linestyle=style[1], linewidth=1.3, label=label)
     axes.fill_between(steps, mean - width, mean + width, color=style[0], alpha=0.12, linewidth=0)
+
+
+def _early(axes: Axes, last: float) -> None:
+    """Give an axis of thousands of steps room for the first of them, in which most is learned."""
+    axes.set_xscale("symlog", linthresh=1.0, linscale=0.5)
+    axes.set_xlim(0, last)
+    ticks = [tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500) if tick < 0.8 * last]
+    axes.set_xticks([*ticks, last], [f"{tick:g}" for tick in (*ticks, last)])
+    axes.minorticks_off()
 
 
 def _against(axes: Axes, table: pd.DataFrame, name: str) -> None:

@@ -352,7 +352,7 @@ def test_a_figure_of_the_paper(template: Path, scratch: Path, monkeypatch: pytes
     monkeypatch.setattr(runs, "scenario_at", lambda point: small())
     code = runs._code()
     monkeypatch.setattr(runs, "_code", lambda: code)
-    monkeypatch.setitem(plan.SCALES, "quick", plan.Scale(10, 10, 10, 10, 1, 1, 10, 1, 1, 1, 3))
+    monkeypatch.setitem(plan.SCALES, "quick", plan.Scale(10, 10, 10, 10, 1, 1, 1, 1, 1, 3))
 
     def command() -> None:
         reproduce.reproduce(["fig3"], out=Path("out"), draw=draw)

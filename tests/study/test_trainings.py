@@ -106,7 +106,7 @@ def test_the_command_prints_the_curve_and_draws_it(tmp_path: Path) -> None:
     sizes += ["--set", "duration_s=20", "--policy", POLICY]
     done = CliRunner().invoke(app, ["train", "paper", *sizes, "--seeds", "2", "--out", str(tmp_path / "many")])
     assert done.exit_code == 0, done.output
-    assert "1,250  2" in done.output
+    assert "1,000  2" in done.output
     assert done.output.splitlines()[-1] == str(tmp_path / "many")
     assert (tmp_path / "many" / "curve.png").is_file()
     done = CliRunner().invoke(app, ["train", "paper", *sizes, "--out", str(tmp_path / "one")])
@@ -125,4 +125,4 @@ def test_the_command_prints_the_curve_and_draws_it(tmp_path: Path) -> None:
 def test_a_report_callable_hears_every_metric(tmp_path: Path) -> None:
     heard: list[dict[str, float]] = []
     train([scenario()], POLICY, STEPS, out=tmp_path / "t", evaluate_every=1_000, held_out=1, report=heard.append)
-    assert [row["steps"] for row in heard if "evaluation/ratio" in row] == [0, 1250, 2500]
+    assert [row["steps"] for row in heard if "evaluation/ratio" in row] == [0, 1000, 2250, 2500]

@@ -16,6 +16,7 @@ from simulator.study.paper.plan import (
     VARIANTS,
     Point,
     Variant,
+    curve_points,
 )
 from simulator.study.paper.runs import Training, Workshop
 from simulator.study.paper.scenarios import every_point
@@ -91,7 +92,7 @@ def fig3(workshop: Workshop) -> pd.DataFrame:
     """
     import pandas as pd
 
-    learned = curve_means(learning_curves(workshop), workshop.scale.spacing)
+    learned = curve_means(learning_curves(workshop), curve_points(workshop.scale.steps))
     learned["policy"] = learned["learner"].map({name: one.label for name, one in LEARNERS.items()} | _same(ONLINE))
     # In the order of the learners, which is that of the legend.
     order = [one.label for one in LEARNERS.values()] + list(ONLINE)
@@ -113,7 +114,7 @@ def fig4(workshop: Workshop) -> pd.DataFrame:
     workshop.train(one for trained in trainings.values() for one in trained)
     parts = []
     for point, trained in trainings.items():
-        learned = curve_means(workshop.curves(trained), workshop.scale.spacing).assign(policy=DMSB)
+        learned = curve_means(workshop.curves(trained), curve_points(workshop.scale.panel_steps)).assign(policy=DMSB)
         parts += [learned, workshop.on_curves(point, FIG_4_RULES)]
         parts[-2:] = [part.assign(stations=int(point.value)) for part in parts[-2:]]
     columns = ["stations", "policy", "steps", "trainings", "total", "total_ci", "uav", "uav_ci", "ground", "ground_ci"]

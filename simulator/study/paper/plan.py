@@ -20,7 +20,6 @@ class Scale(NamedTuple):
         variant_steps: environment steps of a training for a row of the sensitivity table.
         trainings: number of training seeds per learner.
         variant_trainings: number of training seeds per row of the sensitivity table.
-        spacing: environment steps between two points of a curve. The first point is before the first update.
         held_out: number of worlds in which the points of a curve are evaluated.
         base_worlds: number of worlds of the runs with the settings of section 6.1.
         worlds: number of worlds of all other runs.
@@ -33,19 +32,31 @@ class Scale(NamedTuple):
     variant_steps: int
     trainings: int
     variant_trainings: int
-    spacing: int
     held_out: int
     base_worlds: int
     worlds: int
     rounds: int
 
 
-# A training can be evaluated at ends of episodes, every 10,000 steps. So the spacing is a multiple of 10,000.
 # Only `paper` trains long enough to test the paper's claim of stability after 500,000 steps.
 SCALES = {
-    "quick": Scale(30_000, 20_000, 45_000, 20_000, 3, 1, 10_000, 1, 6, 3, 3_000),
-    "paper": Scale(600_000, 300_000, 300_000, 100_000, 3, 3, 10_000, 2, 24, 12, 10_000),
+    "quick": Scale(30_000, 20_000, 45_000, 20_000, 3, 1, 1, 6, 3, 3_000),
+    "paper": Scale(600_000, 300_000, 300_000, 100_000, 3, 3, 2, 24, 12, 10_000),
 }
+
+CURVE = (0, 1_000, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000, 8_000, 10_000, 12_500, 15_000, 20_000, 25_000)
+"""First points of a curve, environment steps. Most is learned in the first 20,000."""
+
+
+def curve_points(steps: int) -> tuple[int, ...]:
+    """Return the points of a curve: dense at the start, then every 10,000 and every 20,000 environment steps.
+
+    Args:
+        steps: environment steps of the training.
+    """
+    points = (*CURVE, *range(30_000, 200_000, 10_000), *range(200_000, steps, 20_000))
+    return (*(point for point in points if point < steps), steps)
+
 
 # Apart from the seeds of curves, which choose the best weights: the choice must not see the worlds of the verdict.
 FIRST_WORLD = 100

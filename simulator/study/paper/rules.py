@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from simulator.study.paper.plan import (
     TUNING_ROUNDS,
     TUNING_WORLD,
     Point,
+    curve_points,
 )
 from simulator.study.paper.scenarios import scenario_at
 from simulator.study.worlds import KeptWorlds
@@ -75,17 +77,19 @@ class OnlineRun(NamedTuple):
         policy: the rule, as text.
         world: seed of the world.
         rounds: number of rounds.
-        spacing: number of rounds of each point of its curve.
     """
 
     policy: str
     world: int
     rounds: int
-    spacing: int
 
 
 def online(run: OnlineRun) -> Figures:
-    """Do a long run, and return the surplus per task of each part of it: total, of the UAV, and of the stations."""
+    """Do a long run.
+
+    Returns:
+        Surplus per task between two points of a curve: ``total``, ``uav`` and ``ground``, each with the later point.
+    """
     scenario = scenario_at(BASE)
     auctions = simulate(
         scenario, run.policy, seed=run.world, duration=scenario.traffic.rounds_to_seconds(run.rounds)
@@ -93,7 +97,7 @@ def online(run: OnlineRun) -> Figures:
     surplus = auctions["surplus"].to_numpy()
     by_uav = (auctions["winner_kind"] == "uav").to_numpy()
     found: Figures = {}
+    points = curve_points(run.rounds)
     for name, own in {"total": surplus, "uav": surplus * by_uav, "ground": surplus * ~by_uav}.items():
-        parts = own[: len(own) // run.spacing * run.spacing].reshape(-1, run.spacing).mean(axis=1)
-        found |= {f"{name} {number}": float(value) for number, value in enumerate(parts)}
+        found |= {f"{name} {end}": float(own[begin:end].mean()) for begin, end in pairwise(points)}
     return found

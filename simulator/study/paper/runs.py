@@ -26,6 +26,7 @@ from simulator.study.paper.plan import (
     TUNING_WORLD,
     Point,
     Scale,
+    curve_points,
 )
 from simulator.study.paper.rules import TUNED, OnlineRun, online
 from simulator.study.paper.scenarios import scenario_at
@@ -53,7 +54,7 @@ class Training(NamedTuple):
         points: points whose scenarios the learner is trained on, all at the same time.
         seed: seed of the training.
         steps: number of environment steps.
-        spacing: environment steps between two evaluations.
+        has_curve: whether it is evaluated at all points of a curve, not only at its ends.
         held_out: number of held-out worlds per scenario in each evaluation.
     """
 
@@ -62,7 +63,7 @@ class Training(NamedTuple):
     points: tuple[Point, ...]
     seed: int
     steps: int
-    spacing: int
+    has_curve: bool
     held_out: int
 
     @property
@@ -121,8 +122,8 @@ class Workshop:
             curve: whether a figure shows the training curve.
         """
         # Evaluations take time. Without a curve, one at the end is enough.
-        spacing, held_out = (self.scale.spacing, self.scale.held_out) if curve else (steps, 1)
-        return [Training(learner, place, tuple(points), seed, steps, spacing, held_out) for seed in range(seeds)]
+        held_out = self.scale.held_out if curve else 1
+        return [Training(learner, place, tuple(points), seed, steps, curve, held_out) for seed in range(seeds)]
 
     def train(self, trainings: Iterable[Training]) -> None:
         """Do the trainings that are not done; continue those that were interrupted."""
@@ -155,7 +156,7 @@ class Workshop:
     def online_curve(self, label: str) -> pd.DataFrame:
         """Return the curve of a rule that learns while it runs, with the settings of section 6.1.
 
-        Each point is the mean over some rounds, at their middle. It is divided by the surplus of `conditional` in the
+        Each point is the mean over the rounds since the point before. It is divided by that of `conditional` in the
         same rounds, and multiplied by that of `conditional` in the worlds in which curves are evaluated.
 
         Returns:
@@ -165,18 +166,17 @@ class Workshop:
 
         worlds = range(ONLINE_WORLD, ONLINE_WORLD + self.scale.trainings)
         policies = (RULES[label], "conditional")
-        cells = [OnlineRun(one, world, self.scale.steps, self.scale.spacing) for world in worlds for one in policies]
+        cells = [OnlineRun(one, world, self.scale.steps) for world in worlds for one in policies]
         told = partial(self._progress, "long runs")
         done = run_cells(online, cells, self._jobs, told, self._folder / "online.jsonl", _code())
         level = float(self.on_curves(BASE, ["conditional"])["total"].iloc[0])
         rows = []
         for world in worlds:
-            own, base = (done[OnlineRun(one, world, self.scale.steps, self.scale.spacing)] for one in policies)
-            for part in range(self.scale.steps // self.scale.spacing):
-                factor = level / base[f"total {part}"]
-                parts = {name: factor * own[f"{name} {part}"] for name in ("total", "uav", "ground")}
-                steps = int((part + 0.5) * self.scale.spacing)
-                rows.append({"learner": label, "place": "base", "seed": world, "steps": steps, **parts})
+            own, base = (done[OnlineRun(one, world, self.scale.steps)] for one in policies)
+            for point in curve_points(self.scale.steps)[1:]:
+                factor = level / base[f"total {point}"]
+                parts = {name: factor * own[f"{name} {point}"] for name in ("total", "uav", "ground")}
+                rows.append({"learner": label, "place": "base", "seed": world, "steps": point, **parts})
         return pd.DataFrame(rows)
 
     def trained(self, trainings: Iterable[Training], point: Point, worlds: int | None = None) -> list[Run]:
@@ -271,9 +271,10 @@ def _train(folder: Path, training: Training) -> Figures:
         # One world per point, so that each update sees every scenario.
         hyper["worlds"] = len(training.points)
     if _last_evaluation(out)[0] < training.steps:
+        points = curve_points(training.steps)[1:] if training.has_curve else (training.steps,)
         train(
             [scenario_at(point) for point in training.points], learner.policy, training.steps, training.seed, out,
-            resume=out.exists(), evaluate_every=training.spacing,
+            resume=out.exists(), evaluate_every=points,
             held_out=training.held_out, hyper=hyper,
         )  # fmt: skip
     # From now on its last evaluation says that the training is done. `last` holds the replay buffer, which only a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,22 +60,22 @@ def means(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def curve_means(curves: pd.DataFrame, spacing: int) -> pd.DataFrame:
+def curve_means(curves: pd.DataFrame, points: Sequence[int]) -> pd.DataFrame:
     """Return the mean of several training curves and the half-width of its 95 % interval, over trainings.
 
     Args:
         curves: evaluations with the columns learner, place, seed, steps, total, uav and ground.
-        spacing: number of steps between two points of the mean curve.
+        points: points of the curve, environment steps.
 
     Returns:
         One row per learner, place and number of steps. The half-width is NaN for a single training.
     """
     import pandas as pd
 
-    # Trainings are evaluated at ends of episodes, so at slightly different steps. Rounding brings them together. What
-    # lies in the middle between two points stays there.
+    # Trainings are evaluated at the first report from a point on, so at slightly different steps.
     rows = []
-    steps = (curves["steps"] / (spacing / 2)).round().astype(int) * spacing // 2
+    latest = np.searchsorted(np.array(points), curves["steps"].to_numpy(), side="right") - 1
+    steps = pd.Series(np.array(points)[latest], index=curves.index)
     for (learner, place, at), part in curves.groupby(["learner", "place", steps], sort=False):
         row = {"learner": learner, "place": place, "steps": at, "trainings": len(part)}
         for name in ("total", "uav", "ground"):
