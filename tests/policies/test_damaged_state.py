@@ -66,7 +66,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     practise(learner, 21)
     folder = tmp_path_factory.mktemp(request.param) / "last"
     arrays, meta = learner.state()
-    checkpoint.save(folder, arrays, {**meta, "information": "public"})
+    checkpoint.save(folder, arrays, {**meta, "information": "public", "reward": "own"})
     return folder
 
 

@@ -326,7 +326,8 @@ def test_the_deployed_policy_is_the_trained_one_in_numpy(tmp_path: Any) -> None:
     learner: Any = DiffusionActorCritic(Settings(), price_grid(20).tolist(), 3, 100)
     learner.scaler.learn(np.random.default_rng(0).normal(0, 1, (100, len(NAMES))))
     _, meta = learner.state()
-    told = {name: meta[name] for name in ("kind", "settings", "grid", "steps")} | {"information": "public"}
+    told = {name: meta[name] for name in ("kind", "settings", "grid", "steps")}
+    told |= {"information": "public", "reward": "own"}
     checkpoint.save(tmp_path / "w", learner.weights(), told)
     policy = Diffusion(weights=str(tmp_path / "w"))
     state = np.random.default_rng(1).standard_normal(len(NAMES)).astype(np.float32)
