@@ -55,7 +55,8 @@ class Replay:
     def __init__(self, capacity: int, worlds: int, gamma: float, n_step: int, device: torch.device) -> None:
         self.capacity, self.gamma, self.n_step, self.device = capacity, gamma, n_step, device
         self.added = 0
-        self._table = torch.zeros((capacity, COLUMNS), device=device)
+        # numpy's zeros take no memory until they are written; those of PyTorch take all of it at once.
+        self._table = torch.from_numpy(np.zeros((capacity, COLUMNS), dtype=np.float32)).to(device)
         self._new: list[FloatArray] = []
         self._recent: list[deque[dict[str, Any]]] = [deque() for _ in range(worlds)]
 

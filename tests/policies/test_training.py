@@ -219,3 +219,17 @@ def test_weights_know_what_they_were_trained_to_see(tmp_path: Path) -> None:
     assert simulate(scenario, policy, duration=5).run["information"] == "masked"
     with pytest.raises(InputError, match=r"market\.information = public: policy sac.* declares that it needs 'masked'"):
         simulate("paper", policy, duration=5, **fields({"market.information": "public"}))
+
+
+def test_a_training_leaves_the_arithmetic_of_its_process_as_it_was(tmp_path: Path) -> None:
+    """While it runs, numbers below the smallest normal one are 0. Afterwards they are numbers again."""
+    during: list[float] = []
+    smallest = np.float32(1e-44)
+    scenario = Scenario.load("paper", **fields({"traffic.every_s": 5, "market.contract_rounds": 1000}))
+
+    def heard(_: dict[str, float]) -> None:
+        during.append(float(smallest * np.float32(1.0)))
+
+    train([scenario], "sac", 600, out=tmp_path / "t", held_out=1, hyper={"worlds": 1, "width": 8}, report=heard)
+    assert during[0] == 0.0
+    assert float(smallest * np.float32(1.0)) > 0.0
