@@ -25,16 +25,14 @@ TEN = ("conditional", "oracle", "optimal", "myopic", "spa", "random", "greedy", 
 
 SHARES = {
     "SimPy": ("simpy",),
-    "traffic": ("generated.py", "following.py", "stretch.py", "network.py", "arrivals.py", "signals.py", "recorded.py",
-                "attachment.py"),
-    "radio and draws": ("junction.py", "demand.py", "rounds.py", "radio.py", "channel.py", "requests.py", "draws.py",
-                        "task.py", "latency.py"),
-    "providers": ("queues.py", "outages.py"),
-    "bids and price": ("auctioneer.py", "appraisal.py", "auction.py", "bidders.py", "valuation.py", "mechanism.py",
-                       "mechanisms", "ledger.py", "contracts.py", "guard.py", "policies", "run.py", "simulation.py"),
-    "trace": ("recorder.py",),
-}  # fmt: skip
-"""Parts of a run by the files that they are in; `latency.py` has the stage times and the backlog's sums."""
+    "numpy": ("numpy",),
+    "traffic": ("traffic", "following.py"),
+    "radio and stage times": ("radio", "model", "world", "requests.py"),
+    "providers": ("providers",),
+    "market and policies": ("market", "policies", "run.py"),
+    "trace": ("record",),
+}
+"""Parts of a run by the folders and files that they are in; the first that fits counts."""
 
 
 class Rates(NamedTuple):
@@ -144,8 +142,5 @@ def shares(name: str, duration: float) -> dict[str, float]:
 
 
 def _part(file: str) -> str:
-    path = Path(file)
-    for part, names in SHARES.items():
-        if path.name in names or path.parent.name in names:
-            return part
-    return "other"
+    parts = set(Path(file).parts)
+    return next((part for part, names in SHARES.items() if parts & set(names)), "other")

@@ -30,6 +30,9 @@ MIX = (
 FIRST_WORLD = 500
 """Seed of the first evaluation world; the others follow. Checkpoints are evaluated in others, from 1e9 on."""
 
+FEW_WORLDS = 24
+"""Number of evaluation worlds of the table at the junctions; pairs that are close are compared in more."""
+
 PAPER_WORLDS = 12
 """Number of evaluation worlds at a point of the paper, each of 10,000 rounds."""
 

@@ -24,7 +24,7 @@ from simulator.study.cells import figures_of, run_cells
 from simulator.study.journal import Figures
 from simulator.study.train import train
 from simulator.study.worlds import KeptWorlds
-from tests.studies.learners import SCALES, STUDIES, TUNING_WORLDS, scene_of
+from tests.studies.learners import FEW_WORLDS, FIRST_WORLD, SCALES, STUDIES, TUNING_WORLDS, scene_of
 
 ROOT = Path(__file__).parents[2]
 TRAININGS = ROOT / "outputs" / "learning"
@@ -167,9 +167,11 @@ def _overrides(scene: str) -> dict[str, Any]:
 
 
 def run_all(cells: list[Run], jobs: int, told: Any) -> dict[Run, Figures]:
-    """Do runs that are not in the journal."""
+    """Do runs that are not in the journal, the first worlds of all scenarios first."""
+    # A study that is cut off then has a table of fewer worlds, not of fewer scenarios.
+    first = sorted(dict.fromkeys(cells), key=lambda cell: cell.world >= FIRST_WORLD + FEW_WORLDS)
     return run_cells(
-        partial(do_run, KeptWorlds()), list(dict.fromkeys(cells)), jobs, told, TRAININGS / "runs.jsonl", fingerprint(),
+        partial(do_run, KeptWorlds()), first, jobs, told, TRAININGS / "runs.jsonl", fingerprint(),
         world=lambda cell: (cell.scene, cell.world),
     )  # fmt: skip
 
