@@ -191,11 +191,14 @@ def runs_of(study: str, which: str = "deployed") -> dict[tuple[str, int], list[R
 def main(
     only: Annotated[list[str] | None, typer.Option(help="Study; all if none is given.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes side by side.")] = 2,
+    worlds: Annotated[int, typer.Option(help="Evaluation worlds at a junction; those of each study if 0.")] = 0,
     stage: Annotated[str, typer.Option(help="trainings, runs or tables; all three if none is given.")] = "",
 ) -> None:
     """Train and run what is missing, and write the tables."""
     TRAININGS.mkdir(parents=True, exist_ok=True)
     names = only or list(STUDIES)
+    for name in names if worlds else []:
+        STUDIES[name] = STUDIES[name]._replace(junction_worlds=min(worlds, STUDIES[name].junction_worlds))
 
     def said(what: str, done: int, count: int) -> None:
         typer.echo(f"{what}: {done} of {count}", err=True)

@@ -12,6 +12,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ STUDIES = {
     "load-four-way": f"dmsb compare four_way --policies {AT_LOADS} --load .5,1,2,4,8,16 --metric realised --seeds 4 "
     "--jobs 2 --to markdown --figure docs/figures/load-four-way.png --out outputs/load/four_way --force",
     "speed": "python -m tests.benchmarks",
-    "paper": "dmsb reproduce fig3 fig4 fig5 fig6 claims --scale quick --jobs 2 --out outputs/paper",
+    "paper": "dmsb reproduce fig3 fig4 fig5 fig6 claims --scale paper --jobs 2 --out outputs/paper",
     "learning": "python -m tests.studies.learning --jobs 2",
 }
 """Command of each study, the shortest first: minutes, half an hour for the paper, hours for learning."""
@@ -71,7 +72,7 @@ def make(name: str) -> None:
     """Run a study, keep what it prints, and note where and when it was made."""
     program, *arguments = shlex.split(STUDIES[name])
     command = [sys.executable, *(["-m", "dmsb"] if program == "dmsb" else []), *arguments]
-    at = commit()
+    at, begin = commit(), time.monotonic()
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     MADE.mkdir(exist_ok=True)
@@ -84,6 +85,7 @@ def make(name: str) -> None:
             "command": STUDIES[name],
             "commit": at,
             "date": datetime.now(UTC).date().isoformat(),
+            "minutes": round((time.monotonic() - begin) / 60, 1),
             "machine": f"{about['processor']}, {os.cpu_count()} cores",
             "versions": f"Python {about['python']}, numpy {about['numpy']}, pandas {about['pandas']}",
         },
