@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 from generate_environments import environment, page_name
+from generate_results import claims, sensitivity, table
 
 import simulator
 from simulator import errors
@@ -41,6 +42,8 @@ def write(folder: Path) -> None:
         "api": api(),
         "errors": exceptions(),
         "scenarios": scenarios(),
+        "claims": claims(),
+        "sensitivity": sensitivity(),
     }
     pages |= {page_name(identity): environment(identity, table) for identity in ENVIRONMENTS}
     pages |= {f"made-{name}": made(name, about) for name, about in json.loads(MADE.read_text(encoding="utf-8")).items()}
@@ -152,12 +155,6 @@ def scenarios() -> Iterator[str]:
     yield from ("# Shipped scenario files", "", "What `dmsb scenarios --show NAME` prints.")
     for name in shipped_scenarios():
         yield from ("", f"## `{name}`", "", "```yaml", shipped_text(name).rstrip(), "```")
-
-
-def table(heads: tuple[str, ...], rows: Any) -> Iterator[str]:
-    """Yield the lines of a Markdown table."""
-    for row in (heads, ("---",) * len(heads), *rows):
-        yield f"| {' | '.join(' '.join(str(cell).split()).replace('|', chr(92) + '|') for cell in row)} |"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import inspect
 import os
@@ -112,14 +111,6 @@ def test_the_documentation_has_what_is_executed_here() -> None:
     assert len(PYTHON) >= 14
     assert sum(bool(output) for _, block in CONSOLES for _, output in commands(block)) >= 4
     assert TEXTS["README.md"].count("\n") <= MOST_README_LINES
-
-
-def test_the_claims_are_those_that_were_committed() -> None:
-    with (ROOT / "outputs" / "paper" / "claims.csv").open(encoding="utf-8", newline="") as file:
-        rows = [tuple(row.values()) for row in csv.DictReader(file)]
-    assert len(rows) >= 19
-    for row in rows:
-        assert f"| {' | '.join(row)} |".replace("|  |", "| |") in TEXTS["docs/results/paper.md"], row[0]
 
 
 def test_files_that_pages_name_exist() -> None:
