@@ -66,18 +66,21 @@ class Check(NamedTuple):
 
 CHECKS = (
     Check("paper", "conditional", 1_000.0),
-    Check("paper", "optimal", 1_000.0),
+    *(Check("paper", policy, 1_000.0) for policy in ("optimal", "greedy", "random", "constant:1.6")),
     Check("paper", None, 1_000.0, "first-price"),
     Check("four_way", "conditional", 900.0),
-    Check("four_way", "diffusion", 900.0),
-    Check("four_way", "ppo", 900.0),
+    *(Check("four_way", policy, 900.0) for policy in ("diffusion", "sac", "ppo", "dqn", "foresight")),
+    *(Check("four_way", policy, 900.0) for policy in ("oracle", "always-uav", "always-ground")),
+    *(Check("four_way", policy, 900.0) for policy in ("nearest", "least-loaded")),
+    *(Check("four_way", None, 900.0, mechanism) for mechanism in ("second-price", "vickrey")),
     Check("four_way", None, 900.0, "vcg-assignment", "scipy"),
     Check("rush_hour", "myopic", 900.0),
     Check("t_junction", "spa", 1_200.0),
     Check("grid", "conditional", 300.0),
     Check("braunschweig", "conditional", 900.0),
+    Check("after_the_match", "conditional", 600.0),
 )
-"""The runs of `doctor`, which together use every kind of traffic, radio, learner and clearing."""
+"""The runs of `doctor`: every shipped scenario, policy and mechanism is in one of them."""
 
 Verdict = Literal["exact", "within", "differs", "left out"]
 

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from simulator.cli.app import app
 from simulator.errors import EXTRAS, need
+from simulator.market.entry_points import known_mechanisms, known_policies
+from simulator.scenario.shipped import shipped_scenarios
 from simulator.study import doctor as module
 from simulator.study.doctor import CHECKS, FIGURES, REFERENCE, Check, doctor, extras, machine, measure
 
@@ -77,6 +79,15 @@ def test_the_reference_that_is_shipped_has_every_check_and_spreads_that_can_be()
         assert set(check["figures"]) == set(check["sd"]) == set(FIGURES)
         assert check["sd"]["surplus_mean"] > 0.0
         assert all(spread >= 0.0 for spread in check["sd"].values())
+
+
+def test_every_shipped_scenario_policy_and_mechanism_is_checked() -> None:
+    """`sb3` has no weights of its own, and a policy brings its mechanism."""
+    assert {check.scenario for check in CHECKS} == set(shipped_scenarios())
+    policies = {check.policy.partition(":")[0] for check in CHECKS if check.policy}
+    assert policies == set(known_policies()) - {"sb3"}
+    mechanisms = {check.mechanism for check in CHECKS if check.mechanism}
+    assert mechanisms == set(known_mechanisms()) - {"msb", "myopic-msb", "direct"}
 
 
 def test_an_optional_package_that_is_missing_leaves_a_check_out(
