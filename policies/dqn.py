@@ -7,7 +7,7 @@ actions, width, activation and replay buffer are those of the other learners. Ex
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,10 +18,9 @@ from torch.nn.functional import smooth_l1_loss
 from simulator.model import FloatArray, IntArray
 
 from .learning.features import NAMES
-from .learning.networks import CPU, Perceptron, arrays_of, follow, optimiser_arrays, take, take_optimiser, to_device
+from .learning.networks import CPU, Perceptron, arrays_of, follow, to_device
 from .learning.off_policy import OffPolicy
 from .learning.replay import Batch
-from .learning.scaler import Scaler
 
 
 @dataclass(frozen=True)
@@ -176,44 +175,13 @@ class DoubleDeepQ(OffPolicy):
         target: Tensor = reward + self.settings.gamma * followed
         return target
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the complete state for a checkpoint.
+    def modules(self) -> dict[str, nn.Module]:
+        """Return all networks by their names in a checkpoint."""
+        return {"actor": self.actor, "target": self.target}
 
-        Returns:
-            The arrays by name, and the other values for the JSON file.
-        """
-        arrays: dict[str, Any] = {"generator": self.generator.get_state().numpy()}
-        arrays |= {"earned": self.earned.copy(), "taken": self.taken.copy()}
-        arrays |= arrays_of(self.actor, "actor") | arrays_of(self.target, "target")
-        arrays |= optimiser_arrays(self.optimiser, "optimiser")
-        arrays |= {f"scaler.{name}": array for name, array in self.scaler.state().items()}
-        arrays |= {f"replay.{name}": array for name, array in self.replay.state().items()}
-        counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps")}
-        return arrays, {
-            "kind": self.kind,
-            "grid": self.grid,
-            "settings": asdict(self.settings),
-            "rng": self.rng.bit_generator.state,
-            "device": self.device.type,
-            **counters,
-        }
-
-    def restore(self, arrays: dict[str, Any], meta: dict[str, Any]) -> None:
-        """Restore the state of a checkpoint.
-
-        Args:
-            arrays: the arrays by name.
-            meta: the values of the JSON file. Settings and grid must be those of this learner.
-        """
-        self.generator.set_state(torch.from_numpy(arrays["generator"].copy()))
-        self.rng.bit_generator.state = meta["rng"]
-        take(self.actor, "actor", arrays)
-        take(self.target, "target", arrays)
-        take_optimiser(self.optimiser, "optimiser", arrays)
-        self.scaler = Scaler.of({name: arrays[f"scaler.{name}"] for name in ("count", "mean", "square")})
-        self.replay.restore({name: arrays[f"replay.{name}"] for name in self.replay.state()})
-        self.steps, self.updates, self.cycle = (meta[name] for name in ("steps", "updates", "cycle"))
-        self.earned, self.taken = arrays["earned"].copy(), arrays["taken"].copy()
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the optimisers by their names in a checkpoint."""
+        return {"optimiser": self.optimiser}
 
     def weights(self) -> dict[str, Any]:
         """Return the arrays that a deployed policy needs: the target network and the statistics of the features."""

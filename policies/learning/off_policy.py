@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from simulator.model import FloatArray
 
-from .networks import to_device
+from .networks import arrays_of, optimiser_arrays, take, take_optimiser, to_device
 from .replay import Batch, Replay, by_demand
 from .scaler import Scaler
 
@@ -70,7 +71,9 @@ class OffPolicy(ABC):
         device: where networks, buffer and random generator are.
     """
 
-    settings: OffPolicySettings
+    settings: Any  # a dataclass with what `OffPolicySettings` names
+    grid: list[float]
+    kind: ClassVar[str]
 
     def __init__(self, settings: OffPolicySettings, seed: int, total_steps: int, device: torch.device) -> None:
         self.settings, self.total_steps, self.device = settings, total_steps, device
@@ -143,3 +146,59 @@ class OffPolicy(ABC):
         Returns:
             Metrics of the update, on the device: to read one is to wait for it.
         """
+
+    @abstractmethod
+    def modules(self) -> dict[str, nn.Module]:
+        """Return all networks by their names in a checkpoint."""
+
+    @abstractmethod
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the optimisers by their names in a checkpoint."""
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the complete state for a checkpoint.
+
+        Returns:
+            The arrays by name, and the other values for the JSON file.
+        """
+        arrays: dict[str, Any] = {"generator": self.generator.get_state().numpy()}
+        arrays |= {"earned": self.earned.copy(), "taken": self.taken.copy()}
+        for name, module in self.modules().items():
+            arrays |= arrays_of(module, name)
+        for name, optimiser in self.optimisers().items():
+            arrays |= optimiser_arrays(optimiser, name)
+        arrays |= {f"scaler.{name}": array for name, array in self.scaler.state().items()}
+        arrays |= {f"replay.{name}": array for name, array in self.replay.state().items()}
+        counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps")}
+        return arrays, {
+            "kind": self.kind,
+            "grid": self.grid,
+            "settings": asdict(self.settings),
+            "rng": self.rng.bit_generator.state,
+            "device": self.device.type,
+            **counters,
+        }
+
+    def restore(self, arrays: dict[str, Any], meta: dict[str, Any]) -> None:
+        """Restore the state of a checkpoint.
+
+        Args:
+            arrays: the arrays by name.
+            meta: the values of the JSON file. Kind, settings and grid must be those of this learner.
+        """
+        self.generator.set_state(torch.from_numpy(arrays["generator"].copy()))
+        self.rng.bit_generator.state = meta["rng"]
+        for name, module in self.modules().items():
+            take(module, name, arrays)
+        for name, optimiser in self.optimisers().items():
+            take_optimiser(optimiser, name, arrays)
+        self.scaler = Scaler.of(_part(arrays, "scaler"))
+        self.replay.restore(_part(arrays, "replay"))
+        self.steps, self.updates, self.cycle = (meta[name] for name in ("steps", "updates", "cycle"))
+        self.earned, self.taken = arrays["earned"].copy(), arrays["taken"].copy()
+
+
+def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the arrays whose names begin with a prefix, without the prefix."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}

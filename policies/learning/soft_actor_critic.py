@@ -7,7 +7,7 @@ loop of Algorithm 1 is in `policies.learning.training`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,15 +23,11 @@ from .networks import (
     arrays_of,
     follow,
     keep_freed_memory,
-    optimiser_arrays,
     parameters,
-    take,
-    take_optimiser,
     to_device,
 )
 from .off_policy import OffPolicy
 from .replay import Batch, hindsight
-from .scaler import Scaler
 
 TINY = 1e-8
 """Smallest number in a logarithm, so that a probability that has underflowed to 0 gives a finite logarithm."""
@@ -304,47 +300,9 @@ class SoftActorCritic(OffPolicy):
         names = ("actor", "target_actor", "critics", "target_critics", "rounds")
         return {name: getattr(self, name) for name in names}
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the complete state for a checkpoint.
-
-        Returns:
-            The arrays by name, and the other values for the JSON file.
-        """
-        arrays: dict[str, Any] = {"generator": self.generator.get_state().numpy()}
-        arrays |= {"earned": self.earned.copy(), "taken": self.taken.copy()}
-        for name, module in self.modules().items():
-            arrays |= arrays_of(module, name)
-        arrays |= optimiser_arrays(self.actor_optimiser, "actor_optimiser")
-        arrays |= optimiser_arrays(self.critic_optimiser, "critic_optimiser")
-        arrays |= {f"scaler.{name}": array for name, array in self.scaler.state().items()}
-        arrays |= {f"replay.{name}": array for name, array in self.replay.state().items()}
-        counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps")}
-        return arrays, {
-            "kind": self.kind,
-            "grid": self.grid,
-            "settings": asdict(self.settings),
-            "rng": self.rng.bit_generator.state,
-            "device": self.device.type,
-            **counters,
-        }
-
-    def restore(self, arrays: dict[str, Any], meta: dict[str, Any]) -> None:
-        """Restore the state of a checkpoint.
-
-        Args:
-            arrays: the arrays by name.
-            meta: the values of the JSON file. Kind, settings and grid must be those of this learner.
-        """
-        self.generator.set_state(torch.from_numpy(arrays["generator"].copy()))
-        self.rng.bit_generator.state = meta["rng"]
-        for name, module in self.modules().items():
-            take(module, name, arrays)
-        take_optimiser(self.actor_optimiser, "actor_optimiser", arrays)
-        take_optimiser(self.critic_optimiser, "critic_optimiser", arrays)
-        self.scaler = Scaler.of(_part(arrays, "scaler"))
-        self.replay.restore(_part(arrays, "replay"))
-        self.steps, self.updates, self.cycle = (meta[name] for name in ("steps", "updates", "cycle"))
-        self.earned, self.taken = arrays["earned"].copy(), arrays["taken"].copy()
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the optimisers by their names in a checkpoint."""
+        return {"actor_optimiser": self.actor_optimiser, "critic_optimiser": self.critic_optimiser}
 
     def weights(self) -> dict[str, Any]:
         """Return the arrays that a deployed policy needs: the target actor and the statistics of the features."""
@@ -353,9 +311,3 @@ class SoftActorCritic(OffPolicy):
         return arrays_of(self.target_actor, "actor") | {
             name: array.astype(np.float32) for name, array in frozen.items()
         }
-
-
-def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the arrays whose names begin with a prefix, without the prefix."""
-    start = f"{prefix}."
-    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}

@@ -375,3 +375,10 @@ def test_twin_critics_are_two_networks() -> None:
     assert set(arrays_of(critics, "c")) == {
         f"c.net.{part}.{layer}" for part in ("weights", "biases") for layer in range(3)
     }
+
+
+def test_three_updates_are_those_of_a_plain_implementation() -> None:
+    """The same equations, written with `F.mish` and one module per network, from the same weights, batches and noise."""
+    from tests.benchmarks.learners import against_plain
+
+    assert against_plain(updates=3)[1] < 1e-5
