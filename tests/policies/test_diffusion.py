@@ -378,7 +378,7 @@ def test_twin_critics_are_two_networks() -> None:
 
 
 def test_three_updates_are_those_of_a_plain_implementation() -> None:
-    """The same equations, written with `F.mish` and one module per network, from the same weights, batches and noise."""
+    """The same equations with `F.mish` and one module per network, from the same weights, batches and noise."""
     from tests.benchmarks.learners import against_plain
 
     assert against_plain(updates=3)[1] < 1e-5
