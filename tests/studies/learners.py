@@ -106,6 +106,9 @@ STUDIES: dict[str, Study] = {
     "mix-ppo": mix("ppo", hyper={"gae_lambda": 0.8}),
     "mix-dqn": mix("dqn"),
     "mix-realised": mix("diffusion", reward="realised"),
+    # Do the weights of the mix miss the best scalar of a junction because they serve nine scenarios?
+    "alone-four_way": Study("diffusion", ("four_way",), ("four_way",), STEPS),
+    "alone-rush_hour": Study("diffusion", ("rush_hour",), ("rush_hour",), STEPS),
     "ablation-none": ablation("none"),
     "ablation-t5": ablation("T = 5", overrides={"market.history": 5}),
     "ablation-t5-surplus": ablation(

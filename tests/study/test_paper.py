@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simulator import InputError, simulate
+from simulator import InputError, Scenario, simulate
+from simulator.study import train
 from simulator.study.cells import run_cells
 from simulator.study.paper import figures, plan, reproduce, scenarios
 from simulator.study.paper import rules as paper_rules
+from simulator.study.paper import runs as paper_runs
 from simulator.study.paper.claims import PAPER_MARGINS, claims
 from simulator.study.paper.plan import AXES, BASE, DMSB, SCALES, VARIANTS, Scale
 from simulator.study.paper.tables import by_world, curve_means, margin, means
-from simulator.study.paper.verdicts import NO, UNDECIDED, YES, Interval, all_of
+from simulator.study.paper.verdicts import NO, UNDECIDED, UNTESTED, YES, Interval, all_of
 from simulator.view.paper import draw
 
 WORLDS = np.array([1.0, 1.2, 0.9, 1.1])
@@ -233,6 +235,34 @@ def test_figure_3_from_end_to_end_and_not_twice(tmp_path: Path, monkeypatch: pyt
     reproduce.reproduce(["fig3"], out=tmp_path / "paper", progress=lambda *done: told.append(done))
     assert told == []
     assert pd.read_csv(folder / "fig3.csv").equals(table)
+
+
+def test_the_claims_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every table that a claim reads has the columns and policies that it needs."""
+    pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
+    monkeypatch.setitem(SCALES, "quick", Scale(200, 200, 200, 200, 1, 1, 1, 2, 2, 30))
+    monkeypatch.setattr(paper_rules, "TUNING_ROUNDS", 50)
+    monkeypatch.setattr(train, "EVALUATED_S", 50.0)
+
+    def with_a_short_history(point: plan.Point) -> Scenario:
+        return scenarios.scenario_at(point._replace(overrides=(*point.overrides, ("market.contract_rounds", 100))))
+
+    monkeypatch.setattr(paper_runs, "scenario_at", with_a_short_history)
+    monkeypatch.setattr(paper_rules, "scenario_at", with_a_short_history)
+    for axis, (label, points) in AXES.items():
+        kept = points if axis == "stations" else points[::4]
+        monkeypatch.setitem(AXES, axis, (label, kept))
+    monkeypatch.setattr(figures, "LEARNERS", {name: plan.LEARNERS[name] for name in ("dmsb", "dmsb-one-step", "ppo")})
+    monkeypatch.setattr(figures, "VARIANTS", (VARIANTS[0], VARIANTS[1], VARIANTS[-1]))
+    folder = reproduce.reproduce(["claims"], out=tmp_path / "paper")
+    found = pd.read_csv(folder / "claims.csv", keep_default_na=False).set_index("claim")
+    assert len(found) == 37
+    assert found.loc["DMSB is stable after 500,000 steps", "verdict"] == UNTESTED
+    assert set(found["verdict"].str.partition(" if")[0]) <= {YES, NO, UNDECIDED, UNTESTED}
+    variants = pd.read_csv(folder / "sensitivity.csv")
+    assert variants["variant"].tolist() == ["as calibrated", "zeta = 0.5", "b_0 swapped"]
+    assert {f"over {label}" for label in PAPER_MARGINS} < set(variants)
+    assert variants.notna().all(axis=None)
 
 
 def test_a_failure_leaves_what_had_been_done(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def _copy(folder: Path, new: Path) -> None:
 def _claims(workshop: Workshop) -> dict[str, pd.DataFrame]:
     variants = figures.sensitivity(workshop)
     rules = dict.fromkeys((*figures.FIG_5_RULES, *figures.FIG_6_RULES))
-    sweeps = figures.sweep_runs(workshop, ["dmsb", "ppo"], rules)
+    sweeps = figures.sweep_runs(workshop, figures.RETRAINED, rules)
     curves, panels = figures.learning_curves(workshop), figures.station_runs(workshop)
     found = claims(figures.base_runs(workshop), curves, panels, sweeps, variants)
     return {"sensitivity": variants, "claims": found}
