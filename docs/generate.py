@@ -140,12 +140,13 @@ def exceptions() -> Iterator[str]:
     yield from table(("class", "meaning"), found)
 
 
-def made(name: str, about: dict[str, str]) -> Iterator[str]:
+def made(name: str, about: dict[str, Any]) -> Iterator[str]:
     """Yield what a page of results says of where its numbers come from."""
+    took = f" {about['minutes']:g} minutes." if "minutes" in about else ""
     yield from (
         "```{admonition} How these numbers were made",
         f"`{about['command']}`, or `python -m tests.studies.results {name}`.",
-        f"Machine: {about['machine']}; {about['versions']}. Commit `{about['commit']}`, {about['date']}.",
+        f"Machine: {about['machine']}; {about['versions']}. Commit `{about['commit']}`, {about['date']}.{took}",
         "```",
     )
 

@@ -76,12 +76,56 @@ def write(names: list[str], jobs: int, said: Callable[[str, int, int], None]) ->
     OUT.mkdir(parents=True, exist_ok=True)
     mixes = [name for name in names if name in SHOWN]
     ablations = [name for name in names if name.startswith("ablation-")]
+    experiments = [name for name in names if name.startswith("experiment-")]
+    one_step = [name for name in names if name.startswith("one-step-")]
     told = partial(said, "runs")
     if mixes:
         scales = tune_scales(list(JUNCTIONS), jobs, said)
         mix_tables(mixes, scales, lambda cells: run_all(cells, jobs, told))
     if ablations:
         ablation_table(ablations, lambda cells: run_all(cells, jobs, told))
+    if experiments:
+        (scale,) = tune_scales(["four_way"], jobs, said).values()
+        rivals = {"conditional": "conditional", "best scale": f"conditional:scale={scale:g}"}
+        table_of("experiments", experiments, rivals, lambda cells: run_all(cells, jobs, told))
+    if one_step:
+        table_of("one-step", one_step, {"conditional": "conditional"}, lambda cells: run_all(cells, jobs, told))
+
+
+def table_of(stem: str, names: list[str], rivals: dict[str, str], run: Callable[[list[Run]], Done]) -> None:
+    """Write the table of studies that have one scenario: ratios of the realised surplus to that of rivals.
+
+    Args:
+        stem: name of the table.
+        names: names of the studies.
+        rivals: the rivals as text, by their names in the table.
+        run: function that does runs.
+    """
+    (scene,) = {scene for name in names for scene in STUDIES[name].evaluated}
+    count = len(STUDIES[names[0]].worlds(scene))
+    bases = {label: rule_runs(scene, policy, count) for label, policy in rivals.items()}
+    columns = {name: list(runs_of(name).values()) for name in names}
+    each = [one for runs in columns.values() for column in runs for one in column]
+    table = Table(run([*each, *(one for runs in bases.values() for one in runs)]))
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        study, values = STUDIES[name], table.of(columns[name], "realised")
+        row: dict[str, Any] = {"study": study.about, "steps": study.steps, "worlds": count}
+        row |= {"trainings": study.trainings, "cpu_s": _cost(name)}
+        for label, runs in bases.items():
+            base = table.of([runs], "realised")[:, 0]
+            found = crossed_ratio(values, base)
+            row |= {label: found.mean, f"{label}_ci": found.half_width}
+            # Of each training by itself, over the worlds.
+            row |= {f"{label}_each": " ".join(f"{ratio:.4f}" for ratio in values.mean(axis=0) / base.mean())}
+        rows.append(row)
+    pd.DataFrame(rows).round(5).to_csv(OUT / f"{stem}.csv", index=False)
+    shown = [["training", "steps", *(f"over {label}" for label in rivals), "trainings", "CPU-s"]]
+    for row in rows:
+        cells = [f"{row[label]:.4f} ± {row[f'{label}_ci']:.4f} ({row[f'{label}_each']})" for label in rivals]
+        shown.append([row["study"], f"{row['steps']:,}", *cells, str(row["trainings"]), f"{row['cpu_s']:.0f}"])
+    print(f"### {stem.capitalize()}, at `{scene}`\n")
+    print(_markdown(shown))
 
 
 def mix_tables(mixes: list[str], scales: dict[str, float], run: Callable[[list[Run]], Done]) -> None:

@@ -32,6 +32,8 @@ AT_LOADS = (
     "diffusion,spa,always-ground,always-uav,oracle"
 )
 STUDIES = {
+    "doctor": "python -m tests.studies.doctor_reference",
+    "screenshots": "python -m tests.studies.screenshots",
     "theory": "python -m tests.world.sumo_junction",
     "figures": "python -m tests.studies.figures",
     "calibration": f"dmsb compare paper --policies {POLICIES} --seeds 8 --duration 20000 --jobs 2 "
@@ -48,7 +50,7 @@ STUDIES = {
     "paper": "dmsb reproduce fig3 fig4 fig5 fig6 claims --scale paper --jobs 2 --out outputs/paper",
     "learning": "python -m tests.studies.learning --jobs 2",
 }
-"""Command of each study, the shortest first: minutes, half an hour for the paper, hours for learning."""
+"""Command of each study, the shortest first: minutes, and hours for the paper and for learning."""
 
 
 CODE = ("dmsb.py", "simulator", "policies", "scenarios", "tests", "pyproject.toml")

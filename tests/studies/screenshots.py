@@ -1,10 +1,12 @@
 """Pictures of the report: ``python -m tests.studies.screenshots [FOLDER]``, at desktop and phone width, light and dark.
 
-Needs Chromium. ``docs/report.png`` tops the README; look at all of them after a change of the page.
+Needs Chromium. The first is also written to ``docs/report.png``, which tops the README and the site. Look at all of
+them after a change of the page.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, NamedTuple
@@ -14,6 +16,9 @@ import typer
 from simulator import simulate
 from simulator.view.report.write import write_report
 from tests.view.browser import DESKTOP, PHONE, Look, browser
+
+PICTURE = Path(__file__).parents[2] / "docs" / "report.png"
+"""Picture at the top of the README."""
 
 
 class Shot(NamedTuple):
@@ -56,6 +61,7 @@ def main(folder: Annotated[Path, typer.Argument(help="Where the pictures go.")] 
             look.page.screenshot(path=folder / f"{name}.png", full_page=shot.whole)
             look.page.close()
             typer.echo(folder / f"{name}.png")
+    shutil.copyfile(folder / "report.png", PICTURE)
 
 
 if __name__ == "__main__":
