@@ -20,12 +20,17 @@ from simulator.environment import Intersection
 from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.reference import scenario_fields
 from simulator.scenario.shipped import ENVIRONMENTS
+from tests.studies import results
 from tests.world import formats
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 MADE = {"generated", "_build"}
-WRITTEN = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if not MADE & set(page.parts))]
+WRITTEN = [
+    ROOT / "README.md",
+    ROOT / "ARTIFACT.md",
+    *sorted(page for page in DOCS.rglob("*.md") if not MADE & set(page.parts)),
+]
 TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in WRITTEN}
 BLOCKS = {
     name: re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL) for name, text in TEXTS.items()
@@ -119,6 +124,21 @@ def test_files_that_pages_name_exist() -> None:
         for target in re.findall(r"\]\((?!https?:)([^)#\s]+)", text):
             place = ((ROOT / name).parent / target).resolve()
             assert place.is_file() or place == DOCS / "generated" / "tour.ipynb", f"{name}: {target}"
+
+
+def test_the_artifact_has_every_study() -> None:
+    """Its table is that of the studies and of where they were made, and each command is a program that exists."""
+    known = results.provenance()
+    assert TEXTS["ARTIFACT.md"] == results.artifact(known), "python -m tests.studies.results writes it"
+    assert set(known) <= set(results.STUDIES)
+    for name, study in results.STUDIES.items():
+        program, *arguments = shlex.split(study.command)
+        assert program in ("python", "dmsb"), name
+        if program == "python":
+            assert (ROOT / arguments[1].replace(".", "/")).with_suffix(".py").exists() or (
+                ROOT / arguments[1].replace(".", "/") / "__main__.py"
+            ).exists()
+        assert not study.page or (ROOT / study.page).is_file()
 
 
 def test_pages_from_the_code_hold_all_of_it(tmp_path: Path) -> None:
