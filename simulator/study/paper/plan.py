@@ -41,7 +41,7 @@ class Scale(NamedTuple):
 # Only `paper` trains long enough to test the paper's claim of stability after 500,000 steps.
 SCALES = {
     "quick": Scale(30_000, 20_000, 45_000, 20_000, 3, 1, 1, 6, 3, 3_000),
-    "paper": Scale(600_000, 300_000, 300_000, 100_000, 3, 3, 2, 24, 12, 10_000),
+    "paper": Scale(600_000, 300_000, 300_000, 60_000, 3, 3, 2, 24, 12, 10_000),
 }
 
 CURVE = (0, 1_000, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000, 8_000, 10_000, 12_500, 15_000, 20_000, 25_000)
