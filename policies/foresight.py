@@ -25,7 +25,10 @@ SHIPPED = Path(__file__).parent / "weights" / "foresight"
 """Folder of the coefficients that come with the project."""
 
 LEAST_SLOPE = 0.05
-"""Least elasticity of the top value by the lead at which the rule is used; below it the lead says too little."""
+"""Least elasticity of the top value by the lead at which the rule is used.
+
+Up to it the lead says too little, and the price is that of `conditional` with scale 1 - theta.
+"""
 
 MOST_LOG_RHO = 20.0
 """Largest ln(rho) that the rule asks for."""
@@ -49,7 +52,7 @@ class Foresight:
         log rho = max(0, (log((1 - theta) zeta E_0) - a - s^2 / 2 - c_1 x_1 - c_2 x_2) / beta)
 
     The coefficients are frozen and the conditions are public, so no bid of the round moves the price. If beta is at
-    most `LEAST_SLOPE`, the price is that of `conditional`.
+    most `LEAST_SLOPE`, the price is that of `conditional` with scale ``1 - theta``.
 
     Attributes:
         weights: folder of a training or of its coefficients, or None for the shipped ones.
@@ -105,7 +108,10 @@ class Foresight:
         }
 
     def explain(self, observation: Observation) -> dict[str, float]:
-        """Return the two expectations. They are equal unless the price is 1."""
+        """Return the two expectations.
+
+        They are equal unless the price is 1, is cut off at ``exp(MOST_LOG_RHO)``, or does not depend on the lead.
+        """
         assert self._fit is not None
         log_rho = max(self._log_rho(observation), 0.0)
         top = math.exp(self._log_top(observation) + self._fit.lead * log_rho)

@@ -236,6 +236,8 @@ class Intersection(gymnasium.Env[Features, np.int64]):
     @property
     def bids_are_rewards(self) -> bool:
         """Whether a round that the top station wins earns its bid, as it does for truthful bidders and the surplus."""
+        if not set(self.scenario.stations.bidding.values()) <= {"truthful"}:
+            return False
         return self.reward == "surplus" or (self.reward == "own" and self.scenario.market.history == 1)
 
     @property

@@ -283,6 +283,20 @@ class Watching:
         return 1.0
 
 
+def test_a_bid_that_is_not_the_value_is_not_taken_for_the_reward() -> None:
+    env = Intersection("four_way", 300, overrides={"stations.bidding": "shade:0.5"})
+    assert not env.bids_are_rewards
+    env.reset(seed=0)
+    ended, seen = False, 0
+    while not ended:
+        _, reward, _, ended, info = env.step(0)
+        if "uav_value" not in info and reward > 0.0:
+            assert reward == pytest.approx(2.0 * info["top_bid"])
+            seen += 1
+    assert seen > 5
+    assert Intersection("four_way", overrides={"stations.bidding": {"all": "truthful"}}).bids_are_rewards
+
+
 def test_own_terms_are_the_surplus_at_t_1_and_leave_past_tasks_out_later() -> None:
     """At T = 3 a surplus averages three tasks. What the own terms earn is the same as at T = 1 for the same winner."""
     earned: dict[int, dict[int, tuple[str, float, float]]] = {}

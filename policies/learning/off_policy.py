@@ -192,7 +192,7 @@ class OffPolicy(ABC):
             take(module, name, arrays)
         for name, optimiser in self.optimisers().items():
             take_optimiser(optimiser, name, arrays)
-        self.scaler = Scaler.of(_part(arrays, "scaler"))
+        self.scaler = type(self.scaler).of(_part(arrays, "scaler"))
         self.replay.restore(_part(arrays, "replay"))
         self.steps, self.updates, self.cycle = (meta[name] for name in ("steps", "updates", "cycle"))
         self.earned, self.taken = arrays["earned"].copy(), arrays["taken"].copy()

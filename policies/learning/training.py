@@ -211,8 +211,7 @@ def train_policy(
     own: dict[str, Any] = {"device": place}
     if "hindsight" in fields:
         own["bids_are_rewards"] = all(env.get_wrapper_attr("bids_are_rewards") for env in envs)
-        if settings.get("hindsight", True):
-            check_hindsight(envs)
+    check_rewards(envs, *(bool(getattr(chosen, name, False)) for name in ("hindsight", "without_demand")))
     grid: list[float] = envs[0].get_wrapper_attr("grid")
     learner: Learner = algorithm.learner(chosen, grid, seed, steps, **own)
     if resume:
@@ -251,19 +250,29 @@ def reward_of(env: Any) -> str:
     return reward if isinstance(reward, str) else "function"
 
 
-def check_hindsight(envs: Sequence[Any]) -> None:
-    """Refuse environments whose rewards are not those of their own rounds.
+def check_rewards(envs: Sequence[Any], hindsight: bool, without_demand: bool) -> None:
+    """Refuse environments whose rewards come later than a learner needs them.
+
+    Args:
+        envs: the environments.
+        hindsight: whether the learner needs the reward of a round at once.
+        without_demand: whether it divides a reward by the demand of the round in which the reward comes.
 
     Raises:
         InputError: in one of them, what comes of a task is known only when it ends.
     """
+    needs = {
+        "hindsight": (hindsight, "hindsight needs it at once"),
+        "without_demand": (without_demand, "it would be divided by the demand of another task"),
+    }
     for env in envs:
-        if not env.get_wrapper_attr("rewards_are_of_their_rounds"):
-            name = env.get_wrapper_attr("scenario").name
-            raise InputError(
-                f"reward: with the outages of scenario {name}, what comes of a task is known only when it ends, "
-                "and hindsight needs it at once; give --hyper hindsight=false, or another reward"
-            )
+        late = not env.get_wrapper_attr("rewards_are_of_their_rounds")
+        for setting, (chosen, why) in needs.items():
+            if late and chosen:
+                raise InputError(
+                    f"reward: with the outages of scenario {env.get_wrapper_attr('scenario').name}, what comes of a "
+                    f"task is known only when it ends, and {why}; give --hyper {setting}=false, or another reward"
+                )
 
 
 def _range(name: str, is_whole: bool) -> tuple[float, float]:

@@ -61,7 +61,7 @@ def run_cells(
         jobs: number of parallel processes.
         progress: function that is called with the number of finished cells and the number of all cells.
         journal: file that keeps the results of finished cells. A cell whose result is in it is not done again.
-        fingerprint: hash of all that results depend on apart from the cell. Another fingerprint empties the journal.
+        fingerprint: hash of all that results depend on apart from the cell. Results under another one are not used.
         world: function from a cell to its world. The cells of a world are done one after the other by one process, so
             that ``work`` can keep what they share. None if each cell is a world of its own.
 

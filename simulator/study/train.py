@@ -26,7 +26,7 @@ from simulator.study.worlds import KeptWorlds
 if TYPE_CHECKING:
     import gymnasium
 
-# Training worlds are drawn from all 32-bit seeds, so a training hardly ever meets one of the few held-out worlds.
+# Training worlds are drawn from all seeds below 2^31, so a training hardly ever meets one of the few held-out worlds.
 HELD_OUT = 1_000_000_000
 """Seed of the first held-out world; the others have the seeds that follow."""
 

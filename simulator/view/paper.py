@@ -23,6 +23,7 @@ BLACK, BLUE, RED, SKY, GREEN, ORANGE, PINK = COLOURS
 STYLES: Mapping[str, tuple[str, Any]] = {
     "DMSB": (BLACK, "-"),
     "DMSB, one-step": (BLACK, (0, (5, 1.5))),
+    "DMSB, Algorithm 1": (BLACK, (0, (1, 1.5))),
     "SAC": (BLUE, "-"),
     "PPO": (RED, (0, (5, 1.5))),
     "DQN": (ORANGE, (0, (7, 1.5))),

@@ -19,12 +19,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
 
 from policies.learning.features import NAMES  # noqa: E402
+from policies.learning.soft_actor_critic import Settings as ActorCriticSettings  # noqa: E402
 from policies.ppo import ProximalPolicyOptimisation, Settings  # noqa: E402
 from simulator import InputError, Scenario, simulate  # noqa: E402
 from simulator.model.mechanism import price_grid  # noqa: E402
 from simulator.study.train import train  # noqa: E402
 from tests.fields import fields  # noqa: E402
 from tests.kills import tree  # noqa: E402
+from tests.studies.narrow import AsConditional  # noqa: E402
 
 SMALL = ["--hyper", "worlds=2", "--hyper", "warmup=50", "--hyper", "batch=32", "--hyper", "width=16"]
 SHORT = ["--set", "traffic.every_s=5", "--set", "market.contract_rounds=1000"]
@@ -163,6 +165,33 @@ def test_the_rivals_train_and_deploy(kind: str, tmp_path: Path) -> None:
     best = train([scenario], kind, 1500, out=tmp_path / "t", evaluate_every=500, held_out=1, hyper=small)
     result = simulate(scenario, f"{kind}:weights={best}", duration=100)
     assert result.auctions["rho"].between(1.0, 9.0).all()
+
+
+def test_rewards_that_come_late_are_refused_by_who_would_mistake_them(tmp_path: Path) -> None:
+    """In `t_junction` a UAV leaves to swap its battery, so what comes of a task is known when it ends."""
+    cases = (
+        ("diffusion", {}, "hindsight needs it at once; give --hyper hindsight=false"),
+        ("diffusion", {"hindsight": False}, "demand of another task; give --hyper without_demand=false"),
+        ("ppo", {}, "demand of another task; give --hyper without_demand=false"),
+        ("dqn", {}, "demand of another task; give --hyper without_demand=false"),
+    )
+    for kind, hyper, message in cases:
+        with pytest.raises(InputError, match=message):
+            train(["t_junction"], kind, 200, out=tmp_path / "no", reward="realised", hyper=hyper)
+        assert not (tmp_path / "no").exists()
+    small = {"without_demand": False, "worlds": 1, "horizon": 32}
+    train(["t_junction"], "ppo", 100, out=tmp_path / "yes", reward="realised", hyper=small, held_out=1)
+    assert (tmp_path / "yes" / "deployed").is_dir()
+
+
+def test_a_resumed_learner_keeps_its_kind_of_scaler() -> None:
+    """Otherwise a policy that sees less would see all after an interruption."""
+    learner = AsConditional().algorithm().learner(ActorCriticSettings(width=8, worlds=1), [1.0, 2.0], 0, 100)
+    learner.act(np.random.default_rng(0).uniform(1.0, 2.0, (40, len(NAMES))))
+    before = learner.scaler.sd
+    learner.restore(*learner.state())
+    assert np.array_equal(learner.scaler.sd, before)
+    assert sum(before > 1e4) == len(NAMES) - len(AsConditional.seen)
 
 
 def test_generalised_advantages_by_hand() -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from simulator import InputError, Scenario, simulate
-from simulator.study import train
+from simulator.study import code, train
 from simulator.study.cells import run_cells
 from simulator.study.paper import figures, plan, reproduce, scenarios
 from simulator.study.paper import rules as paper_rules
@@ -93,12 +93,12 @@ def test_where_all_is_as_the_paper_says_all_is_reproduced() -> None:
 
 def test_a_verdict_turns_with_the_figure_it_rests_on() -> None:
     weak = verdicts(surplus={"Greedy": 1.29, "SPA": 1.4})
-    assert weak["DMSB's surplus exceeds that of Greedy"] == NO
-    assert weak["DMSB's surplus exceeds that of SPA"] == NO
+    assert weak["the surplus of DMSB exceeds that of Greedy"] == NO
+    assert weak["the surplus of DMSB exceeds that of SPA"] == NO
     assert weak["DMSB is above SPA at every point (Fig. 5)"] == NO
     assert weak["DMSB is above Optimal at every point (Fig. 5)"] == YES
     assert weak["the order of the other policies by their surplus"] == NO
-    assert weak["DMSB's surplus exceeds that of Myopic"] == YES
+    assert weak["the surplus of DMSB exceeds that of Myopic"] == YES
     assert verdicts(curve=[1.0, 1.1, 1.2, 1.3])["DMSB is stable after 500,000 steps"] == NO
     behind = verdicts(uav=(0.4, 0.49, 0.6, 0.3))
     assert behind["with 3 stations the UAV has the higher surplus (Fig. 4a)"] == NO
@@ -110,7 +110,7 @@ def test_a_verdict_turns_with_the_figure_it_rests_on() -> None:
 
 def test_a_margin_that_hangs_on_the_calibration_says_on_what() -> None:
     found = claims(**study(margins=PAPER_MARGINS | {"SPA": 0.058}))
-    row = found[found["claim"] == "DMSB's surplus exceeds that of SPA"].iloc[0]
+    row = found[found["claim"] == "the surplus of DMSB exceeds that of SPA"].iloc[0]
     assert row["verdict"].startswith("reproduced if")
     assert "the UAV bids on m (+5.8 % ± 1.0)" in row["why"]
 
@@ -148,11 +148,61 @@ def test_an_order_that_the_runs_do_not_decide_is_undecided() -> None:
     assert (row["verdict"], row["why"]) == (NO, "the other way round: Myopic over SPA")
 
 
+def test_a_margin_that_no_variant_decides_is_not_said_to_hold_with_all() -> None:
+    tables = study()
+    rows = tables["sensitivity"]
+    rows["over SPA ci"] = 0.2
+    row = claims(**tables).set_index("claim").loc["the surplus of DMSB exceeds that of SPA"]
+    assert row["verdict"] == YES
+    assert row["why"].startswith("undecided with: zeta = 0.5 (+30.0 % ± 20.0)")
+    rows.loc[rows["variant"] == VARIANTS[0].name, ["over SPA", "over SPA ci"]] = 0.0, 0.01
+    row = claims(**tables).set_index("claim").loc["the surplus of DMSB exceeds that of SPA"]
+    assert "as calibrated" not in row["why"], "the calibration is not a variant of itself"
+
+
+def test_stability_is_seen_whatever_the_steps_and_not_by_one_training() -> None:
+    tables = study(curve=(0.9, 1.5, 1.1, 1.3))
+    curves = tables["curves"]
+    curves.loc[(curves["seed"] == 1) & (curves["steps"] < 600_000), "steps"] += 1
+    name = "DMSB is stable after 500,000 steps"
+    assert claims(**tables).set_index("claim").loc[name, "verdict"] == NO
+    steady = study()
+    steady["curves"] = steady["curves"][steady["curves"]["seed"] == 0]
+    assert claims(**steady).set_index("claim").loc[name, "verdict"] == UNDECIDED
+
+
+def test_a_peak_between_the_ends_is_not_stable() -> None:
+    found = verdicts(uav=(0.51, 0.45, 0.3, 0.5))
+    assert found["the UAV's surplus stays stable with more stations (Fig. 4)"] == NO
+
+
+def test_a_change_of_the_code_is_another_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = paper_runs.Training("dmsb", "base", (BASE,), 0, 100, False, 1)
+    assert one.scenarios[0].market.information == "public"
+    assert one._replace(learner="dmsb-letter").scenarios[0].market.information == "all-bids"
+    before = one.name
+    paper_runs._digest.cache_clear()
+    assert one.name == before
+    paper_runs._digest.cache_clear()
+    monkeypatch.setattr(paper_runs, "_code", lambda: "other code")
+    assert one.name != before
+    paper_runs._digest.cache_clear()
+
+
+def test_the_code_that_decides_results_is_all_of_it() -> None:
+    """A rule that a run uses counts, a page that shows it does not, and training does not decide a run."""
+    with_training, without = code.results_code(), code.results_code(training=False)
+    assert with_training != without
+    seen = [path for path in code.PACKAGE.rglob("*.py") if path.parent.name in code.ELSEWHERE]
+    assert {"figures.py", "app.py"} <= {path.name for path in seen}
+    assert all((code.PACKAGE / name).is_file() for name in code.USED)
+
+
 def test_a_margin_that_is_missed_names_the_variants_that_would_mend_it() -> None:
     tables = study(surplus={"Random": 1.0})
     at = tables["sensitivity"]["variant"] != "zeta = 0.5"
     tables["sensitivity"].loc[at, "over Random"] = 0.3
-    row = claims(**tables).set_index("claim").loc["DMSB's surplus exceeds that of Random"]
+    row = claims(**tables).set_index("claim").loc["the surplus of DMSB exceeds that of Random"]
     assert row["verdict"] == NO
     assert row["why"].endswith("reproduced with: zeta = 0.5 (+63.0 % ± 1.0)")
 
@@ -185,7 +235,8 @@ def test_curves_of_several_trainings_meet_at_common_steps() -> None:
 
 def test_the_best_constant_is_that_of_runs_at_every_price(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paper_rules, "TUNING_ROUNDS", 400)
-    for overrides in ((("market.actions", 5),), (("market.actions", 5), ("market.reference", "all"))):
+    few = ("market.actions", 5)
+    for overrides in ((few,), (few, ("market.reference", "all")), (few, ("market.history", 5))):
         point = plan.Point("test", 0.0, overrides)
         found = paper_rules.best_constant(point)
         scenario = scenarios.scenario_at(point)
@@ -252,7 +303,7 @@ def test_the_claims_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for axis, (label, points) in AXES.items():
         kept = points if axis == "stations" else points[::4]
         monkeypatch.setitem(AXES, axis, (label, kept))
-    monkeypatch.setattr(figures, "LEARNERS", {name: plan.LEARNERS[name] for name in ("dmsb", "dmsb-one-step", "ppo")})
+    monkeypatch.setattr(figures, "LEARNERS", {name: plan.LEARNERS[name] for name in ("dmsb", "dmsb-letter", "ppo")})
     monkeypatch.setattr(figures, "VARIANTS", (VARIANTS[0], VARIANTS[1], VARIANTS[-1]))
     folder = reproduce.reproduce(["claims"], out=tmp_path / "paper")
     found = pd.read_csv(folder / "claims.csv", keep_default_na=False).set_index("claim")

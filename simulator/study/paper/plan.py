@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from simulator.market.contracts import Information
+
 # Fig. 4(a) of the paper has 3 stations. The paper does not say how many (b) to (d) have.
 # Section 6.1 has 3 to 9 stations, so the panels are spread evenly over that range.
 STATIONS_IN_FIG_4 = (3, 5, 7, 9)
@@ -81,20 +83,23 @@ class Learner(NamedTuple):
         label: name in figures.
         policy: name of the policy.
         hyper: hyperparameters that differ from their defaults.
+        information: what its price may see.
     """
 
     label: str
     policy: str
     hyper: tuple[tuple[str, Any], ...] = ()
+    information: Information = "public"
 
 
-DMSB, ONE_STEP, PPO = "DMSB", "DMSB, one-step", "PPO"
+DMSB, ONE_STEP, LETTER, PPO = "DMSB", "DMSB, one-step", "DMSB, Algorithm 1", "PPO"
 
-# DMSB learns from hindsight, which is the default of `diffusion`.
-# "DMSB, one-step" is Algorithm 1 of the paper. It learns only from the action that was taken.
+# DMSB learns from hindsight, which is the default of `diffusion`. "DMSB, one-step" learns only from the action that was
+# taken. So does Algorithm 1 of the paper, whose state is {m, b}: with the bids, and with demand in bids and rewards.
 LEARNERS = {
     "dmsb": Learner(DMSB, "diffusion"),
     "dmsb-one-step": Learner(ONE_STEP, "diffusion", (("hindsight", False),)),
+    "dmsb-letter": Learner(LETTER, "diffusion", (("hindsight", False), ("without_demand", False)), "all-bids"),
     "ppo": Learner(PPO, "ppo"),
     "dqn": Learner("DQN", "dqn"),
     "sac": Learner("SAC", "sac"),

@@ -31,9 +31,17 @@ def best_constant(point: Point) -> Figures:
     Returns:
         ``best``, the price, and ``surplus``, its mean surplus per task.
     """
-    # One run serves all prices. In `paper` nobody queues, so with T = 1 the values of a round do not depend on the
-    # winners of earlier rounds.
     scenario = scenario_at(point)
+    if scenario.market.history > 1:
+        # The winners of earlier rounds are in the values of a round.
+        worlds, duration = KeptWorlds(), scenario.traffic.rounds_to_seconds(TUNING_ROUNDS)
+        return _best(
+            {
+                rho: figures_of(worlds.run(plan(scenario, f"constant:{rho!r}", seed=TUNING_WORLD, duration=duration)))
+                for rho in scenario.market.prices()
+            }
+        )
+    # One run serves all prices: in `paper` nobody queues, so with T = 1 no winner changes a later value.
     auctions = simulate(scenario, "conditional", seed=TUNING_WORLD, duration=float(TUNING_ROUNDS)).auctions
     scaled = auctions["second_bid"].to_numpy()
     # The literal (14): rho scales the highest other bid, which may be the UAV's.
@@ -45,6 +53,12 @@ def best_constant(point: Point) -> Figures:
     return {"best": rho, "surplus": earned[rho]}
 
 
+def _best(figures: dict[float, Figures]) -> Figures:
+    """Return the parameter whose run has the highest mean surplus, and that surplus."""
+    best = max(figures, key=lambda parameter: figures[parameter]["surplus_mean"])
+    return {"best": best, "surplus": figures[best]["surplus_mean"]}
+
+
 def best_scale(point: Point) -> Figures:
     """Find the factor k of `conditional:scale=k` with the highest surplus in the world of `TUNING_WORLD`.
 
@@ -53,14 +67,12 @@ def best_scale(point: Point) -> Figures:
     """
     scenario, worlds = scenario_at(point), KeptWorlds()
     duration = scenario.traffic.rounds_to_seconds(TUNING_ROUNDS)
-    earned = {
-        k: figures_of(worlds.run(plan(scenario, f"conditional:scale={k:g}", seed=TUNING_WORLD, duration=duration)))[
-            "surplus_mean"
-        ]
-        for k in SCALE_FACTORS
-    }
-    best = max(earned, key=earned.__getitem__)
-    return {"best": best, "surplus": earned[best]}
+    return _best(
+        {
+            k: figures_of(worlds.run(plan(scenario, f"conditional:scale={k:g}", seed=TUNING_WORLD, duration=duration)))
+            for k in SCALE_FACTORS
+        }
+    )
 
 
 TUNED: dict[str, tuple[Callable[[Point], Figures], str]] = {

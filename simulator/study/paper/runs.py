@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simulator.files import clear, discard, not_ours
 from simulator.files.reading import file_hash, number
 from simulator.run import plan
+from simulator.scenario.scenario import Scenario
 from simulator.study.cells import figures_of, run_cells
+from simulator.study.code import results_code
 from simulator.study.journal import Figures
 from simulator.study.paper.plan import (
     BASE,
@@ -69,7 +72,14 @@ class Training(NamedTuple):
     @property
     def name(self) -> str:
         """Name of the folder of this training."""
-        return f"{self.learner}-{self.place}-{self.steps}-s{self.seed}"
+        return f"{self.learner}-{self.place}-{self.steps}-s{self.seed}-{_digest(self)}"
+
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """Scenarios that the learner is trained on."""
+        information = {"information": LEARNERS[self.learner].information}
+        found = [scenario_at(point) for point in self.points]
+        return [one.model_copy(update={"market": one.market.model_copy(update=information)}) for one in found]
 
 
 class Run(NamedTuple):
@@ -273,7 +283,7 @@ def _train(folder: Path, training: Training) -> Figures:
     if _last_evaluation(out)[0] < training.steps:
         points = curve_points(training.steps)[1:] if training.has_curve else (training.steps,)
         train(
-            [scenario_at(point) for point in training.points], learner.policy, training.steps, training.seed, out,
+            training.scenarios, learner.policy, training.steps, training.seed, out,
             resume=out.exists(), evaluate_every=points,
             held_out=training.held_out, hyper=hyper,
         )  # fmt: skip
@@ -307,11 +317,18 @@ def _weights_hash(folder: Path) -> str:
     return hashlib.sha256("".join(hashes).encode()).hexdigest()[:12]
 
 
+@functools.cache
+def _digest(training: Training) -> str:
+    """Return a short hash of all that the weights of a training depend on."""
+    # After a change of the code, of the learner or of a scenario it is another training, in a folder of its own.
+    about = [repr(training), repr(LEARNERS[training.learner]), *(one.model_dump_json() for one in training.scenarios)]
+    return hashlib.sha256("".join([_code(), *about]).encode()).hexdigest()[:8]
+
+
+@functools.cache
 def _code() -> str:
-    """Return a hash of the scenario, the learners, and the code of model, world and policies."""
-    # It is the fingerprint of the journals. After a change of one of these all figures are made again.
-    about = [scenario_at(BASE).model_dump_json(), repr(LEARNERS), repr((TUNING_WORLD, TUNING_ROUNDS, SCALE_FACTORS))]
-    package = Path(__file__).parents[2]
-    for folder in (package / "model", package / "world", package.parent / "policies"):
-        about += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.py"))]
-    return hashlib.sha256(json.dumps(about, allow_nan=False).encode()).hexdigest()
+    """Return a hash of the scenario, of what rules are tuned by, and of the code that decides what a run gives."""
+    # It is the fingerprint of the journals and a part of the name of a training. After a change of one of these all
+    # figures are made again.
+    about = [scenario_at(BASE).model_dump_json(), repr((TUNING_WORLD, TUNING_ROUNDS, SCALE_FACTORS))]
+    return hashlib.sha256(json.dumps([*about, results_code()], allow_nan=False).encode()).hexdigest()

@@ -21,7 +21,8 @@ class Claim(NamedTuple):
     Attributes:
         claim: the statement.
         paper: number that the paper gives; empty if it gives none.
-        measured: what the runs give, with the half-width of the 95 % interval over worlds and trainings.
+        measured: what the runs give, with the half-width of the 95 % interval over worlds and trainings; that of a
+            curve is over trainings.
         verdict: `reproduced`, `reproduced if ...`, `undecided`, `not reproduced`, or `not tested` at this scale.
         why: reason for the verdict.
     """
