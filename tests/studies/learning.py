@@ -15,41 +15,49 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import typer
 
 from simulator.environment import Intersection
 from simulator.files.reading import file_hash
 from simulator.run import plan
 from simulator.study.cells import figures_of, run_cells
+from simulator.study.code import results_code
 from simulator.study.journal import Figures
 from simulator.study.train import train
 from simulator.study.worlds import KeptWorlds
-from tests.studies.learners import FEW_WORLDS, FIRST_WORLD, SCALES, STUDIES, TUNING_WORLDS, scene_of
+from tests.studies.learners import FEW_WORLDS, MIX, MIX_WORLD, SCALES, STUDIES, TUNING_WORLDS, scene_of
 
 ROOT = Path(__file__).parents[2]
 TRAININGS = ROOT / "outputs" / "learning"
 
-CODE = (
-    "simulator/market",
-    "simulator/model",
-    "simulator/providers",
-    "simulator/traffic",
-    "simulator/world",
-    "policies",
-)
-"""Folders whose code decides what a run gives."""
-
 
 class Training(NamedTuple):
-    """A training by its study and its seed."""
+    """A training by its study and its seed.
+
+    Attributes:
+        study: name of the study.
+        seed: seed of the training.
+        settings: hash of the settings of the study and of its scenarios.
+    """
 
     study: str
     seed: int
+    settings: str
 
     @property
     def folder(self) -> Path:
-        """Folder of the training."""
+        """Folder of the training. A training with other settings refuses to go on with it."""
         return TRAININGS / f"{self.study}-s{self.seed}"
+
+
+def trainings_of(name: str) -> list[Training]:
+    """Return the trainings of a study."""
+    study = STUDIES[name]
+    scenes = [scene_of(scene, study.overrides).model_dump_json() for scene in study.scenes]
+    about = repr([study.policy, study.steps, sorted(study.hyper.items()), study.reward, *scenes])
+    digest = hashlib.sha256(about.encode()).hexdigest()[:12]
+    return [Training(name, seed, digest) for seed in range(study.trainings)]
 
 
 class Run(NamedTuple):
@@ -60,7 +68,6 @@ class Run(NamedTuple):
         policy: the policy, as text.
         world: seed of the world.
         weights: hash of its weights, empty for a rule.
-        realised: whether the figure of interest is the realised surplus; both are kept.
     """
 
     scene: str
@@ -73,7 +80,7 @@ def do_training(training: Training) -> Figures:
     """Train, or go on with a training that was cut off.
 
     Returns:
-        ``cpu_s``, the processor time of this process, s.
+        ``cpu_s``, the processor time of this process, s. What an interrupted process has used is not in it.
     """
     study = STUDIES[training.study]
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -87,7 +94,7 @@ def do_training(training: Training) -> Figures:
         resume=training.folder.exists(),
         evaluate_every=study.evaluate_every,
         held_out=1,
-        hyper={"worlds": len(study.scenes), **study.hyper} if study.policy != "foresight" else study.hyper,
+        hyper={"worlds": len(study.scenes), **study.hyper},
         reward=study.reward,
     )
     return {"cpu_s": time.process_time() - begin}
@@ -97,7 +104,7 @@ def do_run(worlds: KeptWorlds, run: Run) -> Figures:
     """Run a policy in a world.
 
     Returns:
-        ``surplus`` and ``realised``, the sums over all tasks, ``tasks`` and the CPU-seconds.
+        ``surplus`` and ``realised``, the sums over all tasks, and ``tasks``.
     """
     name, _, part = run.scene.partition("|")
     scenario = scene_of(name, dict(STUDIES[part].overrides) if part else {})
@@ -126,18 +133,12 @@ def weights_of(training: Training, which: str) -> tuple[str, str]:
     return f"{STUDIES[training.study].policy}:weights={folder.relative_to(ROOT)}", digest
 
 
-def fingerprint() -> str:
-    """Return a hash of the code that decides what a run gives."""
-    paths = sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py"))
-    # What needs PyTorch trains weights and does not run them.
-    texts = [text for text in map(Path.read_bytes, paths) if b"import torch" not in text]
-    return hashlib.sha256(b"".join(texts)).hexdigest()
-
-
 def training_worlds(name: str, overrides: dict[str, Any]) -> list[int]:
-    """Return the seeds of the first worlds that the training of seed 0 meets in a scenario."""
-    env = Intersection(scene_of(name, overrides))
-    return [int(env.reset(seed=seed)[1]["world"]) for seed in range(TUNING_WORLDS)]
+    """Return the seeds of the first worlds that the trainings of seed 0 on the mix meet in a scenario."""
+    env, place = Intersection(scene_of(name, overrides)), MIX.index(name)
+    # The seeds of the episodes of cycle c are those of `policies.learning.training.train`.
+    seeds = [np.random.SeedSequence([0, cycle]).generate_state(len(MIX))[place] for cycle in range(TUNING_WORLDS)]
+    return [int(env.reset(seed=int(seed))[1]["world"]) for seed in seeds]
 
 
 def scene_name(name: str, study: str) -> str:
@@ -169,9 +170,9 @@ def _overrides(scene: str) -> dict[str, Any]:
 def run_all(cells: list[Run], jobs: int, told: Any) -> dict[Run, Figures]:
     """Do runs that are not in the journal, the first worlds of all scenarios first."""
     # A study that is cut off then has a table of fewer worlds, not of fewer scenarios.
-    first = sorted(dict.fromkeys(cells), key=lambda cell: cell.world >= FIRST_WORLD + FEW_WORLDS)
+    first = sorted(dict.fromkeys(cells), key=lambda cell: cell.world >= MIX_WORLD + FEW_WORLDS)
     return run_cells(
-        partial(do_run, KeptWorlds()), first, jobs, told, TRAININGS / "runs.jsonl", fingerprint(),
+        partial(do_run, KeptWorlds()), first, jobs, told, TRAININGS / "runs.jsonl", results_code(training=False),
         world=lambda cell: (cell.scene, cell.world),
     )  # fmt: skip
 
@@ -180,11 +181,11 @@ def runs_of(study: str, which: str = "deployed") -> dict[tuple[str, int], list[R
     """Return the runs of the trainings of a study, by scene and seed of the training."""
     found: dict[tuple[str, int], list[Run]] = {}
     about = STUDIES[study]
-    for seed in range(about.trainings):
-        policy, digest = weights_of(Training(study, seed), which)
+    for training in trainings_of(study):
+        policy, digest = weights_of(training, which)
         for name in about.evaluated:
             scene = scene_name(name, study)
-            found[scene, seed] = [Run(scene, policy, world, digest) for world in about.worlds(name)]
+            found[scene, training.seed] = [Run(scene, policy, world, digest) for world in about.worlds(name)]
     return found
 
 
@@ -204,7 +205,8 @@ def main(
         typer.echo(f"{what}: {done} of {count}", err=True)
 
     if stage in ("", "trainings"):
-        cells = [Training(name, seed) for name in names for seed in range(STUDIES[name].trainings)]
+        cells = [training for name in names for training in trainings_of(name)]
+        # A change of the learners' code does not void hours of trainings: the page names the commit of the trainings.
         run_cells(do_training, cells, jobs, partial(said, "trainings"), TRAININGS / "trainings.jsonl", "learning")
     if stage in ("", "runs", "tables"):
         from tests.studies.learning_tables import write

@@ -13,14 +13,14 @@ import pandas as pd
 from simulator.model import FloatArray
 from simulator.study.journal import Figures, open_journal
 from simulator.study.statistics import Crossed, corrected, crossed, crossed_ratio
-from tests.studies.learners import FIRST_WORLD, JUNCTIONS, PAPER_POINTS, PAPER_WORLDS, STUDIES
+from tests.studies.learners import FEW_WORLDS, JUNCTIONS, MIX_WORLD, PAPER_POINTS, STUDIES
 from tests.studies.learning import (
     ROOT,
     TRAININGS,
     Run,
-    Training,
     run_all,
     runs_of,
+    trainings_of,
     tune_scales,
 )
 
@@ -60,9 +60,9 @@ class Table:
         return np.array([[self._done[run][metric] for run in runs[:count]] for runs in columns]).T
 
 
-def rule_runs(scene: str, policy: str, count: int) -> list[Run]:
-    """Return the runs of a rule in the evaluation worlds."""
-    return [Run(scene, policy, FIRST_WORLD + number) for number in range(count)]
+def rule_runs(scene: str, policy: str, worlds: Iterable[int]) -> list[Run]:
+    """Return the runs of a rule in some worlds."""
+    return [Run(scene, policy, world) for world in worlds]
 
 
 def write(names: list[str], jobs: int, said: Callable[[str, int, int], None]) -> None:
@@ -102,15 +102,15 @@ def table_of(stem: str, names: list[str], rivals: dict[str, str], run: Callable[
         run: function that does runs.
     """
     (scene,) = {scene for name in names for scene in STUDIES[name].evaluated}
-    count = len(STUDIES[names[0]].worlds(scene))
-    bases = {label: rule_runs(scene, policy, count) for label, policy in rivals.items()}
+    seen = STUDIES[names[0]].worlds(scene)
+    bases = {label: rule_runs(scene, policy, seen) for label, policy in rivals.items()}
     columns = {name: list(runs_of(name).values()) for name in names}
     each = [one for runs in columns.values() for column in runs for one in column]
     table = Table(run([*each, *(one for runs in bases.values() for one in runs)]))
     rows: list[dict[str, Any]] = []
     for name in names:
         study, values = STUDIES[name], table.of(columns[name], "realised")
-        row: dict[str, Any] = {"study": study.about, "steps": study.steps, "worlds": count}
+        row: dict[str, Any] = {"study": study.about, "steps": study.steps, "worlds": len(seen)}
         row |= {"trainings": study.trainings, "cpu_s": _cost(name)}
         for label, runs in bases.items():
             base = table.of([runs], "realised")[:, 0]
@@ -137,24 +137,27 @@ def mix_tables(mixes: list[str], scales: dict[str, float], run: Callable[[list[R
             columns.setdefault((scene, SHOWN[name]), []).append(runs)
     for scene in JUNCTIONS:
         for policy, count in {
-            "conditional": most, f"conditional:scale={scales[scene]:g}": most, "foresight": most, "oracle": 24,
-            **dict.fromkeys(RULES, 24),
+            "conditional": most, f"conditional:scale={scales[scene]:g}": most, "foresight": most, "oracle": FEW_WORLDS,
+            **dict.fromkeys(RULES, FEW_WORLDS),
         }.items():  # fmt: skip
             shown = "conditional:scale" if "scale" in policy else policy
-            columns[scene, shown] = [rule_runs(scene, policy, count)]
+            columns[scene, shown] = [rule_runs(scene, policy, range(MIX_WORLD, MIX_WORLD + min(count, most)))]
     for scene in PAPER_POINTS:
         for policy in ("conditional", "foresight", "oracle"):
-            columns[scene, policy] = [rule_runs(scene, policy, PAPER_WORLDS)]
+            columns[scene, policy] = [rule_runs(scene, policy, STUDIES[mixes[0]].worlds(scene))]
     table = Table(run([one for runs in columns.values() for column in runs for one in column]))
     ratios = pd.DataFrame(_ratios(table, columns))
-    ratios.round(5).to_csv(OUT / "ratios.csv", index=False)
+    # A part of the learners is printed only: the tables of the pages have all of them.
+    if set(mixes) == set(SHOWN):
+        ratios.round(5).to_csv(OUT / "ratios.csv", index=False)
     for metric, label in METRICS.items():
         print(f"### {label[0].upper()}{label[1:]}, divided by that of `conditional`\n")
         print(_grid(ratios[(ratios["metric"] == metric) & ratios["scene"].isin(JUNCTIONS)]))
     print("`conditional:scale` has k = " + ", ".join(f"{scales[one]:g} at `{one}`" for one in JUNCTIONS) + ".\n")
     if "mix-diffusion" in mixes:
         differences = pd.DataFrame(_differences(table, columns))
-        differences.round(5).to_csv(OUT / "differences.csv", index=False)
+        if set(mixes) == set(SHOWN):
+            differences.to_csv(OUT / "differences.csv", index=False, float_format="%.5g")
         print("### `diffusion` against its rivals\n")
         print(_differences_shown(differences))
         print("### Points of the paper's axes\n")
@@ -192,7 +195,7 @@ def _differences(table: Table, columns: dict[tuple[str, str], list[list[Run]]]) 
                     {"metric": metric, "policy": policy, "rival": rival, "scene": scene, "worlds": len(values),
                      "trainings": values.shape[1], "ratio": ratio.mean, "ci": ratio.half_width,
                      "difference": difference.mean, "difference_ci": difference.half_width, "p": difference.p_value,
-                     "gap_share": _share_of_gap(table, columns, scene, policy, rival, metric)}
+                     "gap_share": _share_of_gap(table, columns, scene, policy, metric)}
                 )  # fmt: skip
             held = corrected(np.array([row["p"] for row in rows]))
             found += [row | {"p_holm": p} for row, p in zip(rows, held, strict=True)]
@@ -200,9 +203,12 @@ def _differences(table: Table, columns: dict[tuple[str, str], list[list[Run]]]) 
 
 
 def _share_of_gap(
-    table: Table, columns: dict[tuple[str, str], list[list[Run]]], scene: str, policy: str, rival: str, metric: str
+    table: Table, columns: dict[tuple[str, str], list[list[Run]]], scene: str, policy: str, metric: str
 ) -> float:
-    """Return (policy - conditional) / (oracle - conditional) in the worlds of the oracle; NaN without a gap."""
+    """Return (policy - conditional) / (oracle - conditional) in the worlds of the oracle; NaN without a gap.
+
+    It is the mean over all trainings of the policy.
+    """
     oracle = table.of(columns[scene, "oracle"], metric)[:, 0]
     base = table.of(columns[scene, "conditional"], metric, len(oracle))[:, 0]
     own = table.of(columns[scene, policy], metric, len(oracle)).mean(axis=1)
@@ -214,13 +220,14 @@ def ablation_table(names: list[str], run: Callable[[list[Run]], Done]) -> None:
     """Write the table of the ablations: the ratio to `conditional` at each junction, and what a training costs."""
     columns: dict[tuple[str, str], list[list[Run]]] = {}
     base: dict[tuple[str, str], list[Run]] = {}
-    kinds = [(name, "deployed", STUDIES[name].about) for name in names]
-    if "ablation-none" in names:
-        kinds.insert(1, ("ablation-none", "best", "the checkpoint that is best in held-out worlds"))
+    # Each row is compared with that without a change.
+    kinds = [(name, "deployed", STUDIES[name].about) for name in dict.fromkeys(["ablation-none", *names])]
+    kinds.insert(1, ("ablation-none", "best", "the checkpoint that is best in held-out worlds"))
     for name, which, about in kinds:
         for (scene, _), runs in runs_of(name, which).items():
             columns.setdefault((about, scene.partition("|")[0]), []).append(runs)
-            base[about, scene.partition("|")[0]] = rule_runs(scene, "conditional", STUDIES[name].junction_worlds)
+            plain = scene.partition("|")[0]
+            base[about, plain] = rule_runs(scene, "conditional", STUDIES[name].worlds(plain))
     cells = [one for runs in columns.values() for column in runs for one in column]
     table = Table(run([*cells, *(one for runs in base.values() for one in runs)]))
     costs = {about: _cost(name) for name, _, about in kinds}
@@ -232,7 +239,7 @@ def ablation_table(names: list[str], run: Callable[[list[Run]], Done]) -> None:
             values, below = table.of(columns[about, scene], "realised"), table.of([base[about, scene]], "realised")
             found = crossed_ratio(values, below[:, 0])
             row |= {scene: found.mean, f"{scene}_ci": found.half_width}
-            by_scene.append(values / below.mean())
+            by_scene.append(values / below)
         everywhere[about] = np.mean(by_scene, axis=0)
         mean = crossed(everywhere[about])
         same = about == kinds[0][2]
@@ -241,7 +248,8 @@ def ablation_table(names: list[str], run: Callable[[list[Run]], Done]) -> None:
         rows.append(row | {"against_none_ci": against.half_width, "p": against.p_value, "cpu_s": costs[about]})
     found_rows = pd.DataFrame(rows)
     found_rows["p_holm"] = corrected(found_rows["p"].to_numpy(dtype=float))
-    found_rows.round(5).to_csv(OUT / "ablations.csv", index=False)
+    if set(names) == {name for name in STUDIES if name.startswith("ablation-")}:
+        found_rows.round(5).to_csv(OUT / "ablations.csv", index=False)
     print("### Ablations\n")
     print(_ablations_shown(found_rows))
 
@@ -250,13 +258,16 @@ def _cost(name: str) -> float:
     """Return the mean processor time of a study's trainings, s; NaN where the journal does not have it."""
     with open_journal(TRAININGS / "trainings.jsonl", "learning") as (known, _):
         known = dict(known)
-    spent = [known[repr(Training(name, seed))]["cpu_s"] for seed in range(STUDIES[name].trainings)
-             if repr(Training(name, seed)) in known]  # fmt: skip
+    spent = [known[repr(one)]["cpu_s"] for one in trainings_of(name) if repr(one) in known]
     return float(np.mean(spent)) if spent else math.nan
 
 
 def _cell(mean: float, ci: float) -> str:
     return f"{mean:.3f} ± {ci:.3f}"
+
+
+def _p(value: float) -> str:
+    return "< 1e-4" if value < 1e-4 else f"{value:.2g}"
 
 
 def _markdown(rows: list[list[str]]) -> str:
@@ -283,7 +294,7 @@ def _differences_shown(found: pd.DataFrame) -> str:
         share = "" if math.isnan(row["gap_share"]) else f"{100 * row['gap_share']:.0f} %"
         rows.append(
             [row["metric"], row["policy"], row["rival"], f"`{row['scene']}`", _cell(row["ratio"], row["ci"]),
-             f"{row['ratio'] - row['ci']:.4f}", f"{row['p_holm']:.2g}", share]
+             f"{row['ratio'] - row['ci']:.4f}", _p(row["p_holm"]), share]
         )  # fmt: skip
     return _markdown(rows)
 
@@ -306,6 +317,6 @@ def _ablations_shown(found: pd.DataFrame) -> str:
         cells = [_cell(row[scene], row[f"{scene}_ci"]) for scene in (*JUNCTIONS, "mean")]
         none = math.isnan(row["p_holm"])
         against = ["", ""] if none else [f"{row['against_none']:+.3f} ± {row['against_none_ci']:.3f}",
-                                         f"{row['p_holm']:.2g}"]  # fmt: skip
+                                         _p(row["p_holm"])]  # fmt: skip
         rows.append([row["change"], *cells, *against, f"{row['cpu_s']:.0f}"])
     return _markdown(rows)
