@@ -126,6 +126,14 @@ def test_files_that_pages_name_exist() -> None:
             assert place.is_file() or place == DOCS / "generated" / "tour.ipynb", f"{name}: {target}"
 
 
+def test_the_first_pages_say_the_same_of_what_was_found() -> None:
+    def found(page: str) -> str:
+        return TEXTS[page].partition("## What was found\n")[2].partition("\n## ")[0].replace("(docs/", "(").strip()
+
+    assert found("README.md").count("\n- **") >= 4
+    assert found("README.md") == found("docs/index.md")
+
+
 def test_the_artifact_has_every_study() -> None:
     """Its table is that of the studies and of where they were made, and each command is a program that exists."""
     known = results.provenance()

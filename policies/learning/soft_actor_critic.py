@@ -65,7 +65,7 @@ class Settings:
     n_step: int = 1
     """Number of observed rewards in a return before the estimate of the critics. The paper has 1.
 
-    At junctions with T = 5 `diffusion` was best with 1, but `sac` with 4 (0.998 of `conditional`, against 0.950 with 1).
+    At junctions with T = 5 `diffusion` was best with 1, and `sac` with 4 (0.998 of `conditional`; 0.950 with 1).
     """
     soft_update: float = 0.01
     """Share by which the target networks move towards the networks in each update. D2SAC has 0.005."""
