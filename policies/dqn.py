@@ -169,11 +169,7 @@ class DoubleDeepQ(OffPolicy):
         # highest value would all be in its favour.
         best = self.actor(state).argmax(dim=-1, keepdim=True)
         value = self.target(state).gather(1, best)[:, 0]
-        # Reward centering, as in `policies.learning.soft_actor_critic`.
-        mean = self.mean_of(batch)
-        followed = batch["later"] - mean * batch["later_weight"] + batch["discount"] * (value - mean)
-        target: Tensor = reward + self.settings.gamma * followed
-        return target
+        return reward + self.discounted(batch, value)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return all networks by their names in a checkpoint."""

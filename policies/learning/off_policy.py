@@ -96,6 +96,26 @@ class OffPolicy(ABC):
         means = to_device(self.mean_rewards.astype(np.float32), self.device)
         return means[batch["world"].long()]
 
+    def discounted(self, batch: Batch, value: Tensor) -> Tensor:
+        """Return ``gamma (what followed - r)``: the n - 1 observed rewards after a round, and then a value.
+
+        Here ``r`` is the mean reward of the world so far.
+
+        Args:
+            batch: transitions from D.
+            value: value of the state after the n rounds, shape (batch,).
+
+        Returns:
+            Discounted sums, shape (batch,).
+        """
+        # This is reward centering (Naik, Wan, Tomar and Sutton 2024). Most of what follows an action is a level of
+        # rewards that no action changes. Without r the critics would first have to learn this level. To subtract r
+        # shifts the values of all actions by the same amount.
+        mean = self.mean_of(batch)
+        followed = batch["later"] - mean * batch["later_weight"] + batch["discount"] * (value - mean)
+        discounted: Tensor = self.settings.gamma * followed
+        return discounted
+
     @property
     def done(self) -> float:
         """Share of the training that is done, from 0 to 1."""

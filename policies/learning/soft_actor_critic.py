@@ -280,20 +280,13 @@ class SoftActorCritic(OffPolicy):
         Returns:
             Targets of F, shape (batch,).
         """
-        # This is reward centering (Naik, Wan, Tomar and Sutton 2024). Most of what follows an action is a level of
-        # rewards that no action changes. Without r the critics would first have to learn this level. To subtract r
-        # shifts the values of all actions by the same amount.
         if self.settings.gamma == 0.0:
             return torch.zeros_like(batch["reward"])
         state = self.scaler.standardise(batch["next_state"])
         policy = self.target_actor(state, self.generator)
         value = (policy * self.target_critics.least(state, self.rounds(state).odds)).sum(dim=-1)
         value = value + weight * entropy(policy)
-        mean = self.mean_of(batch)
-        target: Tensor = self.settings.gamma * (
-            batch["later"] - mean * batch["later_weight"] + batch["discount"] * (value - mean)
-        )
-        return target
+        return self.discounted(batch, value)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return all networks by their names in a checkpoint."""
