@@ -147,6 +147,8 @@ def test_the_artifact_has_every_study() -> None:
                 ROOT / arguments[1].replace(".", "/") / "__main__.py"
             ).exists()
         assert not study.page or (ROOT / study.page).is_file()
+        made_with = known.get(name, {}).get("weights")
+        assert made_with in (None, results.weights_hash(study.weights)), f"{name}: made with other weights"
 
 
 def test_pages_from_the_code_hold_all_of_it(tmp_path: Path) -> None:
