@@ -361,9 +361,10 @@ def test_a_figure_of_the_paper(template: Path, scratch: Path, monkeypatch: pytes
         if (trained / "last").exists():
             os.kill(os.getpid(), signal.SIGKILL)
 
-    trained = template / ".out.work-quick" / "tiny-base-10-s0"
+    name = runs.Training("tiny", "base", (plan.BASE,), 0, 10, True, 1).name
+    trained = template / ".out.work-quick" / name
     assert forked(command, template, kill).killed
-    hold(command, template, scratch, "out", ".out.work-quick/tiny-base-10-s0", grows=True, at_least=40)
+    hold(command, template, scratch, "out", f".out.work-quick/{name}", grows=True, at_least=40)
 
 
 def draw(name: str, _: object, folder: Path) -> None:
