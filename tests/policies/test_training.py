@@ -169,7 +169,7 @@ def test_the_rivals_train_and_deploy(kind: str, tmp_path: Path) -> None:
 
 def test_rewards_that_come_late_are_refused_by_who_would_mistake_them(tmp_path: Path) -> None:
     """In `t_junction` a UAV leaves to swap its battery, so what comes of a task is known when it ends."""
-    cases = (
+    cases: tuple[tuple[str, dict[str, Any], str], ...] = (
         ("diffusion", {}, "hindsight needs it at once; give --hyper hindsight=false"),
         ("diffusion", {"hindsight": False}, "demand of another task; give --hyper without_demand=false"),
         ("ppo", {}, "demand of another task; give --hyper without_demand=false"),
