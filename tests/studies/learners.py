@@ -22,6 +22,9 @@ PAPER_POINTS: dict[str, dict[str, Any]] = {
 }
 """Points of the paper's axes by name: fields of `paper` that differ."""
 
+UNSEEN = {"t_junction": 24, "grid": 6}
+"""Scenarios on which nothing of the mix was trained, with the number of evaluation worlds: `grid` takes long."""
+
 MIX = (
     *JUNCTIONS, "paper", "paper, 3 stations", "paper, 9 stations", "paper, 20 to 40 MHz", "paper, 60 to 80 MHz",
 )  # fmt: skip
@@ -82,14 +85,15 @@ class Study(NamedTuple):
 
     def worlds(self, scene: str) -> range:
         """Return the seeds of the evaluation worlds of a scenario."""
-        count = min(self.junction_worlds, PAPER_WORLDS) if scene in PAPER_POINTS else self.junction_worlds
+        most = PAPER_WORLDS if scene in PAPER_POINTS else UNSEEN.get(scene, self.junction_worlds)
+        count = min(self.junction_worlds, most)
         return range(self.first_world, self.first_world + count)
 
 
 STEPS = 400_000
 """Environment steps of each learner of the mix: the same budget for all."""
 
-EVERYWHERE = (*JUNCTIONS, *PAPER_POINTS)
+EVERYWHERE = (*JUNCTIONS, *UNSEEN, *PAPER_POINTS)
 
 
 def mix(policy: str, **options: Any) -> Study:

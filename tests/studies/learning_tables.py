@@ -13,7 +13,7 @@ import pandas as pd
 from simulator.model import FloatArray
 from simulator.study.journal import Figures, open_journal
 from simulator.study.statistics import Crossed, corrected, crossed, crossed_ratio
-from tests.studies.learners import FEW_WORLDS, JUNCTIONS, MIX_WORLD, PAPER_POINTS, STUDIES
+from tests.studies.learners import FEW_WORLDS, JUNCTIONS, MIX_WORLD, PAPER_POINTS, STUDIES, UNSEEN
 from tests.studies.learning import (
     ROOT,
     TRAININGS,
@@ -35,6 +35,9 @@ RULES = ("spa", "myopic", "optimal", "greedy", "random")
 SHOWN = {"mix-diffusion": "diffusion", "mix-sac": "sac", "mix-ppo": "ppo", "mix-dqn": "dqn",
          "mix-realised": "diffusion, trained on realised"}  # fmt: skip
 """Name of each mix in the tables."""
+
+AS_SHIPPED = "diffusion, as shipped"
+"""Name of the first training of `diffusion` by itself."""
 
 Done = dict[Run, Figures]
 
@@ -142,9 +145,11 @@ def mix_tables(mixes: list[str], scales: dict[str, float], run: Callable[[list[R
         }.items():  # fmt: skip
             shown = "conditional:scale" if "scale" in policy else policy
             columns[scene, shown] = [rule_runs(scene, policy, range(MIX_WORLD, MIX_WORLD + min(count, most)))]
-    for scene in PAPER_POINTS:
+    for scene in (*UNSEEN, *PAPER_POINTS):
         for policy in ("conditional", "foresight", "oracle"):
             columns[scene, policy] = [rule_runs(scene, policy, STUDIES[mixes[0]].worlds(scene))]
+        if (scene, "diffusion") in columns:
+            columns[scene, AS_SHIPPED] = columns[scene, "diffusion"][:1]
     table = Table(run([one for runs in columns.values() for column in runs for one in column]))
     ratios = pd.DataFrame(_ratios(table, columns))
     # A part of the learners is printed only: the tables of the pages have all of them.
@@ -160,8 +165,12 @@ def mix_tables(mixes: list[str], scales: dict[str, float], run: Callable[[list[R
             differences.to_csv(OUT / "differences.csv", index=False, float_format="%.5g")
         print("### `diffusion` against its rivals\n")
         print(_differences_shown(differences))
-        print("### Points of the paper's axes\n")
-        print(_points_shown(ratios))
+    for heading, scenes, metric in (
+        ("Scenarios that nothing was trained on", list(UNSEEN), "realised"),
+        ("Points of the paper's axes", list(PAPER_POINTS), "surplus"),
+    ):
+        print(f"### {heading}\n")
+        print(_points_shown(ratios, scenes, metric))
 
 
 def _ratios(table: Table, columns: dict[tuple[str, str], list[list[Run]]]) -> Iterable[dict[str, Any]]:
@@ -299,14 +308,15 @@ def _differences_shown(found: pd.DataFrame) -> str:
     return _markdown(rows)
 
 
-def _points_shown(ratios: pd.DataFrame) -> str:
-    learned = [policy for policy in SHOWN.values() if policy in set(ratios["policy"])]
-    rows = [["point", *learned, "foresight", "oracle"]]
-    part = ratios[ratios["metric"] == "surplus"].set_index(["scene", "policy"])
-    for scene in PAPER_POINTS:
+def _points_shown(ratios: pd.DataFrame, scenes: list[str], metric: str) -> str:
+    """Return ratios as a table: scenarios down, policies across."""
+    learned = [policy for policy in (AS_SHIPPED, *SHOWN.values()) if policy in set(ratios["policy"])]
+    rows = [["scenario", *learned, "foresight", "oracle"]]
+    part = ratios[ratios["metric"] == metric].set_index(["scene", "policy"])
+    for scene in scenes:
         shown = [(part.loc[(scene, policy), "ratio"], part.loc[(scene, policy), "ci"]) for policy in rows[0][1:]]
         rows.append([scene, *(_cell(mean, ci) for mean, ci in shown)])  # type: ignore[arg-type]
-    of = {policy: [float(part.loc[(scene, policy), "ratio"]) for scene in PAPER_POINTS] for policy in rows[0][1:]}  # type: ignore[arg-type]
+    of = {policy: [float(part.loc[(scene, policy), "ratio"]) for scene in scenes] for policy in rows[0][1:]}  # type: ignore[arg-type]
     means = [np.mean(ratios) for ratios in of.values()]
     return _markdown([*rows, ["mean", *(f"{mean:.3f}" for mean in means)]])
 
