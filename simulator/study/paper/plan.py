@@ -95,7 +95,8 @@ class Learner(NamedTuple):
 DMSB, ONE_STEP, LETTER, PPO = "DMSB", "DMSB, one-step", "DMSB, Algorithm 1", "PPO"
 
 # DMSB learns from hindsight, which is the default of `diffusion`. "DMSB, one-step" learns only from the action that was
-# taken. So does Algorithm 1 of the paper, whose state is {m, b}: with the bids, and with demand in bids and rewards.
+# taken. So does Algorithm 1 of the paper, whose state is {m, b}: it sees the three highest bids, and demand is in bids
+# and rewards.
 LEARNERS = {
     "dmsb": Learner(DMSB, "diffusion"),
     "dmsb-one-step": Learner(ONE_STEP, "diffusion", (("hindsight", False),)),
