@@ -263,7 +263,7 @@ def check_rewards(envs: Sequence[Any], hindsight: bool, without_demand: bool) ->
     """
     needs = {
         "hindsight": (hindsight, "hindsight needs it at once"),
-        "without_demand": (without_demand, "it would be divided by the demand of another task"),
+        "without_demand": (without_demand, "its reward would be divided by the demand of another task"),
     }
     for env in envs:
         late = not env.get_wrapper_attr("rewards_are_of_their_rounds")

@@ -207,7 +207,7 @@ def note(name: str, about: dict[str, Any]) -> None:
 
 
 def artifact(known: dict[str, Any]) -> str:
-    """Return ARTIFACT.md with its table made anew.
+    """Return the text of ARTIFACT.md with a new table.
 
     Args:
         known: where and when each study was made, by its name.

@@ -189,13 +189,31 @@ def test_a_change_of_the_code_is_another_training(monkeypatch: pytest.MonkeyPatc
     paper_runs._digest.cache_clear()
 
 
-def test_the_code_that_decides_results_is_all_of_it() -> None:
-    """A rule that a run uses counts, a page that shows it does not, and training does not decide a run."""
-    with_training, without = code.results_code(), code.results_code(training=False)
-    assert with_training != without
-    seen = [path for path in code.PACKAGE.rglob("*.py") if path.parent.name in code.ELSEWHERE]
-    assert {"figures.py", "app.py"} <= {path.name for path in seen}
-    assert all((code.PACKAGE / name).is_file() for name in code.USED)
+@pytest.mark.parametrize(
+    ("file", "decides_runs", "decides_trainings"),
+    [
+        ("simulator/market/auction.py", True, True),
+        ("simulator/study/cells.py", True, True),
+        ("simulator/study/compare.py", False, False),
+        ("simulator/view/figures.py", False, False),
+        ("policies/learning/features.py", True, True),
+        ("policies/learning/critics.py", False, True),
+        ("scenarios/four_way.yaml", True, True),
+    ],
+)
+def test_a_hash_of_the_code_changes_with_what_decides_results(
+    file: str, decides_runs: bool, decides_trainings: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = code.PACKAGE.parent
+    for name in {file, *(f"simulator/{used}" for used in code.USED)}:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((root / name).read_bytes())
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "simulator")
+    hashes = code.results_code.__wrapped__
+    before = hashes(False), hashes(True)
+    (tmp_path / file).write_text((tmp_path / file).read_text(encoding="utf-8") + "# changed", encoding="utf-8")
+    after = hashes(False), hashes(True)
+    assert [one != two for one, two in zip(before, after, strict=True)] == [decides_runs, decides_trainings]
 
 
 def test_a_margin_that_is_missed_names_the_variants_that_would_mend_it() -> None:

@@ -105,8 +105,8 @@ def _ranking(base: pd.DataFrame) -> Claim:
 def _stable(curves: pd.DataFrame) -> Claim:
     """Test whether DMSB's curve is stable after 500,000 steps."""
     short = next(name for name, learner in LEARNERS.items() if learner.label == DMSB)
-    # Trainings are evaluated at the first report from a point on, so at slightly different steps. Each training has as
-    # many evaluations, and the later step of each is compared with the threshold.
+    # Trainings are evaluated at the first report from a point on, so at slightly different steps. All have the same
+    # number of evaluations. One counts as after 500,000 steps if it is that in every training.
     own = [part.sort_values("steps") for _, part in curves[curves["learner"] == short].groupby("seed")]
     steps = np.stack([part["steps"].to_numpy() for part in own], axis=1).min(axis=1)
     totals = np.stack([part["total"].to_numpy() for part in own], axis=1)

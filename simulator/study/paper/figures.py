@@ -33,7 +33,7 @@ SENSITIVE = ("Greedy", "Random", "SPA", "Myopic", "Optimal", "conditional", "bes
 """Rules in the sensitivity table."""
 
 RETRAINED = ("dmsb", "ppo")
-"""Learners in the sensitivity table and in Figs. 5 and 6. Each row of the table trains both anew."""
+"""Learners in the sensitivity table and in Figs. 5 and 6. Each row of the table trains both again."""
 
 
 def base_trainings(workshop: Workshop) -> list[Training]:
