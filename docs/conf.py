@@ -23,7 +23,8 @@ copyright = f"2026, {author}"  # noqa: A001 (Sphinx's own name)
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["_build", "learning"]
+# What pages include is not a page of its own.
+exclude_patterns = ["_build", "learning", "generated/made-*.md"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 # The notebook is executed by a test, which holds it to what it says.
