@@ -56,10 +56,11 @@ def platform(
     return Platform(Fleet(scenario), scenario.market, ledger, has_places=False, size_factor=1.0)
 
 
-def lot(invited: Sequence[int], task: int = 0, size: int = 10) -> Lot:
+def lot(invited: Sequence[int], task: int = 0) -> Lot:
     """A lot at time 0, with latencies that rise with the id of the provider."""
-    seconds = 1.0 + np.arange(size) / 10.0
-    return Lot(task, 0.0, 0.0, tuple(invited), seconds, np.zeros(size), None, np.zeros(len(MARKET_CONDITIONS)))
+    seconds = {one: 1.0 + one / 10.0 for one in invited}
+    free = dict.fromkeys(invited, 0.0)
+    return Lot(task, 0.0, 0.0, tuple(invited), seconds, free, None, np.zeros(len(MARKET_CONDITIONS)))
 
 
 def clear(

@@ -55,10 +55,9 @@ class Appraiser:
         market = scenario.market
         self.weights: list[float] = surplus_weights(fleet.is_uav, market.uav_weight).tolist()
         self._uav_weight = market.uav_weight
-        # The rows are views of shape (1, providers). They show every change that a provider makes to its column, and
-        # they broadcast against own and public stage times, shape (2, providers).
-        self._free_at = list(free_at[:, None])
-        self._uavs, self._stations = range(fleet.uavs), range(fleet.uavs, fleet.size)
+        # It shows every change that a provider makes to its column.
+        self._free_at = free_at
+        self._uavs = fleet.uavs
         self._history, self._ledger, self._factors = history, ledger, factors
         self._latency_weight = market.latency_weight
         self._averages = market.history > 1
@@ -72,15 +71,15 @@ class Appraiser:
     def open(self, situation: Situation) -> Auction:
         """Return the auction of a task at its request, with who is invited."""
         task = situation.task
-        seconds = tandem_finish(task.requested, self._free_at, situation.times) - task.requested
+        seconds = self._finish(situation, task.requested) - task.requested
         public = seconds[1]
         # The platform invites by the public prediction for the reference size: no provider can invite or exclude itself
         # by what it says, and the invitation reveals nothing of the task's size.
-        invited: BoolArray = situation.covered & (situation.dwell_s >= public)
+        invited: BoolArray = situation.dwell_s >= public
         if task.limit_s < math.inf:
             # A result that comes when it has lost its worth is no use: under load this check keeps queues short.
             invited &= public <= task.limit_s if task.grace_s == 0.0 else public < task.limit_s + task.grace_s
-        auction = Auction(task, situation, invited, len(self._uavs))
+        auction = Auction(task, situation, invited, self._uavs)
         self._value(auction, seconds, task.requested)
         self._recent.append(task.requested)
         return auction
@@ -99,14 +98,19 @@ class Appraiser:
         auction.top_bid = auction.second_bid = auction.uav_bid = math.nan
         auction.top_value = auction.uav_value = math.nan
         auction.best_surplus = 0.0
-        finish = tandem_finish(now, self._free_at, auction.situation.times)
-        self._value(auction, finish - auction.task.requested, now)
+        self._value(auction, self._finish(auction.situation, now) - auction.task.requested, now)
+
+    def _finish(self, situation: Situation, now: float) -> FloatArray:
+        """Return when each covering provider would finish a task that comes now, own and public, shape (2, providers).
+
+        Only the providers that cover the vehicle are looked at, however many there are.
+        """
+        return tandem_finish(now, self._free_at[:, None, situation.providers], situation.times)
 
     def finish_of(self, auction: Auction, provider: int, now: float) -> float:
         """Return when a provider would finish a task that is awarded now, s."""
-        times = auction.situation.times[:, :1, provider : provider + 1]
-        free_at = [row[:, provider : provider + 1] for row in self._free_at]
-        return float(tandem_finish(now, free_at, times)[0, 0])
+        times = auction.situation.times[:, 0, auction.columns[provider]]
+        return float(tandem_finish(now, self._free_at[:, provider], times))
 
     def downlink_begins(self, provider: int, now: float, times: Sequence[float]) -> float:
         """Return when the downlink of a task would begin that a provider is awarded now, s.
@@ -116,13 +120,14 @@ class Appraiser:
             now: time, s.
             times: stage times of the task at the provider, s.
         """
-        started, _ = tandem_times(now, [float(row[0, provider]) for row in self._free_at], times)
+        started, _ = tandem_times(now, self._free_at[:, provider].tolist(), times)
         return started[-1]
 
     def value_at(self, auction: Auction, provider: int, latency_s: float) -> float:
         """Return the true value v_n of a task to a provider at a latency, equation (11)."""
         history = self._history
-        terms = np.array([common_term(latency_s, self._latency_weight), auction.situation.match[provider]])
+        match = auction.situation.match[auction.columns[provider]]
+        terms = np.array([common_term(latency_s, self._latency_weight), match])
         common, match = mean_with_newest(history.sums[:, provider], terms, history.entries[provider])
         task = auction.task
         return float(valuation(common, match, task.demand, timeliness(latency_s, task.limit_s, task.grace_s)))
@@ -135,8 +140,6 @@ class Appraiser:
         """Value a task with given latencies, own and public, s, shape (2, providers)."""
         history, task, situation = self._history, auction.task, auction.situation
         own, auction.public = seconds
-        # Mechanisms see it in the lot.
-        auction.public.flags.writeable = False
         auction.book = book = np.empty((len(BID_FIELDS), len(own)))
         bid, value, common, match, timely, latency = book
         auction.bid, auction.value = bid, value
@@ -146,7 +149,8 @@ class Appraiser:
         match[:] = situation.match
         if self._averages:
             # The terms of this task become the newest entry of the means c_n of (9) and m_n of (10).
-            book[TERMS] = mean_with_newest(history.sums, book[TERMS], history.entries)
+            who = situation.providers
+            book[TERMS] = mean_with_newest(history.sums[:, who], book[TERMS], history.entries[who])
         if task.limit_s < math.inf:
             timely[:] = timeliness(own, task.limit_s, task.grace_s)
             value[:] = valuation(common, match, task.demand, timely)
@@ -155,8 +159,10 @@ class Appraiser:
             value[:] = valuation(common, match, task.demand)
         # By default a UAV knows its last report, not its true value now: the paper's information asymmetry.
         auction.says = says = value.copy()
-        for uav in self._uavs:
-            says[uav] = self._uav_knows(auction, uav)
+        for one, column in auction.columns.items():
+            if one >= self._uavs:
+                break  # the ids are ascending
+            says[column] = self._uav_knows(auction, one)
         self._look(auction, now)
 
     def _uav_knows(self, auction: Auction, uav: int) -> float:
@@ -164,49 +170,49 @@ class Appraiser:
         if self._uavs_know == "report":
             return self._ledger.uav_bid(uav)
         if self._uavs_know == "value":
-            return float(auction.value[uav])
+            return auction.value_to(uav)
         # "conditions": E[v_0 | m], as far as the predicted latency and the audited match value tell it.
         match, *_ = self._ledger.audited_match(uav, -1, -1)
-        seconds, task = float(auction.public[uav]), auction.task
+        seconds, task = float(auction.public[auction.columns[uav]]), auction.task
         return expected_value(seconds, self._latency_weight, self._size_factor, match, task.limit_s, task.grace_s)
 
     def _look(self, auction: Auction, now: float) -> None:
         """Fill in who could serve the task best, the public market conditions m^k, and the lot."""
         # Plain numbers and one loop: for a few providers they take less time than numpy calls.
-        seconds, situation, task = auction.public.tolist(), auction.situation, auction.task
-        called, values, uavs = auction.invited.tolist(), auction.value.tolist(), len(self._uavs)
+        waits, situation, task = auction.public.tolist(), auction.situation, auction.task
+        called, values, uavs = auction.invited.tolist(), auction.value.tolist(), self._uavs
+        seconds = dict(zip(auction.columns, waits, strict=True))
         invited = list[int]()
         uav = uav_covering = best = second = -1
         covering = grounded = bidding = 0
-        top_value = best_surplus = 0.0
+        top_value = best_surplus = uav_value = 0.0
         # Coverage decides which stations count, not invitations or bids: a condition is geometry and backlog. Among
         # equal predictions the lower id goes first.
-        for one in situation.covered.nonzero()[0].tolist():
-            wait = seconds[one]
+        for (one, wait), is_called, value in zip(seconds.items(), called, values, strict=True):
             if one < uavs:
                 if uav_covering < 0 or wait < seconds[uav_covering]:
                     uav_covering = one
-                if called[one]:
+                if is_called:
                     invited.append(one)
                     # The choice is public, so no UAV can become the fallback or avoid it by its bid.
                     if uav < 0 or wait < seconds[uav]:
-                        uav = one
-                    best_surplus = max(best_surplus, self._uav_weight * values[one])
+                        uav, uav_value = one, value
+                    best_surplus = max(best_surplus, self._uav_weight * value)
                 continue
             covering += 1
             if best < 0 or wait < seconds[best]:
                 best, second = one, best
             elif second < 0 or wait < seconds[second]:
                 second = one
-            if called[one]:
+            if is_called:
                 invited.append(one)
                 grounded += 1
-                bidding += values[one] > 0.0
-                top_value = max(top_value, values[one])
+                bidding += value > 0.0
+                top_value = max(top_value, value)
         if grounded:
             auction.invited_stations, auction.ground_bidders, auction.top_value = grounded, bidding, top_value
         if uav >= 0:
-            auction.uav, auction.uav_value = uav, values[uav]
+            auction.uav, auction.uav_value = uav, uav_value
         auction.best_surplus = max(best_surplus, top_value)
         # NaN where no UAV covers the vehicle.
         uav = uav if uav >= 0 else uav_covering
@@ -231,13 +237,14 @@ class Appraiser:
         )
         # The recorder writes this array down after the policy has seen it.
         market.flags.writeable = False
+        free_at = dict(zip(seconds, self._free_at[-1, situation.providers].tolist(), strict=True))
         auction.lot = Lot(
             task.id,
             now,
             task.requested,
             tuple(invited),
-            auction.public,
-            self._free_at[-1][0].copy(),
+            {one: seconds[one] for one in invited},
+            {one: free_at[one] for one in invited},
             situation.place,
             market,
             limit_s=task.limit_s,

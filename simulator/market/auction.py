@@ -32,7 +32,9 @@ class Auction:
 
     Attributes:
         task: the task.
-        situation: stage times, accuracies and coverage of the task at every provider.
+        situation: the providers that cover the vehicle, with stage times and accuracies of the task. All arrays of
+            shape (providers,) have the order of ``situation.providers``.
+        columns: index in these arrays of each provider, by id.
         invited: which providers are invited, shape (providers,).
         uavs: number of UAVs, which have the first ids.
         public: predicted latency of a task of the reference size at each provider, s, shape (providers,).
@@ -101,6 +103,31 @@ class Auction:
 
     def __init__(self, task: Task, situation: Situation, invited: BoolArray, uavs: int) -> None:
         self.task, self.situation, self.invited, self.uavs = task, situation, invited, uavs
+        self.columns = {one: column for column, one in enumerate(situation.providers.tolist())}
+
+    def bid_of(self, provider: int) -> float:
+        """Return the bid of a provider; NaN if it has made none.
+
+        Args:
+            provider: id of a provider that covers the vehicle.
+        """
+        return float(self.bid[self.columns[provider]])
+
+    def value_to(self, provider: int) -> float:
+        """Return the true value of the task to a provider.
+
+        Args:
+            provider: id of a provider that covers the vehicle.
+        """
+        return float(self.value[self.columns[provider]])
+
+    def said_by(self, provider: int) -> float:
+        """Return what a provider takes the task to be worth.
+
+        Args:
+            provider: id of a provider that covers the vehicle.
+        """
+        return float(self.says[self.columns[provider]])
 
     @property
     def bid_by_nobody(self) -> bool:
@@ -110,15 +137,15 @@ class Auction:
     @property
     def top_station(self) -> int:
         """Id of the station with the highest bid; -1 without one."""
-        stations = [one for one in self.lot.invited if one >= self.uavs and self.bid[one] >= 0.0]
+        stations = [one for one in self.lot.invited if one >= self.uavs and self.bid_of(one) >= 0.0]
         # Among equal bids the lower id goes first, as in every mechanism here.
-        return max(stations, key=lambda one: (self.bid[one], -one), default=-1)
+        return max(stations, key=lambda one: (self.bid_of(one), -one), default=-1)
 
     @property
     def value_of_top(self) -> float:
         """True value of the station with the highest bid; NaN without one."""
         top = self.top_station
-        return math.nan if top < 0 else float(self.value[top])
+        return math.nan if top < 0 else self.value_to(top)
 
     def own_term(self, provider: int, latency_weight: float) -> float:
         """Return what the task is worth to a provider by its own terms alone, ``c m g`` at T = 1, without demand.
@@ -127,5 +154,6 @@ class Auction:
             provider: id of an invited provider.
             latency_weight: weight omega_1, s.
         """
-        *_, timely, latency_s = self.book[:, provider].tolist()
-        return float(latency_weight / latency_s * timely) * float(self.situation.match[provider])
+        column = self.columns[provider]
+        *_, timely, latency_s = self.book[:, column].tolist()
+        return float(latency_weight / latency_s * timely) * float(self.situation.match[column])

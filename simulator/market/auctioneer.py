@@ -96,12 +96,12 @@ class Auctioneer:
         """Take in the request for a task. It is cleared at once, or at the end of the window.
 
         Args:
-            situation: the task, with its stage times, accuracies and coverage at every provider.
+            situation: the task, with its stage times, accuracies and coverage at the covering providers.
         """
         auction = self.appraiser.open(situation)
         if not auction.lot.invited:
             # Nobody can serve it, so no mechanism is asked.
-            self._unsold(auction, NOT_INVITED if auction.situation.covered.any() else NOT_COVERED)
+            self._unsold(auction, NOT_INVITED if auction.columns else NOT_COVERED)
         elif self._every_s > 0.0:
             if not self._waiting:
                 self._open_window()
@@ -191,10 +191,11 @@ class Auctioneer:
         for auction in waiting:
             task, coverage = auction.task, auction.situation.coverage
             # Who was invited at the request and has neither left the vehicle behind nor failed since is invited still.
-            invited = auction.invited & self._up_since(task.requested)
+            invited = auction.invited & self._up_since(task.requested)[auction.situation.providers]
             if coverage is not None:
-                for provider in invited.nonzero()[0].tolist():
-                    invited[provider] = coverage.end(provider) > now
+                for provider, column in auction.columns.items():
+                    if invited[column]:
+                        invited[column] = coverage.end(provider) > now
             if now - task.requested > self._patience_s or not invited.any():
                 self._unsold(auction, UNSOLD)
             else:
@@ -241,7 +242,7 @@ class Auctioneer:
             invited = asked = auction.lot.invited
             if step.to is not None:
                 asked = tuple([one for one in invited if one in step.to])
-            book = self._bidders.bid(auction, lot.now, asked).tolist()
+            book = dict(zip(auction.columns, self._bidders.bid(auction, lot.now, asked).tolist(), strict=True))
             # A broadcast to k participants is k messages, and each answer is one.
             clearance.messages += len(asked)
             for provider in asked:
@@ -273,7 +274,7 @@ class Auctioneer:
         # A decision about several lots sees the conditions and the bids of the first of them.
         first = clearance.auctions[step.lots[0].task]
         auctions = [first] if len(step.lots) == 1 else [clearance.auctions[lot.task] for lot in step.lots]
-        uav_bid = float(first.bid[first.uav]) if first.uav >= 0 else math.nan
+        uav_bid = first.bid_of(first.uav) if first.uav >= 0 else math.nan
         seen = self.observe(first, first.bids, uav_bid, step)
         task = first.task.id if len(auctions) == 1 else -1
         return Decision(step.seat, seat, self._env.now, task, auctions, seen)
@@ -313,7 +314,7 @@ class Auctioneer:
         """
         assert award.provider is not None
         task, winner, now = auction.task, int(award.provider), self._env.now
-        value = float(auction.value[winner])
+        value, column = auction.value_to(winner), auction.columns[winner]
         if again:
             done = self.appraiser.finish_of(auction, winner, now)
             value = self.appraiser.value_at(auction, winner, done - task.requested)
@@ -326,12 +327,12 @@ class Auctioneer:
         auction.royalty = float(award.royalty)
         auction.extra = check_columns(self.mechanism, award, self._columns)
         task.awarded, task.provider = now, winner
-        task.times = times = auction.situation.times[:, 0, winner].tolist()
+        task.times = times = auction.situation.times[:, 0, column].tolist()
         if auction.situation.downlink_s is not None:
             # Nobody knew at the auction where the vehicle will be when its downlink begins.
             times[-1] = auction.situation.downlink_s(winner, self.appraiser.downlink_begins(winner, now, times))
-        task.accuracy = float(auction.situation.accuracy[winner])
-        task.match = float(auction.situation.match[winner])
+        task.accuracy = float(auction.situation.accuracy[column])
+        task.match = float(auction.situation.match[column])
         # The real coverage decides later whether the task is lost. No bid and no price looks at it.
         task.coverage = auction.situation.coverage
         self._providers[winner].submit(task)

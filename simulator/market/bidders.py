@@ -162,8 +162,8 @@ class Bidders:
         self.factors = [one.factor if isinstance(one, Shade) else 1.0 for one in strategies]
         self._factors = np.array(self.factors)
         # Truth and shading are one multiplication for all providers: only other strategies are called one by one.
-        self._others = [number for number, one in enumerate(strategies) if not isinstance(one, Truthful | Shade)]
-        self._learners = [number for number in self._others if callable(getattr(strategies[number], "learn", None))]
+        self._others = {number for number, one in enumerate(strategies) if not isinstance(one, Truthful | Shade)}
+        self._learners = {number for number in self._others if callable(getattr(strategies[number], "learn", None))}
 
     def bid(self, auction: Auction, now: float, asked: Sequence[int]) -> FloatArray:
         """Ask providers for their bids for a task, and return all bids for it so far.
@@ -174,33 +174,33 @@ class Bidders:
             asked: ids of the invited providers that are asked.
 
         Returns:
-            The row of bids of the auction's book, shape (providers,).
+            The row of bids of the auction's book, in the order of the covering providers.
         """
-        bids = auction.bid
+        bids, columns = auction.bid, auction.columns
         if len(asked) == len(auction.lot.invited):
-            np.multiply(auction.says, self._factors, out=bids)
+            np.multiply(auction.says, self._factors[auction.situation.providers], out=bids)
         else:
             for provider in asked:
-                bids[provider] = auction.says[provider] * self._factors[provider]
+                bids[columns[provider]] = auction.said_by(provider) * self.factors[provider]
         if auction.ground_bidders < auction.invited_stations:
             # Who knows that a task is worth nothing to it does not bid for it. A UAV cannot refuse.
             for provider in asked:
-                if provider >= self.uavs and not auction.says[provider] > 0.0:
-                    bids[provider] = math.nan
-        for provider in self._others:
-            if provider in asked and bids[provider] == bids[provider]:
-                bids[provider] = ask_bid(self._strategies[provider], self._view(auction, provider, now))
+                if provider >= self.uavs and not auction.said_by(provider) > 0.0:
+                    bids[columns[provider]] = math.nan
+        for provider in asked if self._others else ():
+            if provider in self._others and not math.isnan(auction.bid_of(provider)):
+                bids[columns[provider]] = ask_bid(self._strategies[provider], self._view(auction, provider, now))
         return bids
 
     def learn(self, auction: Auction, now: float) -> None:
         """Tell every strategy that wants to learn how an auction in which it has bid has settled."""
-        for provider in self._learners:
-            bid = float(auction.bid[provider])
-            if auction.invited[provider] and not math.isnan(bid):
+        for provider in auction.lot.invited if self._learners else ():
+            bid = auction.bid_of(provider)
+            if provider in self._learners and not math.isnan(bid):
                 won = auction.winner == provider
-                value = float(auction.says[provider])
+                value = auction.said_by(provider)
                 # What a royalty comes to is known only when the task has ended.
-                paid = auction.paid_by_provider + auction.royalty * float(auction.value[provider]) if won else 0.0
+                paid = auction.paid_by_provider + auction.royalty * auction.value_to(provider) if won else 0.0
                 told = Settlement(provider, auction.task.id, now, value, bid, won, paid)
                 with blamed(f"bidder {policy_label(self._strategies[provider])}: learn()", PolicyFailedError):
                     self._strategies[provider].learn(told)  # type: ignore[attr-defined]
@@ -210,8 +210,8 @@ class Bidders:
             provider,
             auction.task.id,
             now,
-            float(auction.says[provider]),
-            auction.situation.times[:, 0, provider],
-            float(auction.book[-1, provider]),
+            auction.said_by(provider),
+            auction.situation.times[:, 0, auction.columns[provider]],
+            float(auction.book[-1, auction.columns[provider]]),
             auction.market,
         )

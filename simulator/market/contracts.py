@@ -92,9 +92,9 @@ class Lot(NamedTuple):
         now: time of this clearing, s.
         requested: time of the request, s.
         invited: ids of the providers that are invited, cover the vehicle now and are not out, ascending.
-        predicted_s: predicted latency of a task of the reference size at each provider, backlog included, s, shape
-            (providers,).
-        free_at: time at which each provider will have served what it has accepted, s, shape (providers,).
+        predicted_s: predicted latency of a task of the reference size at each invited provider, backlog included, s, by
+            id of the provider.
+        free_at: time at which each invited provider will have served what it has accepted, s, by id of the provider.
         place: place of the vehicle, (m east, m north); None where nothing has a place.
         market: public market conditions in the order of `MARKET_CONDITIONS`, read-only.
         buyer: id of the participant that resells the task; None if its vehicle asks.
@@ -106,8 +106,8 @@ class Lot(NamedTuple):
     now: float
     requested: float
     invited: tuple[int, ...]
-    predicted_s: FloatArray
-    free_at: FloatArray
+    predicted_s: Mapping[int, float]
+    free_at: Mapping[int, float]
     place: tuple[float, float] | None
     market: FloatArray
     buyer: int | None = None

@@ -215,9 +215,11 @@ def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radi
     gpu_per_bit = sum(kind.share * kind.gpu_per_bit for kind in kinds) / sum(kind.share for kind in kinds)
     power = 0.5 * sum(scenario.tasks.power_units)
     loss = PENETRATION_DB[scenario.tasks.antenna][0]
-    work = stage_work(scenario.tasks.predicted_mb, gpu_per_bit, 0.0, power, *equipment, penetration_db=loss)
-    times = stage_times(work, received(work, radio.at(x, y)), radio.modem, fleet.migration_s)
-    return float(common_term(latency(times), scenario.market.latency_weight)[uav])
+    alone = np.array([uav])
+    own = Equipment(*(part[..., alone] for part in equipment))
+    work = stage_work(scenario.tasks.predicted_mb, gpu_per_bit, 0.0, power, *own, penetration_db=loss)
+    times = stage_times(work, received(work, radio.at(x, y, alone)), radio.modem_of(alone), fleet.migration_s[alone])
+    return float(common_term(latency(times), scenario.market.latency_weight)[0])
 
 
 class Ledger(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from simulator.model import BoolArray, FloatArray
+from simulator.model import FloatArray, IntArray
 from simulator.providers.attachment import Coverage
 from simulator.providers.fleet import EQUIPMENT
 from simulator.providers.task import Task
@@ -15,16 +15,17 @@ LINK_FIELDS = ("uplink_snr", "downlink_snr", *EQUIPMENT, "accuracy")
 
 
 class Situation(NamedTuple):
-    """A requested task, with its stage times, accuracies and coverage at every provider.
+    """A requested task, with its stage times, accuracies and coverage at the providers that cover the vehicle.
 
     Attributes:
         task: the task.
         station_left: id of the station whose coverage the vehicle leaves; -1 for none.
+        providers: ids of the providers that cover the vehicle now and are not out, ascending. All arrays below have
+            their order.
         times: stage times, s, shape (5, 2, providers). Index 0 of the second axis is the task, index 1 the public task
             of the reference size.
         accuracy: accuracy R of the task at each provider, shape (providers,).
         match: match term omega_2 / (1 - R)^beta of that accuracy, shape (providers,).
-        covered: which providers cover the vehicle now and are not out, shape (providers,).
         dwell_s: time for which each provider is expected to cover the vehicle from now on, s, shape (providers,).
         snr: signal-to-noise ratios of uplink and downlink at each provider, plain ratios, shape (2, providers).
         equipment: `EQUIPMENT` of each provider, shape (5, providers).
@@ -36,10 +37,10 @@ class Situation(NamedTuple):
 
     task: Task
     station_left: int
+    providers: IntArray
     times: FloatArray
     accuracy: FloatArray
     match: FloatArray
-    covered: BoolArray
     dwell_s: FloatArray
     coverage: Coverage | None
     place: tuple[float, float] | None

@@ -7,8 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from simulator.market.auction import Auction
 from simulator.market.auctioneer import Auctioneer
 from simulator.market.contracts import Ask, Award, Bids, Lot, Mechanism, Policy
@@ -56,11 +54,11 @@ class Rehearsal:
         self._auctioneer, self._auctions, self._platform = auctioneer, list(auctions), platform
         self._mechanism, self._policy = copy.deepcopy(auctioneer.mechanism), copy.deepcopy(policy)
         self.values: Bids = {
-            (auction.task.id, provider): float(auction.says[provider])
+            (auction.task.id, provider): auction.said_by(provider)
             for auction in auctions
             for provider in auction.lot.invited
             # Who knows that a task is worth nothing to it makes no bid.
-            if provider < auction.uavs or auction.says[provider] > 0.0
+            if provider < auction.uavs or auction.said_by(provider) > 0.0
         }
         self.alias = platform.size
 
@@ -111,7 +109,7 @@ class Rehearsal:
                 top = ranked[0][1] if ranked else None
                 if top == self.alias:
                     top = second_identity_of
-                top_value = math.nan if top is None else float(by_task[first.task].value[top])
+                top_value = math.nan if top is None else by_task[first.task].value_to(top)
                 uav = by_task[first.task].uav
                 uav_bid = bids[first.task, uav] if uav >= 0 else math.nan
                 seen = self._auctioneer.observe(by_task[first.task], ground, uav_bid, step, top_value)
@@ -131,7 +129,8 @@ class Rehearsal:
             if award.provider is not None:
                 task = award.lot.task
                 real = award.provider if award.provider != self.alias else second_identity_of
-                worth = float(by_task[task].value[real])
+                assert real is not None
+                worth = by_task[task].value_to(real)
                 paid = award.paid_by_provider + award.royalty * worth
                 ends[task] = Played(award.provider, paid, award.paid_by_vehicle, actions[task])
         return ends
@@ -150,8 +149,8 @@ class Rehearsal:
         own = second_identity_of
         return lot._replace(
             invited=(*lot.invited, self.alias),
-            predicted_s=np.append(lot.predicted_s, lot.predicted_s[own]),
-            free_at=np.append(lot.free_at, lot.free_at[own]),
+            predicted_s={**lot.predicted_s, self.alias: lot.predicted_s[own]},
+            free_at={**lot.free_at, self.alias: lot.free_at[own]},
         )
 
 

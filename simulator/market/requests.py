@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.draws import Draws
-from simulator.model import BoolArray, FloatArray, IntArray
+from simulator.model import FloatArray, IntArray
 from simulator.model.accuracy import log_normal_accuracy, pixel_accuracy, power_law_accuracy
 from simulator.model.channel import snr_ratio
 from simulator.model.latency import Work, stage_work
@@ -30,6 +30,15 @@ from simulator.scenario.tasks import PENETRATION_DB, TASK_KINDS
 
 # One generator per block: making a generator takes longer than drawing the numbers of one request.
 VEHICLES_PER_BLOCK, REQUESTS_PER_BLOCK = 64, 2
+
+LINK_NUMBERS = 8
+"""Numbers that are kept of one request at one provider."""
+
+LINK_BYTES = 8 * LINK_NUMBERS * VEHICLES_PER_BLOCK * REQUESTS_PER_BLOCK
+"""Memory of a block of requests at one provider, bytes."""
+
+BLOCK_BYTES = 64 * 2**20
+"""Largest memory of the blocks of requests that a run keeps, bytes."""
 
 
 @dataclass(frozen=True)
@@ -211,58 +220,43 @@ def gpu_work(scenario: Scenario) -> list[float]:
 
 
 class RequestBlock:
-    """A block of requests with what is drawn of it so far. NaN stands for what no covering provider has needed.
+    """A block of requests with what has been drawn of it so far.
 
     Args:
         requests: what is the same for all providers.
-        providers: number of providers.
 
     Attributes:
         requests: what is the same for all providers.
-        snr: part of `Work`, with the requests on the first axis, shape (requests, 2, providers).
         entry: share of any power that enters the vehicle, shape (requests,).
-        mhz_per_mb: part of `Work`, shape (requests, 2, providers).
-        compute_s: part of `Work`, shape (requests, 2, providers).
-        accuracy: accuracies R, shape (requests, providers).
-        match: match terms of (10), shape (requests, providers).
-        missing: which providers have not been drawn, shape (providers,).
-        is_complete: whether all providers have been drawn.
+        links: what has been drawn at a provider, shape (requests, 8), by its id. The columns are the six numbers of
+            `Work`, the accuracy R and its match term.
     """
 
-    # The numbers of one request lie side by side in memory.
-    __slots__ = ("accuracy", "compute_s", "entry", "is_complete", "match", "mhz_per_mb", "missing", "requests", "snr")
+    # A block has only the providers that have covered one of its vehicles: in a city that is a few of hundreds.
+    __slots__ = ("entry", "links", "requests")
 
-    def __init__(self, requests: Requests, providers: int) -> None:
+    def __init__(self, requests: Requests) -> None:
         self.requests = requests
-        count = len(requests.size_mb)
-        self.snr, self.mhz_per_mb, self.compute_s = np.full((3, count, 2, providers), np.nan)
-        self.accuracy, self.match = np.full((2, count, providers), np.nan)
-        self.missing: BoolArray = np.ones(providers, dtype=np.bool_)
-        self.is_complete = False
+        self.links: dict[int, FloatArray] = {}
         self.entry: list[float] = snr_ratio(-requests.penetration_db).tolist()
 
-    def work(self, at: int) -> Work:
-        """Return the work of one request at every provider, parts of shape (2, providers).
 
-        Args:
-            at: index of the request in the block.
-        """
-        return Work(self.snr[at], self.mhz_per_mb[at], self.compute_s[at], self.entry[at])
+class RequestAtProviders(NamedTuple):
+    """The random numbers of one request at the providers that cover it.
 
-    def fill(self, providers: IntArray, links: Links, work: Work) -> None:
-        """Fill in what has been drawn for some providers.
+    Attributes:
+        requests: block to which the request belongs.
+        at: its index in the block.
+        work: work of the request, parts of shape (2, providers).
+        accuracy: accuracies R, shape (providers,).
+        match: match terms of (10), shape (providers,).
+    """
 
-        Args:
-            providers: their ids.
-            links: fading and accuracy, fields of shape (requests, providers).
-            work: work of the requests, parts of shape (2, requests, providers).
-        """
-        parts = ((self.snr, work.snr), (self.mhz_per_mb, work.mhz_per_mb), (self.compute_s, work.compute_s))
-        for part, values in parts:
-            part[:, :, providers] = values.swapaxes(0, 1)
-        self.accuracy[:, providers], self.match[:, providers] = links.accuracy, links.match
-        self.missing[providers] = False
-        self.is_complete = not self.missing.any()
+    requests: Requests
+    at: int
+    work: Work
+    accuracy: FloatArray
+    match: FloatArray
 
 
 class RequestDraws:
@@ -277,6 +271,8 @@ class RequestDraws:
 
     def __init__(self, scenario: Scenario, fleet: Fleet, equipment: Equipment, draws: Draws) -> None:
         self._scenario, self._fleet, self._equipment, self._draws = scenario, fleet, equipment, draws
+        self._blocks: dict[tuple[int, int], RequestBlock] = {}
+        self._columns = 0
 
         @lru_cache(maxsize=512)
         def of_vehicles(vehicles: int) -> tuple[FloatArray, FloatArray]:
@@ -287,41 +283,55 @@ class RequestDraws:
             loss = draw_penetration(scenario, rng, VEHICLES_PER_BLOCK)
             return np.repeat(power, REQUESTS_PER_BLOCK), np.repeat(loss, REQUESTS_PER_BLOCK)
 
-        @lru_cache(maxsize=512)
-        def block(vehicles: int, number: int) -> RequestBlock:
-            """Return a block of requests in which no provider has been drawn yet."""
-            rng = draws.generator("requests", vehicles, number)
-            drawn = draw_requests(scenario, rng, VEHICLES_PER_BLOCK * REQUESTS_PER_BLOCK)
-            power, loss = of_vehicles(vehicles)
-            own = dataclasses.replace(drawn, uplink_power_units=power, penetration_db=loss)
-            return RequestBlock(own, fleet.size)
+        self._of_vehicles = of_vehicles
 
-        self._block = block
-
-    def of(self, vehicle: int, request: int, covered: BoolArray) -> tuple[RequestBlock, int]:
+    def of(self, vehicle: int, request: int, providers: IntArray) -> RequestAtProviders:
         """Return the random numbers of a request.
 
         Args:
             vehicle: id of the vehicle.
             request: number of the request among those that its vehicle could make.
-            covered: which providers cover the vehicle, shape (providers,). Only for these the numbers are there.
-
-        Returns:
-            The block that holds the request, and the index of the request in the block.
+            providers: ids of the providers that cover the vehicle.
         """
         vehicles, row = divmod(vehicle, VEHICLES_PER_BLOCK)
         number, column = divmod(request, REQUESTS_PER_BLOCK)
-        block = self._block(vehicles, number)
-        if not block.is_complete:
-            missing = (covered & block.missing).nonzero()[0]
-            if len(missing):
-                self._draw(block, missing, vehicles, number)
-        return block, row * REQUESTS_PER_BLOCK + column
+        at, ids = row * REQUESTS_PER_BLOCK + column, providers.tolist()
+        block = self._blocks.get((vehicles, number))
+        if block is None:
+            block = self._begin(vehicles, number)
+        links = block.links
+        missing = [one for one in ids if one not in links]
+        if missing:
+            self._draw(block, missing, vehicles, number)
+        # The numbers of one request at one provider lie side by side in memory.
+        rows = np.concatenate([links[one][at] for one in ids]) if ids else np.empty(0)
+        drawn = rows.reshape(-1, LINK_NUMBERS).T.copy()
+        return RequestAtProviders(
+            block.requests, at, Work(drawn[:2], drawn[2:4], drawn[4:6], block.entry[at]), drawn[6], drawn[7]
+        )
 
-    def _draw(self, block: RequestBlock, providers: IntArray, vehicles: int, number: int) -> None:
+    def _begin(self, vehicles: int, number: int) -> RequestBlock:
+        """Return a new block of requests in which no provider has been drawn."""
+        rng = self._draws.generator("requests", vehicles, number)
+        drawn = draw_requests(self._scenario, rng, VEHICLES_PER_BLOCK * REQUESTS_PER_BLOCK)
+        power, loss = self._of_vehicles(vehicles)
+        own = dataclasses.replace(drawn, uplink_power_units=power, penetration_db=loss)
+        block = self._blocks[vehicles, number] = RequestBlock(own)
+        return block
+
+    def _draw(self, block: RequestBlock, providers: list[int], vehicles: int, number: int) -> None:
         """Draw the numbers of a block of requests at some providers."""
-        ids, requests = providers.tolist(), block.requests
-        generators = [self._draws.generator("links", vehicles, number, self._fleet.names[one]) for one in ids]
-        links = draw_links(self._scenario, self._fleet, ids, generators, len(requests.size_mb))
+        requests = block.requests
+        generators = [self._draws.generator("links", vehicles, number, self._fleet.names[one]) for one in providers]
+        links = draw_links(self._scenario, self._fleet, providers, generators, len(requests.size_mb))
         equipment = Equipment(*(field[..., providers] for field in self._equipment))
-        block.fill(providers, links, requests.work(links.fading_db, equipment))
+        work = requests.work(links.fading_db, equipment)
+        drawn = np.empty((len(providers), len(requests.size_mb), LINK_NUMBERS))
+        for number, part in enumerate((*work.snr, *work.mhz_per_mb, *work.compute_s, links.accuracy, links.match)):
+            drawn[:, :, number] = part.T
+        block.links.update(zip(providers, drawn, strict=True))
+        self._columns += len(providers)
+        while self._columns * LINK_BYTES > BLOCK_BYTES and len(self._blocks) > 1:
+            # The oldest block goes. If one of its vehicles asks again, the same numbers are drawn again.
+            oldest = self._blocks.pop(next(iter(self._blocks)))
+            self._columns -= len(oldest.links)

@@ -49,19 +49,18 @@ class KnownCoverage(NamedTuple):
     """The coverage of a vehicle whose complete trajectory is known.
 
     Attributes:
-        ends: times at which each provider stops covering the vehicle, s, by id. A provider that does not cover the
-            vehicle has a time in the past.
+        ends: time at which each covering provider stops covering the vehicle, s, by id.
         place: function from a time, s, to the place of the vehicle, m east and m north.
     """
 
-    ends: list[float]
+    ends: dict[int, float]
     place: Callable[[float], tuple[float, float]]
 
     def end(self, provider: int) -> float:
         """Return the time at which a provider stops covering the vehicle, s.
 
         Args:
-            provider: id of the provider.
+            provider: id of a provider that covers the vehicle.
         """
         return self.ends[provider]
 
@@ -113,15 +112,15 @@ def departures(
     Returns:
         The departures, each a point and the id of the station. Then the id of the station at the end, -1 for none.
     """
-    stations = range(fleet.uavs, fleet.size)
+    stations = {one: own for one, own in spans.items() if one >= fleet.uavs}
     found: list[tuple[float, int]] = []
     now = begin
     while True:
         if station < 0:
-            covering = [other for other in stations if end_of_span(spans[other], now) > now]
+            covering = [other for other, own in stations.items() if end_of_span(own, now) > now]
             if not covering:
                 # Nobody covers the vehicle here. Go to the next point at which a station begins to.
-                now = min((into for other in stations for into, _ in spans[other] if into > now), default=math.inf)
+                now = min((into for own in stations.values() for into, _ in own if into > now), default=math.inf)
                 if now >= end:
                     return found, -1
                 continue
@@ -129,7 +128,7 @@ def departures(
             distance = {other: math.hypot(fleet.x[other] - x, fleet.y[other] - y) for other in covering}
             station = min(covering, key=distance.__getitem__)
         # -inf if the vehicle comes attached to a station that does not cover its first point: it leaves at once.
-        out = end_of_span(spans[station], now)
+        out = end_of_span(stations.get(station, []), now)
         if out >= end:
             return found, station
         now = max(now, out)

@@ -6,8 +6,14 @@ import numpy as np
 
 from simulator.model import FloatArray, IntArray
 
-Spans = list[list[tuple[float, float]]]
-"""For each provider, the disjoint intervals (in, out) in which it covers a vehicle: times, or metres of a path."""
+Spans = dict[int, list[tuple[float, float]]]
+"""The disjoint intervals (in, out) in which a provider covers a vehicle, by its id: times, or metres of a path.
+
+A provider that covers no part of the way has no entry.
+"""
+
+TOUCHING = 1.0 + 1e-9
+"""Factor on a radius within which a circle may touch a path, so that rounding leaves no circle out."""
 
 
 def circle_intervals(
@@ -19,7 +25,7 @@ def circle_intervals(
     radius: FloatArray,
     start: IntArray | None = None,
 ) -> list[Spans]:
-    """Return the intervals in which paths are inside circles.
+    """Return the intervals in which paths are inside circles, by the index of the circle.
 
     A path is straight between two samples. The rim belongs to the circle. Crossings between samples are exact.
 
@@ -33,10 +39,18 @@ def circle_intervals(
         start: index of the first sample of each path, and the number of samples, shape (paths + 1,); None for one path.
 
     Returns:
-        For each path and circle, the disjoint intervals (in, out) in order.
+        For each path the disjoint intervals (in, out) in order, by the index of the circle. A circle that no part of
+        the path is in has no entry.
     """
-    # All paths and circles are computed together, as arrays of shape (circles, samples).
     start = np.array([0, len(at)]) if start is None else start
+    # In a city a path comes near a few circles only. The others lie outside the box around all paths.
+    away_x, away_y = (
+        np.maximum(np.maximum(place.min() - center, center - place.max()), 0.0)
+        for place, center in ((x, center_x), (y, center_y))
+    )
+    near = np.flatnonzero(np.hypot(away_x, away_y) <= TOUCHING * radius)
+    center_x, center_y, radius = center_x[near], center_y[near], radius[near]
+    # All paths and circles are computed together, as arrays of shape (circles, samples).
     to_x, to_y = x - center_x[:, None], y - center_y[:, None]
     beyond = to_x**2 + to_y**2 - (radius**2)[:, None]
     inside = beyond <= 0.0
@@ -69,13 +83,14 @@ def circle_intervals(
     into[:, begins], out[:, ends] = at[begins], at[ends]
     circle, sample = np.nonzero(enters)
     path = np.searchsorted(start, sample, side="right") - 1
-    found: list[Spans] = [[[] for _ in radius] for _ in begins]
-    # Entries and exits of a circle alternate along the samples, so the n-th entry belongs to the n-th exit.
+    found: list[Spans] = [{} for _ in begins]
+    # Entries and exits of a circle alternate along the samples, so the n-th entry belongs to the n-th exit. They come
+    # in the order of the circles.
     for number, which, begin, end in zip(
-        path.tolist(), circle.tolist(), into[enters].tolist(), out[leaves].tolist(), strict=True
+        path.tolist(), near[circle].tolist(), into[enters].tolist(), out[leaves].tolist(), strict=True
     ):
         if end > begin:
-            found[number][which].append((begin, end))
+            found[number].setdefault(which, []).append((begin, end))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.draws import Draws
-from simulator.model import BoolArray, FloatArray
+from simulator.model import BoolArray, FloatArray, IntArray
 from simulator.model.latency import transfer_s
 from simulator.scenario.providers import Place, Providers
 from simulator.scenario.scenario import Scenario
@@ -85,6 +85,16 @@ class Fleet:
             key: further whole numbers, such as a block of requests.
         """
         return [draws.generator(purpose, *key, name) for name in self.names]
+
+    def circles(self, providers: IntArray | Sequence[int] | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return positions, m east and m north, and coverage radii of providers, m.
+
+        Args:
+            providers: their ids; None for all.
+        """
+        if providers is None:
+            return self.x, self.y, self.radius_m
+        return self.x[providers], self.y[providers], self.radius_m[providers]
 
     def draw_equipment(self, generators: Sequence[np.random.Generator], shape: tuple[int, ...] = ()) -> Equipment:
         """Draw equipment uniformly from the spans of the scenario.

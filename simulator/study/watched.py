@@ -49,10 +49,10 @@ class Watched:
             self.markets.append(auction.market)
             by_uav = auction.winner_kind == UAV
             self.uav_wins.append(by_uav)
-            uavs = auction.uavs
-            stations = sorted([one for one in auction.lot.invited if one >= uavs], key=lambda one: -auction.value[one])
-            second = float(auction.public[stations[1]])
-            self.strata.append((task.kind, second / float(auction.public[auction.uav])))
+            stations = [one for one in auction.lot.invited if one >= auction.uavs]
+            stations.sort(key=lambda one: -auction.value_to(one))
+            predicted = auction.lot.predicted_s
+            self.strata.append((task.kind, predicted[stations[1]] / predicted[auction.uav]))
             if auction.bids:
                 third = auction.bids[min(2, len(auction.bids) - 1)]
                 weighted = self.uav_weight * auction.uav_value

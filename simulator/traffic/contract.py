@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from simulator.model import BoolArray, FloatArray
+from simulator.model import FloatArray, IntArray
 from simulator.providers.attachment import Coverage
 
 # A vehicle whose trajectory ends at standstill would otherwise stay covered for ever.
@@ -27,8 +27,8 @@ class Crossing(NamedTuple):
         station: id of the station.
         x: place, m east.
         y: place, m north.
-        covered: which providers cover the vehicle now, shape (providers,).
-        dwell_s: time for which each provider is expected to cover the vehicle from now on, s, shape (providers,).
+        providers: ids of the providers that cover the vehicle now, ascending.
+        dwell_s: time for which each of them is expected to cover the vehicle from now on, s.
         coverage: time until which each provider really covers the vehicle. No bidder and no price may look at it.
     """
 
@@ -36,7 +36,7 @@ class Crossing(NamedTuple):
     station: int
     x: float
     y: float
-    covered: BoolArray
+    providers: IntArray
     dwell_s: FloatArray
     coverage: Coverage
 

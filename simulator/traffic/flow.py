@@ -315,7 +315,8 @@ class Flow:
             at = min(metres(path, vehicle.renewal_s), math.nextafter(stretch.length, 0.0))
             ahead = stretch.ahead(at)
             # A vehicle that no station covers has nobody to renew its twin with.
-            if ahead.covered[self._uavs :].any():
+            # The ids are ascending, and those of the stations come after those of the UAVs.
+            if len(ahead.providers) and ahead.providers[-1] >= self._uavs:
                 renewal = Departure(at, -1, *stretch.place(at), ahead)
                 heapq.heappush(self._passings, Passing(vehicle.renewal_s, vehicle.id, number, order, vehicle, renewal))
                 order += 1

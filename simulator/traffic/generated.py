@@ -83,7 +83,7 @@ class GeneratedVehicles:
             at, station, x, y, ahead = departure
             dwell = self._dwell(vehicle, number, departure)
             coverage = CoverageAhead(vehicle, number, at, self.network)
-            on_crossing(vehicle.id, request, Crossing(env.now, station, x, y, ahead.covered, dwell, coverage))
+            on_crossing(vehicle.id, request, Crossing(env.now, station, x, y, ahead.providers, dwell, coverage))
 
     def kept_bytes(self) -> int:
         """Return the memory of what belongs to this run alone, bytes."""
@@ -95,7 +95,7 @@ class GeneratedVehicles:
         return 120 * points + own + len(stretches) * (2_000 + 150 * self._fleet.size)
 
     def _dwell(self, vehicle: Vehicle, number: int, departure: Departure) -> FloatArray:
-        """Return the expected time of coverage by each provider, s, shape (providers,).
+        """Return the expected time of coverage by each provider that covers the place of a departure, s.
 
         It is the covered road ahead at free speed, plus the waits of a free-flow arrival at the signals. It looks at
         geometry, route and signal plan, but never at queues or at the real future of the vehicle.
@@ -103,22 +103,25 @@ class GeneratedVehicles:
         stretch, _ = vehicle.stretches[number]
         speed = stretch.speed_mps * vehicle.pace
         dwell = departure.ahead.metres / speed
-        goes_on, some_go_on = departure.ahead.goes_on, departure.ahead.some_go_on
+        places = {one: place for place, one in enumerate(departure.ahead.providers.tolist())}
+        goes_on = departure.ahead.goes_on
         now = self.env.now + (stretch.length - departure.at_m) / speed
         # `goes_on` marks providers whose coverage has no gap up to here: a later part behind a gap does not count.
-        while some_go_on:
+        while goes_on:
             number += 1
             if number == len(vehicle.route):
-                return np.asarray(dwell + goes_on * stretch.beyond_m / vehicle.leaving_mps(stretch))
+                for one in goes_on:
+                    dwell[places[one]] += stretch.beyond_m[one] / vehicle.leaving_mps(stretch)
+                break
             wait = 0.0
             if stretch.lane is not None:
                 wait = stretch.lane.greens[self.network.movement(vehicle.route, number - 1)].crossing(now) - now
             # The lanes ahead are not chosen yet. Lane 0 stands for them.
             stretch = self.network.stretch(vehicle.route[number - 1], 0, vehicle.route[number], 0)
             speed = stretch.speed_mps * vehicle.pace
-            dwell = dwell + goes_on * (wait + stretch.from_begin.metres / speed)
-            goes_on = goes_on & stretch.from_begin.goes_on
-            some_go_on = stretch.from_begin.some_go_on and bool(goes_on.any())
+            for one in goes_on:
+                dwell[places[one]] += wait + stretch.from_begin_m.get(one, 0.0) / speed
+            goes_on &= {one for one in goes_on if stretch.from_begin_m.get(one, 0.0) >= stretch.length}
             now += wait + stretch.length / speed
         return dwell
 

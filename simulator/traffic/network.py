@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import networkx as nx
@@ -117,6 +118,9 @@ class Network:
         self._signalised = {
             node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) >= LEAST_ROADS_OF_A_JUNCTION
         }
+        self._places = {node: (float(x), float(self.graph.nodes[node]["y"])) for node, x in self.graph.nodes(data="x")}
+        self._headings: dict[Road, tuple[float, float]] = {}
+        self._turns: dict[tuple[Road, Road], Movement] = {}
         self._lanes: dict[Road, list[Lane]] = {}
         self._plans: dict[str, Plan] = {}
         self._stretches: dict[tuple[Road | None, int, Road, int], Stretch] = {}
@@ -164,6 +168,11 @@ class Network:
             found.append(StopLine(end, self.plan(end).group(road), *places))
         return found
 
+    @cached_property
+    def _west(self) -> float:
+        """The place of the westernmost junction, m east."""
+        return min(self._places[node][0] for node in self.junctions())
+
     def cycle_begin(self, junction: str) -> float:
         """Return the time at which the first cycle of a junction begins, s.
 
@@ -172,8 +181,7 @@ class Network:
         """
         # In a green wave a cycle begins later by the time that the wave needs from the westernmost junction.
         wave = self.signals.wave_mps
-        west = min(self.graph.nodes[node]["x"] for node in self.junctions())
-        return self.signals.offset_s + ((self.graph.nodes[junction]["x"] - west) / wave if wave is not None else 0.0)
+        return self.signals.offset_s + ((self._places[junction][0] - self._west) / wave if wave is not None else 0.0)
 
     def plan(self, junction: str) -> Plan:
         """Return the signal plan of a junction.
@@ -314,26 +322,28 @@ class Network:
 
     def _heading(self, road: Road) -> tuple[float, float]:
         """Return the unit vector of the direction of a road."""
-        begin, end = (self.graph.nodes[node] for node in road)
-        length = math.hypot(end["x"] - begin["x"], end["y"] - begin["y"])
-        return (end["x"] - begin["x"]) / length, (end["y"] - begin["y"]) / length
+        if road not in self._headings:
+            (x, y), (end_x, end_y) = self._places[road[0]], self._places[road[1]]
+            length = math.hypot(end_x - x, end_y - y)
+            self._headings[road] = (end_x - x) / length, (end_y - y) / length
+        return self._headings[road]
 
     def _line(self, road: Road, lane: int) -> list[tuple[float, float]]:
         """Return the start and the end of a lane, m east and m north.
 
         It lies to the right of the middle of the road. It keeps clear of the junctions at both ends.
         """
-        begin, end = (self.graph.nodes[node] for node in road)
+        begin, end = self._places[road[0]], self._places[road[1]]
         ahead_x, ahead_y = self._heading(road)
         right = (lane + 0.5) * LANE_M
-        length = math.hypot(end["x"] - begin["x"], end["y"] - begin["y"])
+        length = math.dist(begin, end)
         clear = [self._clearance(node) for node in road]
         # On a road shorter than its junctions, a tenth of the length remains for driving.
         if sum(clear) > 0.9 * length:
             clear = [part * 0.9 * length / sum(clear) for part in clear]
         return [
-            (node["x"] + right * ahead_y + along * ahead_x, node["y"] - right * ahead_x + along * ahead_y)
-            for node, along in ((begin, clear[0]), (end, -clear[1]))
+            (x + right * ahead_y + along * ahead_x, y - right * ahead_x + along * ahead_y)
+            for (x, y), along in ((begin, clear[0]), (end, -clear[1]))
         ]
 
     def _clearance(self, node: str) -> float:
@@ -345,6 +355,12 @@ class Network:
 
     def _turn(self, road: Road, other: Road) -> Movement:
         """Return the turn from one road into another."""
+        if (road, other) not in self._turns:
+            self._turns[road, other] = self._turn_of(road, other)
+        return self._turns[road, other]
+
+    def _turn_of(self, road: Road, other: Road) -> Movement:
+        """Return the turn from one road into another, by the angle between them."""
         # The angle is positive to the left.
         (ahead_x, ahead_y), (onward_x, onward_y) = self._heading(road), self._heading(other)
         angle = math.degrees(

@@ -11,7 +11,7 @@ import numpy as np
 import simpy
 
 from simulator.clock import LAST, until
-from simulator.model import FloatArray
+from simulator.model import FloatArray, IntArray
 from simulator.providers.attachment import KnownCoverage, departures, end_of_span
 from simulator.providers.coverage import Spans, chord_ahead, circle_intervals
 from simulator.providers.fleet import Fleet
@@ -82,7 +82,7 @@ class RecordedVehicles:
             start = recording.start[block * VEHICLES_PER_BLOCK :][: VEHICLES_PER_BLOCK + 1]
             samples = slice(start[0], start[-1])
             path = recording.time[samples], recording.x[samples], recording.y[samples]
-            return circle_intervals(*path, fleet.x, fleet.y, fleet.radius_m, start - start[0])
+            return circle_intervals(*path, *fleet.circles(), start - start[0])
 
         self._spans = spans
 
@@ -137,12 +137,12 @@ class RecordedVehicles:
             return float(np.interp(now, time, x)), float(np.interp(now, time, y))
 
         found, _ = departures(spans, fleet, place, float(time[0]), left)
-        stations = range(fleet.uavs, fleet.size)
+        stations = [own for one, own in spans.items() if one >= fleet.uavs]
         for now in () if self._renewals is None else self._renewals(vehicle, float(time[0])):
             if now >= left:
                 break
             # A vehicle that no station covers has nobody to renew its twin with.
-            if any(end_of_span(spans[one], now) > now for one in stations):
+            if any(end_of_span(own, now) > now for own in stations):
                 found.append((now, -1))
         found.sort(key=lambda pair: pair[0])
         if not found:
@@ -156,29 +156,34 @@ class RecordedVehicles:
             here, gone = place(now), max(now - left, 0.0) * leaving
             return here[0] + gone * heading[0], here[1] + gone * heading[1]
 
-        beyond = chord_ahead(float(x[-1]), float(y[-1]), heading, fleet.x, fleet.y, fleet.radius_m)
-        ahead = (left + beyond / leaving).tolist()
+        at_end = [one for one, own in spans.items() if own[-1][1] == left]
+        beyond = chord_ahead(float(x[-1]), float(y[-1]), heading, *fleet.circles(at_end))
+        ahead = dict(zip(at_end, (left + beyond / leaving).tolist(), strict=True))
         crossings = []
         for now, station in found:
-            ends = [end_of_span(own, now) for own in spans]
-            here = place(now)
-            dwell = self._dwell(now, here, time, x, y)
-            covered = np.array(ends) > now
+            ends = {one: end_of_span(own, now) for one, own in spans.items()}
             # A coverage that lasts up to the last sample continues beyond it.
-            coverage = KnownCoverage([ahead[p] if end == left else end for p, end in enumerate(ends)], anywhere)
-            crossings.append(Crossing(now, station, *here, covered, np.where(covered, dwell, 0.0), coverage))
+            ends = {one: ahead[one] if end == left else end for one, end in ends.items() if end > now}
+            here, providers = place(now), np.array(list(ends), dtype=np.int64)
+            dwell = self._dwell(now, here, providers, time, x, y)
+            crossings.append(Crossing(now, station, *here, providers, dwell, KnownCoverage(ends, anywhere)))
         return crossings
 
     def _dwell(
-        self, now: float, place: tuple[float, float], time: FloatArray, x: FloatArray, y: FloatArray
+        self,
+        now: float,
+        place: tuple[float, float],
+        providers: IntArray,
+        time: FloatArray,
+        x: FloatArray,
+        y: FloatArray,
     ) -> FloatArray:
-        """Return the expected time of coverage by each provider, s, shape (providers,).
+        """Return the expected time of coverage by providers that cover a vehicle, s, in their order.
 
         It is the chord of the coverage along the heading, at the measured or the reference speed, whichever is higher.
         """
-        fleet = self._fleet
         heading, speed = _motion(now, time, x, y)
-        chord = chord_ahead(*place, heading, fleet.x, fleet.y, fleet.radius_m)
+        chord = chord_ahead(*place, heading, *self._fleet.circles(providers))
         return np.asarray(chord / max(speed, self._reference_speed))
 
     def vehicle_rows(self, duration: float) -> Columns:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.model import BoolArray, FloatArray
+from simulator.model import FloatArray, IntArray
 from simulator.providers.attachment import departures, end_of_span
 from simulator.providers.coverage import Spans, chord_ahead, circle_intervals
 from simulator.providers.fleet import Fleet
@@ -19,16 +19,14 @@ class Ahead(NamedTuple):
     """The coverage of a place of a stretch and of the road ahead.
 
     Attributes:
-        covered: which providers cover the place, shape (providers,).
-        metres: covered road ahead on the stretch, m, shape (providers,); 0 where the place itself is not covered.
-        goes_on: which providers cover the road up to the end of the stretch, shape (providers,).
-        some_go_on: whether any provider covers the road up to the end of the stretch.
+        providers: ids of the providers that cover the place, ascending.
+        metres: covered road ahead on the stretch by each of them, m.
+        goes_on: those of them that cover the road up to the end of the stretch.
     """
 
-    covered: BoolArray
+    providers: IntArray
     metres: FloatArray
-    goes_on: BoolArray
-    some_go_on: bool
+    goes_on: frozenset[int]
 
 
 class Departure(NamedTuple):
@@ -63,13 +61,14 @@ class Stretch:
         lane: lane before the stop line at the end; None without a stop line.
         fleet: providers.
         length: length of the stretch, m.
-        spans: for each provider, the intervals (in, out) that it covers, in metres from the start.
-        from_begin: coverage of the start and of the road ahead.
+        spans: intervals (in, out) that a provider covers, in metres from the start, by id.
+        from_begin_m: covered road from the start by each provider that covers the start, m, by id.
         heading: unit vector of the direction at the end.
-        beyond_m: covered length of a straight road beyond the end, m, shape (providers,).
+        beyond_m: covered length of a straight road beyond the end by each provider that covers the end, m, by id.
     """
 
     # Coverage depends on the place only. All vehicles drive the same few stretches, so it is computed once for each.
+    # Nothing here has an entry for a provider that is far away: a city has hundreds of them.
 
     road: Road
     label: str
@@ -81,19 +80,21 @@ class Stretch:
     fleet: Fleet
     length: float = field(init=False)
     spans: Spans = field(init=False)
-    from_begin: Ahead = field(init=False)
+    from_begin_m: dict[int, float] = field(init=False)
     heading: tuple[float, float] = field(init=False)
-    beyond_m: FloatArray = field(init=False)
+    beyond_m: dict[int, float] = field(init=False)
 
     def __post_init__(self) -> None:
         fleet, x, y = self.fleet, self.x, self.y
-        circles = fleet.x, fleet.y, fleet.radius_m
         self.length = self.at[-1]
-        (self.spans,) = circle_intervals(np.array(self.at), np.array(x), np.array(y), *circles)
+        (self.spans,) = circle_intervals(np.array(self.at), np.array(x), np.array(y), *fleet.circles())
         step = self.at[-1] - self.at[-2]
         self.heading = (x[-1] - x[-2]) / step, (y[-1] - y[-2]) / step
-        self.beyond_m = chord_ahead(x[-1], y[-1], self.heading, *circles)
-        self.from_begin = self.ahead(0.0)
+        at_end = [one for one, spans in self.spans.items() if spans[-1][1] >= self.length]
+        beyond = chord_ahead(x[-1], y[-1], self.heading, *fleet.circles(at_end))
+        self.beyond_m = dict(zip(at_end, beyond.tolist(), strict=True))
+        begin = self.ahead(0.0)
+        self.from_begin_m = dict(zip(begin.providers.tolist(), begin.metres.tolist(), strict=True))
         self._departures: dict[int, tuple[list[Departure], int]] = {}
 
     def place(self, metres: float) -> tuple[float, float]:
@@ -134,7 +135,7 @@ class Stretch:
         Args:
             at: metres from the start.
         """
-        ends = np.array([end_of_span(spans, at) for spans in self.spans])
-        covered = np.asarray(ends > at)
-        goes_on = ends >= self.length
-        return Ahead(covered, np.where(covered, ends - at, 0.0), goes_on, bool(goes_on.any()))
+        ends = {one: end_of_span(spans, at) for one, spans in self.spans.items()}
+        ends = {one: end for one, end in ends.items() if end > at}
+        goes_on = frozenset(one for one, end in ends.items() if end >= self.length)
+        return Ahead(np.array(list(ends), dtype=np.int64), np.array(list(ends.values())) - at, goes_on)

@@ -100,14 +100,14 @@ class CoverageAhead(NamedTuple):
         """
         vehicle, at = self.vehicle, self.at_m
         for stretch, path in chain(vehicle.stretches[self.number :], self._onward()):
-            out = end_of_span(stretch.spans[provider], at)
+            out = end_of_span(stretch.spans.get(provider, []), at)
             if out < stretch.length:
                 return time_at(path, out)
             at = 0.0
         if stretch.road != vehicle.route[-1]:
             return math.inf
         # The edge of the map is not the edge of coverage: the vehicle continues straight on.
-        return path[-1][0] + float(stretch.beyond_m[provider]) / vehicle.leaving_mps(stretch)
+        return path[-1][0] + stretch.beyond_m[provider] / vehicle.leaving_mps(stretch)
 
     def is_known(self, provider: int, time: float) -> bool:
         """Return whether it is known already if a provider covers the vehicle up to a time.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +17,12 @@ from simulator.clock import LAST, until
 from simulator.draws import Draws
 from simulator.market.ledger import expected_values
 from simulator.market.requests import RequestDraws, Requests, gpu_work
-from simulator.model import BoolArray, FloatArray
+from simulator.model import FloatArray, IntArray
 from simulator.model.latency import STAGES, received, stage_times, stage_work
 from simulator.providers.attachment import Coverage
 from simulator.providers.fleet import Equipment, Fleet
-from simulator.providers.radio.radio_map import PLACES_KEPT, RadioMap
+from simulator.providers.kept import Kept
+from simulator.providers.radio.radio_map import PLACE_BYTES, PLACES_BYTES, RadioMap
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.tasks import PENETRATION_DB
 from simulator.traffic.contract import Crossing, Vehicles
@@ -45,11 +45,11 @@ class Arrival(NamedTuple):
         station: id of the station whose coverage the vehicle leaves; -1 for a renewal.
         requests: block of requests to which it belongs.
         at: its index in the block.
+        providers: ids of the providers that cover the vehicle, ascending. The arrays below have their order.
         times: stage times, s, shape (5, 2, providers). Index 0 of the second axis is the task, index 1 the public task
             of the reference size.
         accuracy: accuracy R of the task at each provider, shape (providers,).
         match: match term omega_2 / (1 - R)^beta of that accuracy, shape (providers,).
-        covered: which providers cover the vehicle, shape (providers,).
         dwell_s: time for which each provider is expected to cover the vehicle from now on, s, shape (providers,).
         coverage: time until which each provider really covers the vehicle.
         place: place of the vehicle, (m east, m north).
@@ -64,10 +64,10 @@ class Arrival(NamedTuple):
     station: int
     requests: Requests
     at: int
+    providers: IntArray
     times: FloatArray
     accuracy: FloatArray
     match: FloatArray
-    covered: BoolArray
     dwell_s: FloatArray
     coverage: Coverage
     place: tuple[float, float]
@@ -77,7 +77,7 @@ class Arrival(NamedTuple):
     @property
     def bytes(self) -> int:
         """Memory of the request and of its arrays, bytes."""
-        arrays = (self.times, self.accuracy, self.match, self.dwell_s, self.covered, self.snr)
+        arrays = (self.providers, self.times, self.accuracy, self.match, self.dwell_s, self.snr)
         # The numbers, the tuples and what stands for the coverage take about as much as a tuple of 20 numbers.
         return sum(map(sys.getsizeof, arrays)) + sys.getsizeof(self) + 20 * 32
 
@@ -149,9 +149,9 @@ class JunctionDemand:
 
         def note(arrival: Arrival) -> None:
             nonlocal kept
-            # Copies: the row of a block would keep the links of the complete block in memory.
+            # Copies: a row of an array would keep the complete array in memory.
             mine = arrival._replace(accuracy=arrival.accuracy.copy(), match=arrival.match.copy())
-            for array in (mine.accuracy, mine.match, mine.covered, mine.dwell_s):
+            for array in (mine.accuracy, mine.match, mine.providers, mine.dwell_s):
                 array.flags.writeable = False
             arrivals.append(mine)
             kept += mine.bytes + (0 if id(mine.requests) in blocks else mine.requests.bytes)
@@ -207,35 +207,36 @@ class _Source:
 
     def arrival(self, vehicle: int, request: int, crossing: Crossing) -> Arrival:
         """Return the request of a vehicle that leaves the coverage of its station."""
-        time, station, x, y, covered, dwell_s, coverage = crossing
-        block, at = self._requests.of(vehicle, request, covered)
-        times, radio, work = np.empty((len(STAGES), 2, self._fleet.size)), self._radio, block.work(at)
-        snr = received(work, radio.at(x, y))
-        times[:, 0] = stage_times(work, snr, radio.modem, self._fleet.migration_s)
-        times[:, 1] = self._public_times(x, y, int(block.requests.kind[at]))
+        time, station, x, y, providers, dwell_s, coverage = crossing
+        drawn = self._requests.of(vehicle, request, providers)
+        times, radio, work = np.empty((len(STAGES), 2, len(providers))), self._radio, drawn.work
+        snr, modem = received(work, radio.at(x, y, providers)), radio.modem_of(providers)
+        times[:, 0] = stage_times(work, snr, modem, self._fleet.migration_s[providers])
+        times[:, 1] = self._public_times(x, y, int(drawn.requests.kind[drawn.at]), providers.tobytes())
         # Bidders see the stage times. A replay shows the same array to the next run.
         times.flags.writeable = False
-        terms = block.accuracy[at], block.match[at]
         later = None
         if radio.along_path.any():
 
             def later(provider: int, begin: float) -> float:
                 """Return the seconds of the downlink from a provider if it begins at a time, s."""
+                place = int(np.searchsorted(providers, provider))
                 if not radio.along_path[provider]:
-                    return float(times[-1, 0, provider])
-                there = received(work, radio.at(*coverage.place(begin)))
-                return float(stage_times(work, there, radio.modem)[-1, provider])
+                    return float(times[-1, 0, place])
+                there = received(work, radio.at(*coverage.place(begin), providers))
+                return float(stage_times(work, there, modem)[-1, place])
 
         return Arrival(
             time,
             vehicle,
             request,
             station,
-            block.requests,
-            at,
+            drawn.requests,
+            drawn.at,
+            providers,
             times,
-            *terms,
-            covered,
+            drawn.accuracy,
+            drawn.match,
             dwell_s,
             coverage,
             (x, y),
@@ -256,8 +257,10 @@ def _replay(
 
 def _public_times(
     scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: RadioMap
-) -> Callable[[float, float, int], FloatArray]:
-    """Return a function (x, y, kind of task) that predicts the public stage times, s, shape (5, providers).
+) -> Callable[[float, float, int, bytes], FloatArray]:
+    """Return a function that predicts the public stage times, s, shape (5, providers).
+
+    Its arguments are (x, y, kind of task, ids of the providers as bytes).
 
     The prediction is for a task of the reference size at the mean power of the vehicles, without fading.
     """
@@ -270,9 +273,11 @@ def _public_times(
         for work in gpu_work(scenario)
     ]
 
-    @lru_cache(maxsize=PLACES_KEPT)
-    def public_times(x: float, y: float, kind: int) -> FloatArray:
+    def public_times(x: float, y: float, kind: int, ids: bytes) -> FloatArray:
         """Return the public stage times, s, shape (5, providers)."""
-        return stage_times(works[kind], received(works[kind], radio.at(x, y)), radio.modem, fleet.migration_s)
+        providers = np.frombuffer(ids, dtype=np.int64)
+        work = works[kind].of(providers)
+        snr = received(work, radio.at(x, y, providers))
+        return stage_times(work, snr, radio.modem_of(providers), fleet.migration_s[providers])
 
-    return public_times
+    return Kept(public_times, lambda times: PLACE_BYTES + times.nbytes, PLACES_BYTES)

@@ -102,19 +102,38 @@ class JunctionSite:
 
     def _situation(self, arrival: Arrival) -> Situation:
         """Return the situation of a request."""
-        time, vehicle, request, station, requests, at, times, accuracy, match, covered, dwell, coverage = arrival[:12]
-        place, snr, downlink_s = arrival.place, arrival.snr, arrival.downlink_s
+        time, vehicle, request, station, requests, at, providers = arrival[:7]
+        times, accuracy, match, dwell, snr = (
+            arrival.times,
+            arrival.accuracy,
+            arrival.match,
+            arrival.dwell_s,
+            arrival.snr,
+        )
         # A provider that is out covers nothing: the market then treats it like one that is too far away.
         if not self._outages.all_work:
-            covered = covered & self._outages.working
+            works = self._outages.working[providers]
+            providers = providers[works]
+            times, accuracy, match, dwell, snr = (array[..., works] for array in (times, accuracy, match, dwell, snr))
         if self._twins is not None and vehicle in self._twins:
             # Who has the twin needs no migration. The stage times are read-only, for the next replay.
             times = times.copy()
-            times[0, :, self._twins[vehicle]] = 0.0
-            times.flags.writeable = False
+            times[0, :, providers == self._twins[vehicle]] = 0.0
+        times.flags.writeable = False
         task = requests.task(at, self._tasks, vehicle, request, time)
         self._tasks += 1
-        equipment = self._demand.equipment
+        equipment = self._demand.equipment[:, providers]
         return Situation(
-            task, station, times, accuracy, match, covered, dwell, coverage, place, snr, equipment, downlink_s
+            task,
+            station,
+            providers,
+            times,
+            accuracy,
+            match,
+            dwell,
+            arrival.coverage,
+            arrival.place,
+            snr,
+            equipment,
+            arrival.downlink_s,
         )

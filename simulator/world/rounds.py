@@ -308,13 +308,14 @@ class RoundsSite:
         self.ledger: Ledger = demand.calibration
         self.traffic: Traffic | None = None
         self.time_origin, self.left_out = 0.0, dict[str, int]()
-        self._everywhere = np.ones(fleet.size, dtype=np.bool_)
+        self._everybody = np.arange(fleet.size)
+        self._up = np.ones(fleet.size, dtype=np.bool_)
         self._forever = np.full(fleet.size, np.inf)
         self._block = demand.block
 
     def up_since(self, time: float) -> BoolArray:
         """Return that all providers work."""
-        return self._everywhere
+        return self._up
 
     def start(self, on_request: Callable[[Situation], None]) -> None:
         """Start the process that requests one task per round.
@@ -340,10 +341,10 @@ class RoundsSite:
         return Situation(
             task,
             -1,
+            self._everybody,
             block.times[row],
             links.accuracy[row],
             links.match[row],
-            self._everywhere,
             self._forever,
             None,
             None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.city import city, city_memory_mib
 from tests.benchmarks.clock import bare_simpy
 from tests.benchmarks.files import help_s, memory_mib, million_events, xml_rows
 from tests.benchmarks.learners import against_plain, decision_us, steps_a_second, training_memory_mib
@@ -44,6 +45,12 @@ def main() -> None:
         microseconds(f"us an auction, {costs[0][0]:,.0f} vehicles on the map", min(cost for _, cost in costs), "flat")
     for stations in (3, 9, 30):
         microseconds(f"us an auction, {stations} stations", min(by_stations(stations) for _ in range(REPEATS)))
+    # Alternating, with as many auctions in both: the ratio is what counts.
+    cities = [(city(3, 6_000.0), city(20, 400.0)) for _ in range(REPEATS)]
+    for number in (0, 1):
+        microseconds(f"us an auction, {cities[0][number].providers} providers", min(two[number].us for two in cities))
+    row("  ratio of the two", min(large.us / small.us for small, large in cities), "<= 1.5", digits=2)
+    row("20 x 20 junctions for 15 minutes, peak memory, MiB", city_memory_mib(20, 900.0), "<= 600")
     costs = [trace("four_way", 3600.0) for _ in range(REPEATS)]
     rows, frames = min(cost[0] for cost in costs), min(cost[1] for cost in costs)
     microseconds("us an auction, trace: rows and frames", rows + frames, "<= 15")

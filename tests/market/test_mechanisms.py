@@ -242,9 +242,13 @@ def test_what_a_choosing_policy_sees() -> None:
     for decision in simulation:
         (auction,) = decision.auctions
         state, mask = decision.observation.state, decision.observation.mask
-        assert mask == auction.invited.tolist()
-        assert np.array_equal(state["predicted_s"], auction.public)
-        assert (state["backlog_s"] >= 0.0).all()
+        assert mask is not None
+        allowed = np.flatnonzero(mask)
+        assert tuple(allowed) == auction.lot.invited
+        assert np.array_equal(state["predicted_s"][allowed], auction.public[auction.invited])
+        assert (state["backlog_s"][allowed] >= 0.0).all()
+        for name in ("predicted_s", "backlog_s"):
+            assert np.isnan(np.delete(state[name], allowed)).all(), "nothing is shown of those who are not invited"
         assert np.isfinite(state["distance_m"]).all()
         assert decision.observation.bids == ()
         simulation.answer(policy.act(decision.observation, decision.place.space))  # type: ignore[attr-defined]

@@ -30,24 +30,23 @@ def auctions(scenario: str, duration: float, **overrides: Any) -> list[Auction]:
 def test_who_covers_the_vehicle_for_longer_than_the_public_prediction_is_invited(scenario: str) -> None:
     some = {True: 0, False: 0}
     for auction in auctions(scenario, 600, **fields({"stations.uplink_mhz": 5.0})):
-        covered, dwell = auction.situation.covered, auction.situation.dwell_s
-        assert auction.invited.tolist() == (covered & (dwell >= auction.public)).tolist()
+        assert auction.invited.tolist() == (auction.situation.dwell_s >= auction.public).tolist()
+        assert auction.lot.invited == tuple(auction.situation.providers[auction.invited])
         # The prediction is public: neither the task's size nor its link or demand is in it.
         assert (auction.public > 0).all()
-        for covers, is_invited in zip(covered, auction.invited, strict=True):
-            if covers:
-                some[bool(is_invited)] += 1
+        for is_invited in auction.invited:
+            some[bool(is_invited)] += 1
     assert min(some.values()) > 20, "both happened: invited, and covering but too slow"
 
 
 def test_of_several_uavs_the_one_with_the_best_public_prediction_stands_behind_the_stations() -> None:
     found = auctions("grid", 400)
-    several = [auction for auction in found if auction.invited[:4].sum() >= 2]
+    several = [auction for auction in found if sum(one < 4 for one in auction.lot.invited) >= 2]
     assert len(several) > 50
     for auction in several:
-        invited = np.flatnonzero(auction.invited[:4])
-        assert auction.uav == invited[np.argmin(auction.public[invited])]
-        assert auction.market[0] == auction.public[auction.uav]
+        predicted = {one: seconds for one, seconds in auction.lot.predicted_s.items() if one < 4}
+        assert auction.uav == min(predicted, key=predicted.__getitem__)
+        assert auction.market[0] == predicted[auction.uav]
     assert len({auction.uav for auction in several}) == 4
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import simpy
 from hypothesis import given
@@ -52,25 +53,41 @@ def test_one_more_station_changes_nobody_elses_draws(at: int) -> None:
     one, two = ({(a.vehicle, a.request): a for a in arrivals(scenario)} for scenario in (few, many))
     both = [(one[key], two[key]) for key in one.keys() & two.keys()]
     assert len(both) > 20
-    drawn = 0
+    drawn = compared = 0
     for before, after in both:
         assert (before.requests.size_mb == after.requests.size_mb).all()
         assert (before.requests.demand == after.requests.demand).all()
-        for number, other in enumerate(ids):
-            known = bool(before.covered[number] and after.covered[other])
-            drawn += known
-            assert not known or before.match[number] == after.match[other]
-            if known and before.place == after.place:
-                assert (before.times[:, 0, number] == after.times[:, 0, other]).all(), "equipment, radio and fading"
+        theirs = {one: column for column, one in enumerate(after.providers.tolist())}
+        for column, number in enumerate(before.providers.tolist()):
+            other = theirs.get(ids[number])
+            if other is None:
+                continue
+            drawn += 1
+            assert before.match[column] == after.match[other]
+            if before.place == after.place:
+                compared += 1
+                assert (before.times[:, 0, column] == after.times[:, 0, other]).all(), "equipment, radio and fading"
     assert drawn > 20
+    assert compared > 20
+
+
+def test_stations_that_cover_nothing_change_nothing() -> None:
+    """Hundreds of stations elsewhere: every table has the same bytes, but for the mean over all stations."""
+    places = [*PLACES, *({"name": f"far-{number}", "x": 1e5 + 900.0 * number, "y": 0.0} for number in range(300))]
+    scenarios = [with_stations(some, **{"stations.radius_m": 320.0}) for some in (PLACES, places)]
+    few, many = (simulate(scenario, "constant:1.3", duration=400) for scenario in scenarios)
+    assert few.summary["asked"] > 20
+    for name in ("auctions", "bids", "tasks", "events", "vehicles", "paths"):
+        one, other = (getattr(run, name).drop(columns="m_ground_match", errors="ignore") for run in (few, many))
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 def test_one_more_uav_changes_no_station() -> None:
     one, two = (Scenario.load("four_way", **fields({"uavs.count": count})) for count in (1, 2))
     fleets = Fleet(one), Fleet(two)
     gear = [fleet.draw_equipment(fleet.generators(Draws(5), "equipment")) for fleet in fleets]
-    here = RadioMap(one, fleets[0], gear[0], Draws(5)).at(10.0, -30.0).snr
-    there = RadioMap(two, fleets[1], gear[1], Draws(5)).at(10.0, -30.0).snr
+    here = RadioMap(one, fleets[0], gear[0], Draws(5)).at(10.0, -30.0, np.arange(fleets[0].size)).snr
+    there = RadioMap(two, fleets[1], gear[1], Draws(5)).at(10.0, -30.0, np.arange(fleets[1].size)).snr
     assert (here[:, 1:] == there[:, 2:]).all()
     assert (gear[0].gpu_units[1:] == gear[1].gpu_units[2:]).all()
 
@@ -90,10 +107,26 @@ def test_only_covering_providers_are_drawn() -> None:
     found = arrivals(Scenario.load("grid"), 120.0)
     assert len(found) > 50
     for arrival in found:
-        assert not np.isnan(arrival.match[arrival.covered]).any()
-        assert not np.isnan(arrival.times[:, :, arrival.covered]).any()
-    undrawn = np.isnan([arrival.match for arrival in found])
-    assert 0.02 < undrawn.mean() < 0.95, "and some were never needed"
+        several = len(arrival.providers)
+        assert 1 < several < 12, "of twenty"
+        assert arrival.times.shape == (5, 2, several)
+        assert np.isfinite(arrival.times).all()
+        assert np.isfinite(arrival.match).all()
+        assert (np.diff(arrival.providers) > 0).all()
+
+
+@pytest.mark.parametrize("scenario", ["four_way", "grid"])
+def test_what_has_been_forgotten_is_drawn_again(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for one block of requests and one place, every number is what it is with room for all."""
+    roomy = arrivals(Scenario.load(scenario), 300.0)
+    monkeypatch.setattr("simulator.market.requests.BLOCK_BYTES", 1)
+    for module in ("simulator.world.demand", "simulator.providers.radio.radio_map"):
+        monkeypatch.setattr(f"{module}.PLACES_BYTES", 1)
+    tight = arrivals(Scenario.load(scenario), 300.0)
+    assert len(tight) == len(roomy) > 50
+    for one, other in zip(roomy, tight, strict=True):
+        for name in ("providers", "times", "accuracy", "match", "snr"):
+            assert np.array_equal(getattr(one, name), getattr(other, name))
 
 
 @pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")

@@ -11,7 +11,8 @@ import pytest
 
 from simulator import Scenario, ScenarioError, simulate
 from simulator.draws import Draws
-from simulator.model import FloatArray
+from simulator.model import FloatArray, IntArray
+from simulator.model.latency import Budget
 from simulator.model.path_loss import sight_in_streets, street_canyon_db
 from simulator.providers.fleet import Fleet
 from simulator.providers.radio import radio_map
@@ -34,7 +35,11 @@ class Map:
         self.map = RadioMap(self.scenario, self.fleet, self.equipment, Draws(seed))
 
     def unit_snr(self, x: float, y: float) -> FloatArray:
-        return np.asarray(self.map.at(x, y).snr[0])
+        return np.asarray(self.at(x, y).snr[0])
+
+    def at(self, x: float, y: float) -> Budget:
+        """The budgets of the links to all providers."""
+        return self.map.at(x, y, np.arange(self.fleet.size))
 
 
 LOG_DISTANCE: dict[str, Any] = {
@@ -103,11 +108,11 @@ def budget(**overrides: Any) -> Map:
 def test_noise_grows_with_the_bandwidth_and_differs_by_receiver() -> None:
     """A station hears with a noise figure of 5 dB over its uplink, a car with 9 dB over its downlink."""
     world = budget()
-    up, down = 10 * np.log10(world.map.at(250.0, 200.0).snr)
+    up, down = 10 * np.log10(world.at(250.0, 200.0).snr)
     mhz = world.equipment.bandwidth_mhz
     # The gain and the sent power are the same both ways: only the noises differ.
     assert np.allclose(up - down, 4.0 + 10 * np.log10(mhz[1] / mhz[0]))
-    quiet = budget(**{"stations.radio.noise_figure_db": 2.0}).map.at(250.0, 200.0).snr
+    quiet = budget(**{"stations.radio.noise_figure_db": 2.0}).at(250.0, 200.0).snr
     assert np.allclose(10 * np.log10(quiet[0, 1:]) - up[1:], 3.0)
     assert np.allclose(10 * np.log10(quiet[1, 1:]), down[1:])
 
@@ -120,17 +125,17 @@ def canyon(count: int, seed: int = 0, **settings: Any) -> StreetCanyon:
 def test_sight_is_as_frequent_as_the_standard_says_and_loss_follows_the_state() -> None:
     stations = canyon(3000, shadowing=False)
     for metres in (30.0, 100.0, 200.0):
-        seen = stations.line_of_sight(metres, 0.0)
+        seen = stations.line_of_sight(metres, 0.0, np.arange(3000))
         chance = float(sight_in_streets(np.array(metres), 36.0))
         assert abs(seen.mean() - chance) < 4 * math.sqrt(chance * (1 - chance) / 3000)
         losses = street_canyon_db(np.array(metres), 10.0, 1.5, 3.5)
-        assert np.allclose(-stations.gain_db(metres, 0.0), np.where(seen, *losses))
+        assert np.allclose(-stations.gain_db(metres, 0.0, np.arange(3000)), np.where(seen, *losses))
 
 
 def test_shadowing_has_the_spread_of_the_state() -> None:
     stations = canyon(4000)
-    losses = street_canyon_db(np.array(80.0), 10.0, 1.5, 3.5)
-    seen, gain = stations.line_of_sight(80.0, 0.0), stations.gain_db(80.0, 0.0)
+    losses, links = street_canyon_db(np.array(80.0), 10.0, 1.5, 3.5), np.arange(4000)
+    seen, gain = stations.line_of_sight(80.0, 0.0, links), stations.gain_db(80.0, 0.0, links)
     for state, loss, spread in ((seen, losses[0], 4.0), (~seen, losses[1], 7.82)):
         shadow = -gain[state] - loss
         assert abs(shadow.mean()) < 4 * spread / math.sqrt(state.sum())
@@ -140,13 +145,14 @@ def test_shadowing_has_the_spread_of_the_state() -> None:
 def test_state_and_shadowing_have_correlation_lengths_of_their_own() -> None:
     """exp(-d / 10 m) for the shadowing in sight, and a state that changes over 50 m."""
     rngs = [np.random.default_rng([7, number]) for number in range(6000)]
-    field = PlaceField(rngs, 10.0, "exponential")
-    here = field.at(0.0, 0.0)
+    field, everywhere = PlaceField(rngs, 10.0, "exponential"), np.arange(6000)
+    here = field.at(0.0, 0.0, everywhere)
     assert abs(here.std() - 1.0) < 0.04
     for metres in (2.0, 10.0, 25.0):
-        assert np.corrcoef(here, field.at(metres, 0.0))[0, 1] == pytest.approx(math.exp(-metres / 10.0), abs=0.05)
+        correlation = np.corrcoef(here, field.at(metres, 0.0, everywhere))[0, 1]
+        assert correlation == pytest.approx(math.exp(-metres / 10.0), abs=0.05)
     stations = canyon(4000)
-    state = [stations.line_of_sight(100.0, y) for y in (0.0, 10.0, 200.0)]
+    state = [stations.line_of_sight(100.0, y, np.arange(4000)) for y in (0.0, 10.0, 200.0)]
     changed = [float((state[0] != other).mean()) for other in state[1:]]
     assert changed[0] < 0.4 * changed[1]
 
@@ -157,20 +163,40 @@ def test_every_model_makes_a_world(kind: str) -> None:
     part = "stations" if kind in ("umi", "uma") else "uavs"
     one, again = (budget(**{f"{part}.radio": {"model": kind}}) for _ in range(2))
     column = -1 if part == "stations" else 0
-    assert one.map.at(250.0, 200.0).snr.tolist() == again.map.at(250.0, 200.0).snr.tolist()
-    near = np.mean([one.map.at(float(one.fleet.x[column] + 20), y).snr[1, column] for y in np.arange(150, 250, 5.0)])
-    far = np.mean([one.map.at(float(one.fleet.x[column] + 900), y).snr[1, column] for y in np.arange(150, 250, 5.0)])
+    assert one.at(250.0, 200.0).snr.tolist() == again.at(250.0, 200.0).snr.tolist()
+    near = np.mean([one.at(float(one.fleet.x[column] + 20), y).snr[1, column] for y in np.arange(150, 250, 5.0)])
+    far = np.mean([one.at(float(one.fleet.x[column] + 900), y).snr[1, column] for y in np.arange(150, 250, 5.0)])
     assert near > 3 * far
     run = simulate("braunschweig", "conditional", duration=200, **{**BUDGET, f"{part}.radio": {"model": kind}})
     assert (run.tasks["status"] == "completed").sum() > 30
 
 
+@pytest.mark.parametrize("kind", [*KINDS, "distance", "air", "disturbed"])
+def test_the_budget_of_a_link_does_not_depend_on_who_else_is_asked_for(kind: str) -> None:
+    part = "stations" if kind in ("umi", "uma", "distance") else "uavs"
+    more: dict[str, Any] = {f"{part}.radio": {"model": kind}}
+    if kind in ("distance", "air"):
+        more = {f"{part}.radio": LOG_DISTANCE[f"{part}.radio"]}
+    if kind == "disturbed":
+        more = {"stations.radio.activity": 0.4}
+    world = budget(**more)
+    for x, y in np.random.default_rng(1).uniform(-300, 600, (20, 2)).tolist():
+        everybody = world.at(x, y)
+        for few in ([0], [3], [0, 2, 5], [1, 2, 3, 4]):
+            some = world.map.at(x, y, np.array(few))
+            assert np.array_equal(some.snr, everybody.snr[:, few])
+            if everybody.disturbed is not None:
+                assert some.disturbed is not None
+                assert np.array_equal(some.disturbed, everybody.disturbed[:, few])
+        assert world.map.at(x, y, np.array([], dtype=np.int64)).snr.shape == (2, 0)
+
+
 def test_without_activity_nobody_disturbs_and_with_it_only_those_on_the_carrier() -> None:
-    assert budget().map.at(250.0, 200.0).disturbed is None
+    assert budget().at(250.0, 200.0).disturbed is None
     everybody = budget(**{"stations.radio.activity": 0.5, "stations.radio.reuse": 1})
     some = budget(**{"stations.radio.activity": 0.5, "stations.radio.reuse": 3})
     nobody = budget(**{"stations.radio.activity": 0.5, "stations.radio.reuse": 6})
-    found = [np.asarray(one.map.at(250.0, 200.0).disturbed, dtype=np.float64) for one in (everybody, some, nobody)]
+    found = [np.asarray(one.at(250.0, 200.0).disturbed, dtype=np.float64) for one in (everybody, some, nobody)]
     assert (found[0][1, 1:] > found[1][1, 1:]).all()
     assert (found[1][1, 1:] > 0.0).all()
     assert (found[2] == 0.0).all()
@@ -179,7 +205,7 @@ def test_without_activity_nobody_disturbs_and_with_it_only_those_on_the_carrier(
     # By hand: half the power of the five others, each over its own bandwidth, at the gain of its link.
     world, place = everybody, (250.0, 200.0)
     units, mhz = world.equipment.power_units[1:], world.equipment.bandwidth_mhz[1, 1:]
-    snr = world.map.at(*place).snr[1, 1:]
+    snr = world.at(*place).snr[1, 1:]
     sent = snr * units * mhz  # the noise of each is in proportion to its bandwidth
     for own in range(6):
         others = [0.5 * sent[one] / mhz[own] * min(1.0, mhz[own] / mhz[one]) for one in range(6) if one != own]
@@ -277,8 +303,8 @@ class Flat:
     def __init__(self, settings: Any, antennas: Antennas, generators: Any) -> None:
         self.loss = np.full(len(antennas.x), float(settings.options["loss_db"]))
 
-    def gain_db(self, x: float, y: float) -> FloatArray:
-        return -self.loss
+    def gain_db(self, x: float, y: float, links: IntArray) -> FloatArray:
+        return -self.loss[links]
 
 
 @pytest.fixture
@@ -303,7 +329,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_model_of_another_package_is_found_by_its_entry_point() -> None:
     settings: dict[str, Any] = {"model": "own", "name": "flat", "options": {"loss_db": 90.0}, "spread_db": 0.0}
     world = budget(**fields({"stations.radio": settings}))
-    up = 10 * np.log10(world.map.at(250.0, 200.0).snr[0, 1:])
+    up = 10 * np.log10(world.at(250.0, 200.0).snr[0, 1:])
     assert np.allclose(up, 20.0 - 90.0 + 174.0 - 60.0 - 5.0 - 10 * np.log10(world.equipment.bandwidth_mhz[0, 1:]))
     with pytest.raises(ScenarioError, match="there is no radio model 'flta'; did you mean 'flat'"):
         budget(**fields({"stations.radio": {**settings, "name": "flta"}}))

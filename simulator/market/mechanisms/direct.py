@@ -20,10 +20,16 @@ STATE = (
         "predicted_s",
         "float",
         "s",
-        "predicted latency of a task of the reference size at each provider, backlog included",
+        "predicted latency of a task of the reference size at each provider, backlog included; NaN if not invited",
         per_provider=True,
     ),
-    Column("backlog_s", "float", "s", "time until each provider has served what it has accepted", per_provider=True),
+    Column(
+        "backlog_s",
+        "float",
+        "s",
+        "time until each provider has served what it has accepted; NaN if not invited",
+        per_provider=True,
+    ),
     Column(
         "distance_m",
         "float",
@@ -74,8 +80,7 @@ def _state(platform: Platform, lot: Lot) -> dict[str, FloatArray]:
         distance = np.full(platform.size, math.nan)
     else:
         distance = np.array([math.dist(place, lot.place) for place in places])
-    return {
-        "predicted_s": lot.predicted_s,
-        "backlog_s": np.maximum(lot.free_at - lot.now, 0.0),
-        "distance_m": distance,
-    }
+    predicted, backlog = np.full((2, platform.size), math.nan)
+    for one in lot.invited:
+        predicted[one], backlog[one] = lot.predicted_s[one], max(lot.free_at[one] - lot.now, 0.0)
+    return {"predicted_s": predicted, "backlog_s": backlog, "distance_m": distance}

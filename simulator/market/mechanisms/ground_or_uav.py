@@ -111,6 +111,6 @@ class GroundOrUav(Mechanism):
         if platform.uav_payment == "royalty":
             return Award(lot, uav, 0.0, columns=columns, royalty=platform.uav_share)
         if platform.uav_payment == "posted":
-            expected = platform.expected_value(uav, float(lot.predicted_s[uav]), lot.limit_s, lot.grace_s)
+            expected = platform.expected_value(uav, lot.predicted_s[uav], lot.limit_s, lot.grace_s)
             return Award(lot, uav, platform.uav_share * expected, columns=columns)
         return Award(lot, uav, contract_bid, columns=columns)

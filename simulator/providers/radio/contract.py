@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from simulator.model import FloatArray
+from simulator.model import FloatArray, IntArray
 
 
 class Antennas(NamedTuple):
@@ -23,14 +23,15 @@ class Antennas(NamedTuple):
     y: FloatArray
     altitude_m: float
 
-    def ground_m(self, x: float, y: float) -> FloatArray:
-        """Return the distance of each antenna from a place, on the ground, m.
+    def ground_m(self, x: float, y: float, links: IntArray) -> FloatArray:
+        """Return the distances of antennas from a place, on the ground, m, shape (links,).
 
         Args:
             x: place, m east.
             y: place, m north.
+            links: indices of the antennas.
         """
-        return np.hypot(self.x - x, self.y - y)
+        return np.hypot(self.x[links] - x, self.y[links] - y)
 
 
 class RadioModel(Protocol):
@@ -41,16 +42,17 @@ class RadioModel(Protocol):
 
     def __init__(self, settings: Any, antennas: Antennas, generators: Sequence[np.random.Generator]) -> None: ...
 
-    def gain_db(self, x: float, y: float) -> FloatArray:
-        """Return the received power over the sent power of each link, without the fading of a single task, dB.
+    def gain_db(self, x: float, y: float, links: IntArray) -> FloatArray:
+        """Return the received power over the sent power of links, without the fading of a single task, dB.
 
         Models without a noise of their own, such as `distance`, return the signal-to-noise ratio at one power unit.
 
         Args:
             x: place, m east.
             y: place, m north.
+            links: indices of the antennas at the other end. A place in a city needs those that cover it.
 
         Returns:
-            Gains, dB, shape (providers,).
+            Gains, dB, shape (links,). The gain of a link must not depend on which others are asked for.
         """
         ...

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from simulator.model import FloatArray
+from simulator.model import FloatArray, IntArray
 from simulator.model.channel import plane_wave_field
 
 WAVES = 32
@@ -42,20 +42,22 @@ class PlaceField:
                 waves[field] /= np.abs(rng.standard_normal((WAVES, 1)))
         self._waves, self._phases = waves / correlation_m, phases
 
-    def at(self, x: float, y: float) -> FloatArray:
-        """Return the value of each field at a place, shape (fields,).
+    def at(self, x: float, y: float, fields: IntArray) -> FloatArray:
+        """Return the values of fields at a place, shape (fields,).
 
         Args:
             x: place, m east.
             y: place, m north.
+            fields: indices of the fields.
         """
-        return plane_wave_field(x, y, self._waves, self._phases)
+        return plane_wave_field(x, y, self._waves[fields], self._phases[fields])
 
-    def share(self, x: float, y: float) -> FloatArray:
-        """Return the value of each field at a place as a number uniform on 0..1, shape (fields,).
+    def share(self, x: float, y: float, fields: IntArray) -> FloatArray:
+        """Return the values of fields at a place as numbers uniform on 0..1, shape (fields,).
 
         Args:
             x: place, m east.
             y: place, m north.
+            fields: indices of the fields.
         """
-        return np.array([0.5 * math.erfc(-value / math.sqrt(2.0)) for value in self.at(x, y).tolist()])
+        return np.array([0.5 * math.erfc(-value / math.sqrt(2.0)) for value in self.at(x, y, fields).tolist()])

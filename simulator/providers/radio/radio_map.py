@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -12,16 +11,20 @@ import numpy as np
 
 from simulator.draws import Draws
 from simulator.errors import ScenarioError, shown
-from simulator.model import BoolArray, FloatArray
+from simulator.model import BoolArray, FloatArray, IntArray
 from simulator.model.channel import UNIT_DBM, noise_dbm, snr_ratio
 from simulator.model.latency import Budget, Modem
 from simulator.providers.fleet import Equipment, Fleet
+from simulator.providers.kept import Kept
 from simulator.providers.radio.contract import Antennas, RadioModel
 from simulator.scenario.radio import RADIOS, BudgetRadio, OwnRadio, Radio
 from simulator.scenario.scenario import Scenario
 
-PLACES_KEPT = 4096
-"""Number of places whose results are kept. On generated roads all requests come from the same few places."""
+PLACES_BYTES = 16 * 2**20
+"""Largest memory of the results at places, bytes. On generated roads all requests come from the same few places."""
+
+PLACE_BYTES = 400
+"""Memory of a kept result besides its arrays, bytes: the place, the ids and the objects around the arrays."""
 
 
 @functools.cache
@@ -73,24 +76,44 @@ class RadioMap:
         )
         interfered = any(part.interferes for part in parts)
 
-        # The cache belongs to this object. A cache on the method would keep every object alive.
-        @lru_cache(maxsize=PLACES_KEPT)
-        def at(x: float, y: float) -> Budget:
-            """Return the budget of each link at a place."""
-            found = [part.at(x, y) for part in parts]
+        def at(x: float, y: float, ids: bytes) -> Budget:
+            """Return the budget of links at a place, to providers whose ids are given as bytes."""
+            providers = np.frombuffer(ids, dtype=np.int64)
+            if not ids:
+                return Budget(np.empty((2, 0)))
+            flying = int(np.searchsorted(providers, uavs))
+            found = [
+                part.at(x, y, links)
+                for part, links in zip(parts, (providers[:flying], providers[flying:] - uavs), strict=True)
+                if len(links)
+            ]
             snr = np.concatenate([one for one, _ in found], axis=-1)
             return Budget(snr, np.concatenate([one for _, one in found], axis=-1) if interfered else None)
 
-        self._at = at
+        self._at = Kept(at, _bytes_of, PLACES_BYTES)
 
-    def at(self, x: float, y: float) -> Budget:
-        """Return the budget of the link to each provider at one power unit.
+    def modem_of(self, providers: IntArray) -> Modem | None:
+        """Return what the links to providers make of their ratio; None if all reach Shannon's bound.
+
+        Args:
+            providers: ids of the providers.
+        """
+        return None if self.modem is None else self.modem.of(providers)
+
+    def at(self, x: float, y: float, providers: IntArray) -> Budget:
+        """Return the budgets of the links to providers at one power unit.
 
         Args:
             x: place, m east.
             y: place, m north.
+            providers: ids of the providers, ascending.
         """
-        return self._at(x, y)
+        return self._at(x, y, providers.tobytes())
+
+
+def _bytes_of(budget: Budget) -> int:
+    """Return the memory of a kept budget, bytes."""
+    return PLACE_BYTES + sum(array.nbytes for array in budget if array is not None)
 
 
 class _Part:
@@ -107,7 +130,7 @@ class _Part:
         name = radio.name if isinstance(radio, OwnRadio) else radio.model
         self._model = _model_class(name)(radio, antennas, generators)
         self.antennas, self.along_path = antennas, bool(radio.along_path)
-        self._unit_db: FloatArray | float = 0.0
+        self._unit_db: FloatArray = np.zeros(len(antennas.x))
         self._coupling: FloatArray | None = None
         if isinstance(radio, BudgetRadio):
             up, down = equipment.bandwidth_mhz[:, columns]
@@ -117,15 +140,17 @@ class _Part:
                 self._coupling = _coupling(radio, equipment.power_units[columns], down, noise[1])
         self.interferes = self._coupling is not None
 
-    def at(self, x: float, y: float) -> tuple[FloatArray, FloatArray]:
-        """Return ratios at one power unit, and interference over noise, up and down, each of shape (2, providers)."""
-        gain_db = np.asarray(self._model.gain_db(x, y), dtype=np.float64)
-        # One ratio for both directions, unless the model has a noise that grows with the bandwidth.
-        snr = np.broadcast_to(snr_ratio(gain_db + self._unit_db), (2, len(gain_db)))
-        disturbed = np.zeros((2, len(gain_db)))
+    def at(self, x: float, y: float, links: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return ratios at one power unit, and interference over noise, up and down, each of shape (2, links)."""
+        # Who disturbs a link need not cover the place.
+        needed = links if self._coupling is None else np.arange(len(self.antennas.x))
+        gain_db = np.asarray(self._model.gain_db(x, y, needed), dtype=np.float64)
+        disturbed = np.zeros((2, len(links)))
         if self._coupling is not None:
-            disturbed[1] = self._coupling @ snr_ratio(gain_db)
-        return snr, disturbed
+            disturbed[1] = (self._coupling @ snr_ratio(gain_db))[links]
+            gain_db = gain_db[links]
+        # One ratio for both directions, unless the model has a noise that grows with the bandwidth.
+        return np.broadcast_to(snr_ratio(gain_db + self._unit_db[..., links]), (2, len(links))), disturbed
 
 
 def _coupling(radio: BudgetRadio, power_units: FloatArray, bandwidth_mhz: FloatArray, noise: FloatArray) -> FloatArray:

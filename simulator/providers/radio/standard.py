@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.model import BoolArray, FloatArray
+from simulator.model import BoolArray, FloatArray, IntArray
 from simulator.model.channel import line_of_sight_probability
 from simulator.model.path_loss import (
     free_space_db,
@@ -73,26 +73,28 @@ class SightedRadio:
         """Return the path losses in and out of sight by the distances on the ground, dB."""
         raise NotImplementedError
 
-    def line_of_sight(self, x: float, y: float) -> BoolArray:
-        """Tell which providers are in sight of a place, shape (providers,).
+    def line_of_sight(self, x: float, y: float, links: IntArray) -> BoolArray:
+        """Tell which providers are in sight of a place, shape (links,).
 
         Args:
             x: place, m east.
             y: place, m north.
+            links: indices of the antennas.
         """
-        return np.asarray(self._state.share(x, y) < self.sight(self._antennas.ground_m(x, y)))
+        return np.asarray(self._state.share(x, y, links) < self.sight(self._antennas.ground_m(x, y, links)))
 
-    def gain_db(self, x: float, y: float) -> FloatArray:
-        """Return the received power over the sent power of each link, with its shadowing, dB, shape (providers,).
+    def gain_db(self, x: float, y: float, links: IntArray) -> FloatArray:
+        """Return the received power over the sent power of links, with their shadowing, dB, shape (links,).
 
         Args:
             x: place, m east.
             y: place, m north.
+            links: indices of the antennas.
         """
-        seen, hidden = self.losses_db(self._antennas.ground_m(x, y))
-        seen = seen + self._spread[0] * self._seen.at(x, y)
-        hidden = hidden + self._spread[1] * self._hidden.at(x, y)
-        return -np.where(self.line_of_sight(x, y), seen, hidden)
+        seen, hidden = self.losses_db(self._antennas.ground_m(x, y, links))
+        seen = seen + self._spread[0] * self._seen.at(x, y, links)
+        hidden = hidden + self._spread[1] * self._hidden.at(x, y, links)
+        return -np.where(self.line_of_sight(x, y, links), seen, hidden)
 
 
 class StreetCanyon(SightedRadio):
