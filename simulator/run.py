@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import functools
 import hashlib
-import importlib.metadata
 import platform
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.clock import LONGEST_S, check_times
 from simulator.draws import Draws
 from simulator.errors import EmptyMarketWarning, InputError, PolicyError
+from simulator.files import folder, replacing
 from simulator.market.contracts import Bidder, Information, Mechanism, Policy
-from simulator.market.guard import ask_action, blamed, give_outcome, policy_label, reset_policy
+from simulator.market.guard import blamed, policy_label, reset_policy
 from simulator.market.plugins import (
     code_hashes,
     default_policy,
@@ -31,20 +28,20 @@ from simulator.market.plugins import (
     strategies_of,
     suits,
 )
-from simulator.market.reasons import explained, reasons_of
+from simulator.market.reasons import reasons_of
 from simulator.providers.fleet import Fleet
-from simulator.record.result import RECORDING_FILE, Result, frame_hash
+from simulator.record.provenance import RunClock, versions
+from simulator.record.result import RECORDING_FILE, RUN_KIND, Result, frame_hash, stored_tables
 from simulator.record.schema import TABLES
+from simulator.record.stream import Stream
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.recording import Recording, standard_frame
 from simulator.traffic.scenario_recording import recording_of, run_length
+from simulator.world.driving import drive
 from simulator.world.simulation import Demand, Simulation, demand_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PACKAGES = ("dmsb", "numpy", "pandas", "pyarrow", "pydantic", "simpy")
-"""Packages whose versions are recorded with a run."""
 
 
 @dataclass(frozen=True)
@@ -164,11 +161,73 @@ class Plan:
         Raises:
             RunError: the policy or the mechanism failed during the run.
         """
-        begin, wall, cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
-        simulation = self.simulation(demand)
-        drive(simulation, self.new_policy(), progress, self.explain)
+        clock, simulation, policy = RunClock(), self.simulation(demand), self.new_policy()
+        drive(simulation, policy, progress, self.explain)
         tables = simulation.tables()
-        run = {
+        run = self._about(clock, simulation)
+        result = Result(self.scenario, run, {name: getattr(tables, name) for name in TABLES}, self.frame)
+        _warn_if_empty(result)
+        return result
+
+    def run_into(
+        self,
+        directory: str | Path,
+        force: bool = False,
+        progress: Callable[[float], None] | None = None,
+        page: Callable[[Result], bytes] | None = None,
+    ) -> Result:
+        """Run the simulation to its end, and write its tables into a run folder while it goes on.
+
+        The memory of the run does not grow with its length. The folder is that of `Result.save`, and it is complete or
+        absent, also if the process is killed.
+
+        Args:
+            directory: the folder itself.
+            force: whether an existing run folder may be replaced, if nothing in it was changed or added.
+            progress: function that is called with the simulated time, s, after every priced auction.
+            page: function that makes the HTML report of the run, which becomes ``report.html``; None for no report. If
+                it fails, the folder is written without a report, and the error is raised then.
+
+        Returns:
+            The result. Its tables are read from the folder when they are first used.
+
+        Warns:
+            EmptyMarketWarning: no auction asked for a price. The message says why.
+
+        Raises:
+            RunError: the policy or the mechanism failed during the run.
+            OutputError: the folder exists, or cannot be written.
+        """
+        directory = folder(directory)
+        failed: BaseException | None = None
+        with replacing(directory, force, RUN_KIND) as new:
+            new.mkdir()
+            clock, simulation, policy = RunClock(), self.simulation(), self.new_policy()
+            site, recorder = simulation.site, simulation.recorder
+            recorder.explain(reasons_of(policy) if self.explain else ())
+            extra = {"auctions": recorder.columns, "decisions": (*recorder.state, *recorder.reasons)}
+            with Stream(new, recorder, self.scenario, site.fleet, site.traffic, self.duration, extra) as stream:
+                drive(simulation, policy, progress, self.explain)
+                stream.finish()
+            run = self._about(clock, simulation)
+            result = Result(self.scenario, run, stored_tables(new, run), self.frame)
+            made = None
+            try:
+                made = None if page is None else page(result)
+            except BaseException as error:
+                # A page that cannot be made does not cost the run.
+                failed = error
+            result.write_rest(new, directory, made)
+        if failed is not None:
+            raise failed
+        result = Result(self.scenario, run, stored_tables(directory, run), self.frame)
+        result.place = str(directory)
+        _warn_if_empty(result)
+        return result
+
+    def _about(self, clock: RunClock, simulation: Simulation) -> dict[str, Any]:
+        """Return the content of ``run.json`` of a run that is over, without its summary."""
+        return {
             "scenario": self.scenario.name,
             "policy": policy_label(self.policy),
             "mechanism": policy_label(self.mechanism),
@@ -180,12 +239,10 @@ class Plan:
             "warmup": self.warmup,
             "explain": self.explain,
             "time_origin": simulation.site.time_origin,
-            "started": begin.isoformat(timespec="seconds"),
-            "wall_s": time.perf_counter() - wall,
-            "cpu_s": time.process_time() - cpu,
+            **clock.figures(),
             **self.hashes,
             "python": platform.python_version(),
-            "versions": dict(_versions()),
+            "versions": versions(),
             "left_out": simulation.site.left_out,
             "columns": {
                 name: [[one.name, one.type, one.unit, one.meaning] for one in columns]
@@ -195,12 +252,14 @@ class Plan:
                 )
             },
         }
-        result = Result(self.scenario, run, {name: getattr(tables, name) for name in TABLES}, self.frame)
-        reason = result.why_no_auction()
-        if reason is not None:
-            # The warning points at the caller of `simulate`.
-            warnings.warn(f"no auction asked for a price: {reason}", EmptyMarketWarning, stacklevel=3)
-        return result
+
+
+def _warn_if_empty(result: Result) -> None:
+    """Warn if no auction asked for a price."""
+    reason = result.why_no_auction()
+    if reason is not None:
+        # The warning points at the caller of `simulate`.
+        warnings.warn(f"no auction asked for a price: {reason}", EmptyMarketWarning, stacklevel=4)
 
 
 def plan(
@@ -301,9 +360,13 @@ def simulate(
     bidders: str | Bidder | Mapping[str, str | Bidder] | None = None,
     progress: Callable[[float], None] | None = None,
     explain: bool = False,
+    out: str | Path | None = None,
+    force: bool = False,
     **overrides: Any,
 ) -> Result:
     """Run a scenario under a pricing policy. It is short for ``plan(...).run(progress)``.
+
+    With ``out`` it is short for ``plan(...).run_into(out, force, progress)``.
 
     Args:
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
@@ -317,6 +380,9 @@ def simulate(
         progress: function that is called with the simulated time, s, after every priced auction.
         bidders: bidder of all stations, or bidders by name of the provider; None for those of the scenario.
         explain: whether a policy that can explain its decisions does, in the columns ``why_<name>`` of `decisions`.
+        out: run folder into which the tables are written while the run goes on, so that a long run needs little memory;
+            None to keep the tables in memory.
+        force: whether an existing run folder may be replaced.
         overrides: fields of the scenario by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -328,6 +394,7 @@ def simulate(
     Raises:
         InputError: scenario, policy, mechanism or one of the numbers is wrong. The message says what would be right.
         RunError: the policy or the mechanism failed during the run.
+        OutputError: ``out`` exists, or cannot be written.
 
     Example:
         >>> auctions = simulate("paper", policy="conditional", duration=5).auctions
@@ -335,59 +402,7 @@ def simulate(
         [0, 1, 2, 3, 4]
     """
     planned = plan(scenario, policy, seed, duration, warmup, mechanism, recording, bidders, explain, **overrides)
-    return planned.run(progress)
-
-
-def drive(
-    simulation: Simulation,
-    policy: Policy,
-    progress: Callable[[float], None] | None = None,
-    explain: bool = False,
-) -> None:
-    """Let a policy price every auction of a simulation that needs a price.
-
-    Args:
-        simulation: a simulation at its start.
-        policy: a policy after its ``reset``.
-        progress: function that is called with the simulated time, s, after every priced auction.
-        explain: whether a policy that can explain its decisions does.
-
-    Raises:
-        RunError: the policy or the mechanism failed.
-    """
-    listen(simulation, policy)
-    reasons = reasons_of(policy) if explain else ()
-    simulation.recorder.explain(reasons)
-    for decision in simulation:
-        # Before the action, as a policy may change with it.
-        if reasons:
-            decision.why = explained(policy, decision.observation, reasons)
-        action = ask_action(policy, decision.observation, decision.place.space, decision.task)
-        simulation.auctioneer.answer(action)
-        if progress is not None:
-            progress(simulation.now)
-
-
-def listen(simulation: Simulation, policy: Policy) -> None:
-    """Pass the outcome of every decision to the policy: to ``feedback`` at the settlement, to ``served`` at the end.
-
-    Both methods are optional.
-
-    Args:
-        simulation: a simulation at its start.
-        policy: a policy after its ``reset``.
-    """
-    if callable(getattr(policy, "feedback", None)):
-        simulation.auctioneer.feedback = lambda outcome: give_outcome(policy, "feedback", outcome)
-    if callable(getattr(policy, "served", None)):
-        simulation.auctioneer.served = lambda outcome: give_outcome(policy, "served", outcome)
-
-
-@functools.cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    """Return the versions of the packages that are recorded with a run."""
-    # Read once: in a comparison of short runs it would be a tenth of the time.
-    return tuple((name, importlib.metadata.version(name)) for name in PACKAGES)
+    return planned.run(progress) if out is None else planned.run_into(out, force, progress)
 
 
 def _own(found: Any, what: str) -> Any:

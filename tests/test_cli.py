@@ -338,13 +338,14 @@ def test_compare_writes_table_and_figure(tmp_path: Path) -> None:
 
 
 HANGING_WRITER = """
-import sys, time, pandas as pd
-write = pd.DataFrame.to_parquet
-def hang(frame, path, **k):
-    write(frame, path, **k)
+import sys, time
+from simulator.record.writer import TableWriter
+write = TableWriter.write
+def hang(writer, rows):
+    write(writer, rows)
     print('ready', flush=True)
     time.sleep(600)
-pd.DataFrame.to_parquet = hang
+TableWriter.write = hang
 sys.argv = ['dmsb', 'run', 'paper', '--duration', '20', '--out', 'run']
 from simulator.cli.app import main; main()
 """

@@ -25,7 +25,7 @@ from simulator.market.contracts import (
 )
 from simulator.market.entry_points import known_mechanisms, known_policies
 from simulator.market.plugins import find_mechanism, find_policy
-from simulator.run import drive
+from simulator.world.driving import drive
 from tests.fields import fields
 
 SIZE = len(MARKET_CONDITIONS)

@@ -47,6 +47,8 @@ from simulator.errors import InputError, RunError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from simulator.record.result import Result
+
 MOST_UNSERVED = 0.1
 """Share of unserved tasks above which a run says so."""
 
@@ -123,19 +125,15 @@ def run(
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-{label}-s{seed}")
     check(directory, force, RUN_KIND)
     tell_recording(loaded, planned.recording)
-    with bar(f"{loaded.name}, {label}", planned.duration) as progress:
-        result = planned.run(progress)
     page = None
     if report:
         from simulator.view.report.write import signed_page
 
-        try:
-            page = signed_page({label: result})
-        except BaseException:
-            # A page that cannot be made does not cost the run.
-            result.save(directory, force)
-            raise
-    result.save(directory, force, page)
+        def page(made: Result) -> bytes:
+            return signed_page({label: made})
+
+    with bar(f"{loaded.name}, {label}", planned.duration) as progress:
+        result = planned.run_into(directory, force, progress, page)
     who = f"policy {label}, " if planned.policy_decides else ""
     what = policy_label(planned.mechanism)
     print_summary(result.summary, f"{loaded.name}, {who}mechanism {what}, seed {seed}, {planned.duration:g} s")

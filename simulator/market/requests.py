@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +37,7 @@ LINK_NUMBERS = 8
 LINK_BYTES = 8 * LINK_NUMBERS * VEHICLES_PER_BLOCK * REQUESTS_PER_BLOCK
 """Memory of a block of requests at one provider, bytes."""
 
-BLOCK_BYTES = 64 * 2**20
+BLOCK_BYTES = 16 * 2**20
 """Largest memory of the blocks of requests that a run keeps, bytes."""
 
 
@@ -68,23 +68,7 @@ class Requests:
     @property
     def bytes(self) -> int:
         """Memory of the block, bytes."""
-        # A row is a tuple with six numbers of its own.
-        return 8 * self.size_mb.nbytes + 256 * len(self.size_mb)
-
-    @cached_property
-    def _rows(self) -> list[tuple[int, float, float, float, float, float, float]]:
-        """Kind, size, demand, power, GPU work, limit and grace of each request."""
-        # Converted once per block: plain numbers cost less in a `Task` than elements of arrays.
-        fields = (
-            self.kind,
-            self.size_mb,
-            self.demand,
-            self.uplink_power_units,
-            self.gpu_per_bit,
-            self.limit_s,
-            self.grace_s,
-        )
-        return list(zip(*(field.tolist() for field in fields), strict=True))
+        return 8 * self.size_mb.nbytes
 
     def task(self, at: int, number: int, vehicle: int, request: int, now: float) -> Task:
         """Return the task of one request.
@@ -96,8 +80,20 @@ class Requests:
             request: number of the request among those that its vehicle could make.
             now: time of the request, s.
         """
-        kind, size_mb, demand, power, work, limit_s, grace_s = self._rows[at]
-        return Task(number, vehicle, request, kind, size_mb, demand, now, power, work, limit_s, grace_s)
+        # Plain numbers cost less in a `Task` than elements of arrays.
+        return Task(
+            number,
+            vehicle,
+            request,
+            self.kind.item(at),
+            self.size_mb.item(at),
+            self.demand.item(at),
+            now,
+            self.uplink_power_units.item(at),
+            self.gpu_per_bit.item(at),
+            self.limit_s.item(at),
+            self.grace_s.item(at),
+        )
 
     def work(self, fading_db: FloatArray, equipment: Equipment) -> Work:
         """Return the work of the requests at providers, parts of shape (2, requests, providers).
@@ -272,7 +268,7 @@ class RequestDraws:
     def __init__(self, scenario: Scenario, fleet: Fleet, equipment: Equipment, draws: Draws) -> None:
         self._scenario, self._fleet, self._equipment, self._draws = scenario, fleet, equipment, draws
         self._blocks: dict[tuple[int, int], RequestBlock] = {}
-        self._columns = 0
+        self._bytes = 0
 
         @lru_cache(maxsize=512)
         def of_vehicles(vehicles: int) -> tuple[FloatArray, FloatArray]:
@@ -317,6 +313,7 @@ class RequestDraws:
         power, loss = self._of_vehicles(vehicles)
         own = dataclasses.replace(drawn, uplink_power_units=power, penetration_db=loss)
         block = self._blocks[vehicles, number] = RequestBlock(own)
+        self._bytes += own.bytes
         return block
 
     def _draw(self, block: RequestBlock, providers: list[int], vehicles: int, number: int) -> None:
@@ -330,8 +327,8 @@ class RequestDraws:
         for number, part in enumerate((*work.snr, *work.mhz_per_mb, *work.compute_s, links.accuracy, links.match)):
             drawn[:, :, number] = part.T
         block.links.update(zip(providers, drawn, strict=True))
-        self._columns += len(providers)
-        while self._columns * LINK_BYTES > BLOCK_BYTES and len(self._blocks) > 1:
+        self._bytes += LINK_BYTES * len(providers)
+        while self._bytes > BLOCK_BYTES and len(self._blocks) > 1:
             # The oldest block goes. If one of its vehicles asks again, the same numbers are drawn again.
             oldest = self._blocks.pop(next(iter(self._blocks)))
-            self._columns -= len(oldest.links)
+            self._bytes -= oldest.requests.bytes + LINK_BYTES * len(oldest.links)

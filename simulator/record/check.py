@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,9 @@ def _declares(one: object) -> bool:
     return isinstance(one, list) and len(one) == 4 and all(isinstance(text, str) for text in one) and one[1] == "float"
 
 
-def read_table(file: Path, name: str, extra: Sequence[Column] = ()) -> pd.DataFrame:
+def read_table(
+    file: Path, name: str, extra: Sequence[Column] = (), only: Collection[str] | None = None
+) -> pd.DataFrame:
     """Read a table of a run and hold each column to the schema.
 
     Columns that the schema does not have are not read.
@@ -119,11 +121,12 @@ def read_table(file: Path, name: str, extra: Sequence[Column] = ()) -> pd.DataFr
         file: the Parquet file.
         name: name of the table.
         extra: columns that the mechanism of the run has added.
+        only: names of the columns that are wanted; None for all.
 
     Raises:
         OutputError: it cannot be read, or a column is missing or holds what it cannot; the message says which row.
     """
-    columns = (*TABLES[name], *extra)
+    columns = [column for column in (*TABLES[name], *extra) if only is None or column.name in only]
     try:
         found = read_parquet(file, {column.name for column in columns})
     except MemoryError:
@@ -140,7 +143,7 @@ def read_table(file: Path, name: str, extra: Sequence[Column] = ()) -> pd.DataFr
             values[column.name] = _VALUES[column.type](found[column.name], column)
         except _WrongError as error:
             raise OutputError(f"{file}: {column.name} must be {error}") from None
-    return table(name, values, extra)
+    return table(name, values, extra, only)
 
 
 class _WrongError(Exception):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from simulator.market.auction import BID_FIELDS, Auction
 from simulator.market.contracts import MARKET_CONDITIONS, Column
 from simulator.market.decisions import Decision
 from simulator.market.lots import LINK_FIELDS
-from simulator.model import FloatArray, IntArray
+from simulator.model import BoolArray, FloatArray, IntArray
 from simulator.providers.task import UNSERVED, Task
 from simulator.record.schema import AUCTIONS, DECISIONS, TASK_CLOCK, TASK_REST, TASKS
 
@@ -37,12 +37,43 @@ _REPORT_FIELDS = ("time", "provider", "bid")
 _OUTAGE_FIELDS = ("time", "provider", "is_out")
 
 
+_TASK = _AUCTION_FIELDS.index("task")
+
+
+class Rows(NamedTuple):
+    """The rows of a recorder, as columns by name.
+
+    Attributes:
+        auctions: settled auctions, by task.
+        decisions: decisions in the order of time.
+        bids: bids by task, one row per auction and invited provider: the task, the provider, `BID_FIELDS` and
+            `LINK_FIELDS`.
+        tasks: tasks by id, with NaN for stages that have not begun or ended.
+        reports: reports of UAVs in the order of time.
+        outages: starts and ends of outages in the order of time.
+    """
+
+    auctions: dict[str, FloatArray]
+    decisions: dict[str, Any]
+    bids: dict[str, FloatArray]
+    tasks: dict[str, FloatArray]
+    reports: dict[str, FloatArray]
+    outages: dict[str, FloatArray]
+
+
 class Recorder:
     """The record of a run: auctions, decisions, bids, tasks, reports and outages.
 
     Args:
         columns: what the mechanism adds to the table `auctions`.
         state: what the seats of the mechanism add to the table `decisions`.
+
+    Attributes:
+        columns: what the mechanism adds to the table `auctions`.
+        state: what the seats of the mechanism add to the table `decisions`.
+        reasons: numbers by which the policy explains its decisions.
+        on_done: function that is called when a number of tasks are done since it was last called; None for nothing.
+        every: that number.
     """
 
     def __init__(self, columns: Sequence[Column] = (), state: Sequence[Column] = ()) -> None:
@@ -62,6 +93,9 @@ class Recorder:
         self._decisions = array("d")
         self._seats: list[str] = []
         self._running: dict[int, Task] = {}
+        self._released = self._done = 0
+        self.on_done: Callable[[], None] | None = None
+        self.every = 0
 
     def auction(self, auction: Auction) -> None:
         """Record a settled auction and the bids of the invited providers.
@@ -142,62 +176,117 @@ class Recorder:
 
     def _write(self, task: Task, lost_at: float) -> None:
         """Append the row of a task."""
-        self._tasks.extend((*_TASK_ROW(task), lost_at, *task.started, *task.finished))
+        self._tasks.extend(_task_row(task, lost_at))
+        if self.on_done is not None:
+            self._done += 1
+            if self._done >= self.every:
+                self._done = 0
+                self.on_done()
 
-    def auctions(self) -> dict[str, FloatArray]:
-        """Return the fields of all auctions by task."""
-        columns = _columns(self._auctions, self._fields)
-        order = self._by_task()
-        return {name: column[order] for name, column in columns.items()}
+    @property
+    def complete(self) -> int:
+        """Number of the first tasks that have all been recorded as done."""
+        done = np.sort(_columns(self._tasks, _TASK_FIELDS)["task"])
+        gaps = np.flatnonzero(done != self._released + np.arange(len(done)))
+        return self._released + int(gaps[0] if len(gaps) else len(done))
 
-    def _by_task(self) -> IntArray:
-        """Return the order of the auctions by task: in windows they do not settle in the order of request."""
-        tasks = np.frombuffer(self._auctions).reshape(-1, len(self._fields))[:, 0] if self._auctions else np.empty(0)
-        return np.argsort(tasks, kind="stable")
+    def requested_s(self, task: int) -> float:
+        """Return the time of the request of a task that is done, s.
 
-    def decisions(self) -> dict[str, Any]:
-        """Return the fields of all decisions, in the order of time."""
-        added = [column.name for column in (*self.state, *self.reasons)]
-        return {"seat": self._seats, **_columns(self._decisions, (*_DECISION_FIELDS, *added))}
-
-    def bids(self) -> dict[str, FloatArray]:
-        """Return the bids, one row per auction and invited provider, by task.
-
-        The fields are the id of the task, the id of the provider, `BID_FIELDS` and `LINK_FIELDS`.
+        Args:
+            task: id of the task.
         """
+        tasks = _columns(self._tasks, _TASK_FIELDS)
+        return float(tasks["requested"][tasks["task"] == task][0])
+
+    def rows(self) -> Rows:
+        """Return everything that has been recorded and not released, so that the run can go on."""
+        tasks = array("d", self._tasks)
+        for task in self._running.values():
+            tasks.extend(_task_row(task, task.lost_at))
+        return self._rows(tasks)
+
+    def release(self, tasks: int, time: float) -> Rows:
+        """Return what has been recorded of the first tasks, and of other things before a time, and forget it.
+
+        Decisions are all returned.
+
+        Args:
+            tasks: number of the first tasks; not more than `complete`.
+            time: the time, s.
+        """
+        rows = self._rows(self._tasks)
+        settled = _matrix(self._auctions, len(self._fields))
+        stays = settled[:, _TASK] >= tasks
         counts = np.frombuffer(self._bidders_per_auction, dtype=np.int64)
-        tasks = _columns(self._auctions, self._fields)["task"]
-        columns = {
-            "task": np.repeat(tasks, counts),
+        bids_stay = np.repeat(stays, counts)
+        kept_auctions, kept_counts = settled[stays].tobytes(), counts[stays].tobytes()
+        kept_bids = [
+            _matrix(values, width)[bids_stay].tobytes()
+            for values, width in ((self._bids, len(BID_FIELDS)), (self._links, len(LINK_FIELDS)), (self._bidders, 1))
+        ]
+        self._auctions, self._bidders_per_auction = array("d", kept_auctions), array("q", kept_counts)
+        self._bids, self._links = (array("d", kept) for kept in kept_bids[:2])
+        self._bidders = array("q", kept_bids[2])
+        done = _matrix(self._tasks, len(_TASK_FIELDS))
+        self._tasks = array("d", done[done[:, _TASK_FIELDS.index("task")] >= tasks].tobytes())
+        reports, outages = _matrix(self._reports, 3), _matrix(self._outages, 3)
+        told, changed = reports[:, 0] < time, outages[:, 0] < time
+        self._reports = array("d", reports[~told].tobytes())
+        self._outages = array("d", outages[~changed].tobytes())
+        self._decisions, self._seats = array("d"), []
+        self._released = tasks
+        return Rows(
+            _only(rows.auctions, rows.auctions["task"] < tasks),
+            rows.decisions,
+            _only(rows.bids, rows.bids["task"] < tasks),
+            _only(rows.tasks, rows.tasks["task"] < tasks),
+            _only(rows.reports, told),
+            _only(rows.outages, changed),
+        )
+
+    def _rows(self, tasks: array[float]) -> Rows:
+        """Return everything that has been recorded, by task where it has one, with these rows of tasks."""
+        auctions = _columns(self._auctions, self._fields)
+        # In windows the auctions do not settle in the order of request.
+        order = np.argsort(auctions["task"], kind="stable")
+        counts = np.frombuffer(self._bidders_per_auction, dtype=np.int64)
+        bids = {
+            "task": np.repeat(auctions["task"], counts),
             "provider": np.frombuffer(self._bidders, dtype=np.int64).astype(np.float64),
             **_columns(self._bids, BID_FIELDS),
             **_columns(self._links, LINK_FIELDS),
         }
-        order = np.argsort(columns["task"], kind="stable")
-        return {name: column[order] for name, column in columns.items()}
+        added = [column.name for column in (*self.state, *self.reasons)]
+        done = _columns(tasks, _TASK_FIELDS)
+        return Rows(
+            _only(auctions, order),
+            {"seat": list(self._seats), **_columns(self._decisions, (*_DECISION_FIELDS, *added))},
+            _only(bids, np.argsort(bids["task"], kind="stable")),
+            _only(done, np.argsort(done["task"])),
+            _columns(self._reports, _REPORT_FIELDS),
+            _columns(self._outages, _OUTAGE_FIELDS),
+        )
 
-    def tasks(self) -> dict[str, FloatArray]:
-        """Return the fields of all tasks by id, with NaN for stages that have not begun or ended."""
-        # A second recorder takes the tasks under way, so that the run can go on after this call.
-        rows = Recorder()
-        rows._tasks = array("d", self._tasks)
-        for task in self._running.values():
-            rows._write(task, task.lost_at)
-        columns = _columns(rows._tasks, _TASK_FIELDS)
-        order = np.argsort(columns["task"])
-        return {name: column[order] for name, column in columns.items()}
 
-    def reports(self) -> dict[str, FloatArray]:
-        """Return all reports of UAVs, in the order of time."""
-        return _columns(self._reports, _REPORT_FIELDS)
+def _task_row(task: Task, lost_at: float) -> tuple[float, ...]:
+    """Return the row of a task."""
+    return (*_TASK_ROW(task), lost_at, *task.started, *task.finished)
 
-    def outages(self) -> dict[str, FloatArray]:
-        """Return the start and the end of all outages, in the order of time."""
-        return _columns(self._outages, _OUTAGE_FIELDS)
+
+def _only(columns: dict[str, FloatArray], which: BoolArray | IntArray) -> dict[str, FloatArray]:
+    """Return some of the rows of columns, or all in another order."""
+    return {name: column[which] for name, column in columns.items()}
 
 
 def _columns(rows: array[float], fields: tuple[str, ...]) -> dict[str, FloatArray]:
     """Return the columns of rows that lie one after another in a flat array."""
     # Copies: an array cannot grow while numpy holds a view of its memory.
-    values = np.frombuffer(rows).reshape(-1, len(fields)) if rows else np.empty((0, len(fields)))
+    values = _matrix(rows, len(fields))
     return {name: values[:, number].copy() for number, name in enumerate(fields)}
+
+
+def _matrix(rows: array[Any], width: int) -> Any:
+    """Return a view of rows that lie one after another in a flat array."""
+    # numpy makes no view of an empty buffer.
+    return np.frombuffer(rows, dtype=rows.typecode).reshape(-1, width) if rows else np.empty((0, width), rows.typecode)

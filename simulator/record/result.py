@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from simulator.files import PAGE, folder, recover, replacing
+from simulator.market.contracts import Column
 from simulator.model.latency import STAGES
 from simulator.record.check import own_columns, read_run, read_table
 from simulator.record.relations import check_summary, check_tables
 from simulator.record.schema import SUMMARY, TABLES
+from simulator.record.writer import TableWriter
 from simulator.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -23,6 +25,58 @@ RUN_FILE, SCENARIO_FILE, RECORDING_FILE = "run.json", "scenario.yaml", "recordin
 
 RUN_KIND = "run"
 """Kind of a run's folder in its manifest."""
+
+_TASK_FIGURES = ("requested", "status", "latency", "realised_surplus", *(f"{stage}_wait" for stage in STAGES))
+_AUCTION_FIGURES = (
+    "unserved_reason", "asked", "surplus", "best_surplus", "winner_kind", "rho", "paid_by_provider", "paid_by_vehicle",
+    "messages",
+)  # fmt: skip
+
+
+class Source(Protocol):
+    """What makes or reads a table."""
+
+    def __call__(self) -> pd.DataFrame:
+        """Return the table."""
+        ...
+
+
+class Stored(NamedTuple):
+    """A table in a file.
+
+    Attributes:
+        file: the Parquet file.
+        name: name of the table.
+        extra: columns that mechanism and policy have added.
+    """
+
+    file: Path
+    name: str
+    extra: Sequence[Column]
+
+    def __call__(self, only: Collection[str] | None = None) -> pd.DataFrame:
+        """Read the table.
+
+        Args:
+            only: names of the columns that are wanted; None for all.
+
+        Raises:
+            OutputError: it cannot be read, or a column is missing or holds what it cannot.
+        """
+        return read_table(self.file, self.name, self.extra, only)
+
+
+def stored_tables(directory: Path, run: dict[str, Any]) -> dict[str, Stored]:
+    """Return the tables of a run folder by name. Each is read when it is first used.
+
+    Args:
+        directory: the run folder.
+        run: content of run.json.
+
+    Raises:
+        OutputError: run.json declares columns that are none.
+    """
+    return {name: Stored(directory / f"{name}.parquet", name, own_columns(directory, run, name)) for name in TABLES}
 
 
 class Result:
@@ -60,7 +114,7 @@ class Result:
         self,
         scenario: Scenario,
         run: dict[str, Any],
-        sources: Mapping[str, Callable[[], pd.DataFrame]],
+        sources: Mapping[str, Source],
         recording: pd.DataFrame | None = None,
     ) -> None:
         self.scenario, self.run, self.recording = scenario, run, recording
@@ -89,10 +143,11 @@ class Result:
         """Return the figures that the tables give, in the order of `SUMMARY`, None for NaN."""
         import pandas as pd
 
-        warmup = self.run["warmup"]
-        tasks = self.tasks[self.tasks["requested"] >= warmup]
-        # Row i of both tables is task i.
-        auctions = self.auctions[(self.tasks["requested"] >= warmup).to_numpy()]
+        tasks, auctions = self._some("tasks", _TASK_FIGURES), self._some("auctions", _AUCTION_FIGURES)
+        if self.run["warmup"] > 0.0:
+            counts = (tasks["requested"] >= self.run["warmup"]).to_numpy()
+            # Row i of both tables is task i.
+            tasks, auctions = tasks[counts], auctions[counts]
         status = tasks["status"].value_counts()
         latency = tasks.loc[tasks["status"] == "completed", "latency"]
         waits = tasks.loc[latency.index, [f"{stage}_wait" for stage in STAGES]].to_numpy().sum()
@@ -125,6 +180,11 @@ class Result:
         # JSON has neither NaN nor infinity: what a run cannot say stands as null, and so does what overflows.
         return {name: _json_number(figures[name]) for name in SUMMARY}
 
+    def _some(self, name: str, columns: Collection[str]) -> pd.DataFrame:
+        """Return some columns of a table, or more, and do not keep them. A long run has tables of gigabytes."""
+        source = self._sources[name]
+        return source(columns) if name not in self.__dict__ and isinstance(source, Stored) else getattr(self, name)
+
     @staticmethod
     def describe() -> pd.DataFrame:
         """Return one row per column of the tables, with its table, name, type, unit and meaning."""
@@ -135,7 +195,7 @@ class Result:
 
     def why_no_auction(self) -> str | None:
         """Return a sentence that explains why no auction asked for a price; None if one did, or if none ever does."""
-        auctions = self.auctions
+        auctions = self._some("auctions", ("asked", "m_uav_seconds"))
         # Where the mechanism has no seat, nobody is asked for a price.
         if bool(auctions["asked"].any()) or not self.run.get("seats", True):
             return None
@@ -174,22 +234,32 @@ class Result:
             OutputError: the folder exists, or cannot be written.
         """
         directory = folder(directory)
-        tables, summary = {name: getattr(self, name) for name in TABLES}, self.summary
+        tables = {name: getattr(self, name) for name in TABLES}
         with replacing(directory, force, RUN_KIND) as new:
             new.mkdir()
             for name, frame in tables.items():
-                frame.to_parquet(new / f"{name}.parquet", engine="pyarrow", index=False)
-            file = None
-            if self.recording is not None:
-                file = RECORDING_FILE
-                self.recording.to_parquet(new / file, engine="pyarrow", index=False)
-            text = self.scenario.to_yaml(directory.resolve(), file)
-            (new / SCENARIO_FILE).write_text(text, encoding="utf-8")
-            run = {**self.run, "summary": {name: _json_number(value) for name, value in summary.items()}}
-            (new / RUN_FILE).write_text(json.dumps(run, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-            if page is not None:
-                (new / PAGE).write_bytes(page)
+                with TableWriter(new / f"{name}.parquet", name, own_columns(directory, self.run, name)) as writer:
+                    writer.write(frame)
+            self.write_rest(new, directory, page)
         return directory
+
+    def write_rest(self, new: Path, directory: Path, page: bytes | None = None) -> None:
+        """Write everything of the run folder but its tables.
+
+        Args:
+            new: folder in which the files stand until they are complete.
+            directory: the folder as it will be called.
+            page: HTML report of the run, which becomes ``report.html``; None for no report.
+        """
+        summary, file = self.summary, None
+        if self.recording is not None:
+            file = RECORDING_FILE
+            self.recording.to_parquet(new / file, engine="pyarrow", index=False)
+        (new / SCENARIO_FILE).write_text(self.scenario.to_yaml(directory.resolve(), file), encoding="utf-8")
+        run = {**self.run, "summary": {name: _json_number(value) for name, value in summary.items()}}
+        (new / RUN_FILE).write_text(json.dumps(run, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        if page is not None:
+            (new / PAGE).write_bytes(page)
 
     def check(self) -> None:
         """Make sure that the tables belong together, because a folder may have been edited.
@@ -214,13 +284,7 @@ class Result:
         recover(directory)
         run = read_run(directory, RUN_FILE)
         scenario = Scenario.load(directory / SCENARIO_FILE)
-
-        def source(name: str) -> Callable[[], pd.DataFrame]:
-            """Return a function that reads a table when it is first used."""
-            extra = own_columns(directory, run, name)
-            return lambda: read_table(directory / f"{name}.parquet", name, extra)
-
-        result = cls(scenario, run, {name: source(name) for name in TABLES})
+        result = cls(scenario, run, stored_tables(directory, run))
         result.place = str(directory)
         return result
 

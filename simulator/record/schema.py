@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simulator.market.auction import UNSERVED_REASONS, WINNER_KINDS
@@ -336,17 +336,21 @@ def packed(name: str) -> dict[str, str]:
     return {column.name: column.packed for column in TABLES[name] if column.packed}
 
 
-def table(name: str, columns: dict[str, Any], extra: Sequence[Column] = ()) -> pd.DataFrame:
+def table(
+    name: str, columns: dict[str, Any], extra: Sequence[Column] = (), only: Collection[str] | None = None
+) -> pd.DataFrame:
     """Return a DataFrame with the columns of a table in order, each with its declared type.
 
     Args:
         name: name of the table.
         columns: one array per column. A categorical column holds codes, or categories as read from a file.
         extra: columns that the mechanism of the run adds.
+        only: names of the columns that are wanted; None for all.
     """
     import pandas as pd
 
-    return pd.DataFrame({column.name: _series(column, columns[column.name]) for column in (*TABLES[name], *extra)})
+    wanted = [column for column in (*TABLES[name], *extra) if only is None or column.name in only]
+    return pd.DataFrame({column.name: _series(column, columns[column.name]) for column in wanted})
 
 
 def _series(column: Column, values: object) -> pd.Series:

@@ -11,13 +11,14 @@ from simulator.market.auction import Auction
 from simulator.market.contracts import Bidder, Mechanism, Policy
 from simulator.market.guard import ask_action
 from simulator.market.rehearsal import Rehearsal
-from simulator.run import listen, plan
+from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.finding import Finding
 from simulator.study.incentives import GAIN, Incentives
 from simulator.study.long_run import in_the_long_run
 from simulator.study.slowdown import slowdown
 from simulator.study.watched import Watched
+from simulator.world.driving import listen
 from simulator.world.simulation import Simulation
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from simulator.errors import PolicyError, RunError
 from simulator.market.contracts import Policy
 from simulator.market.guard import ask_action, blamed, policy_label
 from simulator.market.reasons import explained, reasons_of
-from simulator.run import Plan, listen, plan
+from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
+from simulator.world.driving import listen
 
 ROUNDS = 60
 """Length of the trial run, s. In `paper` it has one round per second."""

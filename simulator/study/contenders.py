@@ -10,7 +10,8 @@ from simulator.errors import PolicyError, SkippedWarning
 from simulator.market.guard import ask_action
 from simulator.market.plugins import NoPolicy, find_mechanism, find_policy, suits
 from simulator.market.reasons import explained, reasons_of
-from simulator.run import Plan, listen
+from simulator.run import Plan
+from simulator.world.driving import listen
 
 TRIAL_ROUNDS, TRIAL_S = 20, 120.0
 """A trial ends after so many auctions, or after so many simulated seconds."""

@@ -12,11 +12,12 @@ from simulator.errors import InputError, PolicyError, RunError, need, shown
 from simulator.market.contracts import PriceScale
 from simulator.market.guard import ask_action
 from simulator.model import FloatArray
-from simulator.run import Plan, listen, plan
+from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.cells import run_cells
 from simulator.study.journal import Figures
 from simulator.study.statistics import half_width
+from simulator.world.driving import listen
 from simulator.world.simulation import Demand, Simulation
 
 if TYPE_CHECKING:

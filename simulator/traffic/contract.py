@@ -48,19 +48,54 @@ CrossingHook = Callable[[int, int, Crossing], None]
 class Traffic(Protocol):
     """Vehicles as the tables see them."""
 
-    def vehicle_rows(self, duration: float) -> Columns:
+    def came(self, time: float) -> int:
+        """Return the number of vehicles that have come before a time. They have the first ids.
+
+        Args:
+            time: the time, s.
+        """
+        ...
+
+    def came_s(self, vehicle: int) -> float:
+        """Return the time at which a vehicle came, s. A later vehicle has a higher id.
+
+        Args:
+            vehicle: its id.
+        """
+        ...
+
+    def gone(self, time: float) -> int:
+        """Return the number of the first vehicles that have all left the map before a time.
+
+        Args:
+            time: the time, s.
+        """
+        ...
+
+    def forget(self, vehicles: int, time: float) -> None:
+        """Forget the first vehicles, and what happened at stop lines before a time. Nobody asks for them again.
+
+        Args:
+            vehicles: number of the vehicles.
+            time: the time, s.
+        """
+        ...
+
+    def vehicle_rows(self, duration: float, vehicles: range) -> Columns:
         """Return the columns of the table `vehicles`.
 
         Args:
             duration: end of the run, s.
+            vehicles: ids of the vehicles.
         """
         ...
 
-    def path_rows(self, duration: float) -> Columns:
+    def path_rows(self, duration: float, vehicles: range) -> Columns:
         """Return the columns of the table `paths`.
 
         Args:
             duration: end of the run, s.
+            vehicles: ids of the vehicles.
         """
         ...
 
@@ -76,7 +111,7 @@ class Traffic(Protocol):
         """Return when vehicles joined the queue at a stop line and when they crossed the line.
 
         Args:
-            duration: end of the run, s.
+            duration: time before which that was, s.
 
         Returns:
             Rows (time, s; id of the vehicle; 0 to join the queue, 1 to cross), shape (events, 3).

@@ -89,14 +89,16 @@ class Flow:
         uavs: number of UAVs, which have the first ids.
 
     Attributes:
-        vehicles: all vehicles that have arrived so far, by id.
+        vehicles: vehicles that have arrived so far and are not forgotten, by id, in the order of their ids.
+        arrivals: times at which all vehicles have arrived, s, by id.
         queue_events: flat rows (time, s; id of the vehicle; 0 to join a queue, 1 to cross the stop line).
     """
 
     def __init__(
         self, traffic: GeneratedTraffic, network: Network, draws: Draws, renewals: Renewals, uavs: int
     ) -> None:
-        self.vehicles: list[Vehicle] = []
+        self.vehicles: dict[int, Vehicle] = {}
+        self.arrivals = array("d")
         self.queue_events = array("d")
         self._traffic, self._network, self._renewals, self._uavs = traffic, network, renewals, uavs
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -161,7 +163,7 @@ class Flow:
             road: road by which it enters.
             times: times of later arrivals there.
         """
-        number = len(self.vehicles)
+        number = len(self.arrivals)
         block, row = divmod(number, VEHICLES_PER_BLOCK)
         paces, turns = self._draws(block)
         route = [road]
@@ -172,7 +174,8 @@ class Flow:
                 break
             route.append(onward)
         vehicle = Vehicle(number, paces[row], route, time, self._renewals(number, time))
-        self.vehicles.append(vehicle)
+        self.vehicles[number] = vehicle
+        self.arrivals.append(time)
         self._enter(vehicle, 0, time)
         self._next_arrival(road, times)
 

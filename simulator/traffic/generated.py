@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from array import array
+from bisect import bisect_left
 from collections.abc import Generator
 from itertools import chain
 
@@ -89,9 +91,10 @@ class GeneratedVehicles:
         """Return the memory of what belongs to this run alone, bytes."""
         # A point of a path is a tuple of two numbers. A vehicle has an object and a list per stretch. A stretch of the
         # network has a span per provider. The numbers of routes are drawn in blocks.
-        points = sum(len(path) for vehicle in self._flow.vehicles for _, path in vehicle.stretches)
-        own = sum(1_600 + 180 * len(vehicle.route) for vehicle in self._flow.vehicles)
-        stretches = {id(stretch) for vehicle in self._flow.vehicles for stretch, _ in vehicle.stretches}
+        vehicles = self._flow.vehicles.values()
+        points = sum(len(path) for vehicle in vehicles for _, path in vehicle.stretches)
+        own = sum(1_600 + 180 * len(vehicle.route) for vehicle in vehicles)
+        stretches = {id(stretch) for vehicle in vehicles for stretch, _ in vehicle.stretches}
         return 120 * points + own + len(stretches) * (2_000 + 150 * self._fleet.size)
 
     def _dwell(self, vehicle: Vehicle, number: int, departure: Departure) -> FloatArray:
@@ -125,16 +128,55 @@ class GeneratedVehicles:
             now += wait + stretch.length / speed
         return dwell
 
-    def vehicle_rows(self, duration: float) -> Columns:
+    def came(self, time: float) -> int:
+        """Return the number of vehicles that have come before a time. They have the first ids.
+
+        Args:
+            time: the time, s.
+        """
+        # The flow is ahead of the run.
+        return bisect_left(self._flow.arrivals, time)
+
+    def came_s(self, vehicle: int) -> float:
+        """Return the time at which a vehicle came, s. A later vehicle has a higher id.
+
+        Args:
+            vehicle: its id.
+        """
+        return self._flow.arrivals[vehicle]
+
+    def gone(self, time: float) -> int:
+        """Return the number of the first vehicles that have all left the map before a time.
+
+        Args:
+            time: the time, s.
+        """
+        return next((number for number, one in self._flow.vehicles.items() if not one.left < time), self.came(time))
+
+    def forget(self, vehicles: int, time: float) -> None:
+        """Forget the first vehicles, and what happened at stop lines before a time. Nobody asks for them again.
+
+        Args:
+            vehicles: number of the vehicles.
+            time: the time, s.
+        """
+        flow = self._flow
+        for number in [number for number in flow.vehicles if number < vehicles]:
+            del flow.vehicles[number]
+        rows = np.array(flow.queue_events, dtype=np.float64).reshape(-1, 3)
+        flow.queue_events = array("d", rows[rows[:, 0] >= time].tobytes())
+
+    def vehicle_rows(self, duration: float, vehicles: range) -> Columns:
         """Return the columns of the table `vehicles`.
 
         Args:
             duration: end of the run, s.
+            vehicles: ids of the vehicles.
         """
         distance, exits, left = [], [], []
         # Every vehicle has a row, so that row i is vehicle i. Some are still held outside the map at the end.
-        vehicles = [one for one in self._flow.vehicles if one.entered - one.held_s < duration]
-        for vehicle in vehicles:
+        found = [self._flow.vehicles[number] for number in vehicles]
+        for vehicle in found:
             if vehicle.entered >= duration:
                 distance.append(0.0)
                 exits.append(vehicle.route[0][0])
@@ -146,38 +188,35 @@ class GeneratedVehicles:
             distance.append(sum(piece.length for piece, _ in pieces[:-1]) + metres(path, duration))
             exits.append(vehicle.route[-1][1] if gone else stretch.label)
             left.append(vehicle.left if gone else math.nan)
-        entered = np.array([vehicle.entered for vehicle in vehicles], dtype=np.float64)
-        held = np.array([vehicle.held_s for vehicle in vehicles], dtype=np.float64)
+        entered = np.array([vehicle.entered for vehicle in found], dtype=np.float64)
+        held = np.array([vehicle.held_s for vehicle in found], dtype=np.float64)
         held = np.where(entered < duration, held, duration - (entered - held))
         entered[entered >= duration] = np.nan
-        free_s = np.array([vehicle.free_s for vehicle in vehicles], dtype=np.float64)
+        free_s = np.array([vehicle.free_s for vehicle in found], dtype=np.float64)
         return {
-            "vehicle": np.array([vehicle.id for vehicle in vehicles], dtype=np.int64),
-            "name": [f"{vehicle.route[0][0]}.{vehicle.id}" for vehicle in vehicles],
+            "vehicle": np.array(vehicles, dtype=np.int64),
+            "name": [f"{vehicle.route[0][0]}.{vehicle.id}" for vehicle in found],
             "entered": entered,
             "left": np.array(left, dtype=np.float64),
-            "entry": [vehicle.route[0][0] for vehicle in vehicles],
+            "entry": [vehicle.route[0][0] for vehicle in found],
             "exit": exits,
             "distance": distance,
             "delay": np.array(left, dtype=np.float64) - entered - free_s,
             "held": held,
-            "tasks": [vehicle.tasks for vehicle in vehicles],
+            "tasks": [vehicle.tasks for vehicle in found],
         }
 
-    def _entered(self, duration: float) -> list[Vehicle]:
-        """Return the vehicles that have entered the map before a time. The flow is ahead of the run."""
-        return [one for one in self._flow.vehicles if one.stretches and one.entered < duration]
-
-    def path_rows(self, duration: float) -> Columns:
+    def path_rows(self, duration: float, vehicles: range) -> Columns:
         """Return the columns of the table `paths`, one row per corner of a stretch and per change of speed.
 
         Args:
             duration: end of the run, s.
+            vehicles: ids of the vehicles.
         """
         pieces = [
-            (vehicle.id, *piece)
-            for vehicle in self._entered(duration)
-            for piece in vehicle.stretches
+            (number, *piece)
+            for number in vehicles
+            for piece in self._flow.vehicles[number].stretches
             if piece[1][0][0] < duration
         ]
         if not pieces:
@@ -243,7 +282,7 @@ class GeneratedVehicles:
         """Return when vehicles joined the queue at a stop line and when they crossed the line.
 
         Args:
-            duration: end of the run, s.
+            duration: time before which that was, s.
 
         Returns:
             Rows (time, s; id of the vehicle; 0 to join the queue, 1 to cross), shape (events, 3).

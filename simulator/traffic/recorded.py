@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -186,16 +186,54 @@ class RecordedVehicles:
         chord = chord_ahead(*place, heading, *self._fleet.circles(providers))
         return np.asarray(chord / max(speed, self._reference_speed))
 
-    def vehicle_rows(self, duration: float) -> Columns:
+    def came(self, time: float) -> int:
+        """Return the number of vehicles that have come before a time. They have the first ids.
+
+        Args:
+            time: the time, s.
+        """
+        return len(self.log)
+
+    def came_s(self, vehicle: int) -> float:
+        """Return the time at which a vehicle came, s. A later vehicle has a higher id.
+
+        Args:
+            vehicle: its id.
+        """
+        return float(self.recording.time[self.recording.start[vehicle]])
+
+    def gone(self, time: float) -> int:
+        """Return the number of the first vehicles that have all left the map before a time.
+
+        Args:
+            time: the time, s.
+        """
+        return next((number for number, one in self.log.items() if not one.left < time), len(self.log))
+
+    def forget(self, vehicles: int, time: float) -> None:
+        """Forget nothing: the trajectories are in memory as long as the recording is.
+
+        Args:
+            vehicles: number of the vehicles.
+            time: the time, s.
+        """
+
+    @cached_property
+    def _driven_m(self) -> FloatArray:
+        """The way from the first sample to each sample, m."""
+        # Only differences within one vehicle are used, so the jumps from one vehicle to the next cancel.
+        steps = np.hypot(np.diff(self.recording.x), np.diff(self.recording.y))
+        return np.concatenate([[0.0], np.cumsum(steps)])
+
+    def vehicle_rows(self, duration: float, vehicles: range) -> Columns:
         """Return the columns of the table `vehicles`.
 
         Args:
             duration: end of the run, s.
+            vehicles: ids of the vehicles.
         """
-        recording, log = self.recording, list(self.log.values())
+        recording, log = self.recording, [self.log[number] for number in vehicles]
         samples = [recording.samples(row.vehicle) for row in log]
-        # Only differences within one vehicle are used, so the jumps from one vehicle to the next cancel.
-        driven = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(recording.x), np.diff(recording.y)))])
         last = [
             piece.start + int(np.searchsorted(recording.time[piece], duration, side="right")) - 1 for piece in samples
         ]
@@ -206,31 +244,38 @@ class RecordedVehicles:
             "left": [row.left for row in log],
             "entry": recording.lane[[piece.start for piece in samples]],
             "exit": recording.lane[last],
-            "distance": [driven[end] - driven[piece.start] for piece, end in zip(samples, last, strict=True)],
+            "distance": [
+                self._driven_m[end] - self._driven_m[piece.start] for piece, end in zip(samples, last, strict=True)
+            ],
             "delay": np.full(len(log), np.nan),
             "held": np.zeros(len(log)),
             "tasks": [row.tasks for row in log],
         }
 
-    def path_rows(self, duration: float) -> Columns:
+    def path_rows(self, duration: float, vehicles: range) -> Columns:
         """Return the columns of the table `paths`, without samples of a vehicle that keeps standing.
 
         Args:
             duration: end of the run, s.
+            vehicles: ids of the vehicles.
         """
         recording = self.recording
-        vehicle = np.repeat(np.arange(recording.vehicles), np.diff(recording.start))
+        begins = recording.start[vehicles.start : vehicles.stop + 1]
+        samples = slice(begins[0], begins[-1])
+        vehicle = np.repeat(np.array(vehicles), np.diff(begins))
+        time, x, y, speed, lane = (
+            column[samples] for column in (recording.time, recording.x, recording.y, recording.speed, recording.lane)
+        )
         same = (
             (np.diff(vehicle) == 0)
-            & (np.diff(recording.x) == 0.0)
-            & (np.diff(recording.y) == 0.0)
-            & (np.diff(recording.speed) == 0.0)
-            & (recording.lane[1:] == recording.lane[:-1])
+            & (np.diff(x) == 0.0)
+            & (np.diff(y) == 0.0)
+            & (np.diff(speed) == 0.0)
+            & (lane[1:] == lane[:-1])
         ).astype(np.bool_)
         redundant = np.zeros(len(vehicle), dtype=np.bool_)
         redundant[1:-1] = same[:-1] & same[1:]
-        numbers = {"time": recording.time, "x": recording.x, "y": recording.y, "speed": recording.speed}
-        columns = {"vehicle": vehicle, "lane": recording.lane, **numbers}
+        columns = {"vehicle": vehicle, "lane": lane, "time": time, "x": x, "y": y, "speed": speed}
         return until_the_end({name: column[~redundant] for name, column in columns.items()}, duration)
 
     def signal_rows(self, duration: float) -> Columns:

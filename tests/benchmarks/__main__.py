@@ -7,7 +7,7 @@ from rich.table import Table
 
 from tests.benchmarks.city import city, city_memory_mib
 from tests.benchmarks.clock import bare_simpy
-from tests.benchmarks.files import help_s, memory_mib, million_events, xml_rows
+from tests.benchmarks.files import help_s, long_memory_mib, long_ratio, memory_mib, million_events, xml_rows
 from tests.benchmarks.learners import against_plain, decision_us, steps_a_second, training_memory_mib
 from tests.benchmarks.market import by_stations, by_vehicles, rates, replay_ratio, shares, trace
 from tests.benchmarks.page import playback
@@ -58,6 +58,8 @@ def main() -> None:
     row("a million events to Parquet, s", min(million_events() for _ in range(REPEATS)), "< 0.5", digits=2)
     row("dmsb --help, s", min(help_s() for _ in range(REPEATS)), "< 0.3", digits=2)
     row("an hour of four_way, peak memory, MiB", memory_mib(), "< 250")
+    row("100 hours of four_way into a folder, peak memory, MiB", long_memory_mib(), "<= 300")
+    row("  cost of an auction in 10 hours / in 1 hour", min(long_ratio() for _ in range(REPEATS)), "<= 1.05", digits=2)
     for name in ("paper", "four_way"):
         row(f"training diffusion on {name}, steps/s, an update every 16", steps_a_second(name, 12_000), ">= 700")
     row("a decision of the shipped diffusion policy, us", min(decision_us() for _ in range(REPEATS)), "<= 150")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from simulator.run import drive
+from simulator.world.driving import drive
 from tests.benchmarks.clock import cpu_s, peak_memory_mib
 from tests.benchmarks.market import ready
 
@@ -58,7 +58,7 @@ def city(rows: int, duration: float) -> City:
     """Run a city without its tables."""
     simulation, policy = ready("grid", duration, **streets(rows))
     seconds = cpu_s(lambda: drive(simulation, policy))
-    auctions = len(simulation.recorder.auctions()["task"])
+    auctions = len(simulation.recorder.rows().auctions["task"])
     return City(simulation.site.fleet.size, auctions, 1e6 * seconds / auctions)
 
 

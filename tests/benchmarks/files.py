@@ -9,8 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 
 from simulator.record.schema import EVENT_KINDS, table
+from simulator.run import plan
 from simulator.traffic.recording import Recording
 from tests.benchmarks.clock import cpu_s, peak_memory_mib
 
@@ -66,6 +68,29 @@ def help_s() -> float:
     subprocess.run([sys.executable, "-m", "dmsb", "--help"], stdout=subprocess.DEVNULL, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+LONG = """
+from simulator import simulate
+simulate("four_way", "conditional", duration=360_000.0, out="{folder}/run").summary
+"""
+
+
+def long_memory_mib() -> float:
+    """Peak memory of 100 hours of `four_way` in a process of its own, MiB; its tables go into a folder on the way."""
+    with TemporaryDirectory() as folder:
+        return peak_memory_mib(LONG.format(folder=folder))
+
+
+def long_ratio(hours: float = 10.0) -> float:
+    """CPU time of an auction in a long run with its tables, divided by that in a run of an hour."""
+    costs = []
+    for duration in (hours * 3600.0, 3600.0):
+        planned = plan("four_way", "conditional", duration=duration)
+        with TemporaryDirectory() as folder:
+            seconds = cpu_s(lambda planned=planned, folder=folder: planned.run_into(Path(folder) / "run"))  # type: ignore[misc]
+            costs.append(seconds / len(pd.read_parquet(Path(folder) / "run" / "tasks.parquet", columns=["task"])))
+    return costs[0] / costs[1]
 
 
 def memory_mib() -> float:

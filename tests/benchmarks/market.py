@@ -15,8 +15,9 @@ from simulator.market.auction import Auction
 from simulator.market.contracts import PricingPolicy
 from simulator.record.recorder import Recorder
 from simulator.record.schema import TABLES
-from simulator.run import drive, plan
+from simulator.run import plan
 from simulator.study.worlds import KeptWorlds
+from simulator.world.driving import drive
 from tests.benchmarks.clock import cpu_s
 
 TEN = ("conditional", "oracle", "optimal", "myopic", "spa", "random", "greedy", "always-uav", "always-ground",
@@ -54,10 +55,10 @@ def rates(name: str, duration: float) -> Rates:
     """A whole run with its trace, without reading or writing files."""
     simulation, policy = ready(name, duration)
     seconds = cpu_s(lambda: drive(simulation, policy))
-    auctions, traffic = len(simulation.recorder.auctions()["task"]), simulation.site.traffic
+    auctions, traffic = len(simulation.recorder.rows().auctions["task"]), simulation.site.traffic
     if traffic is None:
         return Rates(auctions / seconds, 0.0)
-    rows = traffic.vehicle_rows(duration)
+    rows = traffic.vehicle_rows(duration, range(traffic.came(duration)))
     left = np.asarray(rows["left"], dtype=np.float64)
     driven = float(np.nansum(np.where(np.isnan(left), duration, left) - np.asarray(rows["entered"])))
     return Rates(auctions / seconds, driven / seconds)
@@ -78,7 +79,7 @@ def by_stations(stations: int) -> float:
     """Microseconds an auction of `four_way` with as many stations on its ring."""
     simulation, policy = ready("four_way", 1800, **{"stations.count": stations})
     seconds = cpu_s(lambda: drive(simulation, policy))
-    return 1e6 * seconds / len(simulation.recorder.auctions()["task"])
+    return 1e6 * seconds / len(simulation.recorder.rows().auctions["task"])
 
 
 def by_vehicles(arm_m: float, rate_per_h: float) -> tuple[float, float]:
@@ -90,12 +91,12 @@ def by_vehicles(arm_m: float, rate_per_h: float) -> tuple[float, float]:
         simulation.answer(policy.price(decision.observation))
         if simulation.now > full:
             break
-    before = len(simulation.recorder.auctions()["task"])
+    before = len(simulation.recorder.rows().auctions["task"])
     seconds = cpu_s(lambda: drive(simulation, policy))
-    auctions = len(simulation.recorder.auctions()["task"]) - before
+    auctions = len(simulation.recorder.rows().auctions["task"]) - before
     traffic = simulation.site.traffic
     assert traffic is not None
-    rows = traffic.vehicle_rows(full)
+    rows = traffic.vehicle_rows(full, range(traffic.came(full)))
     entered, left = (np.asarray(rows[name], dtype=np.float64) for name in ("entered", "left"))
     on_map = ((entered < full) & ~(left < full)).sum()
     return float(on_map), 1e6 * seconds / auctions
@@ -123,7 +124,7 @@ def trace(name: str, duration: float) -> tuple[float, float]:
             getattr(tables, table)()
 
     frames()  # imports pandas, which is nobody's figure
-    return 1e6 * rows / len(kept), 1e6 * cpu_s(frames) / len(simulation.recorder.auctions()["task"])
+    return 1e6 * rows / len(kept), 1e6 * cpu_s(frames) / len(simulation.recorder.rows().auctions["task"])
 
 
 def shares(name: str, duration: float) -> dict[str, float]:

@@ -17,7 +17,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -111,6 +111,18 @@ class Ready:
     def run(self, progress: object = None, demand: object = None) -> Result:
         return result(self.policy, self.seed)
 
+    def run_into(
+        self, directory: Path, force: bool, progress: object, page: Callable[[Result], bytes] | None
+    ) -> Result:
+        return prepared(self.policy).with_seed(self.seed).run_into(directory, force, None, page)
+
+
+class Stopped:
+    """A clock of a run that stands still."""
+
+    def figures(self) -> dict[str, object]:
+        return {"started": "2026-01-01T00:00:00+00:00", "wall_s": 0.0, "cpu_s": 0.0}
+
 
 @functools.cache
 def page(names: tuple[str, ...]) -> str:
@@ -136,6 +148,7 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for policy in ("conditional", "spa"):
         prepared(policy), page((policy,)), result(policy, 1), drawn(0), drawn(1)
     page(("conditional", "spa"))
+    monkeypatch.setattr(run_module, "RunClock", Stopped)
     for module in (cli, studies):
         monkeypatch.setattr(module, "load", lambda scenario, sets: small())
     monkeypatch.setattr(run_module, "simulate", lambda scenario, policy, seed=0, *_, **__: result(policy, seed))

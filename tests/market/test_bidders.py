@@ -20,7 +20,8 @@ from simulator.market.entry_points import known_bidders, known_mechanisms
 from simulator.market.plugins import find_bidder, strategies_of
 from simulator.providers.fleet import Fleet
 from simulator.record.schema import TABLES
-from simulator.run import drive, plan
+from simulator.run import plan
+from simulator.world.driving import drive
 from tests.fields import fields
 from tests.laws import check_laws
 

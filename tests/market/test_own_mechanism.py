@@ -13,8 +13,9 @@ import pytest
 
 from simulator import RunError, simulate
 from simulator.market.contracts import Ask, Award, Choice, Clearing, Decide, Lot, Mechanism, PriceScale, Seat
-from simulator.run import drive, plan
+from simulator.run import plan
 from simulator.scenario.shipped import shipped_scenarios
+from simulator.world.driving import drive
 from tests.fields import fields
 from tests.laws import check_laws
 

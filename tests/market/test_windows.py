@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from simulator import Scenario, simulate
 from simulator.market.contracts import Ask, Award, Clearing, Lot, Mechanism
 from simulator.providers.fleet import Fleet
-from simulator.run import drive, plan
+from simulator.run import plan
+from simulator.world.driving import drive
 from simulator.world.simulation import Simulation
 from tests.fields import fields
 from tests.laws import check_laws

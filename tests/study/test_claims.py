@@ -15,10 +15,11 @@ from simulator.market.entry_points import known_mechanisms
 from simulator.market.mechanisms.sealed_bid import Offer, SealedBid
 from simulator.market.plugins import find_mechanism
 from simulator.market.rehearsal import Played, Rehearsal
-from simulator.run import drive, plan
+from simulator.run import plan
 from simulator.study import audit as audit_module
 from simulator.study.audit import Audit, audit
 from simulator.study.finding import Finding
+from simulator.world.driving import drive
 from tests.fields import fields
 
 FAST = fields({"market.contract_rounds": 1000})

@@ -266,7 +266,7 @@ def test_coverage_and_attachment_are_where_the_vehicle_is(scenario: str, changed
     vehicles = GeneratedVehicles(env, loaded.traffic, fleet, Draws(1))
     vehicles.start(lambda number, _, crossing: found.append((number, crossing)))
     env.run(until=400.0)
-    rows = pd.DataFrame(vehicles.path_rows(400.0))
+    rows = pd.DataFrame(vehicles.path_rows(400.0, range(vehicles.came(400.0))))
     ended = checked = 0
     for number, crossing in found[:150]:
         way = rows[rows["vehicle"] == number]
