@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -77,3 +79,17 @@ def test_a_recording_is_read_once_for_all_runs_of_a_plan(monkeypatch: pytest.Mon
     for seed in (0, 1):
         planned.with_seed(seed).run()
     assert len(reads) == 1
+
+
+ROADS = """
+import sys
+from simulator import simulate
+simulate({scenario!r}, "conditional", duration=9)
+print("networkx" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("scenario", "needed"), [("paper", "False"), ("four_way", "True")])
+def test_a_run_without_roads_does_not_import_what_only_roads_need(scenario: str, needed: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", ROADS.format(scenario=scenario)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == [needed]

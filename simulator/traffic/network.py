@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import networkx as nx
 import numpy as np
 
 from simulator.errors import ScenarioError, nearest
@@ -15,6 +14,9 @@ from simulator.scenario.traffic import EdgeList, FourWay, GeneratedTraffic, Grid
 from simulator.traffic.lanes import Lane
 from simulator.traffic.plans import MOVEMENTS, Movement, Plan, Road, protected_lefts, two_phases
 from simulator.traffic.stretch import Stretch
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 LANE_M = 3.2
 """Width of a lane, m."""
@@ -51,6 +53,9 @@ def road_graph(roads: FourWay | TJunction | Grid | EdgeList) -> nx.DiGraph:
     Returns:
         A graph whose nodes have ``x`` and ``y``, m, and whose edges have ``lanes`` and ``speed_mps``, m/s.
     """
+    # Here and not above: its import takes a fifth of the start of a run, and runs without roads do not need it.
+    import networkx as nx
+
     graph: nx.DiGraph = nx.DiGraph()
     if isinstance(roads, EdgeList):
         for name, (x, y) in roads.nodes.items():
@@ -110,13 +115,13 @@ class Network:
         self.graph = road_graph(traffic.roads)
         self._fleet, self._turning, self.signals = fleet, traffic.turning, traffic.signals
         # A node with one neighbour is at the edge of the map. Its road may be one-way.
-        self._ends = [node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) == 1]
+        self._ends = [node for node in self.graph if len(self._neighbours(node)) == 1]
         self.entries: dict[str, Road] = {
             node: (node, next(self.graph.successors(node))) for node in self._ends if self.graph.out_degree(node)
         }
         self._check(traffic)
         self._signalised = {
-            node for node in self.graph if len(set(nx.all_neighbors(self.graph, node))) >= LEAST_ROADS_OF_A_JUNCTION
+            node for node in self.graph if len(self._neighbours(node)) >= LEAST_ROADS_OF_A_JUNCTION
         }
         self._places = {node: (float(x), float(self.graph.nodes[node]["y"])) for node, x in self.graph.nodes(data="x")}
         self._headings: dict[Road, tuple[float, float]] = {}
@@ -126,12 +131,18 @@ class Network:
         self._stretches: dict[tuple[Road | None, int, Road, int], Stretch] = {}
         self._choices: dict[Road, list[tuple[float, Road]]] = {}
 
+    def _neighbours(self, node: str) -> set[str]:
+        """Return the nodes to which or from which a road leads."""
+        return {*self.graph.predecessors(node), *self.graph.successors(node)}
+
     def _check(self, traffic: GeneratedTraffic) -> None:
         """Check that vehicles can enter, that they can leave, and that arrival rates name entries.
 
         Raises:
             ScenarioError: one of these does not hold.
         """
+        import networkx as nx
+
         exits = {node for node in self._ends if self.graph.in_degree(node)}
         if not self.entries:
             raise ScenarioError(
@@ -348,7 +359,7 @@ class Network:
 
     def _clearance(self, node: str) -> float:
         """Return the distance from a node to the stop lines around it, m; 0 at the edge of the map."""
-        if len(set(nx.all_neighbors(self.graph, node))) == 1:
+        if len(self._neighbours(node)) == 1:
             return 0.0
         widest = max(int(lanes) for _, _, lanes in self.graph.in_edges(node, data="lanes"))
         return widest * LANE_M + KERB_M

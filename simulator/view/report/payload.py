@@ -213,4 +213,4 @@ class _Packer:
     def text(self) -> str:
         """Return all columns, compressed, as base64 text."""
         # Without a time stamp the same run gives the same bytes.
-        return base64.b64encode(gzip.compress(b"".join(self._parts), 9, mtime=0)).decode("ascii")
+        return base64.b64encode(gzip.compress(b"".join(self._parts), 6, mtime=0)).decode("ascii")
