@@ -120,9 +120,7 @@ class Network:
             node: (node, next(self.graph.successors(node))) for node in self._ends if self.graph.out_degree(node)
         }
         self._check(traffic)
-        self._signalised = {
-            node for node in self.graph if len(self._neighbours(node)) >= LEAST_ROADS_OF_A_JUNCTION
-        }
+        self._signalised = {node for node in self.graph if len(self._neighbours(node)) >= LEAST_ROADS_OF_A_JUNCTION}
         self._places = {node: (float(x), float(self.graph.nodes[node]["y"])) for node, x in self.graph.nodes(data="x")}
         self._headings: dict[Road, tuple[float, float]] = {}
         self._turns: dict[tuple[Road, Road], Movement] = {}
