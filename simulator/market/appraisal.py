@@ -105,7 +105,7 @@ class Appraiser:
 
         Only the providers that cover the vehicle are looked at, however many there are.
         """
-        return tandem_finish(now, self._free_at[:, None, situation.providers], situation.times)
+        return tandem_finish(now, self._free_at.take(situation.providers, axis=1)[:, None], situation.times)
 
     def finish_of(self, auction: Auction, provider: int, now: float) -> float:
         """Return when a provider would finish a task that is awarded now, s."""
@@ -237,14 +237,16 @@ class Appraiser:
         )
         # The recorder writes this array down after the policy has seen it.
         market.flags.writeable = False
-        free_at = dict(zip(seconds, self._free_at[-1, situation.providers].tolist(), strict=True))
+        free_at = dict(zip(seconds, self._free_at[-1].take(situation.providers).tolist(), strict=True))
+        if len(invited) < len(seconds):
+            seconds, free_at = ({one: by_id[one] for one in invited} for by_id in (seconds, free_at))
         auction.lot = Lot(
             task.id,
             now,
             task.requested,
             tuple(invited),
-            {one: seconds[one] for one in invited},
-            {one: free_at[one] for one in invited},
+            seconds,
+            free_at,
             situation.place,
             market,
             limit_s=task.limit_s,

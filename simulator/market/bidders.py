@@ -161,6 +161,7 @@ class Bidders:
         self._strategies, self.uavs = list(strategies), uavs
         self.factors = [one.factor if isinstance(one, Shade) else 1.0 for one in strategies]
         self._factors = np.array(self.factors)
+        self._plain = not (self._factors != 1.0).any()
         # Truth and shading are one multiplication for all providers: only other strategies are called one by one.
         self._others = {number for number, one in enumerate(strategies) if not isinstance(one, Truthful | Shade)}
         self._learners = {number for number in self._others if callable(getattr(strategies[number], "learn", None))}
@@ -178,7 +179,10 @@ class Bidders:
         """
         bids, columns = auction.bid, auction.columns
         if len(asked) == len(auction.lot.invited):
-            np.multiply(auction.says, self._factors[auction.situation.providers], out=bids)
+            if self._plain:
+                bids[:] = auction.says
+            else:
+                np.multiply(auction.says, self._factors[auction.situation.providers], out=bids)
         else:
             for provider in asked:
                 bids[columns[provider]] = auction.said_by(provider) * self.factors[provider]

@@ -121,7 +121,9 @@ class Work(NamedTuple):
         Args:
             providers: their ids.
         """
-        snr, mhz_per_mb, compute_s = (part[..., providers] for part in self[:3])
+        snr, mhz_per_mb, compute_s = (
+            part.take(providers, axis=-1) for part in (self.snr, self.mhz_per_mb, self.compute_s)
+        )
         return Work(snr, mhz_per_mb, compute_s, self.entry)
 
 

@@ -67,6 +67,7 @@ class Fleet:
         self.x = np.array([place[0] for place in places])
         self.y = np.array([place[1] for place in places])
         self.radius_m = np.array([place[2] for place in places])
+        self._circles = np.stack([self.x, self.y, self.radius_m])
         backhaul = [rate for providers, _ in groups for rate in _backhaul(providers)]
         self.migration_s = transfer_s(scenario.tasks.twin_mb, np.array(backhaul))
         self.owners = [providers.owners.get(name, name) for providers, names in groups for name in names]
@@ -92,9 +93,8 @@ class Fleet:
         Args:
             providers: their ids; None for all.
         """
-        if providers is None:
-            return self.x, self.y, self.radius_m
-        return self.x[providers], self.y[providers], self.radius_m[providers]
+        x, y, radius_m = self._circles if providers is None else self._circles.take(providers, axis=1)
+        return x, y, radius_m
 
     def draw_equipment(self, generators: Sequence[np.random.Generator], shape: tuple[int, ...] = ()) -> Equipment:
         """Draw equipment uniformly from the spans of the scenario.

@@ -122,7 +122,7 @@ class JunctionSite:
         times.flags.writeable = False
         task = requests.task(at, self._tasks, vehicle, request, time)
         self._tasks += 1
-        equipment = self._demand.equipment[:, providers]
+        equipment = self._demand.equipment.take(providers, axis=1)
         return Situation(
             task,
             station,

@@ -31,7 +31,7 @@ class Antennas(NamedTuple):
             y: place, m north.
             links: indices of the antennas.
         """
-        return np.hypot(self.x[links] - x, self.y[links] - y)
+        return np.hypot(self.x.take(links) - x, self.y.take(links) - y)
 
 
 class RadioModel(Protocol):

@@ -40,7 +40,8 @@ class PlaceField:
             waves[field], phases[field] = rng.standard_normal((WAVES, 2)), rng.uniform(0.0, 2.0 * math.pi, WAVES)
             if shape == "exponential":
                 waves[field] /= np.abs(rng.standard_normal((WAVES, 1)))
-        self._waves, self._phases = waves / correlation_m, phases
+        # One array, so that the fields of a few providers are copied once: x and y of the wave vectors, and phases.
+        self._fields = np.stack([*(waves / correlation_m).transpose(2, 0, 1), phases], axis=1)
 
     def at(self, x: float, y: float, fields: IntArray) -> FloatArray:
         """Return the values of fields at a place, shape (fields,).
@@ -50,7 +51,8 @@ class PlaceField:
             y: place, m north.
             fields: indices of the fields.
         """
-        return plane_wave_field(x, y, self._waves[fields], self._phases[fields])
+        chosen = self._fields if len(fields) == len(self._fields) else self._fields.take(fields, axis=0)
+        return plane_wave_field(x, y, chosen[:, :2].swapaxes(1, 2), chosen[:, 2])
 
     def share(self, x: float, y: float, fields: IntArray) -> FloatArray:
         """Return the values of fields at a place as numbers uniform on 0..1, shape (fields,).

@@ -23,6 +23,9 @@ from simulator.scenario.scenario import Scenario
 PLACES_BYTES = 16 * 2**20
 """Largest memory of the results at places, bytes. On generated roads all requests come from the same few places."""
 
+MODEM_BYTES = 2 * 2**20
+"""Largest memory of what is kept by neighbours, bytes."""
+
 PLACE_BYTES = 400
 """Memory of a kept result besides its arrays, bytes: the place, the ids and the objects around the arrays."""
 
@@ -81,16 +84,27 @@ class RadioMap:
             providers = np.frombuffer(ids, dtype=np.int64)
             if not ids:
                 return Budget(np.empty((2, 0)))
-            flying = int(np.searchsorted(providers, uavs))
+            flying = int(providers.searchsorted(uavs))
             found = [
                 part.at(x, y, links)
                 for part, links in zip(parts, (providers[:flying], providers[flying:] - uavs), strict=True)
                 if len(links)
             ]
             snr = np.concatenate([one for one, _ in found], axis=-1)
-            return Budget(snr, np.concatenate([one for _, one in found], axis=-1) if interfered else None)
+            if not interfered:
+                return Budget(snr)
+            quiet = [np.zeros(one.shape) if disturbed is None else disturbed for one, disturbed in found]
+            return Budget(snr, np.concatenate(quiet, axis=-1))
 
         self._at = Kept(at, _bytes_of, PLACES_BYTES)
+
+        def modems(ids: bytes) -> Modem:
+            """Return what the links to providers make of their ratio, whose ids are given as bytes."""
+            assert self.modem is not None
+            return self.modem.of(np.frombuffer(ids, dtype=np.int64))
+
+        # Places have the same few neighbours again and again.
+        self._modems = Kept(modems, lambda modem: PLACE_BYTES + 5 * modem.share.nbytes, MODEM_BYTES)
 
     def modem_of(self, providers: IntArray) -> Modem | None:
         """Return what the links to providers make of their ratio; None if all reach Shannon's bound.
@@ -98,7 +112,7 @@ class RadioMap:
         Args:
             providers: ids of the providers.
         """
-        return None if self.modem is None else self.modem.of(providers)
+        return None if self.modem is None else self._modems(providers.tobytes())
 
     def at(self, x: float, y: float, providers: IntArray) -> Budget:
         """Return the budgets of the links to providers at one power unit.
@@ -140,17 +154,21 @@ class _Part:
                 self._coupling = _coupling(radio, equipment.power_units[columns], down, noise[1])
         self.interferes = self._coupling is not None
 
-    def at(self, x: float, y: float, links: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return ratios at one power unit, and interference over noise, up and down, each of shape (2, links)."""
+    def at(self, x: float, y: float, links: IntArray) -> tuple[FloatArray, FloatArray | None]:
+        """Return ratios at one power unit, and interference over noise, up and down, each of shape (2, links).
+
+        Without activity there is no interference.
+        """
         # Who disturbs a link need not cover the place.
         needed = links if self._coupling is None else np.arange(len(self.antennas.x))
         gain_db = np.asarray(self._model.gain_db(x, y, needed), dtype=np.float64)
-        disturbed = np.zeros((2, len(links)))
+        disturbed = None
         if self._coupling is not None:
+            disturbed = np.zeros((2, len(links)))
             disturbed[1] = (self._coupling @ snr_ratio(gain_db))[links]
             gain_db = gain_db[links]
         # One ratio for both directions, unless the model has a noise that grows with the bandwidth.
-        return np.broadcast_to(snr_ratio(gain_db + self._unit_db[..., links]), (2, len(links))), disturbed
+        return np.broadcast_to(snr_ratio(gain_db + self._unit_db.take(links, axis=-1)), (2, len(links))), disturbed
 
 
 def _coupling(radio: BudgetRadio, power_units: FloatArray, bandwidth_mhz: FloatArray, noise: FloatArray) -> FloatArray:

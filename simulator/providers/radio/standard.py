@@ -81,7 +81,7 @@ class SightedRadio:
             y: place, m north.
             links: indices of the antennas.
         """
-        return np.asarray(self._state.share(x, y, links) < self.sight(self._antennas.ground_m(x, y, links)))
+        return self._in_sight(x, y, links, self._antennas.ground_m(x, y, links))
 
     def gain_db(self, x: float, y: float, links: IntArray) -> FloatArray:
         """Return the received power over the sent power of links, with their shadowing, dB, shape (links,).
@@ -91,10 +91,15 @@ class SightedRadio:
             y: place, m north.
             links: indices of the antennas.
         """
-        seen, hidden = self.losses_db(self._antennas.ground_m(x, y, links))
+        ground_m = self._antennas.ground_m(x, y, links)
+        seen, hidden = self.losses_db(ground_m)
         seen = seen + self._spread[0] * self._seen.at(x, y, links)
         hidden = hidden + self._spread[1] * self._hidden.at(x, y, links)
-        return -np.where(self.line_of_sight(x, y, links), seen, hidden)
+        return -np.where(self._in_sight(x, y, links, ground_m), seen, hidden)
+
+    def _in_sight(self, x: float, y: float, links: IntArray, ground_m: FloatArray) -> BoolArray:
+        """Tell which providers are in sight of a place at given distances on the ground, shape (links,)."""
+        return np.asarray(self._state.share(x, y, links) < self.sight(ground_m))
 
 
 class StreetCanyon(SightedRadio):
