@@ -204,6 +204,7 @@ class Plan:
             new.mkdir()
             clock, simulation, policy = RunClock(), self.simulation(), self.new_policy()
             site, recorder = simulation.site, simulation.recorder
+            # Before the files are opened, because it adds columns to one of them.
             recorder.explain(reasons_of(policy) if self.explain else ())
             extra = {"auctions": recorder.columns, "decisions": (*recorder.state, *recorder.reasons)}
             with Stream(new, recorder, self.scenario, site.fleet, site.traffic, self.duration, extra) as stream:

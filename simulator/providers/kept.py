@@ -20,7 +20,7 @@ class Kept(Generic[Result]):
         bytes: memory of the results that are kept, bytes.
     """
 
-    # A cache of a fixed number of results would take 30 times as much memory in a city as at a junction.
+    # A result has numbers for each provider that covers a place, so a fixed number of results bounds no memory.
     def __init__(self, make: Callable[..., Result], bytes_of: Callable[[Result], int], most_bytes: int) -> None:
         self._make, self._bytes_of, self._most = make, bytes_of, most_bytes
         self._results: dict[Hashable, Result] = {}

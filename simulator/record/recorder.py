@@ -72,8 +72,8 @@ class Recorder:
         columns: what the mechanism adds to the table `auctions`.
         state: what the seats of the mechanism add to the table `decisions`.
         reasons: numbers by which the policy explains its decisions.
-        on_done: function that is called when a number of tasks are done since it was last called; None for nothing.
-        every: that number.
+        on_done: function that is called each time that ``every`` more tasks are done; None for nothing.
+        every: number of tasks that are done between two calls of ``on_done``.
     """
 
     def __init__(self, columns: Sequence[Column] = (), state: Sequence[Column] = ()) -> None:

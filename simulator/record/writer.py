@@ -45,10 +45,10 @@ class TableWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file. What waits is lost if the block has failed, and so is the file."""
-        if kind is None:
-            self._write_groups(least=1)
-        self._file.close()
-        self._sink.close()
+        # Also a full disk, which shows when the rest is written, leaves no open file.
+        with self._sink, self._file:
+            if kind is None:
+                self._write_groups(least=1)
 
     def write(self, rows: pd.DataFrame) -> None:
         """Add rows.

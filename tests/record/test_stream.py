@@ -89,8 +89,8 @@ def test_what_is_written_is_forgotten(tmp_path: Path) -> None:
     recorder, traffic = simulation.recorder, simulation.site.traffic
     assert isinstance(traffic, GeneratedVehicles)
     kept: dict[float, list[int]] = {}
-    with Stream(tmp_path, recorder, planned.scenario, simulation.site.fleet, traffic, 901.0, {}) as running:
-        recorder.columns = ()
+    extra = {"auctions": recorder.columns}
+    with Stream(tmp_path, recorder, planned.scenario, simulation.site.fleet, traffic, 901.0, extra) as running:
         for moment in (300.0, 600.0, 900.0):
             for _ in simulation.until(moment):
                 simulation.answer(1.3)
