@@ -1,15 +1,16 @@
 """What the learners reach: trainings by several seeds, evaluated in worlds that no training has seen.
 
 ``python -m tests.studies.learning [--only NAME ...] [--jobs N]`` trains under ``outputs/learning/``, runs the weights
-and their rivals there, and writes the tables of ``docs/learning/``. Trainings and runs are in journals, so a
-study that was cut off goes on where it was. The studies are in `tests.studies.learners`, the tables in
-`tests.studies.learning_tables`.
+and their rivals, and writes the tables of ``docs/learning/``. Journals and finished weights are kept there too: they
+took hours, and another clone goes on with them. A training that was cut off goes on from ``outputs/learning/``.
+The studies are in `tests.studies.learners`, the tables in `tests.studies.learning_tables`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from functools import partial
 from pathlib import Path
@@ -26,10 +27,14 @@ from simulator.study.code import results_code
 from simulator.study.journal import Figures
 from simulator.study.train import train
 from simulator.study.worlds import KeptWorlds
-from tests.studies.learners import FEW_WORLDS, MIX, MIX_WORLD, SCALES, STUDIES, TUNING_WORLDS, scene_of
+from tests.studies.learners import FEW_WORLDS, MIX, MIX_WORLD, PAPER_POINTS, SCALES, STUDIES, TUNING_WORLDS, scene_of
 
 ROOT = Path(__file__).parents[2]
 TRAININGS = ROOT / "outputs" / "learning"
+"""Folder of the trainings, with their checkpoints and curves."""
+
+KEPT = ROOT / "docs" / "learning"
+"""Folder of the journals and of the weights of finished trainings."""
 
 
 class Training(NamedTuple):
@@ -48,7 +53,19 @@ class Training(NamedTuple):
     @property
     def folder(self) -> Path:
         """Folder of the training. A training with other settings refuses to go on with it."""
-        return TRAININGS / f"{self.study}-s{self.seed}"
+        return TRAININGS / self._name
+
+    def weights(self, which: str) -> Path:
+        """Return the folder of its weights once it is finished.
+
+        Args:
+            which: one of those that its study keeps.
+        """
+        return KEPT / "weights" / which / self._name
+
+    @property
+    def _name(self) -> str:
+        return f"{self.study}-s{self.seed}"
 
 
 def trainings_of(name: str) -> list[Training]:
@@ -97,6 +114,8 @@ def do_training(training: Training) -> Figures:
         hyper={"worlds": len(study.scenes), **study.hyper},
         reward=study.reward,
     )
+    for which in study.kept:
+        shutil.copytree(training.folder / which, training.weights(which), dirs_exist_ok=True)
     return {"cpu_s": time.process_time() - begin}
 
 
@@ -125,9 +144,9 @@ def weights_of(training: Training, which: str) -> tuple[str, str]:
 
     Args:
         training: the training.
-        which: ``deployed``, the last weights, or ``best``, those of the best evaluation.
+        which: one of those that its study keeps.
     """
-    folder = training.folder / which
+    folder = training.weights(which)
     files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors"))
     digest = hashlib.sha256("".join(file_hash(path) for path in files).encode()).hexdigest()[:12]
     return f"{STUDIES[training.study].policy}:weights={folder.relative_to(ROOT)}", digest
@@ -172,7 +191,7 @@ def run_all(cells: list[Run], jobs: int, told: Any) -> dict[Run, Figures]:
     # A study that is cut off then has a table of fewer worlds, not of fewer scenarios.
     first = sorted(dict.fromkeys(cells), key=lambda cell: cell.world >= MIX_WORLD + FEW_WORLDS)
     return run_cells(
-        partial(do_run, KeptWorlds()), first, jobs, told, TRAININGS / "runs.jsonl", results_code(training=False),
+        partial(do_run, KeptWorlds()), first, jobs, told, KEPT / "runs.jsonl", results_code(training=False),
         world=lambda cell: (cell.scene, cell.world),
     )  # fmt: skip
 
@@ -184,6 +203,8 @@ def runs_of(study: str, which: str = "deployed") -> dict[tuple[str, int], list[R
     for training in trainings_of(study):
         policy, digest = weights_of(training, which)
         for name in about.evaluated:
+            if name in PAPER_POINTS and about.points is not None and training.seed >= about.points:
+                continue
             scene = scene_name(name, study)
             found[scene, training.seed] = [Run(scene, policy, world, digest) for world in about.worlds(name)]
     return found
@@ -207,7 +228,7 @@ def main(
     if stage in ("", "trainings"):
         cells = [training for name in names for training in trainings_of(name)]
         # A change of the learners' code does not void hours of trainings: the page names the commit of the trainings.
-        run_cells(do_training, cells, jobs, partial(said, "trainings"), TRAININGS / "trainings.jsonl", "learning")
+        run_cells(do_training, cells, jobs, partial(said, "trainings"), KEPT / "trainings.jsonl", "learning")
     if stage in ("", "runs", "tables"):
         from tests.studies.learning_tables import write
 

@@ -15,16 +15,13 @@ from simulator.study.journal import Figures, open_journal
 from simulator.study.statistics import Crossed, corrected, crossed, crossed_ratio
 from tests.studies.learners import FEW_WORLDS, JUNCTIONS, MIX_WORLD, PAPER_POINTS, STUDIES, UNSEEN
 from tests.studies.learning import (
-    ROOT,
-    TRAININGS,
+    KEPT,
     Run,
     run_all,
     runs_of,
     trainings_of,
     tune_scales,
 )
-
-OUT = ROOT / "docs" / "learning"
 
 METRICS = {"realised": "realised surplus", "surplus": "surplus"}
 """Figures of a run, with their names in the tables."""
@@ -76,7 +73,6 @@ def write(names: list[str], jobs: int, said: Callable[[str, int, int], None]) ->
         jobs: number of parallel processes.
         said: function that is told what is done.
     """
-    OUT.mkdir(parents=True, exist_ok=True)
     mixes = [name for name in names if name in SHOWN]
     ablations = [name for name in names if name.startswith("ablation-")]
     experiments = [name for name in names if name.startswith("experiment-")]
@@ -122,7 +118,7 @@ def table_of(stem: str, names: list[str], rivals: dict[str, str], run: Callable[
             # Of each training by itself, over the worlds.
             row |= {f"{label}_each": " ".join(f"{ratio:.4f}" for ratio in values.mean(axis=0) / base.mean())}
         rows.append(row)
-    pd.DataFrame(rows).round(5).to_csv(OUT / f"{stem}.csv", index=False)
+    pd.DataFrame(rows).round(5).to_csv(KEPT / f"{stem}.csv", index=False)
     shown = [["training", "steps", *(f"over {label}" for label in rivals), "trainings", "CPU-s"]]
     for row in rows:
         cells = [f"{row[label]:.4f} ± {row[f'{label}_ci']:.4f} ({row[f'{label}_each']})" for label in rivals]
@@ -154,7 +150,7 @@ def mix_tables(mixes: list[str], scales: dict[str, float], run: Callable[[list[R
     ratios = pd.DataFrame(_ratios(table, columns))
     # A part of the learners is printed only: the tables of the pages have all of them.
     if set(mixes) == set(SHOWN):
-        ratios.round(5).to_csv(OUT / "ratios.csv", index=False)
+        ratios.round(5).to_csv(KEPT / "ratios.csv", index=False)
     for metric, label in METRICS.items():
         print(f"### {label[0].upper()}{label[1:]}, divided by that of `conditional`\n")
         print(_grid(ratios[(ratios["metric"] == metric) & ratios["scene"].isin(JUNCTIONS)]))
@@ -162,7 +158,7 @@ def mix_tables(mixes: list[str], scales: dict[str, float], run: Callable[[list[R
     if "mix-diffusion" in mixes:
         differences = pd.DataFrame(_differences(table, columns))
         if set(mixes) == set(SHOWN):
-            differences.to_csv(OUT / "differences.csv", index=False, float_format="%.5g")
+            differences.to_csv(KEPT / "differences.csv", index=False, float_format="%.5g")
         print("### `diffusion` against its rivals\n")
         print(_differences_shown(differences))
     for heading, scenes, metric in (
@@ -258,14 +254,14 @@ def ablation_table(names: list[str], run: Callable[[list[Run]], Done]) -> None:
     found_rows = pd.DataFrame(rows)
     found_rows["p_holm"] = corrected(found_rows["p"].to_numpy(dtype=float))
     if set(names) == {name for name in STUDIES if name.startswith("ablation-")}:
-        found_rows.round(5).to_csv(OUT / "ablations.csv", index=False)
+        found_rows.round(5).to_csv(KEPT / "ablations.csv", index=False)
     print("### Ablations\n")
     print(_ablations_shown(found_rows))
 
 
 def _cost(name: str) -> float:
     """Return the mean processor time of a study's trainings, s; NaN where the journal does not have it."""
-    with open_journal(TRAININGS / "trainings.jsonl", "learning") as (known, _):
+    with open_journal(KEPT / "trainings.jsonl", "learning") as (known, _):
         known = dict(known)
     spent = [known[repr(one)]["cpu_s"] for one in trainings_of(name) if repr(one) in known]
     return float(np.mean(spent)) if spent else math.nan
@@ -310,9 +306,9 @@ def _differences_shown(found: pd.DataFrame) -> str:
 
 def _points_shown(ratios: pd.DataFrame, scenes: list[str], metric: str) -> str:
     """Return ratios as a table: scenarios down, policies across."""
-    learned = [policy for policy in (AS_SHIPPED, *SHOWN.values()) if policy in set(ratios["policy"])]
-    rows = [["scenario", *learned, "foresight", "oracle"]]
-    part = ratios[ratios["metric"] == metric].set_index(["scene", "policy"])
+    part = ratios[(ratios["metric"] == metric) & ratios["scene"].isin(scenes)].set_index(["scene", "policy"])
+    run = set(part.index.get_level_values("policy"))
+    rows = [["scenario", *(policy for policy in (AS_SHIPPED, *SHOWN.values(), "foresight", "oracle") if policy in run)]]
     for scene in scenes:
         shown = [(part.loc[(scene, policy), "ratio"], part.loc[(scene, policy), "ci"]) for policy in rows[0][1:]]
         rows.append([scene, *(_cell(mean, ci) for mean, ci in shown)])  # type: ignore[arg-type]
