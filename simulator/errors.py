@@ -132,6 +132,7 @@ EXTRAS = {
     "matplotlib": "study",
     "torch": "learn",
     "tensorboard": "learn",
+    "distributed": "cluster",
     "stable_baselines3": "sb3",
 }
 """The extra of dmsb that installs each optional package."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.cli.terminal import note
+from simulator.errors import InputError
+
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from simulator.scenario.scenario import Scenario
 
 POLICY_HELP = (
@@ -90,6 +97,38 @@ Seeds = Annotated[
     int, typer.Option("--seeds", metavar="N", parser=whole, help="Number of worlds; their seeds are 0 to N-1.")
 ]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", parser=whole, help="Number of parallel processes.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Work on a Dask cluster: tcp://HOST:PORT, a scheduler file, or local:N for N workers here.",
+    ),
+]
+
+
+@contextmanager
+def executor_of(address: str | None, jobs: int) -> Iterator[Executor | None]:
+    """Yield what the options --cluster and --jobs ask for: an executor, or None for processes of this machine.
+
+    Args:
+        address: address of a cluster; None without one.
+        jobs: number of parallel processes.
+
+    Raises:
+        InputError: both options are given, or no scheduler answers.
+    """
+    if address is None:
+        yield None
+        return
+    if jobs != 1:
+        raise InputError(f"--jobs {jobs}: a cluster has its own number of workers; leave --jobs or --cluster out")
+    from simulator.study.cluster import cluster
+
+    with cluster(address) as executor:
+        if not executor.workers:
+            note(f"{address} has no workers yet; the study begins with the first")
+        yield executor
 
 
 def load(scenario: str, sets: list[str] | None) -> Scenario:

@@ -13,6 +13,7 @@ import typer
 from simulator.cli.options import (
     POLICY_HELP,
     BidderNames,
+    Cluster,
     Duration,
     Force,
     Jobs,
@@ -24,6 +25,7 @@ from simulator.cli.options import (
     Sets,
     Warmup,
     bidders_of,
+    executor_of,
     load,
     slug,
     whole,
@@ -108,6 +110,7 @@ def compare(
     ] = None,
     bidders: BidderNames = None,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     out: Out = None,
     force: Force = False,
 ) -> None:
@@ -160,7 +163,10 @@ def compare(
     runs_in_all = len(compared) * seeds * math.prod(map(len, points.values()))
     # The runs of the report are made a second time: the comparison keeps only their figures, not their tables.
     tell_recording(loaded)
-    with bar(f"{loaded.name}, {len(compared)} policies", runs_in_all + len(compared[:PAGE_POLICIES])) as step:
+    with (
+        executor_of(cluster, jobs) as executor,
+        bar(f"{loaded.name}, {len(compared)} policies", runs_in_all + len(compared[:PAGE_POLICIES])) as step,
+    ):
         table, runs = compare_policies(
             loaded,
             names,
@@ -174,6 +180,7 @@ def compare(
             mechanisms=rules,
             bidders=answers,
             metric=metric,
+            executor=executor,
         )
         shown_point = grid_points(points)[0]
         first = Scenario.load(loaded, **dict(shown_point))
@@ -324,6 +331,7 @@ def toll(
         float, typer.Option("--followed", metavar="S", help="Time after an auction in which later tasks count, s.")
     ] = 60.0,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     sets: Sets = None,
 ) -> None:
     """Measure what a task at the UAV costs later tasks more than one at a station.
@@ -337,7 +345,7 @@ def toll(
 
     loaded = load(scenario, sets)
     tell_recording(loaded)
-    with bar(f"{loaded.name}, {auctions} auctions", auctions) as step:
+    with executor_of(cluster, jobs) as executor, bar(f"{loaded.name}, {auctions} auctions", auctions) as step:
         found = measure(
             loaded,
             policy,
@@ -346,6 +354,7 @@ def toll(
             followed_s=followed,
             jobs=jobs,
             progress=lambda done, _: step(float(done)),
+            executor=executor,
         )
     rows = [
         ("surplus", f"{found.surplus:+.3f}", f"{found.surplus_ci:.3f}", "valued when the auctions settle"),
@@ -370,6 +379,7 @@ def reproduce(
         ),
     ] = "quick",
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     out: Out = None,
 ) -> None:
     """Reproduce figures and claims of the paper with this simulator.
@@ -386,8 +396,8 @@ def reproduce(
     need("matplotlib")
     where = folder(out) if out is not None else None
     # The study draws nothing itself, so that it does not depend on `view`: it is handed the function that draws.
-    with steps_bar(f"{scale} scale") as progress:
-        directory = reproduce_figures(figures, scale, jobs, where, progress, draw)
+    with executor_of(cluster, jobs) as executor, steps_bar(f"{scale} scale") as progress:
+        directory = reproduce_figures(figures, scale, jobs, where, progress, draw, executor)
     if "claims" in figures:
         print_claims(directory / "claims.csv")
     print_result(directory)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simulator.cli.options import SWITCH, Jobs, Out, Sets, load, slug, whole
+from simulator.cli.options import SWITCH, Cluster, Jobs, Out, Sets, executor_of, load, slug, whole
 from simulator.cli.streams import need_working_directory
 from simulator.cli.terminal import bar, note, print_result, print_rows, printable, tell_recording, training_bar
 from simulator.errors import InputError
@@ -49,6 +49,7 @@ def train(
         ),
     ] = 1,
     jobs: Jobs = 1,
+    cluster: Cluster = None,
     sets: Sets = None,
     hyper: Annotated[
         list[str] | None,
@@ -115,6 +116,8 @@ def train(
         raise InputError(f"--seeds {seeds}: must be a whole number of trainings, 1 or more")
     if seeds > 1 and seed:
         raise InputError(f"--seed {seed}: several trainings have the seeds 0 to {seeds - 1}; leave --seed out")
+    if seeds == 1 and cluster is not None:
+        raise InputError(f"--cluster {cluster}: distributes trainings of several seeds; give --seeds, or leave it out")
     label = "+".join(one.name for one in loaded)
     last = f"s{seed}" if seeds == 1 else f"{seeds}-seeds"
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{policy}-training-{last}")
@@ -134,10 +137,14 @@ def train(
         folders = [directory]
         curve = curve_of(folders)
     else:
-        with bar(f"{label}, {seeds} trainings of {policy}", seeds) as step:
+        with (
+            executor_of(cluster, jobs) as executor,
+            bar(f"{label}, {seeds} trainings of {policy}", seeds) as step,
+        ):
             curve = train_seeds(
-                loaded, policy, steps, seeds, directory, jobs, resume, lambda done, _: step(float(done)), **options
-            )
+                loaded, policy, steps, seeds, directory, jobs, resume, lambda done, _: step(float(done)), executor,
+                **options,
+            )  # fmt: skip
         folders, result = [training_folder(directory, number) for number in range(seeds)], directory
         rows = [
             (f"{row.steps:,}", f"{row.trainings}", f"{row.ratio:.4f}", f"{row.ratio_ci:.4f}")

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1]
 ELSEWHERE = ("cli", "view", "files", "study")
 """Folders of the package that do not decide what a run gives."""
 
-USED = ("study/cells.py", "study/train.py", "study/worlds.py")
+USED = ("study/run_figures.py", "study/train.py", "study/worlds.py")
 """Files in these folders that do."""
 
 

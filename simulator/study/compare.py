@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -19,9 +20,10 @@ from simulator.model import FloatArray
 from simulator.record.schema import SUMMARY
 from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
-from simulator.study.cells import figures_of, run_cells
+from simulator.study.cells import run_cells
 from simulator.study.contenders import Contender, contenders, try_out
 from simulator.study.journal import Figures
+from simulator.study.run_figures import figures_of
 from simulator.study.statistics import corrected, half_width, half_widths, p_value, ratio_of_means
 from simulator.study.worlds import KeptWorlds
 
@@ -85,6 +87,7 @@ def compare(
     mechanisms: Sequence[str] | None = None,
     bidders: str | Mapping[str, str] | None = None,
     metric: str = "surplus",
+    executor: Executor | None = None,
     **overrides: Any,
 ) -> Comparison:
     """Run each policy in the worlds of seeds 0, 1, ... and compare it with the first policy.
@@ -109,6 +112,8 @@ def compare(
             mechanism without seats by itself; None to leave each policy in its own mechanism.
         bidders: bidder of all stations, or bidders by name of the provider.
         metric: figure that is compared with the first policy, a name in `FIGURES` or in `SHORT_METRICS`.
+        executor: what does the runs in place of ``jobs`` processes of this machine: a pool of `concurrent.futures`, the
+            executor of `simulator.study.cluster.cluster`, or any other. Tables are the same, apart from clock times.
         overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -124,7 +129,7 @@ def compare(
 
     Raises:
         InputError: an argument is wrong, no world has a task, or scipy or statsmodels is not installed.
-        RunError: a policy or a mechanism failed during a run.
+        RunError: a policy or a mechanism failed during a run, or a worker was killed.
 
     Warns:
         EmptyWorldWarning: worlds without a task were left out. The message names their seeds.
@@ -170,6 +175,7 @@ def compare(
         journal,
         hashlib.sha256(json.dumps([depends, duration, warmup], sort_keys=True, allow_nan=False).encode()).hexdigest(),
         world=lambda cell: (cell.point, cell.seed),
+        executor=executor,
     )
     import pandas as pd
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -87,6 +88,7 @@ def toll(
     followed_s: float = FOLLOWED_S,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None,
     **overrides: Any,
 ) -> Toll:
     """Measure the toll of a scenario by pairs of futures.
@@ -105,6 +107,7 @@ def toll(
         followed_s: time after an auction in which later tasks count, s.
         jobs: number of parallel processes.
         progress: function that is called with the number of auctions done and of all auctions.
+        executor: what plays the futures in place of ``jobs`` processes of this machine.
         overrides: scenario fields by dotted key.
 
     Returns:
@@ -141,7 +144,9 @@ def toll(
         for parts in [auctions * (number + 1) // seeds - auctions * number // seeds]
         for part in range(parts)
     ]
-    done = run_cells(_Branches(loaded, policy, followed_s), cells, jobs, progress, world=lambda cell: cell.seed)
+    done = run_cells(
+        _Branches(loaded, policy, followed_s), cells, jobs, progress, world=lambda cell: cell.seed, executor=executor
+    )
     rows = [tuple(done[cell].values()) for cell in cells if not math.isnan(done[cell]["task"])]
     if len(rows) < 2:
         raise RunError(

@@ -18,8 +18,8 @@ from simulator.market.guard import blamed
 from simulator.market.plugins import find_policy
 from simulator.run import plan
 from simulator.scenario.scenario import Scenario
-from simulator.study.cells import figures_of
 from simulator.study.journal import Figures
+from simulator.study.run_figures import figures_of
 from simulator.study.training_folder import BEST, DEPLOYED, Progress, TrainingFolder
 from simulator.study.worlds import KeptWorlds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -63,6 +64,7 @@ def train_seeds(
     jobs: int = 1,
     resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """Train a policy by the seeds 0 to ``seeds`` - 1, each in a folder of its own in ``out``.
@@ -76,6 +78,7 @@ def train_seeds(
         jobs: number of parallel processes.
         resume: continue trainings that were interrupted, and begin those that are missing.
         progress: function that is called with the number of finished trainings and the number of all trainings.
+        executor: what trains in place of ``jobs`` processes of this machine. Its workers must share the folder ``out``.
         options: further arguments of `simulator.study.train.train`.
 
     Returns:
@@ -101,7 +104,7 @@ def train_seeds(
     check(out / CURVE, force=True, foreign=_not_a_curve)
     loaded = [Scenario.load(scenario) for scenario in scenarios]
     _check_begun(out, seeds, steps)
-    run_cells(_Training(loaded, policy, steps, out, options), range(seeds), jobs, progress)
+    run_cells(_Training(loaded, policy, steps, out, options), range(seeds), jobs, progress, executor=executor)
     found = curve_of([training_folder(out, seed) for seed in range(seeds)])
     with replacing(out / CURVE, force=True, foreign=_not_a_curve) as new:
         found.to_csv(new, index=False)

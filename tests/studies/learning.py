@@ -22,9 +22,10 @@ import typer
 from simulator.environment import Intersection
 from simulator.files.reading import file_hash
 from simulator.run import plan
-from simulator.study.cells import figures_of, run_cells
+from simulator.study.cells import run_cells
 from simulator.study.code import results_code
 from simulator.study.journal import Figures
+from simulator.study.run_figures import figures_of
 from simulator.study.train import train
 from simulator.study.worlds import KeptWorlds
 from tests.studies.learners import FEW_WORLDS, MIX, MIX_WORLD, PAPER_POINTS, SCALES, STUDIES, TUNING_WORLDS, scene_of

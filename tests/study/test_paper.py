@@ -193,7 +193,7 @@ def test_a_change_of_the_code_is_another_training(monkeypatch: pytest.MonkeyPatc
     ("file", "decides_runs", "decides_trainings"),
     [
         ("simulator/market/auction.py", True, True),
-        ("simulator/study/cells.py", True, True),
+        ("simulator/study/run_figures.py", True, True),
         ("simulator/study/compare.py", False, False),
         ("simulator/view/figures.py", False, False),
         ("policies/learning/features.py", True, True),

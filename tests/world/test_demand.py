@@ -15,9 +15,10 @@ from simulator import Result, Scenario
 from simulator.record.schema import TABLES
 from simulator.run import plan
 from simulator.scenario.shipped import shipped_scenarios
-from simulator.study.cells import figures_of, run_cells
+from simulator.study.cells import run_cells
 from simulator.study.compare import compare
 from simulator.study.journal import Figures
+from simulator.study.run_figures import figures_of
 from simulator.study.worlds import KeptWorlds
 from tests.fields import fields
 from tests.world.traffic_frames import straight

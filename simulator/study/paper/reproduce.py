@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ def reproduce(
     out: Path | None = None,
     progress: Progress | None = None,
     draw: Draw | None = None,
+    executor: Executor | None = None,
 ) -> Path:
     """Make figures of the paper, or the table of its claims with the sensitivity table.
 
@@ -61,6 +63,8 @@ def reproduce(
         progress: function that is called when a piece of work is finished.
         draw: function that draws a figure from its table, such as `simulator.view.paper.draw`; if None, only tables
             are written.
+        executor: what does the work in place of ``jobs`` processes of this machine. Its workers must share the folder
+            that trainings are kept in.
 
     Returns:
         The folder. It holds ``about.json``, and ``figN.csv`` with what ``draw`` makes of it for each figure.
@@ -85,7 +89,7 @@ def reproduce(
     os.environ["OMP_NUM_THREADS"] = "1"  # the processes share the cores already
     work = folder.with_name(f".{folder.name}.work-{scale}")
     with writing(work):
-        workshop = Workshop(work, SCALES[scale], jobs, progress or (lambda what, done, total: None))
+        workshop = Workshop(work, SCALES[scale], jobs, progress or (lambda what, done, total: None), executor)
         with locked(work):
             for name in dict.fromkeys(wanted):
                 tables = _claims(workshop) if name == "claims" else {name: TABLES[name](workshop)}

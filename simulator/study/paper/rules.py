@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.run import plan, simulate
-from simulator.study.cells import figures_of
 from simulator.study.journal import Figures
 from simulator.study.paper.plan import (
     BASE,
@@ -22,6 +21,7 @@ from simulator.study.paper.plan import (
     curve_points,
 )
 from simulator.study.paper.scenarios import scenario_at
+from simulator.study.run_figures import figures_of
 from simulator.study.worlds import KeptWorlds
 
 

@@ -6,7 +6,8 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +16,7 @@ from simulator.files import clear, discard, not_ours
 from simulator.files.reading import file_hash, number
 from simulator.run import plan
 from simulator.scenario.scenario import Scenario
-from simulator.study.cells import figures_of, run_cells
+from simulator.study.cells import CellT, run_cells
 from simulator.study.code import results_code
 from simulator.study.journal import Figures
 from simulator.study.paper.plan import (
@@ -33,6 +34,7 @@ from simulator.study.paper.plan import (
 )
 from simulator.study.paper.rules import TUNED, OnlineRun, online
 from simulator.study.paper.scenarios import scenario_at
+from simulator.study.run_figures import figures_of
 from simulator.study.train import HELD_OUT, evaluated, train
 from simulator.study.training_files import RATIO, read_metrics
 from simulator.study.training_folder import COLUMNS, DEPLOYED, LAST, METRICS
@@ -112,10 +114,14 @@ class Workshop:
         scale: sizes of trainings and runs.
         jobs: number of parallel processes.
         progress: function that is called when a piece of work is finished.
+        executor: what does the work in place of processes of this machine.
     """
 
-    def __init__(self, folder: Path, scale: Scale, jobs: int, progress: Progress) -> None:
-        self._folder, self.scale, self._jobs, self._progress = folder, scale, jobs, progress
+    def __init__(
+        self, folder: Path, scale: Scale, jobs: int, progress: Progress, executor: Executor | None = None
+    ) -> None:
+        self._folder, self.scale, self._progress = folder, scale, progress
+        self._jobs, self._executor = jobs, executor
         folder.mkdir(parents=True, exist_ok=True)
 
     def training(
@@ -139,8 +145,7 @@ class Workshop:
         """Do the trainings that are not done; continue those that were interrupted."""
         # The longest first: a long training that begins last would leave the other processes idle.
         cells = sorted(dict.fromkeys(trainings), key=lambda one: -one.steps * len(one.points))
-        told = partial(self._progress, "trainings")
-        run_cells(partial(_train, self._folder), cells, self._jobs, told, self._folder / "trainings.jsonl", _code())
+        self._do(partial(_train, self._folder), cells, "trainings", "trainings.jsonl")
 
     def curves(self, trainings: Iterable[Training]) -> pd.DataFrame:
         """Return the evaluations during trainings.
@@ -177,8 +182,7 @@ class Workshop:
         worlds = range(ONLINE_WORLD, ONLINE_WORLD + self.scale.trainings)
         policies = (RULES[label], "conditional")
         cells = [OnlineRun(one, world, self.scale.steps) for world in worlds for one in policies]
-        told = partial(self._progress, "long runs")
-        done = run_cells(online, cells, self._jobs, told, self._folder / "online.jsonl", _code())
+        done = self._do(online, cells, "long runs", "online.jsonl")
         level = float(self.on_curves(BASE, ["conditional"])["total"].iloc[0])
         rows = []
         for world in worlds:
@@ -241,15 +245,13 @@ class Workshop:
         cells = list(dict.fromkeys(runs))
         for label, (tune, policy) in TUNED.items():
             points = list(dict.fromkeys(cell.point for cell in cells if cell.policy == label))
-            told = partial(self._progress, f"tunings: {label}")
-            found = run_cells(tune, points, self._jobs, told, self._folder / f"{tune.__name__}.jsonl", _code())
+            found = self._do(tune, points, f"tunings: {label}", f"{tune.__name__}.jsonl")
             cells = [
                 cell._replace(policy=policy.format(found[cell.point]["best"])) if cell.policy == label else cell
                 for cell in cells
             ]
-        told = partial(self._progress, "runs")
-        done = run_cells(
-            partial(_run, KeptWorlds()), cells, self._jobs, told, self._folder / "runs.jsonl", _code(),
+        done = self._do(
+            partial(_run, KeptWorlds()), cells, "runs", "runs.jsonl",
             world=lambda cell: (cell.point, cell.world, cell.rounds),
         )  # fmt: skip
         return pd.DataFrame(
@@ -262,6 +264,28 @@ class Workshop:
                 for cell in cells
             ]
         )  # fmt: skip
+
+    def _do(
+        self,
+        work: Callable[[CellT], Figures],
+        cells: Sequence[CellT],
+        what: str,
+        journal: str,
+        world: Callable[[CellT], Hashable] | None = None,
+    ) -> dict[CellT, Figures]:
+        """Do the work of every cell that is not in a journal of the folder.
+
+        Args:
+            work: function of a cell.
+            cells: the cells.
+            what: what the cells are, for the progress.
+            journal: name of the journal.
+            world: function from a cell to its world.
+        """
+        told = partial(self._progress, what)
+        return run_cells(
+            work, cells, self._jobs, told, self._folder / journal, _code(), world=world, executor=self._executor
+        )
 
     def _worlds(self, count: int | None = None) -> range:
         """Return the seeds of the worlds in which policies are compared."""

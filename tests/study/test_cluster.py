@@ -1,0 +1,112 @@
+"""Studies on a Dask cluster: a scheduler and workers of their own, as on several machines."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from simulator import InputError, RunError
+from simulator.study.cells import run_cells
+from simulator.study.cluster import cluster
+from simulator.study.compare import compare
+from tests.study.test_executors import CLOCKS, tenth
+
+POLICIES = ["conditional", "spa", "random"]
+READY_S = 60.0
+"""Longest time until a scheduler or a worker is there, s."""
+
+
+def started(*arguments: str) -> subprocess.Popen[bytes]:
+    """Start a program of Dask."""
+    command = [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:], "--no-dashboard"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def scheduler(folder: Path, *workers: tuple[str, ...]) -> Iterator[str]:
+    """Run a scheduler and workers; yield the scheduler's file."""
+    file = folder / "scheduler.json"
+    programs = [started("dask_scheduler", "--port", "0", "--host", "127.0.0.1", "--scheduler-file", str(file))]
+    try:
+        until = time.monotonic() + READY_S
+        while not file.is_file() and time.monotonic() < until:
+            time.sleep(0.05)
+        for options in workers:
+            local = ("--local-directory", str(folder), "--host", "127.0.0.1")
+            programs.append(started("dask_worker", "--scheduler-file", str(file), *local, *options))
+        yield str(file)
+    finally:
+        for program in reversed(programs):
+            program.terminate()
+        for program in programs:
+            program.wait(READY_S)
+
+
+def trimming() -> tuple[int, str | None]:
+    return os.getpid(), os.environ.get("MALLOC_TRIM_THRESHOLD_")
+
+
+def test_a_comparison_on_a_cluster_has_the_bytes_of_one_process_though_a_worker_is_killed(tmp_path: Path) -> None:
+    alone = compare("paper", POLICIES, seeds=6, duration=400)
+    one = ("--nthreads", "1")
+    with scheduler(tmp_path, one, one) as file, cluster(file) as executor:
+        executor._client.wait_for_workers(2, timeout=READY_S)
+        pids = executor._client.run(os.getpid)
+        killed: list[int] = []
+
+        def kill_one(done: int, _: int) -> None:
+            if done >= 3 and not killed:
+                killed.append(next(iter(pids.values())))
+                os.kill(killed[0], signal.SIGKILL)
+
+        found = compare(
+            "paper", POLICIES, seeds=6, duration=400, progress=kill_one, executor=executor, journal=tmp_path / "runs"
+        )
+        assert killed
+        # What Dask does to the allocator of its workers is undone in the one that lived on.
+        trims = executor._client.run(trimming)
+        assert None in [trim for pid, trim in trims.values() if pid in pids.values()]
+    clocks = [f"{clock}{ending}" for clock in CLOCKS for ending in ("", "_ci")]
+    assert found.table.drop(columns=clocks).to_csv() == alone.table.drop(columns=clocks).to_csv()
+    assert found.runs.drop(columns=CLOCKS).to_csv() == alone.runs.drop(columns=CLOCKS).to_csv()
+
+
+def test_a_cell_that_kills_every_worker_is_told() -> None:
+    with cluster("local:1") as executor, pytest.raises(RunError, match="ended several workers of the cluster"):
+        run_cells(tenth, [100], executor=executor)
+
+
+def test_a_worker_that_would_do_several_runs_at_a_time_is_refused(tmp_path: Path) -> None:
+    with scheduler(tmp_path, ("--nthreads", "3")) as file:
+        with cluster(file) as executor:
+            # It came after the connection was made, or it is refused at once.
+            executor._client.wait_for_workers(1, timeout=READY_S)
+        with (
+            pytest.raises(InputError, match="does 3 tasks at a time in one process; start it with --nthreads 1"),
+            cluster(file),
+        ):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("local:0", "must be local:N with a number of workers from 1 to 1,000"),
+        ("local:many", "must be local:N"),
+        ("nowhere.json", "a scheduler file that exists"),
+        ("tcp://127.0.0.1:1", "no scheduler answers there"),
+        ("carrier-pigeon://x", "no scheduler answers there"),
+    ],
+)
+def test_an_address_without_a_cluster_is_told(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.study.cluster.TIMEOUT_S", 0.5)
+    with pytest.raises(InputError, match=f"^cluster {address}: .*{said}"), cluster(address):
+        pass
