@@ -29,7 +29,8 @@ from simulator.market.contracts import Ask, Clearing, Lot, Mechanism, PriceScale
 from simulator.market.plugins import find_mechanism, find_policy
 from simulator.scenario.overrides import parse_assignment
 from simulator.scenario.yaml_text import DEEPEST, read_value
-from simulator.study.compare import FIGURES, compare, tabulate
+from simulator.study.compare import compare
+from simulator.study.tabulate import FIGURES, tabulate
 from simulator.traffic.recording import Recording
 from simulator.view.figures import comparison
 from simulator.world.simulation import Simulation

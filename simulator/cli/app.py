@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.cli.comparing import compare
 from simulator.cli.installation import doctor
+from simulator.cli.merging import merge
 from simulator.cli.options import (
     POLICY_HELP,
     SWITCH,
@@ -30,7 +32,7 @@ from simulator.cli.options import (
 )
 from simulator.cli.scenario_files import new, schema, validate
 from simulator.cli.streams import GONE, Streams, has_working_directory
-from simulator.cli.studies import audit, compare, reproduce, toll
+from simulator.cli.studies import audit, reproduce, toll
 from simulator.cli.terminal import (
     bar,
     note,
@@ -146,7 +148,7 @@ def run(
     print_result(directory / PAGE if report else directory)
 
 
-for study in (compare, train, audit, toll, reproduce):
+for study in (compare, train, audit, toll, reproduce, merge):
     app.command()(study)
 
 

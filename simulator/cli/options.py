@@ -106,6 +106,15 @@ Cluster = Annotated[
     ),
 ]
 
+PartOf = Annotated[
+    str | None,
+    typer.Option(
+        "--part",
+        metavar="K/N",
+        help="Do part K of N only, in a job of its own. `dmsb merge` puts the parts together.",
+    ),
+]
+
 
 @contextmanager
 def executor_of(address: str | None, jobs: int) -> Iterator[Executor | None]:

@@ -1,11 +1,7 @@
-"""Commands that make many runs: compare, audit, toll, reproduce."""
+"""Commands that make many runs: audit, toll, reproduce."""
 
 from __future__ import annotations
 
-import contextlib
-import math
-import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,8 +10,6 @@ from simulator.cli.options import (
     POLICY_HELP,
     BidderNames,
     Cluster,
-    Duration,
-    Force,
     Jobs,
     MechanismName,
     Out,
@@ -23,238 +17,24 @@ from simulator.cli.options import (
     Seed,
     Seeds,
     Sets,
-    Warmup,
     bidders_of,
     executor_of,
     load,
-    slug,
     whole,
 )
 from simulator.cli.streams import need_working_directory
 from simulator.cli.terminal import (
     bar,
     print_claims,
-    print_comparison,
     print_result,
     print_rows,
     printable,
     steps_bar,
     tell_recording,
 )
-from simulator.cli.terminal import note as tell
 
 if TYPE_CHECKING:
-    from simulator.scenario.scenario import Scenario
-
-COMPARISON_KIND = "comparison"
-"""Kind of a comparison's folder in its manifest."""
-
-# The report of a comparison must open at once. With these limits it has about four megabytes for `four_way`.
-PAGE_POLICIES, PAGE_S = 6, 3600.0
-"""Largest number of policies, and largest length of each run, s, in the report of a comparison."""
-
-
-def compare(
-    scenario: ScenarioName,
-    policies: Annotated[
-        str, typer.Option("--policies", metavar="A,B,C", help="Policies. Each is compared with the first.")
-    ] = "",
-    seeds: Seeds = 5,
-    duration: Duration = None,
-    warmup: Warmup = 0.0,
-    sets: Sets = None,
-    grid: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--grid",
-            metavar="KEY=V1,V2",
-            help="Make the comparison at each value of a field, such as stations.count=3,5. Can be repeated. "
-            "KEY,KEY=V:W,V:W moves two fields together.",
-        ),
-    ] = None,
-    loads: Annotated[
-        str | None,
-        typer.Option(
-            "--load",
-            metavar="L1,L2",
-            help="Make the comparison at each load: a factor on the number of tasks, at the same traffic.",
-        ),
-    ] = None,
-    demands: Annotated[
-        str | None,
-        typer.Option(
-            "--demand",
-            metavar="D1,D2",
-            help="Make the comparison at each demand: a factor on the arrivals of vehicles.",
-        ),
-    ] = None,
-    metric: Annotated[
-        str,
-        typer.Option(
-            "--metric", metavar="M", help="Figure that is compared: surplus, realised, latency, lost_share, ..."
-        ),
-    ] = "surplus",
-    figure: Annotated[
-        Path | None,
-        typer.Option("--figure", metavar="FILE", help="Draw the comparison into this file too: .png, .svg or .pdf."),
-    ] = None,
-    to: Annotated[
-        str | None,
-        typer.Option("--to", metavar="latex|markdown", help="Print a table for a paper: intervals, the best in bold."),
-    ] = None,
-    mechanisms: Annotated[
-        str | None,
-        typer.Option(
-            "--mechanisms", metavar="M,N", help="Run every policy in each of these mechanisms that has a seat for it."
-        ),
-    ] = None,
-    bidders: BidderNames = None,
-    jobs: Jobs = 1,
-    cluster: Cluster = None,
-    out: Out = None,
-    force: Force = False,
-) -> None:
-    """Compare policies and mechanisms in the same worlds.
-
-    Writes comparison.csv, runs.csv, comparison.png and report.html.
-    The report shows the first six policies in the world of seed 0, for at most
-    an hour. With --grid it shows the first value of each field.
-    With --load or --demand, comparison.png shows all figures against it.
-    An interrupted comparison continues if you repeat the command.
-    """
-    from simulator.errors import InputError, SkippedWarning, nearest, need
-    from simulator.files import PAGE, check, folder, replacing
-    from simulator.record.result import SCENARIO_FILE
-    from simulator.run import plan
-    from simulator.scenario.overrides import parse_grid
-    from simulator.scenario.scenario import Scenario
-    from simulator.study.compare import compare as compare_policies
-    from simulator.study.compare import grid_points, metric_of
-    from simulator.study.contenders import contenders
-    from simulator.study.ranks import disagreements
-    from simulator.view.escape import without_formulas
-    from simulator.view.figures import check_picture, comparison, not_a_picture_of_ours
-    from simulator.view.load_figure import draw_load, told
-    from simulator.view.paper_tables import PAPER_TABLES
-    from simulator.view.report.means import means
-    from simulator.view.report.write import signed_page
-
-    # Before the runs, so that a missing package does not cost them.
-    need("matplotlib")
-    loaded = load(scenario, sets)
-    names = [name.strip() for name in policies.split(",") if name.strip()]
-    rules = None if mechanisms is None else [name.strip() for name in mechanisms.split(",") if name.strip()]
-    answers = bidders_of(bidders)
-    # Only counts and labels here: the comparison itself says what it leaves out.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SkippedWarning)
-        compared = contenders(names, rules)
-    column, title = metric_of(metric), f"{loaded.name}, {seeds} worlds"
-    directory = folder(out) if out is not None else Path("outputs") / slug(f"{loaded.name}-compare")
-    check(directory, force, COMPARISON_KIND)
-    if to is not None and to not in PAPER_TABLES:
-        raise InputError(f"--to: there is no format '{to}'; {nearest(to, PAPER_TABLES)}")
-    if figure is not None:
-        check_picture(figure, force)
-    points = dict(parse_grid(text) for text in grid or ())
-    points |= _scaled(loaded, loads, demands)
-    # Next to the folder and not in it: the folder appears only when the comparison is complete.
-    journal = directory.with_name(f".{directory.name}.runs")
-    runs_in_all = len(compared) * seeds * math.prod(map(len, points.values()))
-    # The runs of the report are made a second time: the comparison keeps only their figures, not their tables.
-    tell_recording(loaded)
-    with (
-        executor_of(cluster, jobs) as executor,
-        bar(f"{loaded.name}, {len(compared)} policies", runs_in_all + len(compared[:PAGE_POLICIES])) as step,
-    ):
-        table, runs = compare_policies(
-            loaded,
-            names,
-            seeds=seeds,
-            duration=duration,
-            warmup=warmup,
-            jobs=jobs,
-            progress=lambda done, _: step(float(done)),
-            grid=points,
-            journal=journal,
-            mechanisms=rules,
-            bidders=answers,
-            metric=metric,
-            executor=executor,
-        )
-        shown_point = grid_points(points)[0]
-        first = Scenario.load(loaded, **dict(shown_point))
-        note = "".join(f"{key} = {value}; " for key, value in shown_point) + "the world of seed 0"
-        if len(compared) > PAGE_POLICIES:
-            note += f"; the first {PAGE_POLICIES} of {len(compared)} policies"
-        looked_at = {}
-        for number, one in enumerate(compared[:PAGE_POLICIES]):
-            planned = plan(
-                first, one.policy, 0, duration, warmup, mechanism=one.mechanism, bidders=answers, explain=True
-            )
-            looked_at[one.label] = planned.at_most(warmup + PAGE_S).run()
-            step(float(runs_in_all + number + 1))
-    # A grid of a load alone has a figure of its own.
-    against_load = len(points) == 1 and bool(loads or demands) and len(next(iter(points.values()))) > 1
-
-    def draw(path: Path) -> None:
-        if against_load:
-            draw_load(table, runs, path, title, column)
-        else:
-            comparison(table, path, title, column)
-
-    page = signed_page(looked_at, note, means(table, column, dict(shown_point)))
-    with replacing(directory, force, COMPARISON_KIND) as new:
-        new.mkdir()
-        without_formulas(table.reset_index()).to_csv(new / "comparison.csv", index=False)
-        without_formulas(runs.reset_index()).to_csv(new / "runs.csv", index=False)
-        (new / SCENARIO_FILE).write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
-        draw(new / "comparison.png")
-        (new / PAGE).write_bytes(page)
-    # The comparison is there. A journal that stays costs nothing.
-    with contextlib.suppress(OSError):
-        journal.unlink()
-    if figure is not None:
-        with replacing(figure, force, foreign=not_a_picture_of_ours) as new:
-            draw(new)
-    if to is None:
-        notes = [*disagreements(runs), *([told(runs)] if against_load else [])]
-        print_comparison(table, title, column, first.traffic.kind == "recorded", notes)
-    else:
-        # Only the table, so that it can be piped into a file.
-        print(PAPER_TABLES[to](table, column))  # noqa: T201
-        tell(str(directory))
-        return
-    print_result(directory)
-
-
-def _scaled(scenario: Scenario, load: str | None, demand: str | None) -> dict[str, list[float]]:
-    """Return the grid that the options --load and --demand ask for."""
-    from simulator.errors import InputError
-    from simulator.study.load import DEMAND_KEY, LOAD_KEY
-
-    kind = scenario.traffic.kind
-    if demand is not None and kind != "generated":
-        offer = ", so its arrivals cannot be scaled; use --load" if kind == "recorded" else ", and nothing arrives"
-        raise InputError(f"--demand: the traffic of '{scenario.name}' is {kind}{offer}")
-    return {
-        key: _factors(option, text)
-        for option, key, text in (("--load", LOAD_KEY, load), ("--demand", DEMAND_KEY, demand))
-        if text is not None
-    }
-
-
-def _factors(option: str, text: str) -> list[float]:
-    """Read the factors of an option, such as ".5,1,2"."""
-    from simulator.errors import InputError
-
-    try:
-        factors = [float(part) for part in text.split(",")]
-    except ValueError:
-        factors = []
-    if not factors or not all(0.0 < factor < math.inf for factor in factors) or len(set(factors)) < len(factors):
-        raise InputError(f"{option} {text}: must be different numbers above 0, such as .5,1,2")
-    return sorted(factors)
+    pass
 
 
 def audit(

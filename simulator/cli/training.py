@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from simulator.cli.options import SWITCH, Cluster, Jobs, Out, Sets, executor_of, load, slug, whole
+from simulator.cli.options import SWITCH, Cluster, Jobs, Out, PartOf, Sets, executor_of, load, slug, whole
 from simulator.cli.streams import need_working_directory
 from simulator.cli.terminal import bar, note, print_result, print_rows, printable, tell_recording, training_bar
 from simulator.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulator.scenario.scenario import Scenario
 
 CURVE_FIGURE = "curve.png"
 """Name of the picture of a learning curve."""
@@ -50,6 +55,7 @@ def train(
     ] = 1,
     jobs: Jobs = 1,
     cluster: Cluster = None,
+    part: PartOf = None,
     sets: Sets = None,
     hyper: Annotated[
         list[str] | None,
@@ -101,8 +107,7 @@ def train(
     from simulator.files import folder
     from simulator.scenario.overrides import parse_assignment
     from simulator.study.train import train as train_policy
-    from simulator.study.trainings import curve_of, evaluations, train_seeds, training_folder
-    from simulator.view.curves import learning_curve
+    from simulator.study.trainings import curve_of, train_seeds
 
     need_working_directory()
     if seeds > 1:
@@ -116,8 +121,9 @@ def train(
         raise InputError(f"--seeds {seeds}: must be a whole number of trainings, 1 or more")
     if seeds > 1 and seed:
         raise InputError(f"--seed {seed}: several trainings have the seeds 0 to {seeds - 1}; leave --seed out")
-    if seeds == 1 and cluster is not None:
-        raise InputError(f"--cluster {cluster}: distributes trainings of several seeds; give --seeds, or leave it out")
+    for option, value in {"--cluster": cluster, "--part": part}.items():
+        if seeds == 1 and value is not None:
+            raise InputError(f"{option} {value}: is for trainings of several seeds; give --seeds, or leave it out")
     label = "+".join(one.name for one in loaded)
     last = f"s{seed}" if seeds == 1 else f"{seeds}-seeds"
     directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{policy}-training-{last}")
@@ -129,13 +135,16 @@ def train(
         "reward": reward,
         "device": device,
     }
-    if seeds == 1:
+    if part is not None:
+        asked = {"label": label, "policy": policy, "steps": steps, "seeds": seeds, "sets": sets, **options}
+        _do_part(part, loaded, asked, directory, jobs, cluster, options)
+    elif seeds == 1:
         with training_bar(f"{label}, {policy}", steps) as progress:
             result = train_policy(
                 loaded, policy, steps, seed=seed, out=directory, resume=resume, report=progress, **options
             )
-        folders = [directory]
-        curve = curve_of(folders)
+        _draw([directory], curve_of([directory]), directory, f"{label}, {policy}")
+        print_result(result)
     else:
         with (
             executor_of(cluster, jobs) as executor,
@@ -145,18 +154,78 @@ def train(
                 loaded, policy, steps, seeds, directory, jobs, resume, lambda done, _: step(float(done)), executor,
                 **options,
             )  # fmt: skip
-        folders, result = [training_folder(directory, number) for number in range(seeds)], directory
-        rows = [
-            (f"{row.steps:,}", f"{row.trainings}", f"{row.ratio:.4f}", f"{row.ratio_ci:.4f}")
-            for row in curve.itertuples(index=False)
-        ]
-        about = "ratio: surplus divided by that of conditional, in held-out worlds; ± over trainings"
-        print(f"{printable(label)}, {printable(policy)}; {about}")  # noqa: T201
-        print_rows(("steps", "trainings", "ratio", "±"), rows)
+        show_trainings(label, policy, curve, directory, seeds)
+
+
+def _do_part(
+    part: str,
+    scenarios: list[Scenario],
+    asked: dict[str, Any],
+    directory: Path,
+    jobs: int,
+    cluster: str | None,
+    options: dict[str, Any],
+) -> None:
+    """Do one part of several trainings.
+
+    Args:
+        part: the part, as text.
+        scenarios: what is trained on.
+        asked: what all parts have in common.
+        directory: folder of the trainings.
+        jobs: number of parallel processes.
+        cluster: address of a cluster.
+        options: further arguments of `simulator.study.train.train`.
+    """
+    from simulator.study.part_folder import TRAIN, noted_command
+    from simulator.study.parts import Part
+    from simulator.study.trainings import train_part
+
+    chosen, seeds = Part.read(part), asked["seeds"]
+    chosen.check(seeds, "trainings")
+    with (
+        noted_command(directory, TRAIN, asked),
+        executor_of(cluster, jobs) as executor,
+        bar(f"{asked['label']}, part {chosen}", len(chosen.of_all(seeds))) as step,
+    ):
+        done = train_part(
+            chosen, scenarios, asked["policy"], asked["steps"], seeds, directory, jobs,
+            lambda done, _: step(float(done)), executor, **options,
+        )  # fmt: skip
+    note(f"part {chosen}: {done} of {seeds} trainings; when all parts are done: dmsb merge {directory}")
+    print_result(directory)
+
+
+def show_trainings(label: str, policy: str, curve: pd.DataFrame, directory: Path, seeds: int) -> None:
+    """Print and draw the learning curve of several trainings.
+
+    Args:
+        label: names of the scenarios.
+        policy: the policy.
+        curve: the curve.
+        directory: folder of the trainings.
+        seeds: number of trainings.
+    """
+    from simulator.study.trainings import training_folder
+
+    rows = [
+        (f"{row.steps:,}", f"{row.trainings}", f"{row.ratio:.4f}", f"{row.ratio_ci:.4f}")
+        for row in curve.itertuples(index=False)
+    ]
+    about = "ratio: surplus divided by that of conditional, in held-out worlds; ± over trainings"
+    print(f"{printable(label)}, {printable(policy)}; {about}")  # noqa: T201
+    print_rows(("steps", "trainings", "ratio", "±"), rows)
+    _draw([training_folder(directory, seed) for seed in range(seeds)], curve, directory, f"{label}, {policy}")
+    print_result(directory)
+
+
+def _draw(folders: list[Path], curve: pd.DataFrame, directory: Path, title: str) -> None:
+    """Draw the learning curve of some trainings, if there is one and matplotlib is installed."""
+    from simulator.study.trainings import evaluations
+    from simulator.view.curves import learning_curve
+
     # A training that was stopped before its first evaluation has no curve.
     if not find_spec("matplotlib"):
         note("the learning curve is not drawn: that needs matplotlib, pip install 'dmsb[study]'")
     elif len(curve):
-        title = f"{label}, {policy}"
         learning_curve([evaluations(one) for one in folders], curve, directory / CURVE_FIGURE, title)
-    print_result(result)

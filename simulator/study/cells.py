@@ -8,11 +8,25 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TypeVar
 
+from simulator.errors import InputError, shown
 from simulator.study.executors import on_executor
 from simulator.study.journal import Figures, open_journal
 from simulator.study.processes import in_processes
 
 CellT = TypeVar("CellT", bound=Hashable)
+
+MOST_JOBS = 1_000
+"""Largest number of parallel processes: a mistyped number does not start a million."""
+
+
+def check_jobs(jobs: int) -> None:
+    """Check a number of parallel processes.
+
+    Raises:
+        InputError: it is not a number of processes.
+    """
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= MOST_JOBS:
+        raise InputError(f"jobs: must be a whole number from 1 to {MOST_JOBS:,}, not {shown(jobs)}")
 
 
 def run_cells(

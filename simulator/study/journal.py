@@ -117,10 +117,48 @@ def _lock(number: int) -> bool:
 
 def _read(path: Path, number: int, fingerprint: str) -> dict[str, Figures]:
     """Return the cells that a journal has under a fingerprint, and make it ready for more."""
+    text = _text(path, number)
+    known, current = _cells(text, fingerprint)
+    head = f'{_BEGIN}{fingerprint}"}}\n'
+    if _BEGIN.startswith(text):  # it is empty, or its first line was cut off early
+        _append(number, head[len(text) :])
+    else:
+        _append(number, ("" if text.endswith("\n") else "\n") + ("" if current == fingerprint else head))
+    return known
+
+
+def read_journal(path: Path, fingerprint: str) -> dict[str, Figures]:
+    """Return the cells that a journal has under a fingerprint. The file is only read.
+
+    Args:
+        path: the file.
+        fingerprint: what the figures depend on besides the cell.
+
+    Raises:
+        OutputError: it cannot be read, or it is not a journal.
+    """
+    try:
+        with path.open("rb") as file:
+            return _cells(_text(path, file.fileno()), fingerprint)[0]
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _text(path: Path, number: int) -> str:
+    """Return the text of a journal that is open.
+
+    Raises:
+        OutputError: it is something else.
+    """
     ours = stat.S_ISREG(os.fstat(number).st_mode)
     text = path.read_text(encoding="utf-8", errors="replace") if ours else ""
     if not ours or not (text.startswith(_BEGIN) or _BEGIN.startswith(text)):
         raise OutputError(f"{path}: is not a journal of dmsb; move it, or name another folder")
+    return text
+
+
+def _cells(text: str, fingerprint: str) -> tuple[dict[str, Figures], str | None]:
+    """Return the cells of a journal under a fingerprint, and the fingerprint of its last lines."""
     known, current = dict[str, Figures](), None
     for line in text.splitlines():
         # A line that was cut off is passed over: its cell is done again.
@@ -132,12 +170,7 @@ def _read(path: Path, number: int, fingerprint: str) -> dict[str, Figures]:
                 known[row["cell"]] = {
                     name: math.nan if value is None else float(value) for name, value in row["figures"].items()
                 }
-    head = f'{_BEGIN}{fingerprint}"}}\n'
-    if _BEGIN.startswith(text):  # it is empty, or its first line was cut off early
-        _append(number, head[len(text) :])
-    else:
-        _append(number, ("" if text.endswith("\n") else "\n") + ("" if current == fingerprint else head))
-    return known
+    return known, current
 
 
 def _append(number: int, text: str) -> None:

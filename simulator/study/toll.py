@@ -15,7 +15,7 @@ from simulator.market.guard import ask_action
 from simulator.model import FloatArray
 from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
-from simulator.study.cells import run_cells
+from simulator.study.cells import check_jobs, run_cells
 from simulator.study.journal import Figures
 from simulator.study.statistics import half_width
 from simulator.world.driving import listen
@@ -124,7 +124,8 @@ def toll(
     """
     need("scipy")
     loaded = Scenario.load(scenario, **overrides)
-    for name, count, least in (("seeds", seeds, 1), ("auctions", auctions, 2), ("jobs", jobs, 1)):
+    check_jobs(jobs)
+    for name, count, least in (("seeds", seeds, 1), ("auctions", auctions, 2)):
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
             raise InputError(f"{name}: must be a whole number >= {least}, not {shown(count)}")
     if isinstance(followed_s, bool) or not isinstance(followed_s, int | float) or not 0.0 < followed_s < math.inf:

@@ -14,9 +14,9 @@ import numpy as np
 from simulator.errors import InputError, OutputError, need, shown
 from simulator.files import check, replacing
 from simulator.scenario.scenario import Scenario
-from simulator.study.cells import run_cells
-from simulator.study.compare import MOST_JOBS
+from simulator.study.cells import check_jobs, run_cells
 from simulator.study.journal import Figures
+from simulator.study.parts import MOST_NAMED, Part
 from simulator.study.statistics import half_width
 from simulator.study.train import train
 from simulator.study.training_files import RATIO, read_about, read_metrics
@@ -88,9 +88,7 @@ def train_seeds(
         InputError: an argument is wrong, or torch is not installed.
         OutputError: the folder exists, holds other trainings, or cannot be written.
     """
-    for name, number, least, most in (("seeds", seeds, 2, MOST_TRAININGS), ("jobs", jobs, 1, MOST_JOBS)):
-        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
-            raise InputError(f"{name}: must be a whole number from {least} to {most:,}, not {shown(number)}")
+    _check_numbers(seeds, jobs)
     need("scipy")
     if not resume:
         if training_folder(out, 0).exists():
@@ -105,10 +103,94 @@ def train_seeds(
     loaded = [Scenario.load(scenario) for scenario in scenarios]
     _check_begun(out, seeds, steps)
     run_cells(_Training(loaded, policy, steps, out, options), range(seeds), jobs, progress, executor=executor)
-    found = curve_of([training_folder(out, seed) for seed in range(seeds)])
+    return _write_curve(out, [training_folder(out, seed) for seed in range(seeds)])
+
+
+def train_part(
+    part: Part,
+    scenarios: Sequence[str | Scenario],
+    policy: str,
+    steps: int,
+    seeds: int,
+    out: Path,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None,
+    **options: Any,
+) -> int:
+    """Do one part of the trainings of `train_seeds`. Trainings that were cut off go on.
+
+    Args:
+        part: the part.
+        scenarios: names of shipped scenarios, paths of scenario files, or `Scenario` objects.
+        policy: name of a policy that has a method ``train``.
+        steps: number of environment steps of each training.
+        seeds: number of trainings of all parts together.
+        out: folder of the trainings.
+        jobs: number of parallel processes.
+        progress: function that is called with the number of finished trainings and the number of those of the part.
+        executor: what trains in place of ``jobs`` processes of this machine.
+        options: further arguments of `simulator.study.train.train`.
+
+    Returns:
+        The number of trainings of the part.
+
+    Raises:
+        InputError: an argument is wrong, or torch is not installed.
+        OutputError: the folder holds other trainings, or cannot be written.
+    """
+    _check_numbers(seeds, jobs)
+    part.check(seeds, "trainings")
+    loaded = [Scenario.load(scenario) for scenario in scenarios]
+    _check_begun(out, seeds, steps)
+    chosen = part.of_all(seeds)
+    run_cells(_Training(loaded, policy, steps, out, options), chosen, jobs, progress, executor=executor)
+    return len(chosen)
+
+
+def merge_trainings(out: Path, seeds: int, steps: int) -> pd.DataFrame:
+    """Write the learning curve of trainings that several parts have done; return it.
+
+    Args:
+        out: folder of the trainings.
+        seeds: number of trainings.
+        steps: number of environment steps of each training.
+
+    Raises:
+        OutputError: a training is not finished, or the curve cannot be written.
+    """
+    folders = [training_folder(out, seed) for seed in range(seeds)]
+    left = [seed for seed, folder in enumerate(folders) if not _is_finished(folder, steps)]
+    if left:
+        listed = ", ".join(map(str, left[:MOST_NAMED])) + (", ..." if len(left) > MOST_NAMED else "")
+        raise OutputError(f"{out}: the trainings of seed {listed} are missing or not finished; run their parts again")
+    return _write_curve(out, folders)
+
+
+def _is_finished(folder: Path, steps: int) -> bool:
+    """Return whether a training has reached its last evaluation."""
+    if not (folder / METRICS).is_file():
+        return False
+    found = evaluations(folder)
+    return bool(found) and found[-1][0] >= steps
+
+
+def _write_curve(out: Path, folders: Sequence[Path]) -> pd.DataFrame:
+    found = curve_of(folders)
     with replacing(out / CURVE, force=True, foreign=_not_a_curve) as new:
         found.to_csv(new, index=False)
     return found
+
+
+def _check_numbers(seeds: int, jobs: int) -> None:
+    """Refuse a number of trainings or of processes.
+
+    Raises:
+        InputError: it is not one.
+    """
+    check_jobs(jobs)
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or not 2 <= seeds <= MOST_TRAININGS:
+        raise InputError(f"seeds: must be a whole number from 2 to {MOST_TRAININGS:,}, not {shown(seeds)}")
 
 
 def evaluations(folder: Path) -> list[tuple[int, float]]:

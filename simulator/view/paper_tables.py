@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from simulator.study.compare import LOWER_IS_BETTER
+from simulator.study.tabulate import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,12 +28,12 @@ import pytest
 import simulator.run as run_module
 from simulator import Result, Scenario
 from simulator.cli import app as cli
-from simulator.cli import studies
+from simulator.cli import comparing
 from simulator.errors import OutputError
 from simulator.files import renames, replacing
 from simulator.record.schema import TABLES
 from simulator.run import Plan
-from simulator.study import compare, train
+from simulator.study import design, tabulate, train
 from simulator.study.journal import Figures
 from simulator.study.paper import figures, plan, reproduce, runs
 from simulator.study.worlds import KeptWorlds
@@ -149,16 +149,16 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         prepared(policy), page((policy,)), result(policy, 1), drawn(0), drawn(1)
     page(("conditional", "spa"))
     monkeypatch.setattr(run_module, "RunClock", Stopped)
-    for module in (cli, studies):
+    for module in (cli, comparing):
         monkeypatch.setattr(module, "load", lambda scenario, sets: small())
     monkeypatch.setattr(run_module, "simulate", lambda scenario, policy, seed=0, *_, **__: result(policy, seed))
-    monkeypatch.setattr(compare, "find_policy", lambda policy: policy)
-    monkeypatch.setattr(compare, "try_out", lambda planned: None)
-    for module in (compare, run_module):
+    monkeypatch.setattr(design, "find_policy", lambda policy: policy)
+    monkeypatch.setattr(design, "try_out", lambda planned: None)
+    for module in (design, run_module):
         monkeypatch.setattr(module, "plan", lambda scenario, policy, seed=0, *_, **__: Ready(policy, seed))
     monkeypatch.setattr(cli, "print_summary", lambda summary, title: None)
-    monkeypatch.setattr(studies, "print_comparison", lambda *_: None)
-    monkeypatch.setattr(compare, "corrected", lambda values: values)  # its library collects garbage at every call
+    monkeypatch.setattr(comparing, "print_comparison", lambda *_: None)
+    monkeypatch.setattr(tabulate, "corrected", lambda values: values)  # its library collects garbage at every call
     monkeypatch.setattr(drawings, "comparison", lambda table, path, *_: path.write_bytes(b"a picture"))
     monkeypatch.setattr(pages, "page", lambda found, note="", means=None: page(tuple(found)) + note)
     folder = scratch / "template"
@@ -283,7 +283,7 @@ def test_a_comparison_in_the_place_of_another(template: Path, scratch: Path) -> 
 
 
 def comparison(policies: str, force: bool = False) -> Command:
-    return lambda: studies.compare("paper", policies, seeds=2, out=Path("out"), force=force)
+    return lambda: comparing.compare("paper", policies, seeds=2, out=Path("out"), force=force)
 
 
 @pytest.mark.parametrize("to", ["perfetto", "csv", "jsonl", "sumo-fcd"])

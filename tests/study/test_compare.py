@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 from simulator import InputError
-from simulator.study.compare import FIGURES, compare, tabulate
+from simulator.study.compare import compare
 from simulator.study.statistics import corrected, half_width, p_value, ratio_of_means
+from simulator.study.tabulate import FIGURES, tabulate
 from simulator.view.figures import comparison
 from tests.fields import fields
 

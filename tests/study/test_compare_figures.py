@@ -15,8 +15,9 @@ from simulator import InputError, Scenario
 from simulator.cli.app import app
 from simulator.errors import EmptyWorldWarning, OutputError
 from simulator.scenario.overrides import parse_grid
-from simulator.study.compare import FIGURES, compare, metric_of, tabulate
+from simulator.study.compare import compare
 from simulator.study.ranks import disagreements
+from simulator.study.tabulate import FIGURES, metric_of, tabulate
 from simulator.view.figures import check_picture, comparison
 from simulator.view.paper_tables import latex, markdown
 from tests.fields import fields

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import Result, simulate
-from simulator.cli import studies
+from simulator.cli import comparing
 from simulator.record.schema import TABLES
 from simulator.view.escape import FORMULA_STARTS, without_formulas, xml_attribute, xml_text
 from simulator.view.export import export
@@ -134,7 +134,7 @@ def test_a_comparison_holds_no_formula(tmp_path: Path) -> None:
     (tmp_path / "=p.py").write_text("class Mine:\n    def price(self, observation):\n        return 1.5\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
-        studies.compare("paper", f"spa,{policy.name}", seeds=2, duration=10.0, out=tmp_path / "c")
+        comparing.compare("paper", f"spa,{policy.name}", seeds=2, duration=10.0, out=tmp_path / "c")
     for name in ("comparison", "runs"):
         table = pd.read_csv(tmp_path / "c" / f"{name}.csv")
         assert set(table["policy"]) == {"spa", "'=p.py:Mine"}

@@ -11,7 +11,7 @@ import pytest
 
 from simulator import InputError, simulate
 from simulator.cli import app as cli
-from simulator.cli import studies as cli_studies
+from simulator.cli import comparing
 from simulator.errors import OutputError
 
 
@@ -108,7 +108,7 @@ def test_a_name_that_is_no_text_is_written_all_the_same(tmp_path: Path, folder: 
 
 def test_a_comparison_has_a_page_of_its_first_world(tmp_path: Path) -> None:
     rules = ["conditional", "spa", *(f"constant:1.{number}" for number in range(1, 7))]
-    cli_studies.compare(
+    comparing.compare(
         "paper", ",".join(rules), seeds=2, duration=30.0, warmup=5.0, grid=["stations.count=3,4"], out=tmp_path / "c"
     )
     found = head(tmp_path / "c" / "report.html")

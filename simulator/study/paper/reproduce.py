@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.errors import InputError, nearest, need
 from simulator.files import MANIFEST, check, replacing, writing
 from simulator.files.reading import is_number, read_json
-from simulator.study.compare import MOST_JOBS
+from simulator.study.cells import check_jobs
 from simulator.study.journal import locked
 from simulator.study.paper import figures
 from simulator.study.paper.claims import claims
@@ -79,8 +79,7 @@ def reproduce(
             raise InputError(f"figure: there is no '{name}'; {nearest(name, FIGURES)}")
     if scale not in SCALES:
         raise InputError(f"scale: must be quick or paper, not '{scale}'")
-    if not 1 <= jobs <= MOST_JOBS:
-        raise InputError(f"jobs: must be a whole number from 1 to {MOST_JOBS:,}, not {jobs}")
+    check_jobs(jobs)
     need("scipy")
     need("torch")
     folder = Path(f"outputs/reproduce-{scale}") if out is None else out

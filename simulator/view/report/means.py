@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from simulator.record.schema import SUMMARY
-from simulator.study.compare import shown_value
+from simulator.study.tabulate import shown_value
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,71 @@
+"""The command that puts the parts of a study together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from simulator.cli.comparing import Asked, FigureOption, PaperTable, write
+from simulator.cli.options import Force, Out
+from simulator.cli.terminal import printable
+from simulator.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from simulator.study.compare import Comparison
+
+
+def merge(
+    parts: Annotated[Path, typer.Argument(metavar="PARTS", help="Folder that --part has written.")],
+    figure: FigureOption = None,
+    to: PaperTable = None,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Put the parts of a study together.
+
+    Gives the result of the same command without --part: a comparison in the
+    folder of --out, or the learning curve of several trainings in their own
+    folder. Run it where the parts were started: files of scenarios and policies
+    are named from there.
+    """
+    from simulator.study.part_folder import TRAIN, not_a_part, read_command
+
+    command, options = read_command(parts)
+    if command == TRAIN:
+        for option, value in {"--figure": figure, "--to": to, "--out": out}.items():
+            if value is not None:
+                raise InputError(f"{option} {value}: the parts of a training are put together in their own folder")
+        _merge_trainings(parts, options)
+        return
+    from simulator.study.parts import merge as merged
+
+    try:
+        asked = Asked(**options)
+    except TypeError:
+        raise OutputError(not_a_part(parts)) from None
+
+    def made(_: Callable[[float], None]) -> Comparison:
+        return merged(parts, **asked.arguments, metric=asked.metric)
+
+    name = parts.resolve().name
+    where = parts.with_name(name.removesuffix(".parts")) if out is None and name.endswith(".parts") else out
+    write(asked, made, asked.directory(where), force, figure, to)
+
+
+def _merge_trainings(parts: Path, options: dict[str, Any]) -> None:
+    """Make the learning curve of trainings that are all done."""
+    from simulator.cli.training import show_trainings
+    from simulator.errors import need
+    from simulator.study.part_folder import not_a_part
+    from simulator.study.trainings import merge_trainings
+
+    need("matplotlib")
+    try:
+        label, policy, seeds, steps = (options[name] for name in ("label", "policy", "seeds", "steps"))
+    except KeyError:
+        raise OutputError(not_a_part(parts)) from None
+    curve = merge_trainings(parts, seeds, steps)
+    show_trainings(printable(label), policy, curve, parts, seeds)

@@ -1,0 +1,213 @@
+"""The design of a comparison: its worlds, policies, mechanisms and points of a grid, checked before the first run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from itertools import chain, product
+from typing import Any, NamedTuple, TypeAlias
+
+from simulator.errors import EmptyMarketWarning, InputError, shown
+from simulator.market.contracts import Policy
+from simulator.market.plugins import find_policy
+from simulator.run import Plan, plan
+from simulator.scenario.scenario import Scenario
+from simulator.study.contenders import Contender, contenders, try_out
+from simulator.study.journal import Figures
+from simulator.study.run_figures import figures_of
+from simulator.study.worlds import KeptWorlds
+
+# Upper limits: a mistyped number gets one sentence, and does not exhaust the memory.
+MOST_WORLDS, MOST_CELLS = 1_000_000, 10_000_000
+
+Point: TypeAlias = tuple[tuple[str, Any], ...]
+"""A point of a grid, as (field, value) pairs."""
+
+Grid: TypeAlias = Mapping[str, Sequence[Any]]
+"""Values by dotted key. A key such as ``a,b`` moves two fields together; each of its values has one value per field."""
+
+
+class Cell(NamedTuple):
+    """One run: a point of the grid, a policy and a seed."""
+
+    point: Point
+    contender: Contender
+    seed: int
+
+
+class Design:
+    """What a comparison runs.
+
+    Every scenario is loaded, and every policy and mechanism is found and tried. What is wrong is told before the first
+    run and costs no waiting.
+
+    Args:
+        scenario: name of a shipped scenario, path of a scenario file, or a `Scenario`.
+        policies: the policies, as text.
+        seeds: number of worlds.
+        duration: length of each run, s; if None, the duration of the scenario.
+        warmup: start of the summary, s.
+        grid: values by dotted scenario key.
+        mechanisms: mechanisms, as text; None to leave each policy in its own mechanism.
+        bidders: bidder of all stations, or bidders by name of the provider.
+        overrides: scenario fields by dotted key.
+
+    Attributes:
+        points: points of the grid.
+        contenders: pairs of a policy and a mechanism.
+        seeds: number of worlds.
+        cells: the runs.
+        work: function that returns the figures of a cell.
+        fingerprint: hash of all that the figures depend on apart from the cell.
+
+    Raises:
+        InputError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        scenario: str | Scenario,
+        policies: Sequence[str],
+        seeds: int = 5,
+        duration: float | None = None,
+        warmup: float = 0.0,
+        grid: Grid | None = None,
+        mechanisms: Sequence[str] | None = None,
+        bidders: str | Mapping[str, str] | None = None,
+        **overrides: Any,
+    ) -> None:
+        named = not isinstance(policies, str) and all(isinstance(policy, str) for policy in policies)
+        # A mechanism without seats needs no policy.
+        if not named or len(set(policies)) != len(policies) or not (policies or mechanisms):
+            given = ", ".join(policies) if named else shown(policies)
+            raise InputError(f"policies: must be a list of one or more different policies, not {given or 'none'}")
+        if isinstance(seeds, bool) or not isinstance(seeds, int) or not 2 <= seeds <= MOST_WORLDS:
+            why = "(an interval needs two or more worlds)"
+            raise InputError(f"seeds: must be a whole number from 2 to {MOST_WORLDS:,} {why}, not {shown(seeds)}")
+        if mechanisms is not None and (
+            isinstance(mechanisms, str) or not mechanisms or len(set(mechanisms)) < len(mechanisms)
+        ):
+            raise InputError(f"mechanisms: must be a list of one or more different mechanisms, not {shown(mechanisms)}")
+        self.contenders, self.points, self.seeds = contenders(policies, mechanisms), grid_points(grid or {}), seeds
+        if len(self.points) * len(self.contenders) * seeds > MOST_CELLS:
+            runs_in_all = f"{len(self.points)} points x {len(self.contenders)} policies x {seeds} seeds"
+            raise InputError(f"grid: must make at most {MOST_CELLS:,} runs, not {runs_in_all}")
+        scenarios = {point: Scenario.load(scenario, **overrides, **dict(point)) for point in self.points}
+        found = {one.policy: find_policy(one.policy) for one in self.contenders}
+        self.work = Work(scenarios, duration, warmup, bidders)
+        for point, one in product(self.points, self.contenders):
+            self.work.keep(point, one, self.work.plan(point, one, found[one.policy]))
+            try_out(self.work.kept(point, one))
+        self._places = {point: number for number, point in enumerate(self.points)}
+        self.cells = [Cell(*cell) for cell in product(self.points, self.contenders, range(seeds))]
+        depends = [
+            [str(point), one.label, self.work.kept(point, one).hashes]
+            for point, one in product(self.points, self.contenders)
+        ]
+        about = json.dumps([[*depends, [str(bidders)]], duration, warmup], sort_keys=True, allow_nan=False)
+        self.fingerprint = hashlib.sha256(about.encode()).hexdigest()
+
+    def place(self, cell: Cell) -> int:
+        """Return the number of the world of a cell, from 0: seeds within points of the grid."""
+        return self._places[cell.point] * self.seeds + cell.seed
+
+    @staticmethod
+    def world(cell: Cell) -> tuple[Point, int]:
+        """Return the world of a cell: its runs meet the same requests."""
+        return cell.point, cell.seed
+
+
+def grid_points(grid: Grid) -> list[Point]:
+    """Return every combination of a grid's values, in the order of the keys.
+
+    Raises:
+        InputError: a key has no values, or a value twice.
+    """
+    for key, values in grid.items():
+        if isinstance(values, str) or not len(values):
+            # Text is refused too: its letters would be taken for values.
+            raise InputError(f"grid: {key} needs one or more values, such as {key}=3,5, not {shown(values)}")
+        if len({shown(value) for value in values}) < len(values):
+            raise InputError(f"grid: {key} has a value twice: {shown(values)}")
+    axes = [[_pairs(key, value) for value in values] for key, values in grid.items()]
+    points = [tuple(chain.from_iterable(point)) for point in product(*axes)]
+    keys = [key for key, _ in points[0]]
+    if len(set(keys)) < len(keys):
+        raise InputError(f"grid: {next(key for key in keys if keys.count(key) > 1)} is moved twice")
+    return points
+
+
+def _pairs(key: str, value: Any) -> Point:
+    """Return the (field, value) pairs of one value of a key, which may name several fields."""
+    fields = [field.strip() for field in key.split(",")]
+    if len(fields) == 1:
+        return ((key, _frozen(value)),)
+    if not isinstance(value, list | tuple) or len(value) != len(fields):
+        raise InputError(
+            f"grid: {key} moves {len(fields)} fields together and needs as many values at a time, such as "
+            f"{key}=20:30,40:50, not {shown(value)}"
+        )
+    return tuple((field, _frozen(part)) for field, part in zip(fields, value, strict=True))
+
+
+def _frozen(value: Any) -> Any:
+    """Return a value with its lists as tuples, because a point of the grid is a dictionary key."""
+    return tuple(_frozen(part) for part in value) if isinstance(value, list | tuple) else value
+
+
+class Work:
+    """What is done for each cell: the run of its plan in the world of its seed.
+
+    A plan is made once per process. This process makes all plans before the study begins. A worker process makes a plan
+    for its first cell of a point and a contender. Workers are not sent plans: a class from a user's file cannot be
+    pickled.
+    """
+
+    def __init__(
+        self,
+        scenarios: Mapping[Point, Scenario],
+        duration: float | None,
+        warmup: float,
+        bidders: str | Mapping[str, str] | None,
+    ) -> None:
+        self._scenarios, self._duration, self._warmup, self._bidders = scenarios, duration, warmup, bidders
+        self._plans: dict[tuple[Point, Contender], Plan] = {}
+        self._worlds = KeptWorlds()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_plans": {}}
+
+    def plan(self, point: Point, one: Contender, policy: str | Policy) -> Plan:
+        """Make the plan of a contender at a point."""
+        return plan(
+            self._scenarios[point],
+            policy,
+            duration=self._duration,
+            warmup=self._warmup,
+            mechanism=one.mechanism,
+            bidders=self._bidders,
+        )
+
+    def keep(self, point: Point, one: Contender, planned: Plan) -> None:
+        """Keep a plan that has been made."""
+        self._plans[point, one] = planned
+
+    def kept(self, point: Point, one: Contender) -> Plan:
+        """Return a plan that has been made."""
+        return self._plans[point, one]
+
+    def __call__(self, cell: Cell) -> Figures:
+        """Return the figures of a cell."""
+        key = cell.point, cell.contender
+        if key not in self._plans:
+            self.keep(*key, self.plan(*key, cell.contender.policy))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            figures = figures_of(self._worlds.run(self._plans[key].with_seed(cell.seed)), self._warmup)
+        for warning in said:
+            # A world without a task is told once, by the comparison, and not once per policy.
+            if figures["tasks"] > 0.0 or not issubclass(warning.category, EmptyMarketWarning):
+                warnings.warn(warning.message, stacklevel=2)
+        return figures
