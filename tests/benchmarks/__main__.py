@@ -7,6 +7,7 @@ from rich.table import Table
 
 from tests.benchmarks.city import city, city_memory_mib
 from tests.benchmarks.clock import bare_simpy
+from tests.benchmarks.cluster import cell_us, trimming, worker_mib
 from tests.benchmarks.files import help_s, long_memory_mib, long_ratio, memory_mib, million_events, xml_rows
 from tests.benchmarks.learners import against_plain, decision_us, steps_a_second, training_memory_mib
 from tests.benchmarks.market import by_stations, by_vehicles, rates, replay_ratio, shares, trace
@@ -60,6 +61,12 @@ def main() -> None:
     row("an hour of four_way, peak memory, MiB", memory_mib(), "< 250")
     row("100 hours of four_way into a folder, peak memory, MiB", long_memory_mib(), "<= 300")
     row("  cost of an auction in 10 hours / in 1 hour", min(long_ratio() for _ in range(REPEATS)), "<= 1.05", digits=2)
+    for kind, what in (("processes", "--jobs 2"), ("pool", "a pool"), ("cluster", "--cluster local:2")):
+        row(f"a cell that does nothing, {what}, us of wall clock", min(cell_us(kind) for _ in range(REPEATS)))
+    for what, value in zip(("a worker of --cluster", "a process of a pool"), worker_mib(), strict=True):
+        row(f"memory of {what} after two hours of four_way, MiB", value)
+    for what, value in zip(("as Dask starts it", "of a study"), trimming(), strict=True):
+        row(f"page faults of 5,000 rounds of paper in a worker {what}", value)
     for name in ("paper", "four_way"):
         row(f"training diffusion on {name}, steps/s, an update every 16", steps_a_second(name, 12_000), ">= 700")
     row("a decision of the shipped diffusion policy, us", min(decision_us() for _ in range(REPEATS)), "<= 150")
