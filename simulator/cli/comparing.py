@@ -30,7 +30,7 @@ from simulator.cli.options import (
     load,
     slug,
 )
-from simulator.cli.terminal import bar, print_comparison, print_result, tell_recording
+from simulator.cli.terminal import bar, print_comparison, print_result, printable, tell_recording
 from simulator.cli.terminal import note as tell
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def _do_part(
         count = compare_part(
             chosen, folder, **asked.arguments, jobs=jobs, progress=lambda done, _: step(float(done)), executor=executor
         )
-    tell(f"part {chosen}: {count} of {asked.runs} runs; when all parts are done: dmsb merge {folder}")
+    print(printable(f"part {chosen}: {count} of {asked.runs} runs; when all parts are done: dmsb merge {folder}"))  # noqa: T201
     print_result(folder / chosen.file)
 
 

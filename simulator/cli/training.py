@@ -192,7 +192,7 @@ def _do_part(
             chosen, scenarios, asked["policy"], asked["steps"], seeds, directory, jobs,
             lambda done, _: step(float(done)), executor, **options,
         )  # fmt: skip
-    note(f"part {chosen}: {done} of {seeds} trainings; when all parts are done: dmsb merge {directory}")
+    print(printable(f"part {chosen}: {done} of {seeds} trainings; when all parts are done: dmsb merge {directory}"))  # noqa: T201
     print_result(directory)
 
 
