@@ -28,6 +28,7 @@ from simulator.cli.options import (
     Warmup,
     bidders_of,
     load,
+    seconds,
     slug,
 )
 from simulator.cli.scenario_files import new, schema, validate
@@ -129,10 +130,13 @@ def run(
     tell_recording(loaded, planned.recording)
     page = None
     if report:
+        from simulator.view.report.payload import payload
         from simulator.view.report.write import signed_page
 
         def page(made: Result) -> bytes:
-            return signed_page({label: made})
+            data = payload({label: made})
+            _tell_part((data.head["begin"], data.head["end"]), made)
+            return signed_page(data, [label])
 
     with bar(f"{loaded.name}, {label}", planned.duration) as progress:
         result = planned.run_into(directory, force, progress, page)
@@ -160,11 +164,20 @@ def report(
         typer.Option("--out", metavar="FILE", help="File to write; by default report.html in the run folder."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", metavar=SWITCH, help="Replace FILE if it exists.")] = False,
+    begin: Annotated[
+        float | None,
+        typer.Option("--from", metavar="S", parser=seconds, help="Beginning of what is shown in detail, s."),
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option("--to", metavar="S", parser=seconds, help="End of what is shown in detail, s.")
+    ] = None,
 ) -> None:
     """Write an HTML report of a run.
 
     The report is one file with a replay, charts and tables.
-    It opens without a network.
+    It opens without a network. If a run is too long for a page of 10 MB, the
+    page shows its first part in detail, and counts and means of all of it.
+    --from and --to choose another part.
     """
     from simulator.files import PAGE, check, folder, unsigned
     from simulator.market.plugins import NoPolicy
@@ -177,8 +190,22 @@ def report(
     result = Result.load(directory)
     check(path, force, foreign=unsigned)
     policy, mechanism = str(result.run["policy"]), str(result.run["mechanism"])
-    write_report({mechanism if policy == NoPolicy.spec else policy: result}, path, force=force)
+    part = None
+    if begin is not None or end is not None:
+        part = begin or 0.0, float(result.run["duration"]) if end is None else end
+    name = mechanism if policy == NoPolicy.spec else policy
+    _tell_part(write_report({name: result}, path, force=force, part=part), result)
     print_result(path)
+
+
+def _tell_part(shown: tuple[float, float], result: Result) -> None:
+    """Say what part of a run a page shows in detail, if not all of it."""
+    duration = float(result.run["duration"])
+    if shown != (0.0, duration):
+        note(
+            f"the page shows {shown[0]:g} to {shown[1]:g} s of {duration:g} s in detail, and counts and means of all; "
+            "`dmsb report RUN_DIR --from S --to S` chooses another part"
+        )
 
 
 @app.command()

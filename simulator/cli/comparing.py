@@ -286,6 +286,7 @@ def write(
     from simulator.view.load_figure import draw_load, told
     from simulator.view.paper_tables import PAPER_TABLES
     from simulator.view.report.means import means
+    from simulator.view.report.payload import payload
     from simulator.view.report.write import signed_page
 
     # Before the runs, so that a missing package does not cost them.
@@ -323,7 +324,7 @@ def write(
         else:
             comparison(table, path, title, column)
 
-    page = signed_page(looked_at, note, means(table, column, dict(shown_point)))
+    page = signed_page(payload(looked_at, note), looked_at, means(table, column, dict(shown_point)))
     with replacing(directory, force, COMPARISON_KIND) as new:
         new.mkdir()
         without_formulas(table.reset_index()).to_csv(new / "comparison.csv", index=False)

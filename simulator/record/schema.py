@@ -174,7 +174,7 @@ TASKS = (
     Column("kind", "category", "", "kind of task", TASK_KINDS, "kind", "u1"),
     _float("size_mb", "MB", "size of the input, and of the result", "size_mb", "f4"),
     _float("demand", "", "factor common to all values of the task, with mean 1 over tasks", "demand", "f4"),
-    _float("requested", "s", "time of the request", "requested", "f8"),
+    _float("requested", "s", "time of the request", "requested", "t4"),
     _float("power_units", "100 mW", "transmit power p^u of the vehicle", "power_units"),
     _float("gpu_per_bit", "1/bit", "GPU work per bit e_p", "gpu_per_bit"),
     _float("limit_s", "s", "time from the request to the deadline; inf without a deadline", "limit_s"),
@@ -231,8 +231,8 @@ EVENTS = (
 VEHICLES = (
     _vehicle(),
     Column("name", "text", "", "id of the vehicle in the source of the traffic"),
-    _float("entered", "s", "time at which the vehicle entered the map; NaN if it is still held outside", packed="f8"),
-    _float("left", "s", "time at which the vehicle left the map; NaN if it is still there", packed="f8"),
+    _float("entered", "s", "time at which the vehicle entered the map; NaN if it is still held outside", packed="t4"),
+    _float("left", "s", "time at which the vehicle left the map; NaN if it is still there", packed="t4"),
     Column("entry", "text", "", "lane or approach by which the vehicle entered"),
     Column("exit", "text", "", "lane or approach by which the vehicle left, or on which it is at the end of the run"),
     _float("distance", "m", "distance driven during the run"),
@@ -267,7 +267,7 @@ PROVIDERS = (
 
 PATHS = (
     _vehicle(packed="i4"),
-    _float("time", "s", "time from the start of the run", packed="f8"),
+    _float("time", "s", "time from the start of the run", packed="t4"),
     # Places in recordings may be far from 0: single precision would make vehicles jump.
     _float("x", "m", "position east of the origin", packed="f8"),
     _float("y", "m", "position north of the origin", packed="f8"),
@@ -276,7 +276,7 @@ PATHS = (
 )
 
 SIGNALS = (
-    _float("time", "s", "time from the start of the run", packed="f8"),
+    _float("time", "s", "time from the start of the run", packed="t4"),
     Column("junction", "text", "", "name of the junction"),
     Column("group", "text", "", "name of the signal group", packed="i4"),
     Column("state", "category", "", "state of the signal group from this time on", SIGNAL_STATES, packed="u1"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.city import city, city_memory_mib
+from tests.benchmarks.city import city, city_memory_mib, streets
 from tests.benchmarks.clock import bare_simpy
 from tests.benchmarks.cluster import cell_us, trimming, worker_mib
 from tests.benchmarks.files import help_s, long_memory_mib, long_ratio, memory_mib, million_events, xml_rows
 from tests.benchmarks.learners import against_plain, decision_us, steps_a_second, training_memory_mib
 from tests.benchmarks.market import by_stations, by_vehicles, rates, replay_ratio, shares, trace
-from tests.benchmarks.page import playback
+from tests.benchmarks.page import opening, playback
 from tests.view.browser import chromium
 
 REPEATS = 3
@@ -80,6 +80,14 @@ def main() -> None:
         played = playback()
         row(f"frames of the report a second, {played.vehicles} vehicles on the map", played.per_second, "60")
         row("  the page's own time for one, ms", played.ms, "<= 16.7", digits=1)
+        arms = {"traffic.roads.arm_m": 120_000.0, "traffic.arrivals.rate_per_h": 500.0}
+        for what, page in (
+            ("24 hours of four_way", opening("four_way", 86_400.0)),
+            ("20 x 20 junctions for 15 minutes", opening("grid", 900.0, **streets(20))),
+            ("10,000 vehicles on the map", opening("four_way", 20_400.0, **arms)),
+        ):
+            row(f"report of {what}, MB", page.mb, "< 10", digits=1)
+            row("  until it is open, s of wall clock", page.seconds, "<= 5", digits=1)
     for part, share in shares("four_way", 3600.0).items():
         row(f"share of four_way under the profiler: {part}, %", 100 * share)
     Console(width=120).print(shown)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,3 +54,33 @@ def playback() -> Frames:
             SECONDS,
         )
         return Frames(vehicles, shown, float(np.median(look.ask("() => dmsb.frameMs"))))
+
+
+class Opening(NamedTuple):
+    """Opening of the report of a large run, in a window of 1440 x 900.
+
+    Attributes:
+        mb: size of the page, MB.
+        seconds: wall-clock time from the address to the first frame, s.
+    """
+
+    mb: float
+    seconds: float
+
+
+def opening(scenario: str, duration: float, **overrides: Any) -> Opening:
+    """Make the report of a run, and open it.
+
+    Args:
+        scenario: name of the scenario.
+        duration: length of the run, s.
+        overrides: scenario fields by dotted key.
+    """
+    run = simulate(scenario, "conditional", duration=duration, **fields(overrides))
+    with TemporaryDirectory() as folder, browser() as opened:
+        path = Path(folder) / "report.html"
+        write_report({"conditional": run}, path)
+        begin = time.perf_counter()
+        look = Look(opened, path)
+        look.page.wait_for_function("() => window.dmsb && dmsb.frameMs.length > 0")
+        return Opening(path.stat().st_size / 1e6, time.perf_counter() - begin)

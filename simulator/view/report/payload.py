@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
+import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +17,10 @@ from simulator.providers.task import STATUSES
 from simulator.record.result import Result
 from simulator.record.schema import SIGNAL_STATES, SUMMARY, packed
 from simulator.scenario.tasks import TASK_KINDS
+from simulator.view.report.detail import Detail, detail_of
 from simulator.view.report.ground import ground
+from simulator.view.report.overview import overview
+from simulator.view.report.packer import Packer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +31,8 @@ SHARED = {name: packed(name) for name in ("paths", "vehicles", "signals")}
 OWN = {
     "tasks": {
         **packed("tasks"),
-        **{f"{stage}_{event}": "f8" for stage in STAGES for event in ("started", "finished")},
-        "ended": "f8",
+        **{f"{stage}_{event}": "t4" for stage in STAGES for event in ("started", "finished")},
+        "ended": "t4",
     },
     # Only some mechanisms have these columns. The page shows a number that is not there as a dash.
     "auctions": {**packed("auctions"), "rho": "f4", "contract_bid": "f4"},
@@ -38,11 +40,23 @@ OWN = {
 }
 """Columns that each run has for itself, by table, each with its type.
 
-Row i of `tasks` and of `auctions` is task i. The time of an event that never happened is NaN.
+Row i of `tasks` and of `auctions` is task `first_task` + i. The time of an event that never happened is NaN.
 """
 
 WHY = "why_"
 """Beginning of the names of columns of `decisions` in which a policy explains itself."""
+
+MOST_BYTES = 9_500_000
+"""Largest number of bytes of the data of a page: with its scripts, a page stays below 10 MB."""
+
+SHORTEST_S = 1.0
+"""Length of the part below which it is not made shorter, s."""
+
+ENOUGH = 0.93
+"""Share of the largest number of bytes from which no longer part is looked for."""
+
+TRIES = 6
+"""Number of parts that are tried."""
 
 WORLD = ("scenario_sha256", "data_sha256", "seed", "duration", "warmup")
 """Keys of `run.json` that are equal in all runs of one world."""
@@ -59,16 +73,29 @@ class Payload(NamedTuple):
     head: dict[str, Any]
     columns: str
 
+    @property
+    def bytes(self) -> int:
+        """Number of bytes in a page."""
+        return len(self.columns) + len(json.dumps(self.head))
 
-def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
+
+def payload(
+    runs: Mapping[str, Result], note: str = "", part: tuple[float, float] | None = None, most_bytes: int | None = None
+) -> Payload:
     """Return the data of a page about runs of one world.
+
+    What does not fit is left out: the page then shows a part of the run in detail, and counts and means of all of it.
 
     Args:
         runs: the runs, by the name that each has in the page.
         note: further information for the header of the page.
+        part: beginning and end of what is shown in detail, s; None for as much as fits, from the beginning on. If the
+            part does not fit, it ends earlier.
+        most_bytes: largest number of bytes of the data; `MOST_BYTES` if None.
 
     Raises:
-        InputError: there is no run, the runs are not of one world, or the tables of a run do not fit together.
+        InputError: there is no run, the runs are not of one world, the tables of a run do not fit together, or the part
+            is not one of the run.
     """
     if not runs:
         raise InputError("report: needs one or more runs")
@@ -79,16 +106,51 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
         if apart:
             raise InputError(f"report: '{other}' is not of the same world as '{name}': they differ in {apart[0]}")
         result.check()
-    packer = _Packer()
+    duration = float(first.run["duration"])
+    begin, end = part or (0.0, duration)
+    end = min(end, duration)
+    if not 0.0 <= begin < end:
+        raise InputError(f"report: the part from {begin:g} to {end:g} s is none of a run of {duration:g} s")
+    most_bytes = MOST_BYTES if most_bytes is None else most_bytes
+    made = _packed(runs, note, begin, end)
+    # Parts that are too large, and that fit: the end of each, and its bytes.
+    large, fits, found = (end, made.bytes), (begin, 0), made
+    for _ in range(TRIES):
+        if large[1] <= most_bytes or fits[1] >= ENOUGH * most_bytes or large[0] - begin <= SHORTEST_S:
+            break
+        # In proportion, and a little less: the page of a part is not quite that part of the page.
+        share = (0.97 * most_bytes - fits[1]) / (large[1] - fits[1])
+        end = _round(begin, fits[0] + share * (large[0] - fits[0]))
+        made = _packed(runs, note, begin, end)
+        if made.bytes <= most_bytes:
+            fits, found = (end, made.bytes), made
+        else:
+            large = end, made.bytes
+    return found
+
+
+def _round(begin: float, end: float) -> float:
+    """Return the end of a part, in whole seconds or minutes."""
+    step = 60.0 if end - begin > 1200.0 else 1.0
+    return begin + max(math.floor((end - begin) / step) * step, SHORTEST_S)
+
+
+def _packed(runs: Mapping[str, Result], note: str, begin: float, end: float) -> Payload:
+    """Return the data of a page that shows a part of runs in detail."""
+    first = next(iter(runs.values()))
+    duration = float(first.run["duration"])
+    chosen = detail_of(first, begin, end)
+    entire = begin == 0.0 and end == duration
+    packer = Packer(begin, end - begin)
     # A signal group is a junction and a name. The page knows it by its number.
     by_group = first.signals.groupby(["junction", "group"], sort=False, observed=True)
     signals = first.signals.assign(group=by_group.ngroup())
     rows = first.signals.drop_duplicates(["junction", "group"]).to_dict("records")
     groups = [(str(row["junction"]), str(row["group"])) for row in rows]
     shared = {
-        "paths": packer.add(first.paths, SHARED["paths"]),
-        "vehicles": packer.add(first.vehicles, SHARED["vehicles"]),
-        "signals": packer.add(signals, SHARED["signals"]),
+        "paths": packer.add(chosen.paths(first.paths), SHARED["paths"]),
+        "vehicles": packer.add(first.vehicles.iloc[chosen.vehicles], SHARED["vehicles"]),
+        "signals": packer.add(chosen.signals(signals), SHARED["signals"]),
     }
     head = {
         "scenario": first.scenario.name,
@@ -102,20 +164,24 @@ def payload(runs: Mapping[str, Result], note: str = "") -> Payload:
         "seed": first.run["seed"],
         "duration": first.run["duration"],
         "warmup": first.run["warmup"],
+        "begin": begin,
+        "end": end,
+        "tick_s": packer.tick_s,
+        "first_task": chosen.first,
         "categories": {"kind": TASK_KINDS, "status": STATUSES, "winner_kind": WINNER_KINDS, "state": SIGNAL_STATES},
         "stages": first.scenario.tasks.stages,
         "conditions": {condition: list(said) for condition, said in MARKET_CONDITIONS.items()},
         "figures": {figure: list(said) for figure, said in SUMMARY.items()},
-        "vehicles": first.vehicles["name"].astype(str).tolist(),
+        "vehicles": first.vehicles["name"].iloc[chosen.vehicles].astype(str).tolist(),
         "ground": ground(first, groups),
         "outages": _outages(first),
         "tables": shared,
-        "runs": [_run(label, result, packer) for label, result in runs.items()],
+        "runs": [_run(label, result, packer, chosen, entire) for label, result in runs.items()],
     }
     return Payload(head, packer.text())
 
 
-def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
+def _run(name: str, result: Result, packer: Packer, chosen: Detail, entire: bool) -> dict[str, Any]:
     """Return the part of the head about one run, and pack its columns."""
     reasons = {column: said for column, _, _, said in result.run["columns"]["decisions"] if column.startswith(WHY)}
     return {
@@ -130,11 +196,13 @@ def _run(name: str, result: Result, packer: _Packer) -> dict[str, Any]:
             for row in result.providers.to_dict("records")
         ],
         "tables": {
-            "tasks": packer.add(_tasks(result), OWN["tasks"]),
-            "auctions": packer.add(_auctions(result), OWN["auctions"]),
-            "bids": packer.add(result.bids, OWN["bids"]),
-            "decisions": packer.add(result.decisions, {"task": "i4", **dict.fromkeys(reasons, "f4")}),
+            "tasks": packer.add(chosen.tasks(_tasks(result)), OWN["tasks"]),
+            "auctions": packer.add(chosen.tasks(_auctions(result)), OWN["auctions"]),
+            "bids": packer.add(chosen.by_task(result.bids), OWN["bids"]),
+            "decisions": packer.add(chosen.by_task(result.decisions), {"task": "i4", **dict.fromkeys(reasons, "f4")}),
         },
+        # A page that has all needs no counts.
+        "overview": None if entire else overview(result),
     }
 
 
@@ -185,32 +253,3 @@ def _outages(result: Result) -> list[list[float | int | None]]:
 def plain(value: float) -> float | None:
     """Return a number as JSON can hold it: None for NaN and infinity."""
     return float(value) if math.isfinite(value) else None
-
-
-class _Packer:
-    """Columns of numbers as one block of bytes."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._at = 0
-
-    def add(self, table: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, list[Any]]:
-        """Add columns of a table, and return type, first byte and number of rows of each by name."""
-        return {name: self._add(table[name], kind) for name, kind in columns.items()}
-
-    def _add(self, column: pd.Series, kind: str) -> list[Any]:
-        """Add one column, and return its type, first byte and number of rows."""
-        # Little-endian: typed arrays of JavaScript have the byte order of the processor, which is nearly always this.
-        # Each column begins at a multiple of 8 bytes, because a Float64Array cannot begin anywhere else.
-        values = column.cat.codes if column.dtype == "category" else column
-        data = values.to_numpy().astype(f"<{kind}").tobytes()
-        place = [kind, self._at, len(column)]
-        data += bytes(-len(data) % 8)
-        self._parts.append(data)
-        self._at += len(data)
-        return place
-
-    def text(self) -> str:
-        """Return all columns, compressed, as base64 text."""
-        # Without a time stamp the same run gives the same bytes.
-        return base64.b64encode(gzip.compress(b"".join(self._parts), 6, mtime=0)).decode("ascii")

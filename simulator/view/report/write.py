@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,23 @@ from typing import Any
 from simulator.files import replacing, signed, unsigned
 from simulator.record.result import Result
 from simulator.view.escape import xml_text
-from simulator.view.report.payload import payload
+from simulator.view.report.payload import Payload, payload
 
 # The order matters: while it is loaded, map.js needs the class `Camera`.
 SCRIPTS = (
     "words.js", "data.js", "signs.js", "camera.js", "ground.js", "map.js", "axes.js", "charts.js", "figures.js",
-    "comparison.js", "reasons.js", "cards.js", "tables.js", "pane.js", "keys.js", "player.js", "open.js",
+    "comparison.js", "overview.js", "reasons.js", "cards.js", "tables.js", "pane.js", "keys.js", "player.js", "open.js",
 )  # fmt: skip
 """Scripts of the page, in the order in which they are loaded."""
 
 
-def write_report(runs: Mapping[str, Result], path: Path, note: str = "", force: bool = False) -> None:
+def write_report(
+    runs: Mapping[str, Result],
+    path: Path,
+    note: str = "",
+    force: bool = False,
+    part: tuple[float, float] | None = None,
+) -> tuple[float, float]:
     """Write one HTML file about runs of one world. The file needs no other file and no network.
 
     Args:
@@ -31,19 +37,30 @@ def write_report(runs: Mapping[str, Result], path: Path, note: str = "", force: 
         path: file to write.
         note: further information for the header of the page.
         force: whether a page may be replaced, if this program wrote it and nobody has changed it since.
+        part: beginning and end of what is shown in detail, s; None for as much as fits into a page, from the beginning.
+
+    Returns:
+        Beginning and end of what the page shows in detail, s. It may end before the part does.
 
     Raises:
         InputError: there is no run, the runs are not of one world, or the tables of a run do not fit together.
         OutputError: the file exists, or cannot be written.
     """
-    data = signed_page(runs, note)
+    data = payload(runs, note, part)
     with replacing(path, force, foreign=unsigned) as new:
-        new.write_bytes(data)
+        new.write_bytes(signed_page(data, runs))
+    return data.head["begin"], data.head["end"]
 
 
-def signed_page(runs: Mapping[str, Result], note: str = "", means: Mapping[str, Any] | None = None) -> bytes:
-    """Return the page as it is written, with a last line that says that this program made it."""
-    return signed(page(runs, note, means))
+def signed_page(data: Payload, names: Iterable[str], means: Mapping[str, Any] | None = None) -> bytes:
+    """Return the page as it is written, with a last line that says that this program made it.
+
+    Args:
+        data: data of the page.
+        names: names of the runs.
+        means: means over all worlds of a comparison, from `simulator.view.report.means`, with which the page begins.
+    """
+    return signed(_page(data, names, means))
 
 
 def page(runs: Mapping[str, Result], note: str = "", means: Mapping[str, Any] | None = None) -> str:
@@ -54,10 +71,14 @@ def page(runs: Mapping[str, Result], note: str = "", means: Mapping[str, Any] | 
         note: further information for the header.
         means: means over all worlds of a comparison, from `simulator.view.report.means`, with which the page begins.
     """
-    head, columns = payload(runs, note)
-    head["means"] = means
+    return _page(payload(runs, note), runs, means)
+
+
+def _page(data: Payload, names: Iterable[str], means: Mapping[str, Any] | None) -> str:
+    """Return the HTML of a report of some data about runs with these names."""
+    head, columns = {**data.head, "means": means}, data.columns
     parts = {
-        "title": html.escape(xml_text(f"{head['scenario']}: {', '.join(runs)}"[:200])),
+        "title": html.escape(xml_text(f"{head['scenario']}: {', '.join(names)}"[:200])),
         "style": _asset("style.css"),
         "script": '"use strict";\n' + "\n".join(_asset(name) for name in SCRIPTS),
         # "<" is escaped, because "</script>" or "<!--" in a name would end the JSON early or hide what follows.

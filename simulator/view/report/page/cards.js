@@ -11,7 +11,7 @@ function withoutWinner(run, task) {
 
 /** Return a link to the auction of a task. @type {(run: Run, task: number, text: string) => HTMLElement} */
 function linkTo(run, task, text) {
-  return make("a", { href: `#t=${run.tasks.requested[task].toFixed(3)}&task=${task}` }, text);
+  return make("a", { href: `#t=${run.tasks.requested[task].toFixed(3)}&task=${run.idOf(task)}` }, text);
 }
 
 /**
@@ -82,7 +82,7 @@ function uavPayment(run, task) {
 function auctionCard(run, task) {
   const { auctions, tasks, bids } = run;
   const rows = run.bidsOf(task),
-    title = make("h2", { class: "long" }, `Auction of task ${task} at ${clock(tasks.requested[task], 1)}`);
+    title = make("h2", { class: "long" }, `Auction of task ${run.idOf(task)} at ${clock(tasks.requested[task], 1)}`);
   const who = run.vehicleName(task),
     left = auctions.station_left[task];
   const facts = make(

@@ -191,7 +191,13 @@ class Chart {
   axes(pen, ink) {
     const { left, top, width, height } = this.inside,
       { spec } = this;
-    if (this.window && this.warmup > this.x0) {
+    if (spec.band) {
+      const [from, to] = spec.band.map((time) => this.px(time));
+      pen.fillStyle = ink.rule;
+      pen.globalAlpha = 0.6;
+      pen.fillRect(from, top, to - from, height);
+      pen.globalAlpha = 1;
+    } else if (this.window && this.warmup > this.x0) {
       pen.fillStyle = ink.rule;
       pen.fillRect(left, top, Math.min(this.px(this.warmup), left + width) - left, height);
     }

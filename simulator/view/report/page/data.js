@@ -11,12 +11,31 @@ async function unpack(text) {
   return new Response(plain).arrayBuffer();
 }
 
+/** Number of ticks that stands for a time that never came. */
+const NO_TIME = -(2 ** 31);
+
 /**
- * Return the columns of each table by name, as views of the buffer. `payload.py` declares them and their types.
- * @type {(tables: StoredTables, buffer: ArrayBuffer) => any}
+ * Return times, s, from ticks that are each minus the one before.
+ * @type {(differences: Int32Array, head: Head) => Float64Array}
  */
-function columnsOf(tables, buffer) {
-  const view = (/** @type {Stored} */ [kind, at, rows]) => new ARRAYS[kind](buffer, at, rows);
+function timesOf(differences, { begin, tick_s: tick }) {
+  const found = new Float64Array(differences.length);
+  let ticks = 0;
+  for (let row = 0; row < found.length; row += 1) {
+    // Sums wrap around, as the differences did.
+    ticks = (ticks + differences[row]) | 0;
+    found[row] = ticks === NO_TIME ? NaN : begin + ticks * tick;
+  }
+  return found;
+}
+
+/**
+ * Return the columns of each table by name. `payload.py` declares them and their types.
+ * @type {(tables: StoredTables, buffer: ArrayBuffer, head: Head) => any}
+ */
+function columnsOf(tables, buffer, head) {
+  const view = (/** @type {Stored} */ [kind, at, rows]) =>
+    kind === "t4" ? timesOf(new Int32Array(buffer, at, rows), head) : new ARRAYS[kind](buffer, at, rows);
   const columns = (/** @type {Record<string, Stored>} */ stored) =>
     Object.fromEntries(Object.entries(stored).map(([name, place]) => [name, view(place)]));
   return Object.fromEntries(Object.entries(tables).map(([table, stored]) => [table, columns(stored)]));
@@ -223,6 +242,11 @@ class Run {
   /** Return the kind of a task, in words. @type {(task: number) => string} */
   kindName(task) {
     return this.world.head.categories.kind[this.tasks.kind[task]].replaceAll("_", " ");
+  }
+
+  /** Return the number that a task has in the tables of the run. @type {(task: number) => number} */
+  idOf(task) {
+    return task + this.world.head.first_task;
   }
 
   /** Return the name of a provider; -1 is nobody. @type {(id: number) => string} */

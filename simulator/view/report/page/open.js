@@ -1,5 +1,10 @@
 /** Opening the page: unpack the numbers, write header and tables, start the player. */
 
+/** Return whether a page shows a part of the run only. @type {(head: Head) => boolean} */
+function isPart(head) {
+  return head.begin > 0 || head.end < head.duration;
+}
+
 /** Write the header: the names of the runs and their totals. @type {(world: World, runs: Run[]) => void} */
 function writeHeader(world, runs) {
   const { head } = world,
@@ -17,6 +22,7 @@ function writeHeader(world, runs) {
     head.warmup ? `, of which the first ${figure(head.warmup)} s are warm-up and do not count` : "",
     head.zeta === 1 ? "" : `; the value of a UAV is multiplied by ζ = ${figure(head.zeta)}`,
     world.ground.kind === "recorded" ? "; the recording has no signals" : "",
+    isPart(head) ? `; in detail from ${clock(head.begin)} to ${clock(head.end)}` : "",
     head.note ? `; ${head.note}` : "",
     several
       ? head.means
@@ -41,7 +47,9 @@ function writeHeader(world, runs) {
   byId("totals").append(
     ...totals.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, figure(value)))),
   );
-  byId("scrub").max = String(head.duration);
+  byId("scrub").min = String(head.begin);
+  byId("scrub").max = String(head.end);
+  if (isPart(head)) byId("span").options[0].textContent = "all of the part in detail";
   byId("speed").append(...SPEEDS.map((speed) => make("option", { value: speed }, `${speed} ×`)));
   byId("follow").hidden = byId("vehicle").hidden = world.ground.kind === "rounds";
 }
@@ -93,8 +101,8 @@ async function openPage() {
   /** @type {Head} */
   const head = JSON.parse(byId("head").textContent ?? "");
   const buffer = await unpack((byId("columns").textContent ?? "").trim());
-  const world = new World(head, columnsOf(head.tables, buffer));
-  const runs = head.runs.map((about) => new Run(world, about, columnsOf(about.tables, buffer)));
+  const world = new World(head, columnsOf(head.tables, buffer, head));
+  const runs = head.runs.map((about) => new Run(world, about, columnsOf(about.tables, buffer, head)));
   byId("main").hidden = false;
   writeMeans(head);
   writeHeader(world, runs);

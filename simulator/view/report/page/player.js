@@ -18,14 +18,16 @@ class Player {
   constructor(world, runs) {
     this.world = world;
     this.runs = runs;
-    this.end = world.head.duration;
-    this.time = 0;
+    // What the page shows in detail, s.
+    this.first = world.head.begin;
+    this.end = world.head.end;
+    this.time = this.first;
     this.playing = false;
     this.speed = 5;
-    // Length of the charts' window, s; 0 is the entire run.
+    // Length of the charts' window, s; 0 is all that the page shows in detail.
     this.span = 0;
     /** @type {Pair} */
-    this.window = [0, this.end];
+    this.window = [this.first, this.end];
     // A vehicle, a task and a provider, -1 for none.
     this.follow = this.auction = this.provider = -1;
     // The theme that the user has chosen; null: that of the browser.
@@ -46,6 +48,8 @@ class Player {
       () => new Chart((picked) => this.pickedInChart(picked), world.head.warmup),
     );
     byId("charts").append(...this.charts.map((chart) => chart.figure));
+    /** @type {Overview | null} */
+    this.overview = isPart(world.head) ? new Overview(world, runs, (picked) => this.pickedInOverview(picked)) : null;
     this.bindings = bindingsOf(this);
     this.listen();
   }
@@ -60,8 +64,11 @@ class Player {
 
   /** Return the first task for which a price was asked: a page opens on an auction, not on an empty map. */
   begin() {
-    const asked = this.runs[0].auctions.asked.indexOf(1);
-    return asked >= 0 ? asked : this.runs[0].count ? 0 : -1;
+    const { auctions, tasks, count } = this.runs[0];
+    // Tasks that are still under way when the part begins come before it.
+    const from = countUpTo(tasks.requested, this.first - 1e-9),
+      asked = auctions.asked.indexOf(1, from);
+    return asked >= 0 ? asked : from < count ? from : -1;
   }
 
   /** Listen to keys, buttons, lists, links and the size of the window. */
@@ -127,7 +134,7 @@ class Player {
 
   /** Play or stop. @type {(on: boolean) => void} */
   play(on) {
-    if (on && this.time >= this.end) this.time = 0;
+    if (on && this.time >= this.end) this.time = this.first;
     this.playing = on;
     if (on) this.auction = -1;
     this.writeHash();
@@ -137,7 +144,7 @@ class Player {
 
   /** Go to a time. @type {(time: number) => void} */
   seek(time) {
-    this.time = Math.min(Math.max(time, 0), this.end);
+    this.time = Math.min(Math.max(time, this.first), this.end);
     if (!this.playing) this.writeHash();
     this.changed();
   }
@@ -159,7 +166,8 @@ class Player {
       here = this.auction >= 0 ? this.auction : this.latest();
     const between = this.auction < 0 && by < 0 && here >= 0 && requested[here] < this.time - 1e-9;
     const task = between ? here : here + by;
-    if (task < 0 || task >= this.runs[0].count) this.say(by < 0 ? "No earlier auction" : "No later auction");
+    const outside = task < 0 || task >= this.runs[0].count || requested[task] < this.first - 1e-9;
+    if (outside) this.say(by < 0 ? "No earlier auction" : "No later auction");
     else this.stepTo(task);
   }
 
@@ -174,7 +182,11 @@ class Player {
     if (this.follow >= 0) this.follow = this.runs[0].tasks.vehicle[task];
     this.seek(this.runs[0].tasks.requested[task]);
     const policy = (/** @type {Run} */ run) => (this.runs.length > 1 ? `${clip(run.name, 40)}: ` : "");
-    this.say(this.panes.map(({ run }) => `${policy(run)}Auction of task ${task} at ${sentence(run, task)}`).join(". "));
+    this.say(
+      this.panes
+        .map(({ run }) => `${policy(run)}Auction of task ${run.idOf(task)} at ${sentence(run, task)}`)
+        .join(". "),
+    );
   }
 
   toggleFollow() {
@@ -238,6 +250,13 @@ class Player {
     else if (time !== undefined) this.jump(time - this.time);
   }
 
+  /** Go where was picked in a chart of the entire run, if the page has it. @type {(picked: PickedInChart) => void} */
+  pickedInOverview({ time }) {
+    if (time === undefined) return;
+    if (time >= this.first && time <= this.end) this.jump(time - this.time);
+    else this.say(`${clock(time)} is not in the part that this page shows in detail`);
+  }
+
   /** Change the view of all maps in the same way. @type {(change: (view: MapView) => void) => void} */
   move(change) {
     for (const pane of this.panes) change(pane.view);
@@ -262,7 +281,7 @@ class Player {
   readHash(hash) {
     const said = new URLSearchParams(hash.slice(1));
     const time = Number(said.get("t") ?? NaN),
-      task = Number(said.get("task") ?? NaN);
+      task = Number(said.get("task") ?? NaN) - this.world.head.first_task;
     if (Number.isInteger(task) && task >= 0 && task < this.runs[0].count) this.stepTo(task);
     else if (Number.isFinite(time)) {
       this.playing = false;
@@ -273,7 +292,7 @@ class Player {
   }
 
   writeHash() {
-    const hash = `#t=${this.time.toFixed(3)}${this.auction >= 0 ? `&task=${this.auction}` : ""}`;
+    const hash = `#t=${this.time.toFixed(3)}${this.auction >= 0 ? `&task=${this.runs[0].idOf(this.auction)}` : ""}`;
     if (HAS_ADDRESS && location.hash !== hash) history.replaceState(null, "", hash);
   }
 
@@ -297,18 +316,19 @@ class Player {
   }
 
   /**
-   * Return the window of the charts: the entire run, or a part that begins shortly before the present time.
+   * Return the window of the charts: all that the page shows in detail, or a part that begins shortly before the present time.
    * @type {() => Pair}
    */
   windowNow() {
-    if (!this.span || this.span >= this.end) return [0, this.end];
-    const begin = Math.min(Math.max(this.time - BEHIND * this.span, 0), this.end - this.span);
+    if (!this.span || this.span >= this.end - this.first) return [this.first, this.end];
+    const begin = Math.min(Math.max(this.time - BEHIND * this.span, this.first), this.end - this.span);
     return [begin, begin + this.span];
   }
 
   showCharts() {
     this.window = this.windowNow();
     for (const [number, spec] of this.specs(this.window).entries()) this.charts[number].show(spec, this.window);
+    this.overview?.show();
   }
 
   /** Draw everything again in the next frame, the cards included. */
@@ -342,13 +362,14 @@ class Player {
     const [begin, end] = this.window;
     if (time < begin || time > end) this.showCharts();
     for (const chart of this.charts) chart.moment(time);
+    this.overview?.moment(time);
     if (now - this.cardsAt < CARDS_MS) return;
     this.cardsAt = now;
     for (const pane of this.panes) pane.cards();
     const scrub = byId("scrub"),
       said = clock(time, 1);
     scrub.value = String(time);
-    scrub.setAttribute("aria-valuetext", `${said} of ${clock(this.end)}`);
+    scrub.setAttribute("aria-valuetext", `${said} of ${clock(this.world.head.duration)}`);
     byId("clock").textContent = said;
     byId("speed").value = String(speed);
     byId("play").textContent = this.playing ? "Pause" : "Play";

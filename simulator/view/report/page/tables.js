@@ -31,7 +31,7 @@ function tableOf(caption, heads, rows, rowClass = () => "") {
 
 const ROWS = 10;
 
-/** Return the tasks after the warm-up, as the summary counts them. @type {(run: Run) => number[]} */
+/** Return the tasks of the page after the warm-up, as the summary counts them. @type {(run: Run) => number[]} */
 function counted(run) {
   return [...Array(run.count).keys()].slice(countUpTo(run.tasks.requested, run.world.head.warmup - 1e-9));
 }
@@ -69,12 +69,13 @@ function tablesOfRun(run) {
     (task) => run.regret(task),
     (task) => run.regret(task) > 0,
   );
+  const part = isPart(run.world.head) ? ", in the part in detail" : "";
   const link = (/** @type {number} */ task) => linkTo(run, task, clock(run.tasks.requested[task], 1));
   return [
     [summary],
     [
       tableOf(
-        "Slowest tasks",
+        `Slowest tasks${part}`,
         ["time", "provider|", "latency s", "waiting s", "kind|"],
         slow.map((task) => [
           link(task),
@@ -85,7 +86,7 @@ function tablesOfRun(run) {
         ]),
       ),
       tableOf(
-        "Auctions with the largest regret",
+        `Auctions with the largest regret${part}`,
         ["time", "winner|", "ρ", "surplus", "best surplus", "regret"],
         regretted.map((task) => [
           link(task),

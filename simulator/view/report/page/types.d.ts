@@ -27,7 +27,7 @@ type Ground = {
 };
 
 /** Where a column stands in the buffer: its type, its first byte, its number of rows. */
-type Stored = [kind: "f8" | "f4" | "i4" | "u2" | "u1", at: number, rows: number];
+type Stored = [kind: "t4" | "f8" | "f4" | "i4" | "u2" | "u1", at: number, rows: number];
 type StoredTables = Record<string, Record<string, Stored>>;
 
 /** What is said of one run. Figures without a finite value are null. */
@@ -40,7 +40,14 @@ type About = {
   summary: Record<string, number | null>;
   providers: Record<string, number | null>[];
   tables: StoredTables;
+  overview: OverviewTable | null;
 };
+
+/** Counts and means of the entire run by bins, on a page that shows a part of it. */
+type OverviewTable = Record<
+  "ground" | "uav" | "nobody" | "lost" | "surplus" | "rho" | "latency" | "p95" | "vehicles",
+  (number | null)[]
+>;
 
 /** Means over all worlds of a comparison, each with half its 95 % interval; null stands for NaN. */
 type Means = {
@@ -68,6 +75,12 @@ type Head = {
   seed: number;
   duration: number;
   warmup: number;
+  /** What the page shows in detail, s, and the first task of it. */
+  begin: number;
+  end: number;
+  first_task: number;
+  /** Length of a tick of packed times, s. */
+  tick_s: number;
   categories: {
     kind: string[];
     status: ("completed" | "lost" | "unserved" | "open")[];
@@ -212,6 +225,8 @@ type Spec = {
   logx?: boolean;
   x?: string;
   diagonal?: boolean;
+  /** A part of the time axis that is marked. */
+  band?: Pair;
 };
 
 /** A part of the map: its middle in m, its size in pixels. */
