@@ -135,7 +135,7 @@ def run(
 
         def page(made: Result) -> bytes:
             data = payload({label: made})
-            _tell_part((data.head["begin"], data.head["end"]), made)
+            _tell_part((data.head["begin"], data.head["end"]), (0.0, planned.duration))
             return signed_page(data, [label])
 
     with bar(f"{loaded.name}, {label}", planned.duration) as progress:
@@ -190,21 +190,20 @@ def report(
     result = Result.load(directory)
     check(path, force, foreign=unsigned)
     policy, mechanism = str(result.run["policy"]), str(result.run["mechanism"])
-    part = None
-    if begin is not None or end is not None:
-        part = begin or 0.0, float(result.run["duration"]) if end is None else end
+    duration = float(result.run["duration"])
+    part = begin or 0.0, duration if end is None else min(end, duration)
     name = mechanism if policy == NoPolicy.spec else policy
-    _tell_part(write_report({name: result}, path, force=force, part=part), result)
+    _tell_part(write_report({name: result}, path, force=force, part=part), part)
     print_result(path)
 
 
-def _tell_part(shown: tuple[float, float], result: Result) -> None:
-    """Say what part of a run a page shows in detail, if not all of it."""
-    duration = float(result.run["duration"])
-    if shown != (0.0, duration):
+def _tell_part(shown: tuple[float, float], asked: tuple[float, float]) -> None:
+    """Say what part of a run a page shows in detail, if that is less than what was asked for."""
+    if shown[1] < asked[1]:
         note(
-            f"the page shows {shown[0]:g} to {shown[1]:g} s of {duration:g} s in detail, and counts and means of all; "
-            "`dmsb report RUN_DIR --from S --to S` chooses another part"
+            f"{asked[0]:g} to {asked[1]:g} s do not fit into a page that opens at once: it shows {shown[0]:g} to "
+            f"{shown[1]:g} s in detail, and counts and means of the entire run; `dmsb report RUN_DIR --from S --to S` "
+            "chooses another part"
         )
 
 
