@@ -107,9 +107,9 @@ class Grid(Model):
     """Rows and columns of junctions around the origin, with an arm at each end of a row or column."""
 
     layout: Literal["grid"]
-    rows: Annotated[Whole, Field(ge=1, le=20)] = 3
+    rows: Annotated[Whole, Field(ge=1, le=50)] = 3
     """Number of rows, from south to north."""
-    columns: Annotated[Whole, Field(ge=1, le=20)] = 3
+    columns: Annotated[Whole, Field(ge=1, le=50)] = 3
     """Number of columns, from west to east."""
     block_m: Metres = 250.0
     """Distance from one junction to the next, m."""

@@ -127,6 +127,12 @@ STUDIES = {
         "a factor of 2 between machines, 5 % for ratios",
         "docs/results/speed.md",
     ),
+    "scale": Study(
+        "python -m tests.studies.scale --again",
+        "The memory of a run grows with its map and hardly with its length. An auction in a long run costs no more.",
+        "a factor of 2 between machines for time, 10 % for memory",
+        "docs/results/scale.md",
+    ),
     "paper": Study(
         "dmsb reproduce fig3 fig4 fig5 fig6 claims --scale paper --jobs 2 --out outputs/paper",
         "Each statement of the paper's section 6 has a verdict.",
