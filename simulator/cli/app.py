@@ -41,6 +41,7 @@ from simulator.cli.terminal import (
     print_rows,
     print_summary,
     show_warning,
+    tell_part,
     tell_recording,
     where_it_is,
 )
@@ -135,8 +136,8 @@ def run(
 
         def page(made: Result) -> bytes:
             data = payload({label: made})
-            _tell_part((data.head["begin"], data.head["end"]), (0.0, planned.duration))
-            return signed_page(data, [label])
+            tell_part(data.part, (0.0, planned.duration))
+            return signed_page(data)
 
     with bar(f"{loaded.name}, {label}", planned.duration) as progress:
         result = planned.run_into(directory, force, progress, page)
@@ -193,18 +194,8 @@ def report(
     duration = float(result.run["duration"])
     part = begin or 0.0, duration if end is None else min(end, duration)
     name = mechanism if policy == NoPolicy.spec else policy
-    _tell_part(write_report({name: result}, path, force=force, part=part), part)
+    tell_part(write_report({name: result}, path, force=force, part=part), part)
     print_result(path)
-
-
-def _tell_part(shown: tuple[float, float], asked: tuple[float, float]) -> None:
-    """Say what part of a run a page shows in detail, if that is less than what was asked for."""
-    if shown[1] < asked[1]:
-        note(
-            f"{asked[0]:g} to {asked[1]:g} s do not fit into a page that opens at once: it shows {shown[0]:g} to "
-            f"{shown[1]:g} s in detail, and counts and means of the entire run; `dmsb report RUN_DIR --from S --to S` "
-            "chooses another part"
-        )
 
 
 @app.command()

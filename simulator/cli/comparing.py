@@ -30,7 +30,7 @@ from simulator.cli.options import (
     load,
     slug,
 )
-from simulator.cli.terminal import bar, print_comparison, print_result, printable, tell_recording
+from simulator.cli.terminal import bar, print_comparison, print_result, printable, tell_part, tell_recording
 from simulator.cli.terminal import note as tell
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def compare(
     )  # fmt: skip
     directory = asked.directory(out)
     if part is not None:
-        _do_part(asked, part, directory, jobs, cluster, {"--figure": figure, "--to": to})
+        _do_part(asked, part, directory, jobs, cluster, {"--figure": figure, "--to": to, "--force": force or None})
         return
     # Next to the folder and not in it: the folder appears only when the comparison is complete.
     journal = directory.with_name(f".{directory.name}.runs")
@@ -141,7 +141,7 @@ def compare(
                 executor=executor,
             )
 
-        write(asked, made, directory, force, figure, to)
+        finish(asked, made, directory, force, figure, to)
     # The comparison is there. A journal that stays costs nothing.
     with contextlib.suppress(OSError):
         journal.unlink()
@@ -231,31 +231,35 @@ def _do_part(
         directory: folder of the comparison that the parts make.
         jobs: number of parallel processes.
         cluster: address of a cluster.
-        later: options that belong to the whole comparison, with their values.
+        later: options of the comparison and not of a part, with their values.
     """
     from simulator.errors import InputError
+    from simulator.study.design import Design
     from simulator.study.part_folder import COMPARE, noted_command
-    from simulator.study.parts import Part, compare_part
+    from simulator.study.parts import Part, run_part
 
     chosen = Part.read(part)
     for option, value in later.items():
         if value is not None:
-            raise InputError(f"{option} {value}: a part makes no table; give it to `dmsb merge`")
+            given = option if value is True else f"{option} {value}"
+            raise InputError(f"{given}: a part makes no table; give it to `dmsb merge`")
     folder = directory.with_name(f"{directory.name}.parts")
     tell_recording(asked.loaded)
+    # What is wrong with the comparison is told before anything is written.
+    design = Design(**asked.arguments)
+    chosen.check(len(design.points) * design.seeds)
+    count = sum(chosen.has(design.place(cell)) for cell in design.cells)
     with (
-        noted_command(folder, COMPARE, asked.noted()),
         executor_of(cluster, jobs) as executor,
-        bar(f"{asked.loaded.name}, part {chosen}", -(-asked.runs // chosen.of)) as step,
+        noted_command(folder, COMPARE, asked.noted() | {"parts": chosen.of}),
+        bar(f"{asked.loaded.name}, part {chosen}", count) as step,
     ):
-        count = compare_part(
-            chosen, folder, **asked.arguments, jobs=jobs, progress=lambda done, _: step(float(done)), executor=executor
-        )
+        run_part(design, chosen, folder, jobs, lambda done, _: step(float(done)), executor)
     print(printable(f"part {chosen}: {count} of {asked.runs} runs; when all parts are done: dmsb merge {folder}"))  # noqa: T201
     print_result(folder / chosen.file)
 
 
-def write(
+def finish(
     asked: Asked,
     made: Callable[[Callable[[float], None]], Comparison],
     directory: Path,
@@ -324,7 +328,9 @@ def write(
         else:
             comparison(table, path, title, column)
 
-    page = signed_page(payload(looked_at, note), looked_at, means(table, column, dict(shown_point)))
+    data = payload(looked_at, note)
+    tell_part(data.part, (0.0, float(data.head["duration"])))
+    page = signed_page(data, means(table, column, dict(shown_point)))
     with replacing(directory, force, COMPARISON_KIND) as new:
         new.mkdir()
         without_formulas(table.reset_index()).to_csv(new / "comparison.csv", index=False)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from simulator.cli.comparing import Asked, FigureOption, PaperTable, write
-from simulator.cli.options import Force, Out
-from simulator.cli.terminal import printable
+from simulator.cli.comparing import Asked, FigureOption, PaperTable, finish
+from simulator.cli.options import Force
 from simulator.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -21,7 +20,12 @@ def merge(
     parts: Annotated[Path, typer.Argument(metavar="PARTS", help="Folder that --part has written.")],
     figure: FigureOption = None,
     to: PaperTable = None,
-    out: Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Folder for the results; by default that of the parts, without .parts."
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Put the parts of a study together.
@@ -31,13 +35,18 @@ def merge(
     folder. Run it where the parts were started: files of scenarios and policies
     are named from there.
     """
+    from simulator.files import folder
     from simulator.study.part_folder import TRAIN, not_a_part, read_command
 
+    # "." and ".." have no name from which that of the comparison could follow.
+    parts = folder(parts) if parts.name not in ("", "..") else folder(parts).resolve()
     command, options = read_command(parts)
+    options.pop("parts", None)
     if command == TRAIN:
-        for option, value in {"--figure": figure, "--to": to, "--out": out}.items():
+        for option, value in {"--figure": figure, "--to": to, "--out": out, "--force": force or None}.items():
             if value is not None:
-                raise InputError(f"{option} {value}: the parts of a training are put together in their own folder")
+                given = option if value is True else f"{option} {value}"
+                raise InputError(f"{given}: the parts of a training are put together in their own folder")
         _merge_trainings(parts, options)
         return
     from simulator.study.parts import merge as merged
@@ -50,9 +59,9 @@ def merge(
     def made(_: Callable[[float], None]) -> Comparison:
         return merged(parts, **asked.arguments, metric=asked.metric)
 
-    name = parts.resolve().name
-    where = parts.with_name(name.removesuffix(".parts")) if out is None and name.endswith(".parts") else out
-    write(asked, made, asked.directory(where), force, figure, to)
+    name = parts.name.removesuffix(".parts")
+    where = parts.with_name(name) if out is None and name not in ("", parts.name) else out
+    finish(asked, made, asked.directory(where), force, figure, to)
 
 
 def _merge_trainings(parts: Path, options: dict[str, Any]) -> None:
@@ -68,4 +77,4 @@ def _merge_trainings(parts: Path, options: dict[str, Any]) -> None:
     except KeyError:
         raise OutputError(not_a_part(parts)) from None
     curve = merge_trainings(parts, seeds, steps)
-    show_trainings(printable(label), policy, curve, parts, seeds)
+    show_trainings(label, policy, curve, parts, seeds)

@@ -111,7 +111,7 @@ PartOf = Annotated[
     typer.Option(
         "--part",
         metavar="K/N",
-        help="Do part K of N only, in a job of its own. `dmsb merge` puts the parts together.",
+        help="Do only part K of N. `dmsb merge` puts the parts together.",
     ),
 ]
 

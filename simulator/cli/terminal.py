@@ -46,6 +46,21 @@ def note(message: str) -> None:
     print(one_line(message), file=sys.stderr)  # noqa: T201
 
 
+def tell_part(shown: tuple[float, float], asked: tuple[float, float]) -> None:
+    """Print a line about the part of a run that a page shows in detail, if that is less than what was asked for.
+
+    Args:
+        shown: beginning and end of what it shows, s.
+        asked: beginning and end of what was asked for, s.
+    """
+    if shown[1] < asked[1]:
+        note(
+            f"{asked[0]:g} to {asked[1]:g} s do not fit into a page that opens at once: it shows {shown[0]:g} to "
+            f"{shown[1]:g} s in detail, and counts and means of the entire run; `dmsb report RUN_DIR --from S --to S` "
+            "chooses another part"
+        )
+
+
 def tell_recording(scenario: Scenario, recording: Recording | None = None) -> None:
     """Print a line about the recording of a scenario: its ranges, and where the stations stand.
 

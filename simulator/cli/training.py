@@ -136,7 +136,12 @@ def train(
         "device": device,
     }
     if part is not None:
-        asked = {"label": label, "policy": policy, "steps": steps, "seeds": seeds, "sets": sets, **options}
+        if resume:
+            raise InputError("--resume: an interrupted part continues in any case; leave it out")
+        asked = {
+            "label": label, "scenarios": names, "sets": sets, "policy": policy, "steps": steps, "seeds": seeds,
+            **options,
+        }  # fmt: skip
         _do_part(part, loaded, asked, directory, jobs, cluster, options)
     elif seeds == 1:
         with training_bar(f"{label}, {policy}", steps) as progress:
@@ -184,8 +189,8 @@ def _do_part(
     chosen, seeds = Part.read(part), asked["seeds"]
     chosen.check(seeds, "trainings")
     with (
-        noted_command(directory, TRAIN, asked),
         executor_of(cluster, jobs) as executor,
+        noted_command(directory, TRAIN, asked | {"parts": chosen.of}),
         bar(f"{asked['label']}, part {chosen}", len(chosen.of_all(seeds))) as step,
     ):
         done = train_part(

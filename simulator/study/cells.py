@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,11 +66,15 @@ def run_cells(
         left = [cell for cell in cells if cell not in done]
         worlds = _by_world(left, world)
         found = in_processes(work, worlds, jobs) if executor is None else on_executor(work, worlds, executor)
-        for cell, figures in found:
-            done[cell] = {name: float(value) if math.isfinite(value) else math.nan for name, value in figures.items()}
-            note(repr(cell), done[cell])
-            if progress is not None:
-                progress(len(done), len(cells))
+        # Closed at once if the journal or the progress fails: what has not begun is then given up.
+        with closing(found):
+            for cell, figures in found:
+                done[cell] = {
+                    name: float(value) if math.isfinite(value) else math.nan for name, value in figures.items()
+                }
+                note(repr(cell), done[cell])
+                if progress is not None:
+                    progress(len(done), len(cells))
     return done
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import logging
+import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future, InvalidStateError
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +27,26 @@ TIMEOUT_S = 20.0
 
 MOST_LOCAL = 1_000
 """Largest number of workers that are started on this machine."""
+
+
+# glibc (malloc.h): parameters of mallopt.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+# The nanny of Dask sets MALLOC_TRIM_THRESHOLD_ for its workers. Memory then goes back to the system after each large
+# table and is fetched again for the next. These are the largest values that glibc finds by itself in a process without
+# the variable (DEFAULT_MMAP_THRESHOLD_MAX, and twice that).
+MMAP_BYTES = 32 * 2**20
+TRIM_BYTES = 2 * MMAP_BYTES
+
+
+def _use_memory_as_usual() -> None:
+    """Undo in this process what the nanny of Dask does to the allocator of memory."""
+    if os.environ.pop("MALLOC_TRIM_THRESHOLD_", None) is None or not sys.platform.startswith("linux"):
+        return
+    with suppress(OSError, AttributeError):  # another library than glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, MMAP_BYTES)
+        mallopt(M_TRIM_THRESHOLD, TRIM_BYTES)
 
 
 class ClusterExecutor(Executor):
@@ -49,23 +73,25 @@ class ClusterExecutor(Executor):
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Do a call on one of the workers."""
         found: Future[Any] = Future()
-        inner: Future[Any] = self._pool.submit(work, *args, **kwargs)
+        inner: Future[Any] = self._pool.submit(_on_worker, work, *args, **kwargs)
 
         def hand_on(ended: Future[Any]) -> None:
-            if ended.cancelled():
-                found.cancel()
-                found.set_running_or_notify_cancel()
-            elif (error := ended.exception()) is not None:
-                found.set_exception(_plain(error))
-            else:
-                found.set_result(ended.result())
+            # It may have been cancelled while its result was on the way.
+            with suppress(InvalidStateError):
+                if ended.cancelled():
+                    found.cancel()
+                    found.set_running_or_notify_cancel()
+                elif (error := ended.exception()) is not None:
+                    found.set_exception(_plain(error))
+                else:
+                    found.set_result(ended.result())
 
         inner.add_done_callback(hand_on)
         found.add_done_callback(lambda _: inner.cancel() if found.cancelled() else None)
         return found
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Forget all work that has not ended."""
+        """Wait for all work, or cancel it."""
         self._pool.shutdown(wait=wait and not cancel_futures)
 
 
@@ -96,17 +122,39 @@ def cluster(address: str) -> Iterator[ClusterExecutor]:
         with _local(int(rest)) as scheduler, _connected(address, scheduler) as executor:
             yield executor
         return
-    if not rest and not Path(address).is_file():
+    if Path(address).is_file():
+        where = _address_in(Path(address))
+    elif rest:
+        where = address
+    else:
         raise InputError(
             f"cluster {address}: must be an address such as tcp://10.0.0.1:8786, a scheduler file that exists, or "
             "local:N for N workers on this machine"
         )
-    with _connected(address, {"address": address} if rest else {"scheduler_file": address}) as executor:
+    with _connected(address, where) as executor:
         yield executor
 
 
+def _address_in(path: Path) -> str:
+    """Return the address in a scheduler's file.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = None
+    address = known.get("address") if isinstance(known, dict) else None
+    if not isinstance(address, str):
+        raise InputError(
+            f"cluster {path}: is not the file of a scheduler; `dask scheduler --scheduler-file` writes one"
+        )
+    return address
+
+
 @contextmanager
-def _local(count: int) -> Iterator[dict[str, Any]]:
+def _local(count: int) -> Iterator[Any]:
     """Start workers on this machine, and end them at the end of the block."""
     from distributed import LocalCluster
 
@@ -120,19 +168,24 @@ def _local(count: int) -> Iterator[dict[str, Any]]:
             silence_logs=logging.CRITICAL,
         )  # fmt: skip
     with started:
-        yield {"address": started}
+        yield started
 
 
 @contextmanager
-def _connected(address: str, where: dict[str, Any]) -> Iterator[ClusterExecutor]:
-    """Connect to a scheduler."""
+def _connected(address: str, where: Any) -> Iterator[ClusterExecutor]:
+    """Connect to a scheduler.
+
+    Args:
+        address: what the person gave.
+        where: address of the scheduler, or a cluster of this process.
+    """
     from distributed import Client
 
     with warnings.catch_warnings():
         # Versions of packages that differ are Dask's concern; those of dmsb are compared by each worker.
         warnings.simplefilter("ignore")
         try:
-            client = Client(**where, timeout=TIMEOUT_S, set_as_default=False)
+            client = Client(where, timeout=TIMEOUT_S, set_as_default=False)
         except (OSError, ValueError, RuntimeError, ImportError) as error:
             raise InputError(f"cluster {address}: no scheduler answers there: {one_line(error)}") from error
     with _logs_silenced(), client:
@@ -157,6 +210,12 @@ def _logs_silenced() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _on_worker(work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Do a call in this process, which is a worker."""
+    _use_memory_as_usual()
+    return work(*args, **kwargs)
 
 
 def _opened(parcel: Parcel) -> Parcel:

@@ -15,7 +15,7 @@ from simulator.scenario.scenario import Scenario
 from simulator.study.cells import check_jobs, run_cells
 from simulator.study.design import Cell, Design, Grid, Point
 from simulator.study.journal import Figures
-from simulator.study.tabulate import metric_of, shown_value, tabulate
+from simulator.study.tabulate import FIGURES, metric_of, shown_value, tabulate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,7 @@ def comparison_of(design: Design, done: Mapping[Cell, Figures], figure: str) -> 
         full = [seed for seed in seeds if done[Cell(point, first, seed)]["tasks"] > 0.0]
         _tell_empty_worlds(point, [seed for seed in seeds if seed not in full], design.seeds)
         runs = {
-            one.label: np.array([list(done[Cell(point, one, seed)].values()) for seed in full])
+            one.label: np.array([[done[Cell(point, one, seed)][name] for name in FIGURES] for seed in full])
             for one in design.contenders
         }
         tables.append(tabulate(runs, figure).reset_index().assign(**{key: shown_value(value) for key, value in point}))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import chain, product
 from typing import Any, NamedTuple, TypeAlias
 
-from simulator.errors import EmptyMarketWarning, InputError, shown
+from simulator.errors import EmptyMarketWarning, InputError, RunError, shown
 from simulator.market.contracts import Policy
 from simulator.market.plugins import find_policy
 from simulator.run import Plan, plan
@@ -174,6 +175,7 @@ class Work:
     ) -> None:
         self._scenarios, self._duration, self._warmup, self._bidders = scenarios, duration, warmup, bidders
         self._plans: dict[tuple[Point, Contender], Plan] = {}
+        self._hashes: dict[tuple[Point, Contender], dict[str, Any]] = {}
         self._worlds = KeptWorlds()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -191,7 +193,17 @@ class Work:
         )
 
     def keep(self, point: Point, one: Contender, planned: Plan) -> None:
-        """Keep a plan that has been made."""
+        """Keep a plan that has been made.
+
+        Raises:
+            RunError: this process is a worker, and its files are not those of the study.
+        """
+        hashes = dict(planned.hashes)
+        if self._hashes.setdefault((point, one), hashes) != hashes:
+            raise RunError(
+                f"{one.label} on {socket.gethostname()} is not that of the study: its file, its weights or the "
+                "recording differ; give all workers the same"
+            )
         self._plans[point, one] = planned
 
     def kept(self, point: Point, one: Contender) -> Plan:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
 import math
 import os
 import pickle
 import socket
-import sys
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import suppress
 from itertools import islice
@@ -28,7 +26,7 @@ MOST_IN_FLIGHT = 20_000
 """Largest number of batches that an executor is given at a time. A scheduler needs memory for each."""
 
 BATCHES_PER_WORKER = 2
-"""Number of batches per worker below which a world is cut: workers that end early would be idle."""
+"""Smallest number of batches per worker. With too few worlds, a world is divided into several batches."""
 
 
 class Parcel(NamedTuple):
@@ -38,18 +36,19 @@ class Parcel(NamedTuple):
         work: the function of a cell, pickled.
         code: hash of the code that decides results.
         folder: working folder of the study. Relative paths of policies and weights start there.
-        digest: hash of the others.
+        study: identity of the study. A worker opens the work once per study. It never uses what it has read for an
+            earlier one, because files of policies may have changed since.
     """
 
     work: bytes
     code: str
     folder: str
-    digest: str
+    study: str
 
 
 def on_executor(
     work: Callable[[CellT], Figures], worlds: Sequence[Sequence[CellT]], executor: Executor
-) -> Iterator[tuple[CellT, Figures]]:
+) -> Generator[tuple[CellT, Figures], None, None]:
     """Yield each cell with its results, as soon as its batch is done. A batch has cells of one world.
 
     Args:
@@ -61,8 +60,7 @@ def on_executor(
     Raises:
         RunError: a worker was killed, or has other code than this process.
     """
-    about = pickle.dumps(work), results_code(), str(Path.cwd())
-    parcel: Any = Parcel(*about, hashlib.sha256(repr(about).encode()).hexdigest())
+    parcel: Any = Parcel(pickle.dumps(work), results_code(), str(Path.cwd()), uuid.uuid4().hex)
     parcel = executor.share(parcel) if hasattr(executor, "share") else parcel
     left = iter(_batches(worlds, _workers(executor)))
     running: dict[Future[list[Figures]], Sequence[CellT]] = {}
@@ -106,28 +104,8 @@ def _batches(worlds: Sequence[Sequence[CellT]], workers: int) -> Iterator[Sequen
             yield cells[begin : begin + size]
 
 
-# glibc (malloc.h): parameters of mallopt.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-
-# The nanny of Dask sets MALLOC_TRIM_THRESHOLD_ for its workers. Memory then goes back to the system after each large
-# table and is fetched again for the next. These are the largest values that glibc finds by itself in a process without
-# the variable (DEFAULT_MMAP_THRESHOLD_MAX, and twice that).
-MMAP_BYTES = 32 * 2**20
-TRIM_BYTES = 2 * MMAP_BYTES
-
-
-def _use_memory_as_usual() -> None:
-    """Undo in this process what the nanny of Dask does to the allocator of memory."""
-    if os.environ.pop("MALLOC_TRIM_THRESHOLD_", None) is None or not sys.platform.startswith("linux"):
-        return
-    with suppress(OSError, AttributeError):  # another library than glibc
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_THRESHOLD, MMAP_BYTES)
-        mallopt(M_TRIM_THRESHOLD, TRIM_BYTES)
-
-
 _received: dict[str, Callable[[Any], Figures]] = {}
-"""The work of this process by its hash; only the last one is kept."""
+"""The work of this process by its study; only the last one is kept."""
 
 _busy = threading.Lock()
 """Held while this process does a batch. Runs share caches of the process, so threads of a pool take turns."""
@@ -147,16 +125,15 @@ def do_batch(parcel: Parcel, cells: Sequence[Hashable]) -> list[Figures]:
         RunError: this process has other code than the one that makes the study.
     """
     with _busy:
-        if parcel.digest not in _received:
+        if parcel.study not in _received:
             if parcel.code != results_code():
                 raise RunError(
                     f"the worker on {socket.gethostname()} has another version of dmsb than this process, so its "
                     "results would differ; install the same version on both"
                 )
-            _use_memory_as_usual()
             with suppress(OSError):  # without a shared file system only paths of the study's own files are missing
                 os.chdir(parcel.folder)
             _received.clear()
-            _received[parcel.digest] = pickle.loads(parcel.work)
-        work = _received[parcel.digest]
+            _received[parcel.study] = pickle.loads(parcel.work)
+        work = _received[parcel.study]
         return [work(cell) for cell in cells]

@@ -53,6 +53,10 @@ def _note(parts: Path, command: str, options: dict[str, Any]) -> bool:
     is_new = not parts.exists()
     with writing(parts):
         parts.mkdir(parents=True, exist_ok=True)
+        names = [one.name for one in parts.iterdir()]
+    # A part that begins at the same time has written nothing else before its note.
+    if COMMAND not in names and any(not name.startswith(".") for name in names):
+        raise OutputError(f"{parts}: exists and holds no parts of a study; name another folder with --out")
     if not path.exists():
         try:
             with replacing(path) as new:
@@ -65,8 +69,8 @@ def _note(parts: Path, command: str, options: dict[str, Any]) -> bool:
     if known != (command, json.loads(text)["options"]):
         differ = [name for name in options if known[1].get(name) != json.loads(text)["options"][name]]
         raise OutputError(
-            f"{parts}: holds parts of another command ({', '.join(differ) or known[0]} differ); name another folder "
-            "with --out"
+            f"{parts}: holds parts of another command (different: {', '.join(differ) or 'the command'}); name another "
+            "folder with --out"
         )
     return is_new
 

@@ -54,17 +54,27 @@ class Part(NamedTuple):
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
 
+    @staticmethod
+    def number_of(place: int, of: int) -> int:
+        """Return the number of the part that a world belongs to.
+
+        Args:
+            place: number of the world, from 0.
+            of: number of parts.
+        """
+        return place % of + 1
+
     def has(self, place: int) -> bool:
         """Return whether a world belongs to it.
 
         Args:
             place: number of the world, from 0.
         """
-        return place % self.of == self.number - 1
+        return self.number_of(place, self.of) == self.number
 
     def of_all(self, count: int) -> list[int]:
         """Return the numbers that belong to it, of 0 to ``count`` - 1."""
-        return list(range(self.number - 1, count, self.of))
+        return [place for place in range(count) if self.has(place)]
 
     def check(self, count: int, what: str = "worlds") -> None:
         """Check that it has something to do.
@@ -90,7 +100,7 @@ def compare_part(
     executor: Executor | None = None,
     **settings: Any,
 ) -> int:
-    """Do one part of a comparison, and keep its runs in a folder. A part that was cut off goes on.
+    """Do one part of a comparison, and keep its runs in a folder. An interrupted part continues.
 
     Args:
         part: the part.
@@ -110,8 +120,19 @@ def compare_part(
         OutputError: the folder cannot be written.
         RunError: a policy or a mechanism failed during a run, or a worker was killed.
     """
+    return run_part(Design(scenario, policies, **settings), part, folder, jobs, progress, executor)
+
+
+def run_part(
+    design: Design,
+    part: Part,
+    folder: Path,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None,
+) -> int:
+    """Do one part of a comparison whose design is known; see `compare_part`."""
     check_jobs(jobs)
-    design = Design(scenario, policies, **settings)
     part.check(len(design.points) * design.seeds)
     cells = [cell for cell in design.cells if part.has(design.place(cell))]
     journal = folder / part.file
@@ -148,7 +169,7 @@ def merge(
         path = folder / Part(number, count).file
         if path.exists():
             known |= read_journal(path, design.fingerprint)
-    missing = sorted({design.place(cell) % count + 1 for cell in design.cells if repr(cell) not in known})
+    missing = sorted({Part.number_of(design.place(cell), count) for cell in design.cells if repr(cell) not in known})
     if missing:
         named = ", ".join(map(str, missing[:MOST_NAMED])) + (", ..." if len(missing) > MOST_NAMED else "")
         what, are = ("part", "is") if len(missing) == 1 else ("parts", "are")

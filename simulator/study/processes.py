@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
@@ -24,7 +24,7 @@ CellT = TypeVar("CellT", bound=Hashable)
 
 def in_processes(
     work: Callable[[CellT], Figures], worlds: list[list[CellT]], jobs: int
-) -> Iterator[tuple[CellT, Figures]]:
+) -> Generator[tuple[CellT, Figures], None, None]:
     """Yield each cell with its results, as soon as they are there.
 
     Args:
@@ -96,7 +96,7 @@ _works: list[Callable[[Any], Figures]] = []
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Let a process that starts now not hear Ctrl-C, which is for its parent. The parent ends it.
+    """Block Ctrl-C in processes that start inside the block. Their parent ends them.
 
     An interrupt that comes in the meantime reaches the parent at the end of the block.
     """

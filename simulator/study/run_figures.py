@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from simulator.record.result import Result
 
 
+EXTRA = ("surplus_ground", "surplus_uav", "completed_share")
+"""Figures that the summary does not have: surplus per task of each kind of winner, share of completed tasks."""
+
+
 def figures_of(result: Result, warmup: float = 0.0) -> Figures:
     """Return the summary of a run, the surplus per task of each kind of winner, and the share of completed tasks.
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from simulator.errors import InputError, nearest
 from simulator.model import FloatArray
 from simulator.record.schema import SUMMARY
+from simulator.study.run_figures import EXTRA
 from simulator.study.statistics import corrected, half_width, half_widths, p_value, ratio_of_means
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIGURES = (*SUMMARY, "surplus_ground", "surplus_uav", "completed_share")
+FIGURES = (*SUMMARY, *EXTRA)
 """Columns of ``runs``: the summary, the surplus per task of each kind of winner, and the share of completed tasks."""
 
 

@@ -118,7 +118,7 @@ def train_part(
     executor: Executor | None = None,
     **options: Any,
 ) -> int:
-    """Do one part of the trainings of `train_seeds`. Trainings that were cut off go on.
+    """Do one part of the trainings of `train_seeds`. Interrupted trainings continue.
 
     Args:
         part: the part.
@@ -164,6 +164,13 @@ def merge_trainings(out: Path, seeds: int, steps: int) -> pd.DataFrame:
     if left:
         listed = ", ".join(map(str, left[:MOST_NAMED])) + (", ..." if len(left) > MOST_NAMED else "")
         raise OutputError(f"{out}: the trainings of seed {listed} are missing or not finished; run their parts again")
+    first, *others = ({**read_about(folder / TRAINING), "seed": None} for folder in folders)
+    for seed, about in enumerate(others, 1):
+        differ = [name for name in first if about.get(name) != first[name]]
+        if differ:
+            raise OutputError(
+                f"{out}: the trainings of seeds 0 and {seed} differ in {differ[0]}; run their parts again"
+            )
     return _write_curve(out, folders)
 
 

@@ -17,7 +17,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -38,7 +38,9 @@ from simulator.study.journal import Figures
 from simulator.study.paper import figures, plan, reproduce, runs
 from simulator.study.worlds import KeptWorlds
 from simulator.view import figures as drawings
+from simulator.view.report import payload as payloads
 from simulator.view.report import write as pages
+from simulator.view.report.payload import Payload, payload
 from simulator.world.simulation import Demand
 from tests.fields import fields
 from tests.kills import Command, forked, kills, tree
@@ -126,7 +128,13 @@ class Stopped:
 
 @functools.cache
 def page(names: tuple[str, ...]) -> str:
-    return real_page({name: result(name) for name in names})
+    return real_page(payload({name: result(name) for name in names}))
+
+
+def packed(found: Mapping[str, Result], note: str = "", *_: object) -> Payload:
+    """What stands for the data of a page."""
+    runs = [{"name": name} for name in found]
+    return Payload({"runs": runs, "note": note, "begin": 0.0, "end": 1e9, "duration": 1e9}, "")
 
 
 @pytest.fixture
@@ -160,7 +168,13 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(comparing, "print_comparison", lambda *_: None)
     monkeypatch.setattr(tabulate, "corrected", lambda values: values)  # its library collects garbage at every call
     monkeypatch.setattr(drawings, "comparison", lambda table, path, *_: path.write_bytes(b"a picture"))
-    monkeypatch.setattr(pages, "page", lambda found, note="", means=None: page(tuple(found)) + note)
+    for module in (pages, payloads):
+        monkeypatch.setattr(module, "payload", packed)
+    monkeypatch.setattr(
+        pages,
+        "page",
+        lambda data, means=None: page(tuple(one["name"] for one in data.head["runs"])) + data.head["note"],
+    )
     folder = scratch / "template"
     for name, text in MINE.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

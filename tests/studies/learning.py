@@ -2,7 +2,7 @@
 
 ``python -m tests.studies.learning [--only NAME ...] [--jobs N]`` trains under ``outputs/learning/``, runs the weights
 and their rivals, and writes the tables of ``docs/learning/``. Journals and finished weights are kept there too: they
-took hours, and another clone goes on with them. A training that was cut off goes on from ``outputs/learning/``.
+took hours, and another clone continues with them. An interrupted training continues from ``outputs/learning/``.
 The studies are in `tests.studies.learners`, the tables in `tests.studies.learning_tables`.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.model import FloatArray
-from simulator.study.journal import Figures, open_journal
+from simulator.study.journal import Figures, read_journal
 from simulator.study.statistics import Crossed, corrected, crossed, crossed_ratio
 from tests.studies.learners import FEW_WORLDS, JUNCTIONS, MIX_WORLD, PAPER_POINTS, STUDIES, UNSEEN
 from tests.studies.learning import (
@@ -27,7 +27,7 @@ METRICS = {"realised": "realised surplus", "surplus": "surplus"}
 """Figures of a run, with their names in the tables."""
 
 RULES = ("spa", "myopic", "optimal", "greedy", "random")
-"""Rules beside the learners, in fewer worlds."""
+"""Rules that are compared with the learners, in fewer worlds."""
 
 SHOWN = {"mix-diffusion": "diffusion", "mix-sac": "sac", "mix-ppo": "ppo", "mix-dqn": "dqn",
          "mix-realised": "diffusion, trained on realised"}  # fmt: skip
@@ -261,8 +261,8 @@ def ablation_table(names: list[str], run: Callable[[list[Run]], Done]) -> None:
 
 def _cost(name: str) -> float:
     """Return the mean processor time of a study's trainings, s; NaN where the journal does not have it."""
-    with open_journal(KEPT / "trainings.jsonl", "learning") as (known, _):
-        known = dict(known)
+    path = KEPT / "trainings.jsonl"
+    known = read_journal(path, "learning") if path.exists() else {}
     spent = [known[repr(one)]["cpu_s"] for one in trainings_of(name) if repr(one) in known]
     return float(np.mean(spent)) if spent else math.nan
 

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from simulator import InputError, RunError
 from simulator.study.cells import run_cells
 from simulator.study.cluster import cluster
 from simulator.study.compare import compare
+from simulator.study.journal import Figures
 from tests.study.test_executors import CLOCKS, tenth
 
 POLICIES = ["conditional", "spa", "random"]
@@ -79,6 +81,33 @@ def test_a_comparison_on_a_cluster_has_the_bytes_of_one_process_though_a_worker_
     assert found.runs.drop(columns=CLOCKS).to_csv() == alone.runs.drop(columns=CLOCKS).to_csv()
 
 
+class DiesOnce:
+    """Work during which the process dies at its first cell."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __call__(self, cell: int) -> Figures:
+        if not self.marker.exists():
+            self.marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"cell": float(cell)}
+
+
+def test_what_a_worker_was_doing_when_it_died_is_done_again(tmp_path: Path) -> None:
+    with cluster("local:1") as executor:
+        found = run_cells(DiesOnce(tmp_path / "died"), range(3), executor=executor)
+    assert (tmp_path / "died").exists()
+    assert found == {cell: {"cell": float(cell)} for cell in range(3)}
+
+
+def test_a_file_that_is_no_schedulers_is_told(tmp_path: Path) -> None:
+    for text in ("{}", "[]", "", '{"address": 3}'):
+        (tmp_path / "s.json").write_text(text)
+        with pytest.raises(InputError, match="is not the file of a scheduler"), cluster(str(tmp_path / "s.json")):
+            pass
+
+
 def test_a_cell_that_kills_every_worker_is_told() -> None:
     with cluster("local:1") as executor, pytest.raises(RunError, match="ended several workers of the cluster"):
         run_cells(tenth, [100], executor=executor)
@@ -86,9 +115,8 @@ def test_a_cell_that_kills_every_worker_is_told() -> None:
 
 def test_a_worker_that_would_do_several_runs_at_a_time_is_refused(tmp_path: Path) -> None:
     with scheduler(tmp_path, ("--nthreads", "3")) as file:
-        with cluster(file) as executor:
-            # It came after the connection was made, or it is refused at once.
-            executor._client.wait_for_workers(1, timeout=READY_S)
+        with Client(scheduler_file=file, set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=READY_S)
         with (
             pytest.raises(InputError, match="does 3 tasks at a time in one process; start it with --nthreads 1"),
             cluster(file),

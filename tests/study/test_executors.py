@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +18,9 @@ from hypothesis import strategies as st
 from simulator import InputError, RunError
 from simulator.study import executors
 from simulator.study.cells import run_cells
+from simulator.study.cluster import _on_worker as on_worker
 from simulator.study.compare import compare
+from simulator.study.design import Design
 from simulator.study.executors import BATCHES_PER_WORKER, do_batch
 from simulator.study.journal import Figures
 from simulator.study.toll import toll
@@ -123,6 +127,8 @@ def test_the_allocator_of_a_dask_worker_is_mended(monkeypatch: pytest.MonkeyPatc
     executors._received.clear()
     with ThreadPoolExecutor(1) as executor:
         assert run_cells(tenth, [4], executor=executor) == {4: {"tenth": 0.4}}
+    assert os.environ["MALLOC_TRIM_THRESHOLD_"] == "65536", "a person's own process is left alone"
+    assert on_worker(tenth, 4) == {"tenth": 0.4}
     assert "MALLOC_TRIM_THRESHOLD_" not in os.environ
 
 
@@ -132,6 +138,50 @@ def test_a_worker_keeps_the_last_work_only() -> None:
         assert len(executors._received) == 1
     parcel = executors.Parcel(b"", "", "", next(iter(executors._received)))
     assert do_batch(parcel, [5]) == [{"product": 10.0}], "what is there is not unpacked again"
+
+
+def test_a_worker_that_outlives_a_study_reads_files_again(tmp_path: Path) -> None:
+    policy = tmp_path / "mine.py"
+    spec = f"{policy}:Mine"
+    with ThreadPoolExecutor(1) as executor:
+        for price in (1.0, 1.4):
+            policy.write_text(f"class Mine:\n    def price(self, observation):\n        return {price}\n")
+            found = compare("paper", [spec], seeds=2, duration=60, executor=executor)
+            assert found.runs["rho_mean"].tolist() == [pytest.approx(price)] * 2
+
+
+def test_a_worker_with_another_policy_of_that_name_is_refused(tmp_path: Path) -> None:
+    policy = tmp_path / "mine.py"
+    policy.write_text("class Mine:\n    def price(self, observation):\n        return 1.0\n")
+    design = Design("paper", [f"{policy}:Mine"], seeds=2, duration=60.0)
+    elsewhere = pickle.loads(pickle.dumps(design.work))
+    policy.write_text("class Mine:\n    def price(self, observation):\n        return 1.4\n")
+    with pytest.raises(RunError, match=r"mine\.py:Mine on .* is not that of the study: its file"):
+        elsewhere(design.cells[0])
+
+
+def test_what_fails_here_ends_the_work_elsewhere(tmp_path: Path) -> None:
+    """A full disk or Ctrl-C meets this process, and the workers must not go on with what nobody will keep."""
+    done: list[int] = []
+
+    def slow(cell: int) -> Figures:
+        done.append(cell)
+        time.sleep(0.02)
+        return {"cell": float(cell)}
+
+    class Full(Exception):  # noqa: N818
+        pass
+
+    def full(*_: int) -> None:
+        raise Full
+
+    # Threads share the list, so the work needs no pickling: it is handed over as it is.
+    with ThreadPoolExecutor(1) as executor, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("simulator.study.executors.pickle.dumps", lambda _: b"")
+        patch.setattr("simulator.study.executors.pickle.loads", lambda _: slow)
+        with pytest.raises(Full):
+            run_cells(slow, range(60), executor=executor, progress=full)
+    assert len(done) < 10
 
 
 class Times:

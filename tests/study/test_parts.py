@@ -117,11 +117,34 @@ def test_wrong_parts_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not list(tmp_path.iterdir()), "wrong input leaves nothing behind"
     assert dmsb("compare", *TYPED, *part)[0] == 0
     said = dmsb("compare", *TYPED[:-1], "90", "--out", "c", "--part", "2/2")[1]
-    assert said == "c.parts: holds parts of another command (duration differ); name another folder with --out"
+    assert said == "c.parts: holds parts of another command (different: duration); name another folder with --out"
+    said = dmsb("compare", *TYPED, "--out", "c", "--part", "2/3")[1]
+    assert said == "c.parts: holds parts of another command (different: parts); name another folder with --out"
+    assert dmsb("compare", *TYPED, *part, "--force")[1].startswith("--force: a part makes no table")
     assert not Path("c.parts", "2-of-2.jsonl").exists()
     for text in ("", "[]", "{}", '{"command": "compare"}', '{"command": "compare", "options": {"nosuch": 1}}'):
         Path("c.parts", COMMAND).write_text(text)
         assert dmsb("merge", "c.parts")[1].endswith("is not what --part has written; make the parts again")
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("c.parts", "thesis"):
+        Path(folder).mkdir()
+        Path(folder, "mine.txt").write_text("mine")
+    told = "exists and holds no parts of a study; name another folder with --out"
+    assert dmsb("compare", *TYPED, "--out", "c", "--part", "1/2")[1] == f"c.parts: {told}"
+    train = ("train", "paper", "--policy", "dqn", "--steps", "9", "--seeds", "2", "--part", "1/2")
+    assert dmsb(*train, "--out", "thesis")[1] == f"thesis: {told}"
+    assert [[path.name for path in Path(folder).iterdir()] for folder in ("c.parts", "thesis")] == [["mine.txt"]] * 2
+
+
+def test_parts_are_found_from_within_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert dmsb("compare", *TYPED, "--out", "c", "--part", "1/1")[0] == 0
+    monkeypatch.chdir(tmp_path / "c.parts")
+    assert dmsb("merge", ".")[0] == 0
+    assert (tmp_path / "c" / "report.html").is_file()
 
 
 def test_two_parts_that_begin_at_a_time_note_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +167,6 @@ def test_two_parts_that_begin_at_a_time_note_one_command(tmp_path: Path, monkeyp
 
 def test_parts_of_trainings_make_the_curve_of_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    monkeypatch.chdir(tmp_path)
     typed = ["train", "paper", "--policy", "tests/tiny_policy.py:Tiny", "--steps", "40", "--seeds", "3"]
     monkeypatch.chdir(Path(__file__).parents[2])
     typed += ["--evaluate-every", "20", "--held-out", "1"]
@@ -152,7 +174,11 @@ def test_parts_of_trainings_make_the_curve_of_one_process(tmp_path: Path, monkey
     assert dmsb(*typed, "--out", whole)[0] == 0
     assert dmsb(*typed, "--out", cut, "--part", "1/2")[0] == 0
     assert "the trainings of seed 1 are missing or not finished" in dmsb("merge", cut)[1]
-    assert "4 parts at most" not in dmsb(*typed, "--out", cut, "--part", "4/4")[1]
+    assert "3 trainings can be cut into 3 parts at most" in dmsb(*typed, "--out", cut, "--part", "4/4")[1]
+    assert dmsb(*typed, "--out", cut, "--part", "2/2", "--resume")[1].startswith(
+        "--resume: an interrupted part continues"
+    )
+    assert "different: parts" in dmsb(*typed, "--out", cut, "--part", "2/3")[1]
     assert dmsb(*typed, "--out", cut, "--part", "2/2")[0] == 0
     assert dmsb("merge", cut)[0] == 0
     assert Path(whole, "curve.csv").read_bytes() == Path(cut, "curve.csv").read_bytes()

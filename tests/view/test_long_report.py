@@ -19,7 +19,7 @@ from simulator.cli.app import app
 from simulator.view.report.detail import detail_of
 from simulator.view.report.overview import BINS, overview
 from simulator.view.report.packer import MOST_TICKS, Packer
-from simulator.view.report.payload import ENOUGH, MOST_BYTES, payload
+from simulator.view.report.payload import ENOUGH, MOST_BYTES, Payload, payload
 from simulator.view.report.write import SCRIPTS, write_report
 from tests.fields import fields
 from tests.view.browser import Look
@@ -46,7 +46,7 @@ def page(run: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_part_has_all_that_it_shows(run: Result) -> None:
     begin, end = PART
-    found = detail_of(run, begin, end)
+    found = detail_of([run], begin, end)
     requested, ended = run.tasks["requested"], run.tasks["finished"]
     inside = run.tasks.index[(requested >= begin) & (requested < end)]
     assert found.first <= inside[0]
@@ -112,9 +112,9 @@ def hour() -> Result:
 def test_what_does_not_fit_is_counted(hour: Result, share: float) -> None:
     entire = payload({"conditional": hour})
     assert entire.head["runs"][0]["overview"] is None, "a page that has all needs no counts"
-    most = int(share * entire.bytes)
+    most = int(share * entire.size())
     packed = payload({"conditional": hour}, most_bytes=most)
-    assert ENOUGH * most <= packed.bytes <= most
+    assert ENOUGH * most <= packed.size() <= most
     assert packed.head["begin"] == 0.0
     assert 0.0 < packed.head["end"] < 3600.0
     assert packed.head["runs"][0]["overview"] is not None
@@ -136,24 +136,54 @@ def test_runs_of_a_comparison_have_one_part(hour: Result) -> None:
     assert all(one["overview"] for one in packed.head["runs"])
 
 
+def test_a_page_that_cannot_be_small_enough_shows_the_least(hour: Result) -> None:
+    """The map is in every part."""
+    packed = payload({"conditional": hour}, most_bytes=1_000)
+    assert packed.part == (0.0, 1.0)
+    least = packed.size()
+    entire = payload({"conditional": hour}).size()
+    # Half of the room is the map's.
+    packed = payload({"conditional": hour}, most_bytes=2 * least)
+    assert 2 * least < entire
+    assert 1.8 * least <= packed.size() <= 2 * least
+
+
+def test_a_vehicle_is_where_it_was_though_its_path_began_long_before() -> None:
+    far = {"traffic.roads.arm_m": 60_000.0, "traffic.arrivals.rate_per_h": 20.0}
+    run = simulate("four_way", "conditional", duration=5_100, **fields(far))
+    packed = payload({"conditional": run}, part=(5_000.0, 5_010.0))
+    paths = unpacked(packed, packed.head["tables"]["paths"])
+    for number, name in enumerate(packed.head["vehicles"]):
+        own = paths["vehicle"] == number
+        there = run.paths[run.paths["vehicle"] == int(run.vehicles.index[run.vehicles["name"] == name][0])]
+        np.testing.assert_allclose(
+            np.interp(5_000.0, paths["time"][own], paths["x"][own]),
+            np.interp(5_000.0, there["time"], there["x"]),
+            atol=0.01,
+        )
+
+
 @pytest.mark.parametrize("part", [(-1.0, 10.0), (10.0, 10.0), (20.0, 10.0), (600.0, 700.0), (float("nan"), 10.0)])
 def test_a_part_that_is_none_is_refused(run: Result, part: tuple[float, float]) -> None:
-    with pytest.raises(InputError, match="is none of a run of 600 s"):
+    with pytest.raises(InputError, match="a run of 600 s has no part from"):
         payload({"conditional": run}, part=part)
 
 
 @given(
-    st.lists(st.one_of(st.floats(-500.0, 5_000.0), st.just(float("nan"))), max_size=40),
+    st.lists(st.one_of(st.floats(-1e5, 1e5), st.just(float("nan"))), max_size=40),
     st.floats(0.0, 1e5),
-    st.floats(1.0, 1e7),
+    st.floats(1e-3, 100.0),
 )
-def test_times_are_packed_to_a_tick(shifts: list[float], begin: float, length: float) -> None:
-    times = begin + np.array(shifts) * min(1.0, length / 1e4)
-    packer = Packer(begin, length)
-    assert 2.0 * length <= packer.tick_s * MOST_TICKS * (1.0 + 1e-6) or packer.tick_s == 1e-6
-    place = packer.add(pd.DataFrame({"time": times}), {"time": "t4"})
+def test_times_are_packed_to_a_tick(shifts: list[float], begin: float, scale: float) -> None:
+    """However far they are from the part: a path may begin hours before it."""
+    times = begin + scale * np.array(shifts)
+    table = pd.DataFrame({"time": times})
+    packer = Packer(begin, [table])
+    farthest = np.nanmax(np.abs(times - begin), initial=0.0)
+    assert packer.tick_s == 1e-6 or packer.tick_s <= 10.0 * farthest / MOST_TICKS, "as short as it can be"
+    place = packer.add(table, {"time": "t4"})
     head = {"begin": begin, "tick_s": packer.tick_s}
-    found = unpacked(type("Packed", (), {"columns": packer.text(), "head": head})(), place)["time"]
+    found = unpacked(Payload(head, packer.text()), place)["time"]
     np.testing.assert_allclose(found, times, rtol=1e-12, atol=0.51 * packer.tick_s)
 
 
@@ -170,7 +200,7 @@ def test_the_command_says_what_part_is_shown(tmp_path: Path, monkeypatch: pytest
         begin, end = ({"--from": 0, "--to": 300} | dict(zip(part[::2], map(int, part[1::2]), strict=True))).values()
         assert f'"begin": {begin}.0, "end": {min(end, 300)}.0' in text
     error = dmsb("report", "r", "--from", "400").exception
-    assert str(error) == "report: the part from 400 to 300 s is none of a run of 300 s"
+    assert str(error) == "report: a run of 300 s has no part from 400 to 300 s"
     monkeypatch.setattr("simulator.view.report.payload.MOST_BYTES", 200_000)
     said = dmsb("run", "four_way", "--policy", "conditional", "--duration", "1800", "--out", "s", "--report").stderr
     assert re.search(r"^0 to 1800 s do not fit .* it shows 0 to [0-9]+ s in detail", said)

@@ -58,7 +58,7 @@ def test_the_page_of_a_comparison_begins_with_the_means_over_all_worlds(opened: 
     table, _ = compare("four_way", policies, seeds=3, duration=200)
     runs = {policy: simulate("four_way", policy, duration=200) for policy in policies}
     path = tmp_path / "report.html"
-    path.write_bytes(signed_page(payload(runs), runs, means(table, "surplus_mean")))
+    path.write_bytes(signed_page(payload(runs), means(table, "surplus_mean")))
     look = Look(opened, path, bypass_csp=True)
     text = look.page.locator("#means").inner_text()
     for policy in policies:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEAD_S = 600.0
-"""Longest time before the part in which a task is looked for that is still under way when it begins, s."""
+"""How long before the part a task may have been requested to be shown, s."""
 
 
 class Detail(NamedTuple):
@@ -68,20 +69,22 @@ class Detail(NamedTuple):
         return found
 
 
-def detail_of(result: Result, begin: float, end: float) -> Detail:
-    """Return the part of a run between two times.
+def detail_of(runs: Sequence[Result], begin: float, end: float) -> Detail:
+    """Return the part of runs of one world between two times.
 
     Args:
-        result: the run.
+        runs: the runs.
         begin: beginning of the part, s.
         end: end of the part, s.
     """
-    tasks, vehicles = result.tasks, result.vehicles
+    # Requests and vehicles are those of the world.
+    world = runs[0]
+    tasks, vehicles = world.tasks, world.vehicles
     requested = tasks["requested"].to_numpy()
     first = int(np.searchsorted(requested, begin))
-    last = len(requested) if end >= float(result.run["duration"]) else int(np.searchsorted(requested, end))
+    last = len(requested) if end >= float(world.run["duration"]) else int(np.searchsorted(requested, end))
     if begin > 0.0:
-        first = _under_way(result, begin, first)
+        first = min(_under_way(run, begin, first) for run in runs)
     entered, left = vehicles["entered"].to_numpy(), vehicles["left"].to_numpy()
     # A vehicle that is held outside has no time of entry; one that is still there has none of leaving.
     there = ~(entered > end) & ~(left < begin)

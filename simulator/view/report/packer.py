@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 FINEST_S = 1e-6
 """Finest resolution of a time in a page, s. An hour has 10 microseconds, and a day 100."""
+
+TIMES = ("time", "entered", "left", "requested", "ended")
+"""Columns of times that reach farthest: stages are between a request and the end of its task."""
 
 MOST_TICKS = 2**31 - 1
 NO_TIME = -(2**31)
@@ -32,17 +35,18 @@ class Packer:
 
     Args:
         begin: time of tick 0, s.
-        length: length of what is packed, s.
+        tables: tables whose times are packed. The farthest from tick 0 decides how long a tick is.
 
     Attributes:
         begin: time of tick 0, s.
         tick_s: length of a tick, s.
     """
 
-    def __init__(self, begin: float, length: float) -> None:
+    def __init__(self, begin: float, tables: Sequence[pd.DataFrame]) -> None:
         self.begin = begin
-        # Twice the length: a task may end after it. What is later still is not looked at.
-        digits = math.ceil(math.log10(max(2.0 * length / MOST_TICKS, FINEST_S)) - 1e-9)
+        times = [table[name].to_numpy() for table in tables for name in table if name in TIMES]
+        farthest = max((np.abs(one[np.isfinite(one)] - begin).max(initial=0.0) for one in times), default=0.0)
+        digits = math.ceil(math.log10(max(farthest / MOST_TICKS, FINEST_S)) - 1e-9)
         self.tick_s = float(f"1e{digits}")
         self._parts: list[bytes] = []
         self._at = 0
@@ -65,6 +69,7 @@ class Packer:
 
     def _ticks(self, times: FloatArray) -> IntArray:
         """Return times as ticks, each minus the one before."""
+        # Only a signal that changed long before is farther: it has changed before the part, whenever that was.
         ticks = np.clip(np.round((times - self.begin) / self.tick_s), -MOST_TICKS, MOST_TICKS)
         whole = np.where(np.isnan(times), NO_TIME, ticks).astype(np.int64)
         # The upper half is dropped: a difference that does not fit wraps around, and so does the sum in the page.

@@ -53,7 +53,7 @@ SHORTEST_S = 1.0
 """Length of the part below which it is not made shorter, s."""
 
 ENOUGH = 0.93
-"""Share of the largest number of bytes from which no longer part is looked for."""
+"""Share of the largest number of bytes. A part that reaches it is not made longer."""
 
 TRIES = 6
 """Number of parts that are tried."""
@@ -74,8 +74,12 @@ class Payload(NamedTuple):
     columns: str
 
     @property
-    def bytes(self) -> int:
-        """Number of bytes in a page."""
+    def part(self) -> tuple[float, float]:
+        """Beginning and end of what the page shows in detail, s."""
+        return self.head["begin"], self.head["end"]
+
+    def size(self) -> int:
+        """Return the number of bytes in a page."""
         return len(self.columns) + len(json.dumps(self.head))
 
 
@@ -108,24 +112,29 @@ def payload(
         result.check()
     duration = float(first.run["duration"])
     begin, end = part or (0.0, duration)
+    if not 0.0 <= begin < min(end, duration):
+        raise InputError(f"report: a run of {duration:g} s has no part from {begin:g} to {end:g} s")
     end = min(end, duration)
-    if not 0.0 <= begin < end:
-        raise InputError(f"report: the part from {begin:g} to {end:g} s is none of a run of {duration:g} s")
     most_bytes = MOST_BYTES if most_bytes is None else most_bytes
-    made = _packed(runs, note, begin, end)
-    # Parts that are too large, and that fit: the end of each, and its bytes.
-    large, fits, found = (end, made.bytes), (begin, 0), made
+    found = _packed(runs, note, begin, end)
+    if found.size() <= most_bytes or end - begin <= SHORTEST_S:
+        return found
+    # Ends of a part that is too large and of one that fits, with their bytes. The map is in both.
+    large, found = (end, found.size()), _packed(runs, note, begin, begin + SHORTEST_S)
+    fits = begin + SHORTEST_S, found.size()
     for _ in range(TRIES):
-        if large[1] <= most_bytes or fits[1] >= ENOUGH * most_bytes or large[0] - begin <= SHORTEST_S:
+        if fits[1] >= ENOUGH * most_bytes or fits[1] >= large[1]:
             break
         # In proportion, and a little less: the page of a part is not quite that part of the page.
         share = (0.97 * most_bytes - fits[1]) / (large[1] - fits[1])
         end = _round(begin, fits[0] + share * (large[0] - fits[0]))
+        if not fits[0] < end < large[0]:
+            break
         made = _packed(runs, note, begin, end)
-        if made.bytes <= most_bytes:
-            fits, found = (end, made.bytes), made
+        if made.size() <= most_bytes:
+            fits, found = (end, made.size()), made
         else:
-            large = end, made.bytes
+            large = end, made.size()
     return found
 
 
@@ -139,17 +148,19 @@ def _packed(runs: Mapping[str, Result], note: str, begin: float, end: float) -> 
     """Return the data of a page that shows a part of runs in detail."""
     first = next(iter(runs.values()))
     duration = float(first.run["duration"])
-    chosen = detail_of(first, begin, end)
+    chosen = detail_of(list(runs.values()), begin, end)
     entire = begin == 0.0 and end == duration
-    packer = Packer(begin, end - begin)
+    tasks = [chosen.tasks(_tasks(run)) for run in runs.values()]
+    paths, vehicles = chosen.paths(first.paths), first.vehicles.iloc[chosen.vehicles]
+    packer = Packer(begin, [paths, vehicles, *tasks])
     # A signal group is a junction and a name. The page knows it by its number.
     by_group = first.signals.groupby(["junction", "group"], sort=False, observed=True)
     signals = first.signals.assign(group=by_group.ngroup())
     rows = first.signals.drop_duplicates(["junction", "group"]).to_dict("records")
     groups = [(str(row["junction"]), str(row["group"])) for row in rows]
     shared = {
-        "paths": packer.add(chosen.paths(first.paths), SHARED["paths"]),
-        "vehicles": packer.add(first.vehicles.iloc[chosen.vehicles], SHARED["vehicles"]),
+        "paths": packer.add(paths, SHARED["paths"]),
+        "vehicles": packer.add(vehicles, SHARED["vehicles"]),
         "signals": packer.add(chosen.signals(signals), SHARED["signals"]),
     }
     head = {
@@ -176,12 +187,17 @@ def _packed(runs: Mapping[str, Result], note: str, begin: float, end: float) -> 
         "ground": ground(first, groups),
         "outages": _outages(first),
         "tables": shared,
-        "runs": [_run(label, result, packer, chosen, entire) for label, result in runs.items()],
+        "runs": [
+            _run(label, result, own, packer, chosen, entire)
+            for (label, result), own in zip(runs.items(), tasks, strict=True)
+        ],
     }
     return Payload(head, packer.text())
 
 
-def _run(name: str, result: Result, packer: Packer, chosen: Detail, entire: bool) -> dict[str, Any]:
+def _run(
+    name: str, result: Result, tasks: pd.DataFrame, packer: Packer, chosen: Detail, entire: bool
+) -> dict[str, Any]:
     """Return the part of the head about one run, and pack its columns."""
     reasons = {column: said for column, _, _, said in result.run["columns"]["decisions"] if column.startswith(WHY)}
     return {
@@ -196,7 +212,7 @@ def _run(name: str, result: Result, packer: Packer, chosen: Detail, entire: bool
             for row in result.providers.to_dict("records")
         ],
         "tables": {
-            "tasks": packer.add(chosen.tasks(_tasks(result)), OWN["tasks"]),
+            "tasks": packer.add(tasks, OWN["tasks"]),
             "auctions": packer.add(chosen.tasks(_auctions(result)), OWN["auctions"]),
             "bids": packer.add(chosen.by_task(result.bids), OWN["bids"]),
             "decisions": packer.add(chosen.by_task(result.decisions), {"task": "i4", **dict.fromkeys(reasons, "f4")}),

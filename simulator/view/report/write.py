@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -48,43 +48,37 @@ def write_report(
     """
     data = payload(runs, note, part)
     with replacing(path, force, foreign=unsigned) as new:
-        new.write_bytes(signed_page(data, runs))
-    return data.head["begin"], data.head["end"]
+        new.write_bytes(signed_page(data))
+    return data.part
 
 
-def signed_page(data: Payload, names: Iterable[str], means: Mapping[str, Any] | None = None) -> bytes:
+def signed_page(data: Payload, means: Mapping[str, Any] | None = None) -> bytes:
     """Return the page as it is written, with a last line that says that this program made it.
 
     Args:
         data: data of the page.
-        names: names of the runs.
         means: means over all worlds of a comparison, from `simulator.view.report.means`, with which the page begins.
     """
-    return signed(_page(data, names, means))
+    return signed(page(data, means))
 
 
-def page(runs: Mapping[str, Result], note: str = "", means: Mapping[str, Any] | None = None) -> str:
-    """Return the HTML of a report about runs of one world.
+def page(data: Payload, means: Mapping[str, Any] | None = None) -> str:
+    """Return the HTML of a report.
 
     Args:
-        runs: the runs, by the name that each has in the page.
-        note: further information for the header.
-        means: means over all worlds of a comparison, from `simulator.view.report.means`, with which the page begins.
+        data: data of the page.
+        means: means over all worlds of a comparison, with which the page begins.
     """
-    return _page(payload(runs, note), runs, means)
-
-
-def _page(data: Payload, names: Iterable[str], means: Mapping[str, Any] | None) -> str:
-    """Return the HTML of a report of some data about runs with these names."""
-    head, columns = {**data.head, "means": means}, data.columns
+    head = {**data.head, "means": means}
+    names = ", ".join(one["name"] for one in head["runs"])
     parts = {
-        "title": html.escape(xml_text(f"{head['scenario']}: {', '.join(names)}"[:200])),
+        "title": html.escape(xml_text(f"{head['scenario']}: {names}"[:200])),
         "style": _asset("style.css"),
         "script": '"use strict";\n' + "\n".join(_asset(name) for name in SCRIPTS),
         # "<" is escaped, because "</script>" or "<!--" in a name would end the JSON early or hide what follows.
         # `json.dumps` escapes all that is not ASCII, so a name with half a surrogate pair can be written too.
         "head": json.dumps(head, allow_nan=False).replace("<", "\\u003c"),
-        "columns": columns,
+        "columns": data.columns,
     }
     # One pass over the template: text that has been inserted is not searched for placeholders again.
     return re.sub(r"<!--(\w+)-->", lambda found: parts[found[1]], _asset("page.html"))

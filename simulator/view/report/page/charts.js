@@ -197,7 +197,8 @@ class Chart {
       pen.globalAlpha = 0.6;
       pen.fillRect(from, top, to - from, height);
       pen.globalAlpha = 1;
-    } else if (this.window && this.warmup > this.x0) {
+    }
+    if (this.window && this.warmup > this.x0) {
       pen.fillStyle = ink.rule;
       pen.fillRect(left, top, Math.min(this.px(this.warmup), left + width) - left, height);
     }

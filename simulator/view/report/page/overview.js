@@ -20,9 +20,9 @@ class Overview {
     this.charts = this.specs.map(() => new Chart(pick, warmup));
     byId("overview-charts").append(...this.charts.map((chart) => chart.figure));
     byId("overview-note").append(
-      `Counts and means by ${binSaid(duration, runs[0].about.overview?.surplus.length ?? 1)}. The replay, the charts below it ` +
-        `and the tables show the part from ${clock(begin)} to ${clock(end)} only, which is marked here: all of it would not ` +
-        "fit into a page that opens at once. dmsb report RUN_DIR --from S --to S shows another part.",
+      `Counts and means by ${binSaid(duration, runs[0].about.overview?.surplus.length ?? 1)}. The replay, the charts ` +
+        `below it and the tables show the part from ${clock(begin)} to ${clock(end)} only. It is marked here.` +
+        (world.head.means ? "" : " dmsb report RUN_DIR --from S --to S shows another part."),
     );
     byId("overview").hidden = false;
   }

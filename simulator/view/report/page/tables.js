@@ -33,7 +33,8 @@ const ROWS = 10;
 
 /** Return the tasks of the page after the warm-up, as the summary counts them. @type {(run: Run) => number[]} */
 function counted(run) {
-  return [...Array(run.count).keys()].slice(countUpTo(run.tasks.requested, run.world.head.warmup - 1e-9));
+  const { warmup, begin } = run.world.head;
+  return [...Array(run.count).keys()].slice(countUpTo(run.tasks.requested, Math.max(warmup, begin) - 1e-9));
 }
 
 /**
@@ -45,6 +46,11 @@ function greatest(run, value, among) {
     .filter((task) => among(task) && Number.isFinite(value(task)))
     .sort((one, other) => value(other) - value(one))
     .slice(0, ROWS);
+}
+
+/** Say that a table is about a part of the run, if it is. @type {(run: Run) => string} */
+function partSaid(run) {
+  return isPart(run.world.head) ? ", in the part in detail" : "";
 }
 
 /** Return the tables of one run, by column of the page. @type {(run: Run) => HTMLElement[][]} */
@@ -69,7 +75,7 @@ function tablesOfRun(run) {
     (task) => run.regret(task),
     (task) => run.regret(task) > 0,
   );
-  const part = isPart(run.world.head) ? ", in the part in detail" : "";
+  const part = partSaid(run);
   const link = (/** @type {number} */ task) => linkTo(run, task, clock(run.tasks.requested[task], 1));
   return [
     [summary],
@@ -126,7 +132,8 @@ function tablesOfRuns(runs) {
     all = counts.filter(apart);
   const shown = greatest(first, spread, apart);
   const disagreed = tableOf(
-    `Auctions with different winners: ${figure(all.length)} of ${figure(counts.length)}, the largest differences first`,
+    `Auctions with different winners${partSaid(first)}: ${figure(all.length)} of ${figure(counts.length)}, ` +
+      "the largest differences first",
     ["time", ...runs.map((run) => `${clip(run.name, 40)}|`), "difference"],
     shown.map((task) => [
       linkTo(first, task, clock(first.tasks.requested[task], 1)),
