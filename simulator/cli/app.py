@@ -192,6 +192,10 @@ def report(
     check(path, force, foreign=unsigned)
     policy, mechanism = str(result.run["policy"]), str(result.run["mechanism"])
     duration = float(result.run["duration"])
+    if begin is not None and not 0.0 <= begin < duration:
+        raise InputError(f"--from {begin:g}: must be from 0 to below {duration:g} s, the length of the run")
+    if end is not None and not end > (begin or 0.0):
+        raise InputError(f"--to {end:g}: must be above {begin or 0.0:g} s, where the part begins")
     part = begin or 0.0, duration if end is None else min(end, duration)
     name = mechanism if policy == NoPolicy.spec else policy
     tell_part(write_report({name: result}, path, force=force, part=part), part)

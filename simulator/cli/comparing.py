@@ -211,9 +211,16 @@ class Asked:
         Args:
             out: what ``--out`` says.
         """
+        from simulator.errors import OutputError
         from simulator.files import folder
 
-        return folder(out) if out is not None else Path("outputs") / slug(f"{self.loaded.name}-compare")
+        if out is None:
+            return Path("outputs") / slug(f"{self.loaded.name}-compare")
+        # The journal and the parts are next to it, under a name that follows from its own.
+        named = folder(out) if out.name not in ("", "..") else folder(out).resolve()
+        if not named.name:
+            raise OutputError(f"{out}: has no name of its own; name a folder for the results")
+        return named
 
 
 def _names(text: str) -> list[str]:
@@ -237,6 +244,7 @@ def _do_part(
     from simulator.study.design import Design
     from simulator.study.part_folder import COMPARE, noted_command
     from simulator.study.parts import Part, run_part
+    from simulator.study.tabulate import metric_of
 
     chosen = Part.read(part)
     for option, value in later.items():
@@ -246,6 +254,7 @@ def _do_part(
     folder = directory.with_name(f"{directory.name}.parts")
     tell_recording(asked.loaded)
     # What is wrong with the comparison is told before anything is written.
+    metric_of(asked.metric)
     design = Design(**asked.arguments)
     chosen.check(len(design.points) * design.seeds)
     count = sum(chosen.has(design.place(cell)) for cell in design.cells)

@@ -10,7 +10,7 @@ import typer
 
 from simulator.cli.comparing import Asked, FigureOption, PaperTable, finish
 from simulator.cli.options import Force
-from simulator.errors import InputError, OutputError
+from simulator.errors import InputError
 
 if TYPE_CHECKING:
     from simulator.study.compare import Comparison
@@ -36,12 +36,11 @@ def merge(
     are named from there.
     """
     from simulator.files import folder
-    from simulator.study.part_folder import TRAIN, not_a_part, read_command
+    from simulator.study.part_folder import TRAIN, checked, read_command
 
     # "." and ".." have no name from which that of the comparison could follow.
     parts = folder(parts) if parts.name not in ("", "..") else folder(parts).resolve()
     command, options = read_command(parts)
-    options.pop("parts", None)
     if command == TRAIN:
         for option, value in {"--figure": figure, "--to": to, "--out": out, "--force": force or None}.items():
             if value is not None:
@@ -51,10 +50,7 @@ def merge(
         return
     from simulator.study.parts import merge as merged
 
-    try:
-        asked = Asked(**options)
-    except TypeError:
-        raise OutputError(not_a_part(parts)) from None
+    asked = checked(Asked, options, parts)
 
     def made(_: Callable[[float], None]) -> Comparison:
         return merged(parts, **asked.arguments, metric=asked.metric)
@@ -66,15 +62,16 @@ def merge(
 
 def _merge_trainings(parts: Path, options: dict[str, Any]) -> None:
     """Make the learning curve of trainings that are all done."""
-    from simulator.cli.training import show_trainings
+    from simulator.cli.training import CURVE_FIGURE, show_trainings
     from simulator.errors import need
-    from simulator.study.part_folder import not_a_part
+    from simulator.files import check
+    from simulator.study.part_folder import Trained, checked
     from simulator.study.trainings import merge_trainings
+    from simulator.view.figures import not_a_picture_of_ours
 
     need("matplotlib")
-    try:
-        label, policy, seeds, steps = (options[name] for name in ("label", "policy", "seeds", "steps"))
-    except KeyError:
-        raise OutputError(not_a_part(parts)) from None
-    curve = merge_trainings(parts, seeds, steps)
-    show_trainings(label, policy, curve, parts, seeds)
+    asked = checked(Trained, options, parts)
+    # What cannot be written is refused before anything is.
+    check(parts / CURVE_FIGURE, force=True, foreign=not_a_picture_of_ours)
+    curve = merge_trainings(parts, asked.seeds, asked.steps)
+    show_trainings(asked.label, asked.policy, curve, parts, asked.seeds)

@@ -324,8 +324,8 @@ class RequestDraws:
         equipment = Equipment(*(field[..., providers] for field in self._equipment))
         work = requests.work(links.fading_db, equipment)
         drawn = np.empty((len(providers), len(requests.size_mb), LINK_NUMBERS))
-        for number, part in enumerate((*work.snr, *work.mhz_per_mb, *work.compute_s, links.accuracy, links.match)):
-            drawn[:, :, number] = part.T
+        for column, part in enumerate((*work.snr, *work.mhz_per_mb, *work.compute_s, links.accuracy, links.match)):
+            drawn[:, :, column] = part.T
         block.links.update(zip(providers, drawn, strict=True))
         self._bytes += LINK_BYTES * len(providers)
         while self._bytes > BLOCK_BYTES and len(self._blocks) > 1:

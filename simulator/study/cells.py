@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from pathlib import Path
@@ -39,6 +39,7 @@ def run_cells(
     fingerprint: str = "",
     world: Callable[[CellT], Hashable] | None = None,
     executor: Executor | None = None,
+    names: Collection[str] = (),
 ) -> dict[CellT, Figures]:
     """Do the work of every cell.
 
@@ -53,6 +54,7 @@ def run_cells(
             that ``work`` can keep what they share. None if each cell is a world of its own.
         executor: what does the work in place of processes of this machine, such as a `concurrent.futures` pool or
             `simulator.study.cluster.cluster`.
+        names: names of figures that each cell has. A cell of the journal without one of them is done again.
 
     Returns:
         The results by cell. What is not finite is NaN, as it is in a journal.
@@ -62,6 +64,7 @@ def run_cells(
         RunError: a worker was killed.
     """
     with open_journal(journal, fingerprint) as (known, note):
+        known = {cell: figures for cell, figures in known.items() if figures.keys() >= {*names}}
         done = {cell: known[repr(cell)] for cell in cells if repr(cell) in known}
         left = [cell for cell in cells if cell not in done]
         worlds = _by_world(left, world)

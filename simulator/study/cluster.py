@@ -6,6 +6,7 @@ import ctypes
 import json
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 20.0
 """Longest time to wait for the answer of a scheduler, s."""
+
+# A wrong address is told at once: Dask would wait for an answer.
+_ADDRESS = re.compile(
+    r"(?:(?:tcp|tls|ucx|ws|wss)://)?[^\s/:]+:[0-9]{1,5}|(?:(?:tcp|tls|ucx|ws|wss)://)?\[[0-9a-fA-F:.%]+\]:[0-9]{1,5}"
+)
 
 MOST_LOCAL = 1_000
 """Largest number of workers that are started on this machine."""
@@ -124,7 +130,7 @@ def cluster(address: str) -> Iterator[ClusterExecutor]:
         return
     if Path(address).is_file():
         where = _address_in(Path(address))
-    elif rest:
+    elif _ADDRESS.fullmatch(address) and 0 < int(address.rpartition(":")[2]) < 65_536:
         where = address
     else:
         raise InputError(

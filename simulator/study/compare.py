@@ -99,7 +99,9 @@ def compare(
     check_jobs(jobs)
     figure = metric_of(metric)
     design = Design(scenario, policies, seeds, duration, warmup, grid, mechanisms, bidders, **overrides)
-    done = run_cells(design.work, design.cells, jobs, progress, journal, design.fingerprint, design.world, executor)
+    done = run_cells(
+        design.work, design.cells, jobs, progress, journal, design.fingerprint, design.world, executor, FIGURES
+    )
     return comparison_of(design, done, figure)
 
 

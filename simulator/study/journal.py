@@ -13,6 +13,7 @@ from pathlib import Path
 
 from simulator.errors import OutputError
 from simulator.files import writing
+from simulator.files.reading import open_regular
 
 Figures = dict[str, float]
 """What a cell is about, by name. NaN stands for what is not known and for what is not finite."""
@@ -138,7 +139,7 @@ def read_journal(path: Path, fingerprint: str) -> dict[str, Figures]:
         OutputError: it cannot be read, or it is not a journal.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _cells(_text(path, file.fileno()), fingerprint)[0]
     except OSError as error:
         raise OutputError(f"{path}: cannot be read ({error.strerror or error})") from None
@@ -167,9 +168,10 @@ def _cells(text: str, fingerprint: str) -> tuple[dict[str, Figures], str | None]
             if "fingerprint" in row:
                 current = row["fingerprint"]
             elif current == fingerprint:
-                known[row["cell"]] = {
-                    name: math.nan if value is None else float(value) for name, value in row["figures"].items()
-                }
+                figures = {name: math.nan if value is None else float(value) for name, value in row["figures"].items()}
+                # A number that JSON cannot hold was not written here.
+                if not any(map(math.isinf, figures.values())):
+                    known[row["cell"]] = figures
     return known, current
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from simulator.errors import InputError, OutputError
 from simulator.files import replacing, writing
 from simulator.files.reading import read_json
+from simulator.study.trainings import MOST_TRAININGS
 
 COMMAND = "command.json"
 """File in the folder of the parts that holds the command."""
@@ -50,8 +54,8 @@ def _note(parts: Path, command: str, options: dict[str, Any]) -> bool:
     """Note a command, and check that the folder has no parts of another; return whether the folder is new."""
     path = parts / COMMAND
     text = json.dumps({"program": "dmsb", "command": command, "options": options}, indent=1, allow_nan=False)
-    is_new = not parts.exists()
     with writing(parts):
+        is_new = not parts.exists()
         parts.mkdir(parents=True, exist_ok=True)
         names = [one.name for one in parts.iterdir()]
     # A part that begins at the same time has written nothing else before its note.
@@ -86,7 +90,7 @@ def read_command(parts: Path) -> tuple[str, dict[str, Any]]:
     """
     try:
         known = read_json(parts / COMMAND)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise OutputError(f"{parts}: holds no parts of a study; make them with --part") from None
     except (OSError, ValueError):
         known = None
@@ -95,6 +99,45 @@ def read_command(parts: Path) -> tuple[str, dict[str, Any]]:
     if not isinstance(known.get("options"), dict):
         raise OutputError(not_a_part(parts))
     return known["command"], known["options"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What all parts of several trainings have in common.
+
+    Attributes:
+        label: names of the scenarios.
+        policy: the policy.
+        seeds: number of trainings.
+        steps: number of environment steps of each.
+    """
+
+    label: str
+    policy: str
+    seeds: Annotated[int, Field(ge=2, le=MOST_TRAININGS)]
+    steps: Annotated[int, Field(ge=1)]
+
+
+OptionsT = TypeVar("OptionsT")
+
+
+def checked(kind: type[OptionsT], options: dict[str, Any], parts: Path) -> OptionsT:
+    """Return the options of a command, each with its type.
+
+    Args:
+        kind: class of the options.
+        options: the options, as JSON has them.
+        parts: the folder that they are from.
+
+    Raises:
+        OutputError: they are not what this program has written.
+    """
+    # Some options are noted only to be compared.
+    own = {field.name: options[field.name] for field in fields(kind) if field.name in options}  # type: ignore[arg-type]
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(own), strict=True)
+    except ValidationError:
+        raise OutputError(not_a_part(parts)) from None
 
 
 def not_a_part(parts: Path) -> str:

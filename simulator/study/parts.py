@@ -14,7 +14,7 @@ from simulator.study.cells import check_jobs, run_cells
 from simulator.study.compare import Comparison, comparison_of
 from simulator.study.design import Design
 from simulator.study.journal import Figures, read_journal
-from simulator.study.tabulate import metric_of
+from simulator.study.tabulate import FIGURES, metric_of
 
 MOST_PARTS = 1_000_000
 
@@ -136,7 +136,7 @@ def run_part(
     part.check(len(design.points) * design.seeds)
     cells = [cell for cell in design.cells if part.has(design.place(cell))]
     journal = folder / part.file
-    run_cells(design.work, cells, jobs, progress, journal, design.fingerprint, design.world, executor)
+    run_cells(design.work, cells, jobs, progress, journal, design.fingerprint, design.world, executor, FIGURES)
     return len(cells)
 
 
@@ -165,10 +165,9 @@ def merge(
     count = count_of(folder)
     design = Design(scenario, policies, **settings)
     known: dict[str, Figures] = {}
-    for number in range(1, count + 1):
-        path = folder / Part(number, count).file
-        if path.exists():
-            known |= read_journal(path, design.fingerprint)
+    for path in sorted(folder.glob(f"*-of-{count}.jsonl")):
+        found = read_journal(path, design.fingerprint)
+        known |= {cell: figures for cell, figures in found.items() if figures.keys() >= {*FIGURES}}
     missing = sorted({Part.number_of(design.place(cell), count) for cell in design.cells if repr(cell) not in known})
     if missing:
         named = ", ".join(map(str, missing[:MOST_NAMED])) + (", ..." if len(missing) > MOST_NAMED else "")
@@ -190,7 +189,9 @@ def count_of(folder: Path) -> int:
         names = [path.name for path in folder.iterdir()]
     except OSError:
         names = []
-    counts = {int(found[1]) for name in names if (found := re.fullmatch(r"[0-9]+-of-([0-9]+)\.jsonl", name))}
+    counts = {
+        int(found[1]) for name in names if (found := re.fullmatch(r"[1-9][0-9]*-of-([1-9][0-9]{0,6})\.jsonl", name))
+    }
     if not counts:
         raise OutputError(f"{folder}: holds no parts of a study; make them with --part")
     if len(counts) > 1:

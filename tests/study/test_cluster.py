@@ -131,7 +131,11 @@ def test_a_worker_that_would_do_several_runs_at_a_time_is_refused(tmp_path: Path
         ("local:many", "must be local:N"),
         ("nowhere.json", "a scheduler file that exists"),
         ("tcp://127.0.0.1:1", "no scheduler answers there"),
-        ("carrier-pigeon://x", "no scheduler answers there"),
+        ("carrier-pigeon://x", "must be an address such as tcp://"),
+        ("http://x", "must be an address such as tcp://"),
+        ("tcp://", "must be an address such as tcp://"),
+        ("127.0.0.1:99999999", "must be an address such as tcp://"),
+        ("tcp://127.0.0.1:0", "must be an address such as tcp://"),
     ],
 )
 def test_an_address_without_a_cluster_is_told(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:

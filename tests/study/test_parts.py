@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +124,54 @@ def test_wrong_parts_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert said == "c.parts: holds parts of another command (different: parts); name another folder with --out"
     assert dmsb("compare", *TYPED, *part, "--force")[1].startswith("--force: a part makes no table")
     assert not Path("c.parts", "2-of-2.jsonl").exists()
+    assert dmsb("compare", *TYPED, "--out", "m", "--part", "1/2", "--metric", "nosuch")[0] != 0
+    assert not Path("m.parts").exists()
+    noted = json.loads(Path("c.parts", COMMAND).read_text())
+    for name, value in {"seeds": "2", "policies": 5, "sets": [5], "bidders": 5, "metric": None, "warmup": "x"}.items():
+        Path("c.parts", COMMAND).write_text(json.dumps(noted | {"options": noted["options"] | {name: value}}))
+        assert dmsb("merge", "c.parts")[1].endswith("is not what --part has written; make the parts again"), name
     for text in ("", "[]", "{}", '{"command": "compare"}', '{"command": "compare", "options": {"nosuch": 1}}'):
         Path("c.parts", COMMAND).write_text(text)
         assert dmsb("merge", "c.parts")[1].endswith("is not what --part has written; make the parts again")
+
+
+def test_parts_that_were_damaged_are_missing(tmp_path: Path) -> None:
+    path = tmp_path / Part(1, 1).file
+    compare_part(Part(1, 1), tmp_path, **SETTINGS)
+    text = path.read_text()
+    for damage in (
+        text.replace('"tasks"', '"tsks"', 1),
+        text.replace('"tasks": ', '"tasks": 1e999, "was": ', 1),
+        re.sub(r'"figures": \{[^}]*\}', '"figures": {}', text, count=1),
+        re.sub(r'"figures": \{', '"figures": 7, "was": {', text, count=1),
+    ):
+        path.write_text(damage)
+        with pytest.raises(OutputError, match="part 1 of 1 is missing"):
+            merge(tmp_path, **SETTINGS)
+    # They are done again.
+    assert compare_part(Part(1, 1), tmp_path, **SETTINGS) == 12
+    assert len(merge(tmp_path, **SETTINGS).runs) == 12
+    for name in ("1-of-0.jsonl", "1-of-99999999.jsonl"):
+        (tmp_path / name).touch()
+    assert len(merge(tmp_path, **SETTINGS).runs) == 12, "these are no parts"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OutputError, match="cannot be read"):
+        merge(tmp_path, **SETTINGS)
+
+
+def test_a_folder_needs_a_name_for_its_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for part in ((), ("--part", "1/1")):
+        assert (
+            dmsb("compare", *TYPED, "--out", "/", *part)[1]
+            == "/: has no name of its own; name a folder for the results"
+        )
+    assert "exists already" in dmsb("compare", *TYPED, "--out", ".")[1]
+    assert dmsb("compare", *TYPED, "--out", ".", "--part", "1/1")[0] == 0
+    assert (tmp_path / "here.parts" / "1-of-1.jsonl").is_file()
+    assert "cannot be written" in dmsb("compare", *TYPED, "--out", "x" * 250, "--part", "1/1")[1]
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,4 +230,8 @@ def test_parts_of_trainings_make_the_curve_of_one_process(tmp_path: Path, monkey
     assert dmsb("merge", cut)[0] == 0
     assert Path(whole, "curve.csv").read_bytes() == Path(cut, "curve.csv").read_bytes()
     assert Path(cut, "curve.png").is_file()
+    Path(cut, "curve.png").write_text("mine")
+    Path(cut, "curve.csv").unlink()
+    assert "is not replaced" in dmsb("merge", cut)[1]
+    assert not Path(cut, "curve.csv").exists(), "nothing is written before all can be"
     assert "put together in their own folder" in dmsb("merge", cut, "--out", "elsewhere")[1]

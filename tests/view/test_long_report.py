@@ -199,8 +199,13 @@ def test_the_command_says_what_part_is_shown(tmp_path: Path, monkeypatch: pytest
         text = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
         begin, end = ({"--from": 0, "--to": 300} | dict(zip(part[::2], map(int, part[1::2]), strict=True))).values()
         assert f'"begin": {begin}.0, "end": {min(end, 300)}.0' in text
-    error = dmsb("report", "r", "--from", "400").exception
-    assert str(error) == "report: a run of 300 s has no part from 400 to 300 s"
+    for option, value, said in (
+        ("--from", "400", "--from 400: must be from 0 to below 300 s, the length of the run"),
+        ("--from", "-1", "--from -1: must be from 0 to below 300 s, the length of the run"),
+        ("--to", "0", "--to 0: must be above 0 s, where the part begins"),
+        ("--to", "nan", "--to nan: must be above 0 s, where the part begins"),
+    ):
+        assert str(dmsb("report", "r", option, value).exception) == said
     monkeypatch.setattr("simulator.view.report.payload.MOST_BYTES", 200_000)
     said = dmsb("run", "four_way", "--policy", "conditional", "--duration", "1800", "--out", "s", "--report").stderr
     assert re.search(r"^0 to 1800 s do not fit .* it shows 0 to [0-9]+ s in detail", said)

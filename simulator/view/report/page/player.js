@@ -316,7 +316,7 @@ class Player {
   }
 
   /**
-   * Return the window of the charts: all that the page shows in detail, or a part that begins shortly before the present time.
+   * Return the window of the charts: all that the page shows in detail, or a part that begins shortly before now.
    * @type {() => Pair}
    */
   windowNow() {
