@@ -21,6 +21,7 @@ from simulator.view.report.overview import BINS, overview
 from simulator.view.report.packer import MOST_TICKS, Packer
 from simulator.view.report.payload import ENOUGH, MOST_BYTES, Payload, payload
 from simulator.view.report.write import SCRIPTS, write_report
+from tests.benchmarks.city import streets
 from tests.fields import fields
 from tests.view.browser import Look
 from tests.view.test_report import unpacked
@@ -258,4 +259,29 @@ def test_a_page_of_an_entire_run_has_no_such_charts(opened: Browser, run: Result
     write_report({"conditional": run}, path)
     look = Look(opened, path)
     assert look.page.locator("#overview").is_hidden()
+    look.page.close()
+
+
+def test_a_city_from_far_away_has_numbers_in_place_of_signs(opened: Browser, tmp_path: Path) -> None:
+    run = simulate("grid", "conditional", duration=200, **fields(streets(10)))
+    path = tmp_path / "report.html"
+    write_report({"conditional": run}, path)
+    look = Look(opened, path, "#t=150")
+    view = "dmsb.panes[0].view"
+    assert look.ask(f"() => {view}.isFar")
+    numbers = look.ask(f"() => {view}.labels.map((label) => label.text).filter((text) => /^[0-9]+$/.test(text))")
+    under_way = look.ask("() => dmsb.runs[0].at(150).active.length")
+    assert sum(map(int, numbers)) == under_way > 0
+    assert "Zoom in for each of them" in str(look.ask(f"() => {view}.labels.map((label) => label.text)"))
+    there = (run.vehicles["entered"] <= 150.0) & ~(run.vehicles["left"] < 150.0)
+    assert look.ask(f"() => {view}.vehicles.length") == there.sum()
+    # A provider can be picked from far away too.
+    icon = look.ask(f"() => {view}.icons[60]")
+    look.page.locator(".map canvas").first.click(position={"x": icon["x"], "y": icon["y"]})
+    assert look.ask("() => dmsb.provider") >= 0
+    for _ in range(6):
+        look.page.click("#closer")
+    look.settle()
+    assert not look.ask(f"() => {view}.isFar")
+    assert not look.complaints
     look.page.close()

@@ -17,7 +17,7 @@ from simulator.view.report.payload import Payload, payload
 
 # The order matters: while it is loaded, map.js needs the class `Camera`.
 SCRIPTS = (
-    "words.js", "data.js", "signs.js", "camera.js", "ground.js", "map.js", "axes.js", "charts.js", "figures.js",
+    "words.js", "data.js", "signs.js", "camera.js", "ground.js", "far.js", "map.js", "axes.js", "charts.js", "figures.js",
     "comparison.js", "overview.js", "reasons.js", "cards.js", "tables.js", "pane.js", "keys.js", "player.js", "open.js",
 )  # fmt: skip
 """Scripts of the page, in the order in which they are loaded."""

@@ -22,6 +22,8 @@ class MapView extends GroundView {
   constructor(canvas, run) {
     super(canvas, run.world);
     this.run = run;
+    // Distance between providers, m.
+    this.spacing = spacingOf(run.world.ground.providers);
     // What is where on the screen.
     /** @type {(Point & { id: number })[]} */
     this.icons = [];
@@ -31,6 +33,11 @@ class MapView extends GroundView {
     this.dots = [];
     /** @type {Label[]} */
     this.labels = [];
+  }
+
+  /** Whether the signs of providers would cover each other. */
+  get isFar() {
+    return this.world.ground.providers.length >= MANY_PROVIDERS && this.spacing * this.scale < 3 * ICON_PX;
   }
 
   get rounds() {
@@ -47,7 +54,8 @@ class MapView extends GroundView {
   }
 
   /** Draw the map at a time. @type {(shown: Shown) => void} */
-  draw({ time, follow, auction, provider, speed }) {
+  draw(shown) {
+    const { time, follow, auction, provider, speed } = shown;
     this.ink = inkOf(this.canvas);
     if (this.world.isThere(follow, time)) {
       const { x, y } = this.world.place(follow, time);
@@ -57,11 +65,16 @@ class MapView extends GroundView {
     this.labels = [];
     this.drawBase(pen);
     this.dots = [];
-    this.drawSignals(pen, time);
-    this.drawAuctions(pen, time, auction, speed);
-    this.drawVehicles(pen, time, follow);
-    this.drawTasks(pen, time, auction, speed);
-    this.drawProviders(pen, time, provider);
+    if (this.isFar) {
+      drawFar(this, pen, shown);
+      if (auction >= 0) this.drawAuction(pen, auction, 1, true);
+    } else {
+      this.drawSignals(pen, time);
+      this.drawAuctions(pen, time, auction, speed);
+      this.drawVehicles(pen, time, follow);
+      this.drawTasks(pen, time, auction, speed);
+      this.drawProviders(pen, time, provider);
+    }
     this.drawScale(pen);
     this.drawLabels(pen);
   }
@@ -313,7 +326,7 @@ class MapView extends GroundView {
     Object.assign(pen, { textAlign: "center", lineWidth: 3, strokeStyle: this.ink.card, lineJoin: "round" });
     const rank = (/** @type {{ font: string }} */ { font }) => Number(!font.startsWith("bold"));
     /** @type {Box[]} */
-    const taken = this.icons.map(({ x, y }) => ({ x, y, halfWidth: ICON_PX, halfHeight: ICON_PX }));
+    const taken = this.isFar ? [] : this.icons.map(({ x, y }) => ({ x, y, halfWidth: ICON_PX, halfHeight: ICON_PX }));
     for (const { text, x, y, colour, font, alpha } of this.labels.sort((one, other) => rank(one) - rank(other))) {
       pen.font = font;
       const halfWidth = pen.measureText(text).width / 2 + 1;
