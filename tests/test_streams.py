@@ -356,10 +356,9 @@ def without_permission(folder: Path, cases: list[list[str]]) -> None:
     done.save(folder / "imported")
     import simulator.cli.app
     import simulator.view.export
-    from simulator.view.report.payload import payload
     from simulator.view.report.write import page
 
-    page(payload({"imported": Result.load(folder / "imported")}))
+    page({"imported": Result.load(folder / "imported")})
     simulator.cli.app.app(["validate", "paper"], standalone_mode=False)
     (folder / "results.json").write_text(
         json.dumps([forked(tuple(case), _nobody, folder / str(number)) for number, case in enumerate(cases)])

@@ -16,7 +16,6 @@ def doctor() -> None:
     """
     from simulator.study.doctor import CHECKS, extras, machine
     from simulator.study.doctor import doctor as check_installation
-    from simulator.view.report.payload import payload
     from simulator.view.report.write import page
 
     about = machine()
@@ -25,7 +24,7 @@ def doctor() -> None:
         print(f"{package}: {found or f'not installed (dmsb[{extra}])'}")  # noqa: T201
     print()  # noqa: T201
     with bar("checks", len(CHECKS)) as step:
-        findings = check_installation(show=lambda runs: page(payload(runs)), progress=lambda done: step(float(done)))
+        findings = check_installation(show=page, progress=lambda done: step(float(done)))
     print_rows(("check", "verdict", "compared with the reference"), [tuple(finding) for finding in findings])
     wrong = sum(finding.verdict == "differs" for finding in findings)
     exact = sum(finding.verdict == "exact" for finding in findings)

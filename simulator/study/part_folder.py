@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from simulator.errors import InputError, OutputError
 from simulator.files import replacing, writing
@@ -135,8 +135,8 @@ def checked(kind: type[OptionsT], options: dict[str, Any], parts: Path) -> Optio
     # Some options are noted only to be compared.
     own = {field.name: options[field.name] for field in fields(kind) if field.name in options}  # type: ignore[arg-type]
     try:
-        return TypeAdapter(kind).validate_json(json.dumps(own), strict=True)
-    except ValidationError:
+        return TypeAdapter(kind).validate_json(json.dumps(own, allow_nan=False), strict=True)
+    except ValueError:
         raise OutputError(not_a_part(parts)) from None
 
 

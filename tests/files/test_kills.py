@@ -40,7 +40,7 @@ from simulator.study.worlds import KeptWorlds
 from simulator.view import figures as drawings
 from simulator.view.report import payload as payloads
 from simulator.view.report import write as pages
-from simulator.view.report.payload import Payload, payload
+from simulator.view.report.payload import Payload
 from simulator.world.simulation import Demand
 from tests.fields import fields
 from tests.kills import Command, forked, kills, tree
@@ -128,7 +128,7 @@ class Stopped:
 
 @functools.cache
 def page(names: tuple[str, ...]) -> str:
-    return real_page(payload({name: result(name) for name in names}))
+    return real_page({name: result(name) for name in names})
 
 
 def packed(found: Mapping[str, Result], note: str = "", *_: object) -> Payload:
@@ -172,8 +172,8 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(module, "payload", packed)
     monkeypatch.setattr(
         pages,
-        "page",
-        lambda data, means=None: page(tuple(one["name"] for one in data.head["runs"])) + data.head["note"],
+        "_page",
+        lambda data, means: page(tuple(one["name"] for one in data.head["runs"])) + data.head["note"],
     )
     folder = scratch / "template"
     for name, text in MINE.items():

@@ -23,7 +23,6 @@ from simulator.record.relations import CLOCKS
 from simulator.record.result import RUN_FILE, SCENARIO_FILE
 from simulator.record.schema import SUMMARY, TABLES
 from simulator.view.export import FORMATS, export
-from simulator.view.report.payload import payload
 from simulator.view.report.write import page
 from tests.fields import fields
 
@@ -46,7 +45,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def outputs(folder: Path, out: Path) -> dict[str, bytes]:
     """What the commands write about a folder; each output is whole in its own format."""
     result = Result.load(folder)
-    found = {"report": page(payload({"run": result})).encode()}
+    found = {"report": page({"run": result}).encode()}
     for name in FORMATS:
         if name == "sumo-fcd" and not len(result.paths):
             continue
@@ -67,7 +66,7 @@ def refusals(folder: Path, out: Path) -> dict[str, str]:
     for name in ("report", *FORMATS):
         try:
             result = Result.load(folder)
-            page(payload({"run": result})) if name == "report" else export(result, name, out / name)
+            page({"run": result}) if name == "report" else export(result, name, out / name)
         except InputError as error:
             found[name] = str(error)
     return found
@@ -440,7 +439,7 @@ def test_a_scenario_of_another_world_is_refused_by_the_report(whole: Path, tmp_p
     for other in ("paper", "t_junction"):
         (folder / SCENARIO_FILE).write_text(Scenario.load(other).to_yaml(folder))
         with pytest.raises(InputError, match="the table providers is not that of the scenario"):
-            page(payload({"run": Result.load(folder)}))
+            page({"run": Result.load(folder)})
 
 
 @pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")

@@ -94,6 +94,7 @@ class DiesOnce:
         return {"cell": float(cell)}
 
 
+@pytest.mark.slow
 def test_what_a_worker_was_doing_when_it_died_is_done_again(tmp_path: Path) -> None:
     with cluster("local:1") as executor:
         found = run_cells(DiesOnce(tmp_path / "died"), range(3), executor=executor)
@@ -108,11 +109,13 @@ def test_a_file_that_is_no_schedulers_is_told(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_a_cell_that_kills_every_worker_is_told() -> None:
     with cluster("local:1") as executor, pytest.raises(RunError, match="ended several workers of the cluster"):
         run_cells(tenth, [100], executor=executor)
 
 
+@pytest.mark.slow
 def test_a_worker_that_would_do_several_runs_at_a_time_is_refused(tmp_path: Path) -> None:
     with scheduler(tmp_path, ("--nthreads", "3")) as file:
         with Client(scheduler_file=file, set_as_default=False) as client:

@@ -104,7 +104,7 @@ def test_an_optional_package_that_is_missing_leaves_a_check_out(
             "this needs the package scipy: pip install 'dmsb[study]'",
         )
     ]
-    assert {extra for _, _, extra in extras()} == {"study", "learn", "sb3"}
+    assert {extra for _, _, extra in extras()} == {"study", "learn", "sb3", "cluster"}
     with pytest.raises(Exception, match=r"pip install 'dmsb\[learn\]'"):
         need("torch")
 

@@ -121,7 +121,7 @@ def test_row_i_of_tasks_and_of_auctions_is_task_i(run: Result) -> None:
 
 
 def test_an_hour_of_four_way_is_under_three_megabytes_and_asks_for_nothing() -> None:
-    text = page(payload({"conditional": simulate("four_way", "conditional")}))
+    text = page({"conditional": simulate("four_way", "conditional")})
     assert len(text.encode()) < 3e6
     assert not re.search(r"""(src|href)\s*=\s*["'](?!#|data:)""", text)
     assert "default-src 'none'" in text
@@ -130,7 +130,7 @@ def test_an_hour_of_four_way_is_under_three_megabytes_and_asks_for_nothing() -> 
 def test_two_pages_of_one_run_are_the_same_bytes(run: Result) -> None:
     again = lived()
     again.run.update({key: run.run[key] for key in ("wall_s", "cpu_s", "started")})
-    assert page(payload({"conditional": run})) == page(payload({"conditional": again}))
+    assert page({"conditional": run}) == page({"conditional": again})
 
 
 def test_a_report_is_replaced_when_whole(run: Result, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ class Payload(NamedTuple):
 
     def size(self) -> int:
         """Return the number of bytes in a page."""
-        return len(self.columns) + len(json.dumps(self.head))
+        return len(self.columns) + len(json.dumps(self.head, allow_nan=False))
 
 
 def payload(

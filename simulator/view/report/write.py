@@ -17,8 +17,9 @@ from simulator.view.report.payload import Payload, payload
 
 # The order matters: while it is loaded, map.js needs the class `Camera`.
 SCRIPTS = (
-    "words.js", "data.js", "signs.js", "camera.js", "ground.js", "far.js", "map.js", "axes.js", "charts.js", "figures.js",
-    "comparison.js", "overview.js", "reasons.js", "cards.js", "tables.js", "pane.js", "keys.js", "player.js", "open.js",
+    "words.js", "data.js", "signs.js", "camera.js", "ground.js", "far.js", "map.js", "axes.js", "charts.js",
+    "figures.js", "comparison.js", "overview.js", "reasons.js", "cards.js", "tables.js", "pane.js", "keys.js",
+    "player.js", "open.js",
 )  # fmt: skip
 """Scripts of the page, in the order in which they are loaded."""
 
@@ -59,16 +60,24 @@ def signed_page(data: Payload, means: Mapping[str, Any] | None = None) -> bytes:
         data: data of the page.
         means: means over all worlds of a comparison, from `simulator.view.report.means`, with which the page begins.
     """
-    return signed(page(data, means))
+    return signed(_page(data, means))
 
 
-def page(data: Payload, means: Mapping[str, Any] | None = None) -> str:
-    """Return the HTML of a report.
+def page(runs: Mapping[str, Result], note: str = "") -> str:
+    """Return the HTML of a report about runs of one world, such as for a notebook.
 
     Args:
-        data: data of the page.
-        means: means over all worlds of a comparison, with which the page begins.
+        runs: the runs, by the name that each has in the page.
+        note: further information for the header.
+
+    Raises:
+        InputError: there is no run, the runs are not of one world, or the tables of a run do not fit together.
     """
+    return _page(payload(runs, note), None)
+
+
+def _page(data: Payload, means: Mapping[str, Any] | None) -> str:
+    """Return the HTML of a report about some data, beginning with means over all worlds of a comparison."""
     head = {**data.head, "means": means}
     names = ", ".join(one["name"] for one in head["runs"])
     parts = {
