@@ -60,6 +60,8 @@ def label(page: str, line: str) -> str:
 PYTHON, CONSOLES = cases("python"), cases("console")
 CODE_LABELS = [label(page, code.strip().splitlines()[-1]) for page, code in PYTHON]
 CONSOLE_LABELS = [label(page, commands(block)[0][0]) for page, block in CONSOLES]
+# An audit with its complete runs takes a minute.
+RUN = [pytest.param(*case, marks=[pytest.mark.slow] if "dmsb audit paper" in case[1] else []) for case in CONSOLES]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ def without_clocks(text: str) -> list[str]:
     return [line for line in lines if not line.startswith(("wall_s", "cpu_s"))]
 
 
-@pytest.mark.parametrize(("page", "block"), CONSOLES, ids=CONSOLE_LABELS)
+@pytest.mark.parametrize(("page", "block"), RUN, ids=CONSOLE_LABELS)
 def test_commands_print_what_they_are_said_to(page: str, block: str, folders: Folders) -> None:
     for command, output in commands(block):
         program, *arguments = shlex.split(command)

@@ -170,6 +170,7 @@ def test_masking_is_all_but_free_in_paper_and_publicity_nearly_so() -> None:
     assert 0.0 < found["number"] < 0.012
 
 
+@pytest.mark.slow
 def test_a_learned_price_that_sees_all_bids_is_not_truthful_and_the_round_says_how(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
     scenario = Scenario.load("paper", **fields({"market.information": "all-bids", "duration_s": 200}))
