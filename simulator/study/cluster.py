@@ -168,9 +168,11 @@ def _local(count: int) -> Iterator[Any]:
     # resource tracker must run already: where it is started, SIGINT is let through afterwards.
     resource_tracker.ensure_running()
     with interrupts_blocked():
-        # No limit of memory: Dask's own is an equal share of the machine, and it kills a worker that has more.
+        # No limit of memory: Dask's own is an equal share of the machine, and it kills a worker that has more. The
+        # scheduler answers HTTP even without a dashboard: at any free port, so that two clusters do not warn of each
+        # other, and for this machine only.
         started = LocalCluster(
-            n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=None,
+            n_workers=count, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", memory_limit=None,
             silence_logs=logging.CRITICAL,
         )  # fmt: skip
     with started:

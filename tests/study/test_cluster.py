@@ -102,6 +102,13 @@ def test_what_a_worker_was_doing_when_it_died_is_done_again(tmp_path: Path) -> N
     assert found == {cell: {"cell": float(cell)} for cell in range(3)}
 
 
+@pytest.mark.slow
+def test_two_clusters_on_one_machine_say_nothing_of_each_other() -> None:
+    """Each with a port of its own: a warning of Dask about the first one's port would be an error here."""
+    with cluster("local:1") as one, cluster("local:1") as other:
+        assert one.submit(tenth, 1).result() == other.submit(tenth, 1).result()
+
+
 def test_a_file_that_is_no_schedulers_is_told(tmp_path: Path) -> None:
     for text in ("{}", "[]", "", '{"address": 3}'):
         (tmp_path / "s.json").write_text(text)
