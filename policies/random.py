@@ -1,4 +1,4 @@
-"""A random price from the grid."""
+"""A random price or number from a grid."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.market.contracts import Observation
+from simulator.market.contracts import Numbers, Observation
 
 if TYPE_CHECKING:
     from simulator.market.contracts import Scenario
 
 
 class Random:
-    """A price scaling factor drawn uniformly from the |A| values of the grid."""
+    """A price scaling factor drawn uniformly from the |A| values of the grid, or a number from the grid of a seat."""
 
     def reset(self, scenario: Scenario, rng: np.random.Generator) -> None:
         """Take the price grid from the scenario, and the random generator."""
@@ -24,3 +24,7 @@ class Random:
         """Return one of the prices of the grid, whatever the observation is."""
         rho: float = self._grid[self._rng.integers(len(self._grid))]
         return rho
+
+    def number(self, observation: Observation, space: Numbers) -> float:
+        """Return one of the numbers of the seat's grid, whatever the observation is."""
+        return space.grid[self._rng.integers(len(space.grid))]

@@ -233,6 +233,7 @@ class Plan:
             "policy": policy_label(self.policy),
             "mechanism": policy_label(self.mechanism),
             "seats": sorted(getattr(self.mechanism, "seats", {})),
+            "value_of": getattr(self.mechanism, "value_of", "provider"),
             "information": self.information,
             "bidders": [policy_label(bidder) for bidder in self.strategies],
             "seed": self.seed,

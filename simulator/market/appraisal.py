@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulator.market.auction import BID_FIELDS, TERMS, Auction
+from simulator.market.auction import BID_FIELDS, TERMS, VALUE, Auction
 from simulator.market.contracts import Lot
+from simulator.market.costs import DOWNLINK, GPU, POWER, Costs
+from simulator.market.delays import DelayCosts
 from simulator.market.ledger import History, Ledger
 from simulator.market.lots import Situation
 from simulator.model import BoolArray, FloatArray
@@ -41,6 +43,7 @@ class Appraiser:
 
     Attributes:
         weights: weight of each provider's value in the surplus, zeta for a UAV and 1 for a station, by id.
+        delays: what one more task makes each provider lose by delay.
     """
 
     def __init__(
@@ -59,10 +62,12 @@ class Appraiser:
         self._free_at = free_at
         self._uavs = fleet.uavs
         self._history, self._ledger, self._factors = history, ledger, factors
+        self._costs = Costs(scenario, fleet)
+        self.delays = DelayCosts(fleet.size)
         self._latency_weight = market.latency_weight
         self._averages = market.history > 1
         self._uavs_know = scenario.uavs.bids_on
-        self._size_factor = scenario.tasks.size_factor()
+        self._size_factor, self._reference_mb = scenario.tasks.size_factor(), scenario.tasks.predicted_mb
         limits = [kind.deadline_s for kind in scenario.tasks.kinds.values() if kind.deadline_s is not None]
         self._longest_s = max(limits, default=NO_DEADLINE_S)
         self._window_s = market.load_window_s
@@ -100,6 +105,59 @@ class Appraiser:
         auction.best_surplus = 0.0
         self._value(auction, self._finish(auction.situation, now) - auction.task.requested, now)
 
+    def revalue(self, auction: Auction, now: float) -> None:
+        """Value a task again in the middle of its clearing, because messages have taken time.
+
+        Args:
+            auction: its auction. Its bids stay.
+            now: time, s.
+        """
+        bids = auction.bid.copy()
+        self._value(auction, self._finish(auction.situation, now) - auction.task.requested, now)
+        auction.bid[:] = bids
+
+    def limit_of(self, auction: Auction) -> float:
+        """Return the most that the vehicle would pay: the mean expected value of the task at the invited providers.
+
+        It knows its demand and the size of its task. Latencies and accuracies it knows as everybody does.
+        """
+        task, lot = auction.task, auction.lot
+        scale = self._reference_mb / task.size_mb
+        total = 0.0
+        for one in lot.invited:
+            match = self._audited_match(one)
+            total += expected_value(lot.predicted_s[one], self._latency_weight, scale, match, lot.limit_s, lot.grace_s)
+        return task.demand * total / len(lot.invited)
+
+    def reserve_of(self, provider: int, offers: Sequence[Auction], now: float) -> float:
+        """Return the least payment for which a provider gains by serving one more task of the reference size.
+
+        It is the cost of the task, and what it makes the provider lose by delay of its later tasks.
+
+        Args:
+            provider: id of the provider.
+            offers: auctions of tasks to which it is invited. Their mean says what a task of the reference size takes.
+            now: time, s.
+        """
+        cost = busy_s = 0.0
+        free_at = float(self._free_at[-1, provider])
+        for auction in offers:
+            column, situation = auction.columns[provider], auction.situation
+            times = situation.times[:, 1, column]
+            busy_s += float(times.max())
+            if not self._costs.free:
+                stay_s = float(auction.public[column]) + auction.task.requested - max(free_at, now)
+                power = float(situation.equipment[POWER, column])
+                cost += float(self._costs.at(provider, times[GPU], power, times[DOWNLINK], stay_s))
+        count = len(offers)
+        return cost / count + self.delays.cost(provider, now, busy_s / count, max(free_at - now, 0.0))
+
+    def _audited_match(self, provider: int) -> float:
+        """Return the mean audited match value of a provider."""
+        if provider < self._uavs:
+            return self._ledger.audited_match(provider, -1, -1)[0]
+        return self._ledger.audited_match(-1, provider, -1)[1]
+
     def _finish(self, situation: Situation, now: float) -> FloatArray:
         """Return when each covering provider would finish a task that comes now, own and public, shape (2, providers).
 
@@ -124,7 +182,7 @@ class Appraiser:
         return started[-1]
 
     def value_at(self, auction: Auction, provider: int, latency_s: float) -> float:
-        """Return the true value v_n of a task to a provider at a latency, equation (11)."""
+        """Return the true value v_n of a task to a provider at a latency, equation (11), without its cost."""
         history = self._history
         match = auction.situation.match[auction.columns[provider]]
         terms = np.array([common_term(latency_s, self._latency_weight), match])
@@ -132,17 +190,39 @@ class Appraiser:
         task = auction.task
         return float(valuation(common, match, task.demand, timeliness(latency_s, task.limit_s, task.grace_s)))
 
-    def realised_surplus(self, task: Task) -> float:
-        """Return the surplus of a completed task: equation (11) at its own terms, times zeta for a UAV."""
-        return self.weights[task.provider] * task.demand * task.own_term(self._latency_weight)
+    def cost_of(self, auction: Auction, free_at: float) -> float:
+        """Return what a task costs its winner, which has just accepted it.
+
+        Args:
+            auction: its auction.
+            free_at: time at which the winner would have served everything without this task, s.
+        """
+        if self._costs.free:
+            return 0.0
+        power = float(auction.situation.equipment[POWER, auction.columns[auction.winner]])
+        return self._costs.of(auction.task, power, free_at)
+
+    def free_at(self, provider: int) -> float:
+        """Return when a provider will have served what it has accepted, s."""
+        return float(self._free_at[-1, provider])
+
+    def realised_surplus(self, task: Task, delivered: bool) -> float:
+        """Return the surplus of a task that has ended: (11) at its own terms less its cost, times zeta for a UAV.
+
+        Args:
+            task: a task that has ended.
+            delivered: whether its result has come in time; otherwise it has no value.
+        """
+        value = task.demand * task.own_term(self._latency_weight) if delivered else 0.0
+        return self.weights[task.provider] * (value - task.cost)
 
     def _value(self, auction: Auction, seconds: FloatArray, now: float) -> None:
         """Value a task with given latencies, own and public, s, shape (2, providers)."""
         history, task, situation = self._history, auction.task, auction.situation
         own, auction.public = seconds
         auction.book = book = np.empty((len(BID_FIELDS), len(own)))
-        bid, value, common, match, timely, latency = book
-        auction.bid, auction.value = bid, value
+        bid, value, cost, common, match, timely, latency = book
+        auction.bid, auction.worth = bid, value
         bid.fill(math.nan)
         latency[:] = own
         common[:] = common_term(own, self._latency_weight)
@@ -157,20 +237,27 @@ class Appraiser:
         else:
             timely.fill(1.0)
             value[:] = valuation(common, match, task.demand)
+        if self._costs.free:
+            cost.fill(0.0)
+        else:
+            free_at = self._free_at[-1].take(situation.providers)
+            cost[:] = self._costs.predicted(situation, own + task.requested, free_at, now)
+            auction.worth = value - cost
         # By default a UAV knows its last report, not its true value now: the paper's information asymmetry.
-        auction.says = says = value.copy()
+        auction.says = says = auction.worth.copy()
         for one, column in auction.columns.items():
             if one >= self._uavs:
                 break  # the ids are ascending
-            says[column] = self._uav_knows(auction, one)
+            # It cannot refuse: a task that costs more than it is worth gets a bid of nothing.
+            says[column] = max(self._uav_knows(auction, one) - cost[column], 0.0)
         self._look(auction, now)
 
     def _uav_knows(self, auction: Auction, uav: int) -> float:
-        """Return what a UAV takes a task to be worth, by its last report unless the scenario says otherwise."""
+        """Return what a UAV takes the value of a task to be, by its last report unless the scenario says otherwise."""
         if self._uavs_know == "report":
             return self._ledger.uav_bid(uav)
         if self._uavs_know == "value":
-            return auction.value_to(uav)
+            return float(auction.book[VALUE, auction.columns[uav]])
         # "conditions": E[v_0 | m], as far as the predicted latency and the audited match value tell it.
         match, *_ = self._ledger.audited_match(uav, -1, -1)
         seconds, task = float(auction.public[auction.columns[uav]]), auction.task
@@ -180,7 +267,7 @@ class Appraiser:
         """Fill in who could serve the task best, the public market conditions m^k, and the lot."""
         # Plain numbers and one loop: for a few providers they take less time than numpy calls.
         waits, situation, task = auction.public.tolist(), auction.situation, auction.task
-        called, values, uavs = auction.invited.tolist(), auction.value.tolist(), self._uavs
+        called, values, uavs = auction.invited.tolist(), auction.worth.tolist(), self._uavs
         seconds = dict(zip(auction.columns, waits, strict=True))
         invited = list[int]()
         uav = uav_covering = best = second = -1

@@ -11,8 +11,10 @@ from simulator.market.lots import Situation
 from simulator.model import BoolArray, FloatArray
 from simulator.providers.task import Task
 
-BID_FIELDS = ("bid", "value", "common_value", "match_value", "timeliness", "predicted_latency")
+BID_FIELDS = ("bid", "value", "cost", "common_value", "match_value", "timeliness", "predicted_latency")
 """Rows of an auction's book."""
+
+VALUE, COST = BID_FIELDS.index("value"), BID_FIELDS.index("cost")
 
 TERMS = slice(BID_FIELDS.index("common_value"), BID_FIELDS.index("match_value") + 1)
 """Rows of an auction's book that (9) and (10) average."""
@@ -38,14 +40,14 @@ class Auction:
         invited: which providers are invited, shape (providers,).
         uavs: number of UAVs, which have the first ids.
         public: predicted latency of a task of the reference size at each provider, s, shape (providers,).
-        book: rows of `BID_FIELDS`: bid, true value v_n of (11), c_n of (9), m_n of (10), g_n, and predicted latency, s;
-            shape (6, providers). A bid is NaN until it is asked for.
+        book: rows of `BID_FIELDS`: bid, true value v_n of (11), cost, c_n of (9), m_n of (10), g_n, and predicted
+            latency, s; shape (7, providers). A bid is NaN until it is asked for.
         bid: bids, the row of the book, shape (providers,).
-        value: true values v_n, the row of the book, shape (providers,).
+        worth: true values v_n less costs, shape (providers,).
         market: public market conditions m^k, shape (len(MARKET_CONDITIONS),).
         lot: the task on offer, as everybody may see it.
-        says: what each provider takes the task to be worth: its true value, but of a UAV what it knows; shape
-            (providers,).
+        says: what each provider takes the task to be worth: its true value less its cost, but of a UAV what it knows;
+            shape (providers,).
         invited_stations: number of invited stations.
         ground_bidders: number of invited stations to which the task is worth something.
         asked: whether a policy has decided on the task.
@@ -55,16 +57,18 @@ class Auction:
         second_bid: second-highest ground bid; NaN without one.
         uav: id of the invited UAV with the best public prediction; -1 for none.
         uav_bid: highest bid of an invited UAV; NaN without one.
-        uav_value: true value v_0 of the UAV that won, else of `uav`, without zeta; NaN without one.
-        top_value: highest true value of an invited station; NaN without one.
-        messages: number of messages of its clearing.
+        uav_value: worth to the UAV that won, else to `uav`, without zeta; NaN without one.
+        top_value: highest worth to an invited station; NaN without one.
+        messages: number of messages of its clearings, shared equally among their tasks.
+        rounds: number of rounds of messages of its clearings.
         winner: id of the winner; -1 for nobody.
         winner_kind: index of the kind of the winner in `WINNER_KINDS`.
         paid_by_provider: payment of the winner to the platform.
         paid_by_vehicle: payment of the vehicle to the platform.
         royalty: share of the audited worth of the task that the winner pays besides when the task has ended.
-        surplus: value of the winner, times zeta for a UAV.
-        realised_surplus: surplus at the actual latency, 0 if the task is lost or unserved; NaN while it is not known.
+        surplus: worth to the winner, times zeta for a UAV.
+        realised_surplus: surplus at the actual latency, without a value if the task is lost or unserved; NaN while it
+            is not known.
         unserved_reason: index into `UNSERVED_REASONS`.
         best_surplus: highest surplus that any invited provider would have had; 0 if nobody was invited.
         extra: values of the columns that the mechanism declares, in their order.
@@ -73,7 +77,7 @@ class Auction:
     public: FloatArray
     book: FloatArray
     bid: FloatArray
-    value: FloatArray
+    worth: FloatArray
     market: FloatArray
     lot: Lot
     says: FloatArray
@@ -90,6 +94,7 @@ class Auction:
     uav_value: float = math.nan
     top_value: float = math.nan
     messages: float = 0.0
+    rounds: int = 0
     winner: int = -1
     winner_kind: int = NOBODY
     paid_by_provider: float = 0.0
@@ -113,13 +118,13 @@ class Auction:
         """
         return float(self.bid[self.columns[provider]])
 
-    def value_to(self, provider: int) -> float:
-        """Return the true value of the task to a provider.
+    def worth_to(self, provider: int) -> float:
+        """Return what the task is worth to a provider: its true value less its cost.
 
         Args:
             provider: id of a provider that covers the vehicle.
         """
-        return float(self.value[self.columns[provider]])
+        return float(self.worth[self.columns[provider]])
 
     def said_by(self, provider: int) -> float:
         """Return what a provider takes the task to be worth.
@@ -142,18 +147,19 @@ class Auction:
         return max(stations, key=lambda one: (self.bid_of(one), -one), default=-1)
 
     @property
-    def value_of_top(self) -> float:
-        """True value of the station with the highest bid; NaN without one."""
+    def worth_to_top(self) -> float:
+        """Worth to the station with the highest bid; NaN without one."""
         top = self.top_station
-        return math.nan if top < 0 else self.value_to(top)
+        return math.nan if top < 0 else self.worth_to(top)
 
     def own_term(self, provider: int, latency_weight: float) -> float:
-        """Return what the task is worth to a provider by its own terms alone, ``c m g`` at T = 1, without demand.
+        """Return the worth to a provider by the task's own terms alone, ``c m g - C / demand`` at T = 1.
 
         Args:
             provider: id of an invited provider.
             latency_weight: weight omega_1, s.
         """
         column = self.columns[provider]
-        *_, timely, latency_s = self.book[:, column].tolist()
-        return float(latency_weight / latency_s * timely) * float(self.situation.match[column])
+        _, _, cost, *_, timely, latency_s = self.book[:, column].tolist()
+        own = float(latency_weight / latency_s * timely) * float(self.situation.match[column])
+        return own - cost / self.task.demand if cost else own

@@ -11,12 +11,12 @@ import simpy
 
 from simulator.clock import until
 from simulator.market.appraisal import Appraiser
+from simulator.market.asking import Asking
 from simulator.market.auction import GROUND, NO_BID, NOT_COVERED, NOT_INVITED, UAV, UNSOLD, WINNER_KINDS, Auction
 from simulator.market.bidders import Bidders
 from simulator.market.contracts import (
     Ask,
     Award,
-    Bids,
     Decide,
     Information,
     Lot,
@@ -25,8 +25,9 @@ from simulator.market.contracts import (
     Outcome,
     Truth,
 )
+from simulator.market.costs import POWER
 from simulator.market.decisions import Clearance, Decision, MarketLog
-from simulator.market.guard import begin_clearing, check_ask, check_awards, check_columns, check_decide, failed
+from simulator.market.guard import begin_clearing, check_awards, check_columns, check_decide, failed
 from simulator.market.ledger import Ledger
 from simulator.market.lots import Situation
 from simulator.model import BoolArray
@@ -49,6 +50,7 @@ class Auctioneer:
         grid: price scaling factors of a learner's actions.
         most_bids: number of bids in the array of an observation.
         patience_s: how long a task waits for an award in windows, s.
+        message_s: time of one round of messages, there and back, s.
         up_since: function that returns which providers have not been out since a time, shape (providers,).
         outages_possible: whether a provider can go out during the run.
 
@@ -73,6 +75,7 @@ class Auctioneer:
         grid: Sequence[float],
         most_bids: int,
         patience_s: float,
+        message_s: float,
         up_since: Callable[[float], BoolArray],
         outages_possible: bool,
     ) -> None:
@@ -86,10 +89,14 @@ class Auctioneer:
         self._grid, self._most_bids = tuple(grid), most_bids
         self._every_s: float = getattr(mechanism, "every_s", 0.0)
         self._columns = tuple(column.name for column in getattr(mechanism, "columns", ()))
-        self._patience_s, self._up_since, self._outages_possible = patience_s, up_since, outages_possible
+        self._most_lots: int = getattr(mechanism, "most_lots", 0)
+        self._by_vehicles = getattr(mechanism, "value_of", "provider") == "vehicle"
+        self._patience_s, self._message_s, self._outages_possible = patience_s, message_s, outages_possible
+        self._asking = Asking(mechanism, appraiser, bidders, up_since)
         self._waiting: list[Auction] = []
-        self._window = 0
-        self._clearance: Clearance | None = None
+        self._window = self._opened = 0
+        # Clearings that wait for messages, by their first task.
+        self._in_flight: dict[int, Clearance] = {}
         self._under_way: dict[int, Outcome] = {}
 
     def request(self, situation: Situation) -> None:
@@ -106,6 +113,9 @@ class Auctioneer:
             if not self._waiting:
                 self._open_window()
             self._waiting.append(auction)
+            if len(self._waiting) == self._most_lots:
+                self._window -= 1  # what comes before its end opens it again
+                self._close_window(self._opened)
         else:
             self._begin([auction])
 
@@ -119,14 +129,14 @@ class Auctioneer:
             RuntimeError: no decision is pending.
             PolicyFailedError: the mechanism failed.
         """
-        decision, clearance = self.pending, self._clearance
-        if decision is None or clearance is None:
+        decision = self.pending
+        if decision is None:
             raise RuntimeError("no decision is pending")
         self.pending = None
         self._log.decision(decision, action)
         for auction in decision.auctions:
             auction.asked, auction.decided = True, (decision, action)
-        self._advance(clearance, action)
+        self._advance(decision.clearance, action)
 
     @property
     def factors(self) -> Sequence[float]:
@@ -135,9 +145,10 @@ class Auctioneer:
 
     def finish(self) -> None:
         """End the run: what still waits for a clearing stays open."""
-        for auction in self._waiting:
+        under_way = [auction for one in self._in_flight.values() for auction in one.auctions.values()]
+        for auction in (*under_way, *self._waiting):
             self._log.auction(auction)
-        self._waiting = []
+        self._waiting, self._in_flight = [], {}
 
     def observe(
         self, auction: Auction, ground: Sequence[float], uav_bid: float, step: Decide, top_value: float | None = None
@@ -153,7 +164,7 @@ class Auctioneer:
         """
         truth = None
         if self._information == "clairvoyant":
-            truth = Truth(auction.uav_value, auction.value_of_top if top_value is None else top_value)
+            truth = Truth(auction.uav_value, auction.worth_to_top if top_value is None else top_value)
         contract = self._ledger.contract_bid()
         if contract is None:
             contract = self._ledger.uav_report(auction.uav) if auction.uav >= 0 else math.nan
@@ -182,21 +193,23 @@ class Auctioneer:
         self._window = max(math.floor(self._env.now / self._every_s), self._window) + 1
         wake = until(self._env, self._window * self._every_s)
         assert wake.callbacks is not None
-        wake.callbacks.append(lambda _: self._close_window())
+        self._opened += 1
+        opened = self._opened
+        wake.callbacks.append(lambda _: self._close_window(opened))
 
-    def _close_window(self) -> None:
-        """Clear what waits and can still be served; the rest is unserved."""
+    def _close_window(self, opened: int) -> None:
+        """Clear what waits and can still be served; the rest is unserved.
+
+        Args:
+            opened: which opening of a window this is the end of. It may have been cleared before its end.
+        """
+        if opened != self._opened or not self._waiting:
+            return
         now, waiting, ready = self._env.now, self._waiting, list[Auction]()
         self._waiting = []
         for auction in waiting:
-            task, coverage = auction.task, auction.situation.coverage
-            # Who was invited at the request and has neither left the vehicle behind nor failed since is invited still.
-            invited = auction.invited & self._up_since(task.requested)[auction.situation.providers]
-            if coverage is not None:
-                for provider, column in auction.columns.items():
-                    if invited[column]:
-                        invited[column] = coverage.end(provider) > now
-            if now - task.requested > self._patience_s or not invited.any():
+            invited = self._asking.still_invited(auction, now)
+            if now - auction.task.requested > self._patience_s or not invited.any():
                 self._unsold(auction, UNSOLD)
             else:
                 self.appraiser.renew(auction, now, invited)
@@ -211,8 +224,7 @@ class Auctioneer:
         for auction in auctions:
             lots.append(auction.lot)
             cleared[auction.task.id] = auction
-        self._clearance = clearance = Clearance(cleared, begin_clearing(self.mechanism, lots))
-        self._advance(clearance, None)
+        self._advance(Clearance(cleared, begin_clearing(self.mechanism, lots)), None)
 
     def _advance(self, clearance: Clearance, reply: Any) -> None:
         """Drive the mechanism to its next decision, or to its awards."""
@@ -221,7 +233,10 @@ class Auctioneer:
             while True:
                 step = clearance.steps.send(reply)
                 if isinstance(step, Ask):
-                    reply = self._bids(clearance, step)
+                    reply = self._asking.ask(clearance, step, self._env.now)
+                    if self._message_s > 0.0:
+                        self._go_on_later(clearance, reply)
+                        return
                 else:
                     self.pending = self._decision(clearance, step)
                     return
@@ -230,44 +245,20 @@ class Auctioneer:
         except BaseException:  # sys.exit() in a user's mechanism must not end this program
             with failed(self.mechanism, task):
                 raise
-        self._clearance = None
         self._settle(clearance, awards)
 
-    def _bids(self, clearance: Clearance, step: Ask) -> Bids:
-        """Return the bids of those who are asked, and write them into the auctions."""
-        check_ask(self.mechanism, step, clearance.auctions)
-        bids: Bids = {}
-        for lot in step.lots:
-            auction, task = clearance.auctions[lot.task], lot.task
-            invited = asked = auction.lot.invited
-            if step.to is not None:
-                asked = tuple([one for one in invited if one in step.to])
-            book = dict(zip(auction.columns, self._bidders.bid(auction, lot.now, asked).tolist(), strict=True))
-            # A broadcast to k participants is k messages, and each answer is one.
-            clearance.messages += len(asked)
-            for provider in asked:
-                if book[provider] == book[provider]:
-                    bids[task, provider] = book[provider]
-                    clearance.messages += 1
-            ground, uavs, flying = list[float](), auction.uavs, -math.inf
-            for provider in invited:
-                bid = book[provider]
-                # Who was asked before, in this clearing, has bid too. Who was never asked, or made no bid, has NaN.
-                if bid != bid:
-                    continue
-                if provider >= uavs:
-                    ground.append(bid)
-                elif bid > flying:
-                    flying = bid
-            ground.sort(reverse=True)
-            auction.bids = ground
-            if ground:
-                auction.top_bid = ground[0]
-                if len(ground) > 1:
-                    auction.second_bid = ground[1]
-            if flying >= 0.0:
-                auction.uav_bid = flying
-        return bids
+    def _go_on_later(self, clearance: Clearance, reply: Any) -> None:
+        """Give a mechanism the answers to its question when they have arrived."""
+        first = next(iter(clearance.auctions))
+        self._in_flight[first] = clearance
+
+        def arrived(_: simpy.Event) -> None:
+            del self._in_flight[first]
+            self._advance(clearance, reply)
+
+        wake = until(self._env, self._env.now + self._message_s)
+        assert wake.callbacks is not None
+        wake.callbacks.append(arrived)
 
     def _decision(self, clearance: Clearance, step: Decide) -> Decision:
         seat = check_decide(self.mechanism, step, clearance.auctions)
@@ -277,7 +268,7 @@ class Auctioneer:
         uav_bid = first.bid_of(first.uav) if first.uav >= 0 else math.nan
         seen = self.observe(first, first.bids, uav_bid, step)
         task = first.task.id if len(auctions) == 1 else -1
-        return Decision(step.seat, seat, self._env.now, task, auctions, seen)
+        return Decision(step.seat, seat, self._env.now, task, auctions, seen, clearance)
 
     def _settle(self, clearance: Clearance, awards: Sequence[Award]) -> None:
         """Give each lot to its winner; what is unsold waits for the next window if there is one."""
@@ -285,6 +276,8 @@ class Auctioneer:
         share = clearance.messages / len(clearance.auctions)
         for auction in clearance.auctions.values():
             auction.messages += share
+            auction.rounds += clearance.rounds
+        now = self._env.now
         won: set[int] = set()
         left = dict(clearance.auctions)
         for award in awards:
@@ -292,8 +285,12 @@ class Auctioneer:
                 if self._columns:
                     left[award.lot.task].extra = check_columns(self.mechanism, award, self._columns)
                 continue
-            auction = left.pop(award.lot.task)
-            self._sold(auction, award, award.provider in won)
+            auction = left[award.lot.task]
+            late = auction.lot.now < now
+            if late and not self._asking.still_invited(auction, now)[auction.columns[award.provider]]:
+                continue  # the winner has failed or lost the vehicle while the messages were under way
+            del left[award.lot.task]
+            self._sold(auction, award, late or award.provider in won)
             won.add(award.provider)
             self._tell(auction)
         for auction in left.values():
@@ -310,19 +307,15 @@ class Auctioneer:
         Args:
             auction: the auction.
             award: its award.
-            again: whether the winner has won another lot of this clearing, so that its queue is longer by now.
+            again: whether the queue of the winner may be another by now: messages have taken time, or it has won
+                another lot of this clearing.
         """
         assert award.provider is not None
         task, winner, now = auction.task, int(award.provider), self._env.now
-        value, column = auction.value_to(winner), auction.columns[winner]
-        if again:
-            done = self.appraiser.finish_of(auction, winner, now)
-            value = self.appraiser.value_at(auction, winner, done - task.requested)
+        column = auction.columns[winner]
+        done = self.appraiser.finish_of(auction, winner, now) if again or self._by_vehicles else math.nan
         auction.winner = winner
         auction.winner_kind = UAV if winner < self._bidders.uavs else GROUND
-        if auction.winner_kind == UAV:
-            auction.uav_value = value
-        auction.surplus = self.appraiser.weights[winner] * value
         auction.paid_by_provider, auction.paid_by_vehicle = float(award.paid_by_provider), float(award.paid_by_vehicle)
         auction.royalty = float(award.royalty)
         auction.extra = check_columns(self.mechanism, award, self._columns)
@@ -333,9 +326,20 @@ class Auctioneer:
             times[-1] = auction.situation.downlink_s(winner, self.appraiser.downlink_begins(winner, now, times))
         task.accuracy = float(auction.situation.accuracy[column])
         task.match = float(auction.situation.match[column])
+        task.sender_units = float(auction.situation.equipment[POWER, column])
         # The real coverage decides later whether the task is lost. No bid and no price looks at it.
         task.coverage = auction.situation.coverage
+        free_at = self.appraiser.free_at(winner)
         self._providers[winner].submit(task)
+        task.cost = self.appraiser.cost_of(auction, free_at)
+        worth = auction.worth_to(winner)
+        if again:
+            worth = self.appraiser.value_at(auction, winner, done - task.requested) - task.cost
+        if auction.winner_kind == UAV:
+            auction.uav_value = worth
+        auction.surplus = self.appraiser.weights[winner] * worth
+        if self._by_vehicles:
+            self.appraiser.delays.note(winner, now, (worth + task.cost) / (done - task.requested))
         auction.realised_surplus = self._foreseen(task)
         self._log.auction(auction)
 
@@ -345,7 +349,7 @@ class Auctioneer:
         done = task.finished[-1]
         if self._outages_possible or not (task.coverage is None or task.coverage.is_known(task.provider, done)):
             return math.nan
-        return self.appraiser.realised_surplus(task) if done <= task.lost_at else 0.0
+        return self.appraiser.realised_surplus(task, done <= task.lost_at)
 
     def _unsold(self, auction: Auction, reason: int) -> None:
         auction.task.status, auction.task.awarded = UNSERVED, self._env.now
@@ -401,6 +405,6 @@ class Auctioneer:
             time=self._env.now,
             status="completed" if completed else "lost",
             latency_s=task.latency if completed else math.nan,
-            realised_surplus=self.appraiser.realised_surplus(task) if completed else 0.0,
+            realised_surplus=self.appraiser.realised_surplus(task, completed),
         )
         self.served(told)

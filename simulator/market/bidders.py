@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from simulator.errors import PolicyFailedError
-from simulator.market.auction import Auction
+from simulator.market.auction import COST, Auction
 from simulator.market.contracts import Bidder, Settlement, View
 from simulator.market.guard import ask_bid, blamed, policy_label
 from simulator.model import FloatArray
@@ -196,6 +196,17 @@ class Bidders:
                 bids[columns[provider]] = ask_bid(self._strategies[provider], self._view(auction, provider, now))
         return bids
 
+    def reserve(self, provider: int, truth: float) -> float:
+        """Return the least payment for which a provider says that it serves a task of the reference size.
+
+        Args:
+            provider: id of the provider.
+            truth: the least payment by which it gains.
+        """
+        # Who shades claims more than the truth here: a factor below 1 on what it would pay is one above 1 on a cost.
+        factor = self.factors[provider]
+        return truth / factor if factor > 0.0 else math.inf
+
     def learn(self, auction: Auction, now: float) -> None:
         """Tell every strategy that wants to learn how an auction in which it has bid has settled."""
         for provider in auction.lot.invited if self._learners else ():
@@ -204,7 +215,8 @@ class Bidders:
                 won = auction.winner == provider
                 value = auction.said_by(provider)
                 # What a royalty comes to is known only when the task has ended.
-                paid = auction.paid_by_provider + auction.royalty * auction.value_to(provider) if won else 0.0
+                due = auction.royalty * max(auction.worth_to(provider), 0.0)
+                paid = auction.paid_by_provider + due if won else 0.0
                 told = Settlement(provider, auction.task.id, now, value, bid, won, paid)
                 with blamed(f"bidder {policy_label(self._strategies[provider])}: learn()", PolicyFailedError):
                     self._strategies[provider].learn(told)  # type: ignore[attr-defined]
@@ -215,6 +227,7 @@ class Bidders:
             auction.task.id,
             now,
             auction.said_by(provider),
+            float(auction.book[COST, auction.columns[provider]]),
             auction.situation.times[:, 0, auction.columns[provider]],
             float(auction.book[-1, auction.columns[provider]]),
             auction.market,

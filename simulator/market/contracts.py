@@ -67,7 +67,21 @@ class Choice(NamedTuple):
     n: int
 
 
-Space: TypeAlias = PriceScale | Choice
+class Numbers(NamedTuple):
+    """The space of a seat that sets a number in a range.
+
+    Attributes:
+        low: least number.
+        high: largest number.
+        grid: numbers of a learner's actions, in increasing order.
+    """
+
+    low: float
+    high: float
+    grid: tuple[float, ...]
+
+
+Space: TypeAlias = PriceScale | Choice | Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +129,55 @@ class Lot(NamedTuple):
     grace_s: float = 0.0
 
 
-class Ask(NamedTuple):
-    """A round of messages: a question to participants, about one lot or several.
+VEHICLE = -1
+"""Stands in a reply for the vehicle that asks for the task."""
 
-    The reply is a mapping from (task, participant) to the answer. A station to which a task is worth nothing makes no
-    bid and is not in the reply. A UAV cannot refuse: it always bids.
+NO_TASK = -1
+"""Stands in a reply for no task in particular: one of the reference size."""
+
+
+class Ask(NamedTuple):
+    """A round of messages: a question to participants, about lots or about no task in particular.
+
+    The reply is a mapping from (task, participant) to the answer.
+
+    - ``Ask("bid", lots)`` asks providers for the most that each would pay for each lot. A station to which a task is
+      worth nothing makes no bid and is not in the reply. A UAV cannot refuse: it always bids.
+    - ``Ask("bid", lots, side="vehicles")`` asks the vehicles for the most that each would pay for service. The
+      participant in the reply is `VEHICLE`.
+    - ``Ask("bid")`` asks providers for the least payment for which each would serve one task of the reference size. The
+      task in the reply is `NO_TASK`.
+    - ``Ask("accept", lots, side="vehicles", price=p)`` and ``Ask("accept", price=p)`` ask the same participants
+      whether they trade at a price. Those who do are in the reply, with the answer True.
+    - ``Ask("quote", lots)`` asks providers for the `Quote` of each lot.
 
     Attributes:
-        what: `bid` asks for a bid.
-        lots: the lots in question.
-        to: ids of the participants that are asked; all invited ones if None.
+        what: `bid`, `accept` or `quote`.
+        lots: the lots in question; none to ask about one task of the reference size.
+        to: ids of the providers that are asked; all invited ones if None.
+        side: who is asked, the providers or the vehicles of the lots.
+        price: the price that is to be accepted.
     """
 
-    what: Literal["bid"]
-    lots: Sequence[Lot]
+    what: Literal["bid", "accept", "quote"]
+    lots: Sequence[Lot] = ()
     to: Sequence[int] | None = None
+    side: Literal["providers", "vehicles"] = "providers"
+    price: float = math.nan
+
+
+class Quote(NamedTuple):
+    """What a provider promises for a task. It can be verified when the task has ended.
+
+    Attributes:
+        latency_s: latency, s.
+        accuracy: accuracy R of the result.
+        value: value v_n of (11) of a result with that latency and accuracy.
+    """
+
+    latency_s: float
+    accuracy: float
+    value: float
 
 
 class Decide(NamedTuple):
@@ -138,14 +186,16 @@ class Decide(NamedTuple):
     Attributes:
         seat: name of the seat.
         lots: the lots that are decided on.
-        state: values of the columns that the seat declares, by name. They must not depend on bids of this round.
+        state: values of the columns that the seat declares, by name. They must not depend on sealed bids of this round.
         mask: which choices are allowed, one flag per choice; None where all are.
+        reward: what the seat has earned since its last decision, where this is not the surplus of its lots.
     """
 
     seat: str
     lots: Sequence[Lot]
     state: Mapping[str, Any] = {}
     mask: Sequence[bool] | None = None
+    reward: float = 0.0
 
 
 class Award(NamedTuple):
@@ -157,7 +207,8 @@ class Award(NamedTuple):
         paid_by_provider: what the provider pays to the platform; negative if the platform pays.
         paid_by_vehicle: what the vehicle pays to the platform; negative if the platform pays.
         columns: values of the columns that the mechanism declares, by name; NaN where one is left out.
-        royalty: share of the audited worth of the task that the provider pays besides, when the task has ended.
+        royalty: share of the audited worth of the task, its value less its cost, that the provider pays besides when
+            the task has ended.
     """
 
     lot: Lot
@@ -183,12 +234,14 @@ class Mechanism(Protocol):
     Attributes:
         every_s: length of a window, s. 0 clears each request at once. Otherwise all requests that wait are cleared
             together at the end of each window.
+        most_lots: number of requests that wait at which a window is cleared before its end; 0 for no limit.
         seats: seats for policies, by name; empty if nobody decides.
         columns: what the mechanism adds to the table `auctions`.
         value_of: whose utility the value of a served task is.
     """
 
     every_s: float = 0.0
+    most_lots: int = 0
     seats: Mapping[str, Seat] = {}
     columns: tuple[Column, ...] = ()
     value_of: Literal["provider", "vehicle"] = "provider"
@@ -228,7 +281,8 @@ class View(NamedTuple):
         provider: id of the provider for which it answers.
         task: id of the task.
         now: time, s.
-        value: what the task is worth to the provider. A UAV knows it as of its last report only.
+        value: what the task is worth to the provider, its cost subtracted. A UAV knows it as of its last report only.
+        cost: what the task would cost the provider.
         service_s: seconds of the task in each stage at the provider, shape (5,).
         predicted_s: latency of the task at the provider, backlog included, s.
         market: public market conditions in the order of `MARKET_CONDITIONS`.
@@ -238,6 +292,7 @@ class View(NamedTuple):
     task: int
     now: float
     value: float
+    cost: float
     service_s: FloatArray
     predicted_s: float
     market: FloatArray
@@ -250,7 +305,7 @@ class Settlement(NamedTuple):
         provider: id of the provider for which it bid.
         task: id of the task.
         now: time, s.
-        value: what the task is worth to the provider.
+        value: what the task is worth to the provider, its cost subtracted.
         bid: its bid.
         won: whether the provider won.
         paid: what the provider pays, 0 if it lost; a royalty as if the result were worth the value.
@@ -283,8 +338,8 @@ class Truth(NamedTuple):
     """The true values that only a clairvoyant policy sees.
 
     Attributes:
-        uav_value: true value v_0 of the UAV, without the weight zeta.
-        top_value: true value of the station with the highest bid.
+        uav_value: true value v_0 of the UAV less its cost, without the weight zeta.
+        top_value: true value of the station with the highest bid, less its cost.
     """
 
     uav_value: float
@@ -366,15 +421,15 @@ class Outcome:
         task: id of the task.
         action: what the policy returned: a price scaling factor, or the index of a choice.
         winner_kind: kind of the winner.
-        surplus: reward of the round: v_n of a station, zeta v_0 of a UAV, 0 if the task is unsold.
+        surplus: reward of the round: v_n of a station, zeta v_0 of a UAV, its cost subtracted; 0 if the task is unsold.
         observation: observation that the policy received.
         bids: ground bids in descending order, as far as `information` allows.
-        uav_value: true value v_0 of the UAV if a UAV won; None otherwise.
+        uav_value: true value v_0 of the UAV less its cost if a UAV won; None otherwise.
         time: time of the settlement, s; in ``served`` the time at which the task ended.
         status: `open` at the settlement of a sold task; in ``served`` what became of it.
         latency_s: time from the request to the result, s; NaN unless the task is completed.
-        realised_surplus: surplus at the actual latency and accuracy, 0 if the task was lost or unserved; NaN while it
-            is open.
+        realised_surplus: surplus at the actual latency and accuracy, without a value if the task was lost, 0 if it is
+            unserved; NaN while it is open.
     """
 
     # A value that loses stays private, so the policy learns the UAV's value only from rounds that the UAV won.

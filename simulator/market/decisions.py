@@ -21,6 +21,7 @@ class Decision:
         task: id of the task; -1 if the decision is about several.
         auctions: the auctions of the lots that are decided on.
         observation: what the policy may see.
+        clearance: the clearing that waits for the answer.
         why: numbers by which the policy explains its answer, in the order of its ``reasons``; empty without them.
     """
 
@@ -30,6 +31,7 @@ class Decision:
     task: int
     auctions: list[Auction]
     observation: Observation
+    clearance: Clearance
     why: Sequence[float] = ()
 
 
@@ -41,11 +43,13 @@ class Clearance:
         auctions: the auctions that are cleared, by task.
         steps: the generator that `clear` returned.
         messages: number of messages so far.
+        rounds: number of rounds of messages so far.
     """
 
     auctions: dict[int, Auction]
     steps: Generator[Ask | Decide, Any, Sequence[Award]]
     messages: int = 0
+    rounds: int = 0
 
 
 class MarketLog(Protocol):

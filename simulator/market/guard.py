@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import numpy as np
 
 from simulator.errors import InputError, PolicyFailedError, RunError, nearest, shown
+from simulator.files.reading import is_number
 from simulator.market.contracts import (
     Ask,
     Award,
@@ -25,6 +26,7 @@ from simulator.market.contracts import (
     Information,
     Lot,
     Mechanism,
+    Numbers,
     Observation,
     Outcome,
     Policy,
@@ -176,14 +178,10 @@ def ask_action(policy: Policy, observation: Observation, space: Space, task: int
             if type(action) is float and action >= 1.0:
                 return action
         else:
-            action = policy.act(observation, space)  # type: ignore[attr-defined]
+            action = getattr(policy, METHODS[type(space)])(observation, space)
     except BaseException as error:
-        method = "price" if isinstance(space, PriceScale) else "act"
-        _blame(f"policy {policy_label(policy)}, auction of task {task}: {method}()", error)
-    place = f"policy {policy_label(policy)}, auction of task {task}"
-    if isinstance(space, PriceScale):
-        return check_price(action, place)
-    return check_choice(action, space, observation.mask, place)
+        _blame(f"policy {policy_label(policy)}, auction of task {task}: {METHODS[type(space)]}()", error)
+    return check_action(action, space, observation.mask, f"policy {policy_label(policy)}, auction of task {task}")
 
 
 def _blame(place: str, error: BaseException) -> NoReturn:
@@ -191,6 +189,34 @@ def _blame(place: str, error: BaseException) -> NoReturn:
     with blamed(place, PolicyFailedError):
         raise error
     raise AssertionError  # blamed() never swallows an exception
+
+
+METHODS = {PriceScale: "price", Choice: "act", Numbers: "number"}
+"""Method of a policy that answers in a seat, by the type of the seat's space."""
+
+
+def check_action(action: object, space: Space, mask: Sequence[bool] | None, place: str) -> float | int:
+    """Return an action that is in the space of its seat.
+
+    Raises:
+        PolicyFailedError: it is not.
+    """
+    if isinstance(space, PriceScale):
+        return check_price(action, place)
+    return check_choice(action, space, mask, place) if isinstance(space, Choice) else check_number(action, space, place)
+
+
+def check_number(action: object, space: Numbers, place: str) -> float:
+    """Return a number that is in a range.
+
+    Raises:
+        PolicyFailedError: it is not.
+    """
+    if is_number(action) and space.low <= float(action) <= space.high:  # type: ignore[arg-type]
+        return float(action)  # type: ignore[arg-type]
+    raise PolicyFailedError(
+        f"{place}: number() returned {shown(action)}; it must be a number from {space.low:g} to {space.high:g}"
+    )
 
 
 def check_price(rho: object, place: str) -> float:
@@ -264,15 +290,34 @@ def check_columns(mechanism: object, award: Award, names: Sequence[str]) -> tupl
         raise PolicyFailedError(f"{place}; they must be a mapping from names to numbers") from None
 
 
+_QUESTIONS = {
+    ("bid", "providers", True),
+    ("bid", "providers", False),
+    ("bid", "vehicles", True),
+    ("accept", "vehicles", True),
+    ("accept", "providers", False),
+    ("quote", "providers", True),
+}
+"""What can be asked: the question, the side, and whether it is about lots."""
+
+
 def check_ask(mechanism: object, step: Ask, tasks: Collection[int]) -> None:
     """Hold a question of a mechanism to the contract.
 
     Raises:
         PolicyFailedError: it asks something that nobody can answer, or about a lot of another clearing.
     """
-    if step.what != "bid":
+    if step.what != "bid" or step.side != "providers":
         place = _clearing(mechanism, next(iter(tasks)))
-        raise PolicyFailedError(f"{place}: clear() asked for {shown(step.what)}; it can ask for 'bid'")
+        if (step.what, step.side, bool(step.lots)) not in _QUESTIONS:
+            about = "lots" if step.lots else "no lot"
+            raise PolicyFailedError(
+                f"{place}: clear() asked {shown(step.side)} for {shown(step.what)} about {about}; it can ask providers "
+                "for 'bid' or 'quote' about lots and for 'bid' or 'accept' about none, and vehicles for 'bid' or "
+                "'accept' about lots"
+            )
+        if step.what == "accept" and not (is_number(step.price) and math.isfinite(step.price)):
+            raise PolicyFailedError(f"{place}: clear() asked to accept {shown(step.price)}; it must be a finite number")
     for lot in step.lots:
         if lot.task not in tasks:
             place = _clearing(mechanism, next(iter(tasks)))

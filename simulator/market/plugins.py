@@ -19,15 +19,17 @@ from simulator.files.reading import read_bytes
 from simulator.market.contracts import (
     INFORMATION,
     Bidder,
+    Choice,
     Column,
     Information,
     Mechanism,
+    Numbers,
     Policy,
     PriceScale,
     Seat,
 )
 from simulator.market.entry_points import known_bidders, known_mechanisms, known_policies, load
-from simulator.market.guard import blamed, information_of, policy_label
+from simulator.market.guard import METHODS, blamed, information_of, policy_label
 from simulator.providers.fleet import Fleet
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.yaml_text import read_value
@@ -56,8 +58,11 @@ def find_policy(policy: str | Policy) -> Policy:
     if information is not None and not (isinstance(information, str) and information in INFORMATION):
         offer = nearest(str(information), INFORMATION)
         raise PolicyError(f"policy {policy_label(policy)} declares information = {shown(information)}; {offer}")
-    if brought is None and not any(callable(getattr(found, method, None)) for method in ("price", "act")):
-        raise PolicyError(f"policy {policy_label(policy)} has no method price(observation) or act(observation, space)")
+    if brought is None and not any(callable(getattr(found, method, None)) for method in METHODS.values()):
+        raise PolicyError(
+            f"policy {policy_label(policy)} has no method price(observation), act(observation, space) or "
+            "number(observation, space)"
+        )
     return cast("Policy", found)
 
 
@@ -142,7 +147,8 @@ class NoPolicy:
 def default_policy(scenario: Scenario, mechanism: str | Mechanism | None) -> str:
     """Return who decides if nobody is named: ``conditional`` in ``msb``.
 
-    In another mechanism it is ``random`` for a price and ``nearest`` for a choice, or nobody if there is no seat.
+    In another mechanism it is ``random`` for a price or a number and ``nearest`` for a choice, or nobody if there is no
+    seat.
     """
     asked = scenario.market.mechanism if mechanism is None else mechanism
     if asked is None or asked == "msb":
@@ -150,7 +156,10 @@ def default_policy(scenario: Scenario, mechanism: str | Mechanism | None) -> str
     seats: Mapping[str, Seat] = getattr(find_mechanism(asked), "seats", {})
     if not seats:
         return NoPolicy.spec
-    return "random" if all(isinstance(seat.space, PriceScale) for seat in seats.values()) else "nearest"
+    return "nearest" if any(isinstance(seat.space, Choice) for seat in seats.values()) else "random"
+
+
+_DOES = {PriceScale: "sets a price", Choice: "makes a choice", Numbers: "sets a number"}
 
 
 def suits(policy: Policy, mechanism: Mechanism) -> str | None:
@@ -170,7 +179,7 @@ def suits(policy: Policy, mechanism: Mechanism) -> str | None:
             else f"mechanism {policy_label(mechanism)} has no seat for policy {label}"
         )
     for name, seat in seats.items():
-        method, what = ("price", "sets a price") if isinstance(seat.space, PriceScale) else ("act", "makes a choice")
+        method, what = METHODS[type(seat.space)], _DOES[type(seat.space)]
         if not callable(getattr(policy, method, None)):
             place = f"mechanism {policy_label(mechanism)}: the policy in the seat '{name}' {what}"
             return f"{place}, but policy {label} has no method {method}()"

@@ -19,7 +19,7 @@ class Played(NamedTuple):
 
     Attributes:
         winner: id of the participant that wins; None if the lot is unsold.
-        paid: what the winner pays; a royalty as if the result were worth its value.
+        paid: what the winner pays; a royalty as if the result had the value that is expected.
         from_vehicle: what the vehicle pays.
         action: the last action of the policy; NaN if it was not asked.
     """
@@ -109,7 +109,7 @@ class Rehearsal:
                 top = ranked[0][1] if ranked else None
                 if top == self.alias:
                     top = second_identity_of
-                top_value = math.nan if top is None else by_task[first.task].value_to(top)
+                top_value = math.nan if top is None else by_task[first.task].worth_to(top)
                 uav = by_task[first.task].uav
                 uav_bid = bids[first.task, uav] if uav >= 0 else math.nan
                 seen = self._auctioneer.observe(by_task[first.task], ground, uav_bid, step, top_value)
@@ -130,8 +130,8 @@ class Rehearsal:
                 task = award.lot.task
                 real = award.provider if award.provider != self.alias else second_identity_of
                 assert real is not None
-                worth = by_task[task].value_to(real)
-                paid = award.paid_by_provider + award.royalty * worth
+                worth = by_task[task].worth_to(real)
+                paid = award.paid_by_provider + award.royalty * max(worth, 0.0)
                 ends[task] = Played(award.provider, paid, award.paid_by_vehicle, actions[task])
         return ends
 

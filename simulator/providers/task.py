@@ -44,6 +44,8 @@ class Task:
         cut_at: time at which an outage of the provider ended the task, s; `inf` if none did.
         accuracy: accuracy R of the result.
         match: match term omega_2 / (1 - R)^beta of that accuracy.
+        sender_units: transmit power p^d of the winner, units of 100 mW.
+        cost: what the task costs the winner, as planned at the award.
         status: code of the status, an index into `STATUSES`.
     """
 
@@ -67,6 +69,8 @@ class Task:
     cut_at: float = math.inf
     accuracy: float = math.nan
     match: float = math.nan
+    sender_units: float = math.nan
+    cost: float = 0.0
     status: int = OPEN
 
     def __post_init__(self) -> None:

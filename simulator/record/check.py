@@ -63,6 +63,7 @@ def _check_run(file: Path, run: Mapping[str, Any]) -> None:
     for name in ("scenario", "policy", "mechanism", "scenario_sha256"):
         hold(name, isinstance(run.get(name), str), "text")
     hold("information", run.get("information") in INFORMATION, f"one of {', '.join(INFORMATION)}")
+    hold("value_of", run.get("value_of") in ("provider", "vehicle"), "'provider' or 'vehicle'")
     hold("seed", is_whole(run.get("seed")) and 0 <= run["seed"] < LARGEST_SEED, "a whole number >= 0")
     duration, warmup = run.get("duration"), run.get("warmup")
     hold("duration", is_number(duration) and 0.0 < float(duration or 0.0) <= LONGEST_S, "a number of seconds > 0")

@@ -9,7 +9,7 @@ import math
 from array import array
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -67,17 +67,24 @@ class Recorder:
     Args:
         columns: what the mechanism adds to the table `auctions`.
         state: what the seats of the mechanism add to the table `decisions`.
+        value_of: whose utility the value of a served task is in the mechanism.
 
     Attributes:
         columns: what the mechanism adds to the table `auctions`.
         state: what the seats of the mechanism add to the table `decisions`.
+        value_of: whose utility the value of a served task is in the mechanism.
         reasons: numbers by which the policy explains its decisions.
         on_done: function that is called each time that ``every`` more tasks are done; None for nothing.
         every: number of tasks that are done between two calls of ``on_done``.
     """
 
-    def __init__(self, columns: Sequence[Column] = (), state: Sequence[Column] = ()) -> None:
-        self.columns, self.state = tuple(columns), tuple(state)
+    def __init__(
+        self,
+        columns: Sequence[Column] = (),
+        state: Sequence[Column] = (),
+        value_of: Literal["provider", "vehicle"] = "provider",
+    ) -> None:
+        self.columns, self.state, self.value_of = tuple(columns), tuple(state), value_of
         self.reasons: tuple[Column, ...] = ()
         self._fields = (*_AUCTION_FIELDS, *(column.name for column in columns))
         self._blank = (math.nan,) * len(columns)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from simulator.files import PAGE, folder, recover, replacing
 from simulator.market.contracts import Column
-from simulator.model.latency import STAGES
 from simulator.record.check import own_columns, read_run, read_table
 from simulator.record.relations import check_summary, check_tables
-from simulator.record.schema import SUMMARY, TABLES
+from simulator.record.schema import TABLES
+from simulator.record.summary import NEEDED, summarise
 from simulator.record.writer import TableWriter
 from simulator.scenario.scenario import Scenario
 
@@ -25,12 +25,6 @@ RUN_FILE, SCENARIO_FILE, RECORDING_FILE = "run.json", "scenario.yaml", "recordin
 
 RUN_KIND = "run"
 """Kind of a run's folder in its manifest."""
-
-_TASK_FIGURES = ("requested", "status", "latency", "realised_surplus", *(f"{stage}_wait" for stage in STAGES))
-_AUCTION_FIGURES = (
-    "unserved_reason", "asked", "surplus", "best_surplus", "winner_kind", "rho", "paid_by_provider", "paid_by_vehicle",
-    "messages",
-)  # fmt: skip
 
 
 class Source(Protocol):
@@ -141,44 +135,9 @@ class Result:
 
     def summarise(self) -> dict[str, float | None]:
         """Return the figures that the tables give, in the order of `SUMMARY`, None for NaN."""
-        import pandas as pd
-
-        tasks, auctions = self._some("tasks", _TASK_FIGURES), self._some("auctions", _AUCTION_FIGURES)
-        if self.run["warmup"] > 0.0:
-            counts = (tasks["requested"] >= self.run["warmup"]).to_numpy()
-            # Row i of both tables is task i.
-            tasks, auctions = tasks[counts], auctions[counts]
-        status = tasks["status"].value_counts()
-        latency = tasks.loc[tasks["status"] == "completed", "latency"]
-        waits = tasks.loc[latency.index, [f"{stage}_wait" for stage in STAGES]].to_numpy().sum()
-        rho = auctions["rho"] if "rho" in auctions else pd.Series(dtype="float64")
-        surplus, best = auctions["surplus"].sum(), auctions["best_surplus"].sum()
-        figures = {
-            "tasks": len(tasks),
-            **{name: int(status[name]) for name in ("completed", "lost", "unserved", "open")},
-            **{
-                reason: int((auctions["unserved_reason"] == reason).sum())
-                for reason in ("not_covered", "not_invited", "no_bid")
-            },
-            "asked": int(auctions["asked"].sum()),
-            "surplus_total": surplus,
-            "surplus_mean": auctions["surplus"].mean(),
-            "realised_mean": tasks["realised_surplus"].mean(),
-            "lost_share": int(status["lost"]) / len(tasks) if len(tasks) else math.nan,
-            "failed_share": int(status["lost"] + status["unserved"]) / len(tasks) if len(tasks) else math.nan,
-            "best_share": surplus / best if best > 0.0 else math.nan,
-            "uav_share": (auctions["winner_kind"] == "uav").mean(),
-            "rho_mean": rho[rho < math.inf].mean(),
-            "latency_mean": latency.mean(),
-            "latency_p95": latency.quantile(0.95),
-            "wait_share": waits / latency.sum() if len(latency) else math.nan,
-            "payments": auctions["paid_by_provider"].sum() + auctions["paid_by_vehicle"].sum(),
-            "messages": auctions["messages"].mean(),
-            "wall_s": self.run["wall_s"],
-            "cpu_s": self.run["cpu_s"],
-        }
+        figures = summarise(self.run, self.scenario, {name: self._some(name, of) for name, of in NEEDED.items()})
         # JSON has neither NaN nor infinity: what a run cannot say stands as null, and so does what overflows.
-        return {name: _json_number(figures[name]) for name in SUMMARY}
+        return {name: _json_number(value) for name, value in figures.items()}
 
     def _some(self, name: str, columns: Collection[str]) -> pd.DataFrame:
         """Return some columns of a table, or more, and do not keep them. A long run has tables of gigabytes."""

@@ -40,6 +40,9 @@ For example, a stage finishes a task before it starts the next one, and a reques
 SIGNAL_STATES = ("green", "yellow", "red")
 
 
+REALISED = "surplus at the actual latency and accuracy; less the cost alone if lost; 0 if unserved; NaN if open"
+
+
 def _float(name: str, unit: str, meaning: str, source: str = "", packed: str = "") -> Column:
     return Column(name, "float", unit, meaning, source=source, packed=packed)
 
@@ -96,18 +99,29 @@ AUCTIONS = (
     _float(
         "uav_value",
         "",
-        "true value v_0, without zeta, of the UAV that won, else of the best predicted UAV; NaN if none was invited",
+        "true value v_0 less cost, without zeta, of the UAV that won, else of the best predicted UAV; NaN if none was "
+        "invited",
         "uav_value",
         "f4",
     ),
-    _float("top_value", "", "highest true value of the invited stations; NaN if none was invited", "top_value"),
-    _float("surplus", "", "true value of the winner, times zeta for a UAV; 0 if no provider won", "surplus", "f4"),
-    _float("royalty", "", "share of the realised worth of the task that the winner pays when it has ended", "royalty"),
     _float(
-        "realised_surplus",
-        "",
-        "surplus at the actual latency and accuracy; 0 if lost or unserved; NaN if open",
+        "top_value", "", "highest true value, less cost, of the invited stations; NaN if none was invited", "top_value"
     ),
+    _float(
+        "surplus",
+        "",
+        "true value of the winner less its cost, times zeta for a UAV; 0 if no provider won",
+        "surplus",
+        "f4",
+    ),
+    _float("cost", "", "cost of the task to the winner, as planned at the award; 0 if no provider won", "task.cost"),
+    _float(
+        "royalty",
+        "",
+        "share of the realised value less the cost, if above 0, that the winner pays when the task has ended",
+        "royalty",
+    ),
+    _float("realised_surplus", "", REALISED),
     Column(
         "unserved_reason",
         "category",
@@ -125,7 +139,8 @@ AUCTIONS = (
     ),
     _float("demand", "", "factor of the task's value that is the same for all providers", "task.demand"),
     _float("size_mb", "MB", "size of the input", "task.size_mb"),
-    _float("messages", "", "messages of the clearing, shared equally among its tasks", "messages"),
+    _float("messages", "", "messages of its clearings, shared equally among their tasks", "messages"),
+    _int("rounds", "number of rounds of messages of its clearings", "rounds"),
     # The recorder takes the public conditions as one array: they have no path of their own.
     *(
         _float(f"m_{name}", unit, f"public condition: {meaning}", packed="f4")
@@ -146,7 +161,8 @@ BIDS = (
     _task(packed="i4"),
     _provider(packed="u2"),
     _float("bid", "", "bid of the provider; NaN if it made none", packed="f4"),
-    _float("value", "", "true value v_n of (11) of the task to the provider", packed="f4"),
+    _float("value", "", "true value v_n of (11) of the task to the provider, its cost not subtracted", packed="f4"),
+    _float("cost", "", "cost of the task to the provider, by its own prediction"),
     _float("common_value", "1/s", "common value c_n of (9)", packed="f4"),
     _float("match_value", "", "match value m_n of (10)", packed="f4"),
     _float("timeliness", "", "share of its worth that the result still has at the predicted latency"),
@@ -201,18 +217,23 @@ TASKS = (
     _float("accuracy", "", "accuracy R of the result: matched pixels divided by all pixels", "accuracy", "f4"),
     _float("finished", "s", "time at which the last stage ended; NaN if it has not ended"),
     _float(
-        "realised_surplus",
-        "",
-        "surplus at the actual latency and accuracy; 0 if lost or unserved; NaN if open",
-        packed="f4",
+        "aomt",
+        "s",
+        "age of the migration task: time from its first sensed datum to its result; NaN unless completed",
     ),
+    _float("radio_j", "J", "energy that the winner radiates in the downlink; NaN if that has not ended"),
+    _float("realised_surplus", "", REALISED, packed="f4"),
 )
 
 TASK_CLOCK = tuple(f"{event}_{number}" for event in ("started", "finished") for number in range(len(STAGES)))
 """Fields of a recorded task from which the columns of `TASKS` without a source follow: times of its stages, s."""
 
-TASK_REST = ("match", "awarded", "cut_at", "lost_at")
-"""Fields of a recorded task that are in no table: match value, end by an outage, s, and time of its loss, s."""
+TASK_REST = ("match", "awarded", "cut_at", "sender_units", "lost_at")
+"""Fields of a recorded task that are in no table.
+
+They are the match value, the time of the award, s, the end by an outage, s, the transmit power of the winner, units of
+100 mW, and the time of its loss, s.
+"""
 
 EVENTS = (
     _time(),
@@ -251,7 +272,14 @@ PROVIDERS = (
     _int("tasks", "number of tasks that the provider won"),
     _float("surplus", "", "sum of the surplus of the tasks that the provider won"),
     _float("payments", "", "sum of the payments of the provider"),
-    _float("net_utility", "", "sum of its true values of the tasks that it won, without zeta, minus its payments"),
+    _float("cost", "", "sum of the costs of the tasks that the provider won"),
+    _float(
+        "net_utility",
+        "",
+        "sum of its true values of the tasks that it won, without zeta, where these are values of providers; minus "
+        "its costs and payments",
+    ),
+    _float("energy_j", "J", "energy of its downlinks and, for a UAV, of hovering for the length of the run"),
     _float("mean_latency", "s", "mean latency of the tasks that the provider has served"),
     _float("out_s", "s", "time during which the provider was out"),
     *(
@@ -309,7 +337,7 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "surplus_mean": ("", "mean surplus per task, valued when its auction settled"),
     "realised_mean": (
         "",
-        "mean surplus per task at actual latency and accuracy; lost tasks count 0, open tasks do not",
+        "mean surplus per task at actual latency and accuracy; lost tasks count their cost alone, open tasks nothing",
     ),
     "lost_share": ("", "number of lost tasks divided by number of tasks"),
     "failed_share": ("", "number of lost and unserved tasks divided by number of tasks"),
@@ -321,6 +349,18 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "wait_share": ("", "share of the latency of completed tasks that they wait before stages"),
     "payments": ("", "sum of all payments to the platform, less those from it"),
     "messages": ("", "mean number of messages per task between the mechanism and the participants"),
+    "rounds": ("", "mean number of rounds of messages per task"),
+    "welfare": ("", "sum of the surplus at actual latency and accuracy, costs subtracted, of all tasks but the open"),
+    "welfare_providers": ("", "part of the welfare that the providers have"),
+    "welfare_vehicles": ("", "part of the welfare that the vehicles have"),
+    "welfare_platform": ("", "part of the welfare that the platform has; what zeta adds or takes is the platform's"),
+    "jain": ("", "Jain's fairness index over the vehicles' mean value per task, lost and unserved tasks as 0"),
+    "aomt_mean": ("s", "mean age of migration tasks: time from the first sensed datum to the result"),
+    "aomt_peak": ("s", "largest age of a migration task of a vehicle, mean over vehicles"),
+    "aotm_mean": ("s", "mean age of twin migration D / (b e): time of the uplink at bandwidth b and efficiency e"),
+    "age_mean": ("s", "age of the vehicles' twins, average over time"),
+    "age_peak": ("s", "age of a vehicle's twin just before a fresher result, mean over results"),
+    "energy_j": ("J", "energy of the downlinks, and of the UAVs' hovering from the warm-up to the end of the run"),
     "wall_s": ("s", "wall-clock time of the run"),
     "cpu_s": ("s", "processor time of the run"),
 }

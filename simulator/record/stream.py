@@ -48,7 +48,7 @@ class Stream:
         extra: Mapping[str, Sequence[Column]],
     ) -> None:
         self._recorder, self._scenario, self._fleet, self._traffic = recorder, scenario, fleet, traffic
-        self._duration, self._totals = duration, ProviderTotals(fleet, scenario.market.uav_weight, duration)
+        self._duration, self._totals = duration, ProviderTotals(fleet, scenario, duration, recorder.value_of)
         self._vehicle_tables = VehicleTables(traffic, duration)
         self._tasks = self._vehicles = 0
         # No task that is not written was requested before the first time, no such vehicle came before the second one.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulator.model.economy import radio_energy
 from simulator.model.latency import STAGES, link_rate
 from simulator.model.mechanism import surplus_weights
 from simulator.model.valuation import common_term, timeliness, valuation
@@ -43,7 +44,7 @@ class TaskTables:
 
     def __init__(self, rows: Rows, recorder: Recorder, scenario: Scenario, fleet: Fleet, duration: float) -> None:
         self.rows, self._recorder, self._market, self._fleet = rows, recorder, scenario.market, fleet
-        self._modem = modem_of(scenario, fleet)
+        self._modem, self._sensing_s = modem_of(scenario, fleet), scenario.tasks.sensing_s
         _until(rows.tasks, duration)
         self._settle()
 
@@ -56,10 +57,11 @@ class TaskTables:
         timely = timeliness(seconds, tasks["limit_s"], tasks["grace_s"])
         worth = valuation(common_term(seconds, market.latency_weight), tasks["match"], tasks["demand"], timely)
         status = tasks["status"]
-        realised = np.select([status == COMPLETED, status == OPEN], [worth, np.nan], 0.0)
-        tasks["realised_surplus"] = auctions["realised_surplus"] = weight * realised
-        # A royalty is due when the task has ended. The rows of both tables are the same tasks.
-        auctions["paid_by_provider"] += auctions["royalty"] * np.nan_to_num(realised)
+        # A task that was lost has cost as much as one that was not. The rows of both tables are the same tasks.
+        net = np.select([status == COMPLETED, status == OPEN], [worth - auctions["cost"], np.nan], -auctions["cost"])
+        tasks["realised_surplus"] = auctions["realised_surplus"] = weight * net + 0.0  # no -0
+        # A royalty is due when the task has ended.
+        auctions["paid_by_provider"] += auctions["royalty"] * np.maximum(np.nan_to_num(net), 0.0)
 
     def auctions(self) -> pd.DataFrame:
         """Return the table `auctions`, one row per auction."""
@@ -94,7 +96,11 @@ class TaskTables:
             columns[f"{stage}_time"] = finished - started
             before = finished
         columns["finished"] = before
-        columns["latency"] = before - tasks["requested"]
+        columns["latency"] = seconds = before - tasks["requested"]
+        columns["aomt"] = np.where(tasks["status"] == COMPLETED, seconds, np.nan) + self._sensing_s
+        last = len(STAGES) - 1
+        sending_s = tasks[f"finished_{last}"] - tasks[f"started_{last}"]
+        columns["radio_j"] = radio_energy(tasks["sender_units"], sending_s)
         return table("tasks", columns)
 
     def events(self) -> list[Columns]:
@@ -173,7 +179,7 @@ class Tables:
     ) -> None:
         self._tasks = TaskTables(recorder.rows(), recorder, scenario, fleet, duration)
         self._vehicles = VehicleTables(traffic, duration)
-        self._totals = ProviderTotals(fleet, scenario.market.uav_weight, duration)
+        self._totals = ProviderTotals(fleet, scenario, duration, recorder.value_of)
         self._duration = duration
         self.auctions, self.decisions = self._tasks.auctions, self._tasks.decisions
         self.bids, self.tasks = self._tasks.bids, self._tasks.tasks

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from simulator.model import FloatArray
+from simulator.model.economy import radio_energy
 from simulator.model.latency import STAGES
 from simulator.model.mechanism import surplus_weights
 from simulator.providers.fleet import Fleet
 from simulator.record.events import LAST, Columns
 from simulator.record.schema import PROVIDER_KINDS
+from simulator.scenario.scenario import Scenario
 
 TASKS_PER_BLOCK = 2048
 """Tasks that are added up, and written, together.
@@ -26,14 +28,19 @@ class ProviderTotals:
 
     Args:
         fleet: providers.
-        uav_weight: zeta.
+        scenario: scenario of the run.
         duration: length of the run, s.
+        value_of: whose utility the value of a served task is.
     """
 
-    def __init__(self, fleet: Fleet, uav_weight: float, duration: float) -> None:
-        self._fleet, self._weight, self._duration = fleet, surplus_weights(fleet.is_uav, uav_weight), duration
+    def __init__(
+        self, fleet: Fleet, scenario: Scenario, duration: float, value_of: Literal["provider", "vehicle"]
+    ) -> None:
+        self._fleet, self._duration, self._value_of = fleet, duration, value_of
+        self._weight = surplus_weights(fleet.is_uav, scenario.market.uav_weight)
+        self._hovering_j = np.where(fleet.is_uav, scenario.uavs.hover_w * duration, 0.0)
         self._won, self._served = np.zeros((2, fleet.size), dtype=np.int64)
-        self._surplus, self._payments, self._latency, self._out_s = np.zeros((4, fleet.size))
+        self._surplus, self._payments, self._cost, self._radio_j, self._latency, self._out_s = np.zeros((6, fleet.size))
         self._busy_s = np.zeros((len(STAGES), fleet.size))
 
     def add_tasks(self, auctions: Columns, tasks: Columns) -> None:
@@ -54,9 +61,12 @@ class ProviderTotals:
         self._won += self._sum(winner).astype(np.int64)
         self._surplus += self._sum(winner, auctions["surplus"][won])
         self._payments += self._sum(winner, auctions["paid_by_provider"][won])
+        self._cost += self._sum(winner, auctions["cost"][won])
         served = ~np.isnan(tasks[LAST])
         self._served += self._sum(tasks["provider"][served]).astype(np.int64)
         self._latency += self._sum(tasks["provider"][served], (tasks[LAST] - tasks["requested"])[served])
+        sent = radio_energy(tasks["sender_units"], tasks[LAST] - tasks[f"started_{len(STAGES) - 1}"])
+        self._radio_j += self._sum(tasks["provider"][served], sent[served])
         # A stage without an end was busy until an outage took its task, or until the end of the run.
         cut = np.minimum(tasks["cut_at"], self._duration)
         for number in range(len(STAGES)):
@@ -80,6 +90,8 @@ class ProviderTotals:
     def columns(self) -> dict[str, Any]:
         """Return the columns of the table `providers`."""
         fleet, served = self._fleet, self._served
+        # zeta weighs the UAV's value for the platform only. To the UAV itself the task is worth v_0.
+        worth = self._surplus / self._weight if self._value_of == "provider" else -self._cost
         return {
             "provider": np.arange(fleet.size),
             "name": fleet.names,
@@ -90,8 +102,9 @@ class ProviderTotals:
             "tasks": self._won,
             "surplus": self._surplus,
             "payments": self._payments,
-            # zeta weighs the UAV's value for the platform only. To the UAV itself the task is worth v_0.
-            "net_utility": self._surplus / self._weight - self._payments,
+            "cost": self._cost,
+            "net_utility": worth - self._payments,
+            "energy_j": self._radio_j + self._hovering_j,
             "mean_latency": np.divide(self._latency, served, out=np.full(fleet.size, np.nan), where=served > 0),
             "out_s": self._out_s,
             **{f"{stage}_utilisation": busy / self._duration for stage, busy in zip(STAGES, self._busy_s, strict=True)},

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simulator.model.mechanism import price_grid
-from simulator.scenario.fields import Model, Positive, Real, Whole
+from simulator.scenario.fields import Model, NonNegative, Positive, Real, Whole
 
 
 class Market(Model):
@@ -27,6 +27,8 @@ class Market(Model):
     """
     patience_s: Positive = 10.0
     """Longest wait of a task for an award, s, where the mechanism clears in windows. Then the task is unserved."""
+    message_s: NonNegative = 0.0
+    """Time of one round of messages between the mechanism and the participants, there and back, s."""
     uav_payment: Literal["royalty", "posted", "contract"] = "royalty"
     """Payment of a UAV that wins where its own bid does not count.
 

@@ -105,6 +105,13 @@ class Providers(Model):
     """CPU speed f^c, 1e9 bit/s: one number, or [low, high] for a uniform draw."""
     backhaul_mbps: Positive = 1_000.0
     """Rate of the backhaul, over which twins move to a provider, Mbit/s."""
+    price_gpu_s: NonNegative = 0.0
+    """What a second of the GPU costs the provider, in the unit of the values."""
+    price_J: NonNegative = 0.0  # noqa: N815 - the joule has a capital letter
+    """What a joule costs the provider, in the unit of the values.
+
+    A task takes the energy of its downlink and, at a UAV, of hovering for as long as the task makes it stay.
+    """
     bidding: Bidding = Field(default={"all": "truthful"})
     """Bidder for all, or by name with `all` for the others: `truthful`, `shade:FACTOR`, `exp3`, `patient`."""
     owners: dict[str, str] = Field(default={})
@@ -152,6 +159,10 @@ class Uavs(Providers):
     """Radius of the ring, m."""
     altitude_m: Positive = 100.0
     """Height above the road, m."""
+    # Zeng, Xu and Zhang, "Energy minimization for wireless communication with rotary-wing UAV", IEEE Transactions on
+    # Wireless Communications 18(4), 2019: P0 + Pi = 79.86 + 88.63 W at rest. The power of a computer would come on top.
+    hover_w: NonNegative = 168.5
+    """Power that a UAV needs to hover, W."""
     report_s: Period = 10.0
     """Time from one report of a UAV to the next, s. A UAV renews its bid at each report."""
     report_tasks: Annotated[Whole, Field(ge=1, le=10_000)] = 20

@@ -52,6 +52,10 @@ class Tasks(Model):
 
     Below 1, a vehicle makes each of its requests with this probability. Above 1, twins are renewed so much more often.
     """
+    sensing_s: NonNegative = 0.0
+    """Time from the first sensed datum of a task to its request, s. It counts in the age of its result, not in its
+    latency.
+    """
     twin_mb: NonNegative = 0.0
     """Size of a vehicle's twin, MB.
 

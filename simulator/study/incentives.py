@@ -64,7 +64,7 @@ class Incentives:
         decided = not all(math.isnan(end.action) for end in before.values())
         self.without_decision += not decided
         self.deficit += sum(end.paid + end.from_vehicle for end in before.values()) < -GAIN
-        values = {(auction.task.id, one): auction.value_to(one) for auction in auctions for one in auction.lot.invited}
+        values = {(auction.task.id, one): auction.worth_to(one) for auction in auctions for one in auction.lot.invited}
         stations = sorted({one for _, one in truth if one >= self.uavs})
         gained = shilled = False
         for one in stations:

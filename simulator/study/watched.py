@@ -50,7 +50,7 @@ class Watched:
             by_uav = auction.winner_kind == UAV
             self.uav_wins.append(by_uav)
             stations = [one for one in auction.lot.invited if one >= auction.uavs]
-            stations.sort(key=lambda one: -auction.value_to(one))
+            stations.sort(key=lambda one: -auction.worth_to(one))
             predicted = auction.lot.predicted_s
             self.strata.append((task.kind, predicted[stations[1]] / predicted[auction.uav]))
             if auction.bids:
@@ -61,7 +61,7 @@ class Watched:
                 # What has come of the task, where that is known already.
                 realised = auction.realised_surplus
                 worth = auction.uav_value if math.isnan(realised) else realised / self.uav_weight
-                self.uav_profits.append((1.0 - auction.royalty) * worth - auction.paid_by_provider)
+                self.uav_profits.append(worth - auction.royalty * max(worth, 0.0) - auction.paid_by_provider)
 
     def findings(self, claims: frozenset[str]) -> list[Finding]:
         """Return the verdicts."""

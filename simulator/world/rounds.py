@@ -16,6 +16,7 @@ import simpy
 
 from simulator.clock import until
 from simulator.draws import Draws
+from simulator.market.costs import DOWNLINK, GPU, Costs
 from simulator.market.ledger import Ledger
 from simulator.market.lots import Situation
 from simulator.market.requests import Links, Requests, draw_links, draw_requests
@@ -114,7 +115,7 @@ class RoundCalibration:
     """
 
     def __init__(self, scenario: Scenario, fleet: Fleet, draws: Draws) -> None:
-        market, uavs = scenario.market, fleet.uavs
+        market, uavs, costs = scenario.market, fleet.uavs, Costs(scenario, fleet)
         rounds = market.contract_rounds
         uav_values, top_values = np.empty(rounds), np.empty(rounds)
         # At least one element, so that the means exist in a scenario without UAVs.
@@ -129,8 +130,13 @@ class RoundCalibration:
                 common_term(bare / block.factor, market.latency_weight), links.match, requests.demand[:, None]
             )
             ground = np.sort(value[:, uavs:], axis=1)
+            worth = value
+            if not costs.free:
+                times_s = block.bare_times / block.factor
+                own = times_s[GPU], block.equipment.power_units, times_s[DOWNLINK], bare / block.factor
+                worth = value - costs.at(np.arange(fleet.size), *own)
             scale = scenario.tasks.predicted_mb / requests.size_mb
-            top_values[begin:end] = ground[:, -1]
+            top_values[begin:end] = worth[:, uavs:].max(axis=1)
             # v_n = demand (D' / D) factor m_n omega_1 / T_n, with T_n the bare latency for the reference size D'. The
             # first three are common to all stations; only m_n omega_1 / T_n belongs to the station.
             common = requests.demand * scale * block.factor[:, -1]
@@ -140,7 +146,7 @@ class RoundCalibration:
             if uavs:
                 # Of several UAVs the one with the best public prediction stands behind the stations.
                 best = (bare / block.factor)[:, :uavs].argmin(axis=1)
-                uav_values[begin:end] = value[np.arange(end - begin), best]
+                uav_values[begin:end] = worth[np.arange(end - begin), best]
                 uav_common += common_term(bare[:, :uavs], market.latency_weight).sum(axis=0)
                 uav_match += links.match[:, :uavs].sum(axis=0)
         self.ground_times = times / rounds

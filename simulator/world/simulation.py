@@ -15,9 +15,9 @@ from simulator.market.auction import Auction
 from simulator.market.auctioneer import Auctioneer
 from simulator.market.bidders import Bidders
 from simulator.market.conditions import bids_shown
-from simulator.market.contracts import Bidder, Information, Mechanism, PriceScale
+from simulator.market.contracts import Bidder, Information, Mechanism
 from simulator.market.decisions import Decision
-from simulator.market.guard import check_choice, check_price, reset_bidder, reset_mechanism
+from simulator.market.guard import check_action, reset_bidder, reset_mechanism
 from simulator.market.ledger import History
 from simulator.market.mechanisms.msb import ModifiedSecondBid
 from simulator.market.platform import Platform
@@ -126,7 +126,11 @@ class Simulation:
         for bidder, name in reversed(named.values()):
             reset_bidder(bidder, scenario, self.draws.generator("bidder", name))
         self._bidders = bidders = Bidders(found, fleet.uavs)
-        self.recorder = Recorder(mechanism_columns(self.mechanism), scalar_state(self.mechanism))
+        self.recorder = Recorder(
+            mechanism_columns(self.mechanism),
+            scalar_state(self.mechanism),
+            getattr(self.mechanism, "value_of", "provider"),
+        )
         self._history = History(fleet.size, scenario.market.history)
         self.auctioneer = Auctioneer(
             env,
@@ -140,6 +144,7 @@ class Simulation:
             scenario.market.prices(),
             bids_shown(scenario, information),
             scenario.market.patience_s,
+            scenario.market.message_s,
             site.up_since,
             scenario.outages.possible,
         )
@@ -217,7 +222,8 @@ class Simulation:
         """Answer the pending decision.
 
         Args:
-            action: for a price, a factor rho >= 1 (`inf`: the UAV gets the task); for a choice, its index.
+            action: for a price, a factor rho >= 1 (`inf`: the UAV gets the task); for a choice, its index; else a
+                number in the range of the seat.
 
         Raises:
             ValueError: the action is not in the space of the seat.
@@ -227,10 +233,7 @@ class Simulation:
         if decision is None:
             raise RuntimeError("no decision is pending")
         try:
-            if isinstance(decision.place.space, PriceScale):
-                action = check_price(action, "answer()")
-            else:
-                action = check_choice(action, decision.place.space, decision.observation.mask, "answer()")
+            action = check_action(action, decision.place.space, decision.observation.mask, "answer()")
         except PolicyFailedError as error:
             raise ValueError(str(error)) from None
         self.auctioneer.answer(action)

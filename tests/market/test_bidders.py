@@ -28,7 +28,7 @@ from tests.laws import check_laws
 
 def view(task: int = 0, value: float = 2.0, provider: int = 3, now: float = 0.0, predicted_s: float = 1.0) -> View:
     service = np.array([0.5, 1.0, 0.25, 0.1])
-    return View(provider, task, now, value, service, predicted_s, np.zeros(len(MARKET_CONDITIONS)))
+    return View(provider, task, now, value, 0.0, service, predicted_s, np.zeros(len(MARKET_CONDITIONS)))
 
 
 OWN = """

@@ -210,7 +210,12 @@ WRONG: dict[str, tuple[Mechanism, str]] = {
     "text": (returns(lambda lot, bids: [Award(lot, 1, "much")]), "paid_by_provider is 'much'; it must be"),  # type: ignore[arg-type]
     "a bid of nobody": (returns(lambda lot, bids: bids[lot.task, 99]), r"clear\(\) raised KeyError"),
     "nonsense": (yields(lambda lots: 5), r"clear\(\) yielded 5; it must yield Ask or Decide"),
-    "another question": (yields(lambda lots: Ask("price", lots)), r"asked for 'price'; it can ask for 'bid'"),  # type: ignore[arg-type]
+    "another question": (yields(lambda lots: Ask("price", lots)), r"asked 'providers' for 'price' about lots; it can"),  # type: ignore[arg-type]
+    "a quote of vehicles": (
+        yields(lambda lots: Ask("quote", lots, side="vehicles")), "asked 'vehicles' for 'quote' about lots; it can"),
+    "vehicles about nothing": (
+        yields(lambda lots: Ask("bid", side="vehicles")), "asked 'vehicles' for 'bid' about no lot; it can"),
+    "no price": (yields(lambda lots: Ask("accept")), "asked to accept nan; it must be a finite number"),
     "about another task": (
         yields(lambda lots: Ask("bid", [lots[0]._replace(task=7)])), "asked about task 7, which is not cleared now"),
     "about nothing": (yields(lambda lots: Ask("bid", 3)), r"clear\(\) raised TypeError"),  # type: ignore[arg-type]

@@ -429,6 +429,8 @@ def test_floating_car_data_without_end_are_refused(whole: Path, tmp_path: Path) 
     run = json.loads((folder / RUN_FILE).read_text())
     (folder / RUN_FILE).write_text(json.dumps(run | {"duration": 1e9}))
     frame("paths", lambda t: t.assign(time=t["time"].where(t["vehicle"].diff(-1) == 0, 1e9)))(folder)
+    figures = Result.load(folder).summarise()
+    (folder / RUN_FILE).write_text(json.dumps(run | {"duration": 1e9, "summary": figures}))
     with pytest.raises(InputError, match=r"format: sumo-fcd would have [0-9,]+ rows, and can have 20,000,000"):
         export(Result.load(folder), "sumo-fcd", tmp_path / "out")
 

@@ -157,7 +157,7 @@ def test_no_misreport_pays_in_an_auction_as_it_is_held(policy: str) -> None:
             return own - end.paid if end.winner in mine else 0.0
 
         for liar in auction.lot.invited[1:]:
-            own = float(auction.value[liar])
+            own = float(auction.worth[liar])
             honest = utility(truth, (liar,), own, None)
             won += honest > 0
             for factor in (0.0, 0.5, 0.999, 1.001, 1.2, 3.0, 1e9):

@@ -1,0 +1,158 @@
+"""The answers to the questions of a mechanism, and the messages that they take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from simulator.market.appraisal import Appraiser
+from simulator.market.auction import Auction
+from simulator.market.bidders import Bidders
+from simulator.market.contracts import NO_TASK, VEHICLE, Ask, Bids, Mechanism, Quote
+from simulator.market.decisions import Clearance
+from simulator.market.guard import check_ask
+from simulator.model import BoolArray
+
+
+class Asking:
+    """Who answers the questions of a mechanism.
+
+    Args:
+        mechanism: the mechanism, for messages.
+        appraiser: computes values, costs and predictions.
+        bidders: the strategies of the participants.
+        up_since: function that returns which providers have not been out since a time, shape (providers,).
+    """
+
+    def __init__(
+        self,
+        mechanism: Mechanism,
+        appraiser: Appraiser,
+        bidders: Bidders,
+        up_since: Callable[[float], BoolArray],
+    ) -> None:
+        self._mechanism, self._appraiser, self._bidders, self._up_since = mechanism, appraiser, bidders, up_since
+
+    def still_invited(self, auction: Auction, now: float) -> BoolArray:
+        """Return who was invited and has neither left the vehicle behind nor failed since, shape (providers,).
+
+        Args:
+            auction: the auction of a task that waits.
+            now: time, s.
+        """
+        task, coverage = auction.task, auction.situation.coverage
+        invited = auction.invited & self._up_since(task.requested)[auction.situation.providers]
+        if coverage is not None:
+            for provider, column in auction.columns.items():
+                if invited[column]:
+                    invited[column] = coverage.end(provider) > now
+        return invited
+
+    def ask(self, clearance: Clearance, step: Ask, now: float) -> dict[tuple[int, int], Any]:
+        """Return the answers to a question, and count its messages.
+
+        A question to k participants is k messages, and each answer is one. To decline a price is no answer.
+
+        Args:
+            clearance: the clearing that asks.
+            step: the question.
+            now: time, s.
+
+        Raises:
+            PolicyFailedError: nobody can answer this, or a bidder failed.
+        """
+        check_ask(self._mechanism, step, clearance.auctions)
+        clearance.rounds += 1
+        auctions = [clearance.auctions[lot.task] for lot in step.lots]
+        # Messages take time: what has changed since the last question counts.
+        late = False
+        for auction in auctions or clearance.auctions.values():
+            if auction.lot.now < now:
+                self._appraiser.revalue(auction, now)
+                late = True
+        if step.what == "bid" and auctions and step.side == "providers":
+            return self._bids(clearance, step, auctions, now, late)
+        asked, limits = self._limits(clearance, step, auctions, now, late)
+        clearance.messages += asked + len(limits)
+        return limits
+
+    def _asked(self, auction: Auction, step: Ask, now: float, late: bool) -> tuple[int, ...]:
+        """Return which invited providers are asked about a lot."""
+        asked = auction.lot.invited
+        if step.to is not None:
+            asked = tuple([one for one in asked if one in step.to])
+        if late:
+            still = self.still_invited(auction, now)
+            asked = tuple([one for one in asked if still[auction.columns[one]]])
+        return asked
+
+    def _bids(self, clearance: Clearance, step: Ask, auctions: list[Auction], now: float, late: bool) -> Bids:
+        """Return the bids of providers for lots, and write them into the auctions."""
+        bids: Bids = {}
+        for auction in auctions:
+            task, asked = auction.task.id, self._asked(auction, step, now, late)
+            book = dict(zip(auction.columns, self._bidders.bid(auction, now, asked).tolist(), strict=True))
+            clearance.messages += len(asked)
+            for provider in asked:
+                if book[provider] == book[provider]:
+                    bids[task, provider] = book[provider]
+                    clearance.messages += 1
+            ground, uavs, flying = list[float](), auction.uavs, -math.inf
+            for provider in auction.lot.invited:
+                bid = book[provider]
+                # Who was asked before, in this clearing, has bid too. Who was never asked, or made no bid, has NaN.
+                if bid != bid:
+                    continue
+                if provider >= uavs:
+                    ground.append(bid)
+                elif bid > flying:
+                    flying = bid
+            ground.sort(reverse=True)
+            auction.bids = ground
+            if ground:
+                auction.top_bid = ground[0]
+                if len(ground) > 1:
+                    auction.second_bid = ground[1]
+            if flying >= 0.0:
+                auction.uav_bid = flying
+        return bids
+
+    def _limits(
+        self, clearance: Clearance, step: Ask, auctions: list[Auction], now: float, late: bool
+    ) -> tuple[int, dict[tuple[int, int], Any]]:
+        """Return how many are asked, and the answers to every other question."""
+        answers: dict[tuple[int, int], Any] = {}
+        if step.what == "quote":
+            count = 0
+            for auction in auctions:
+                for one in self._asked(auction, step, now, late):
+                    answers[auction.task.id, one] = self._quote(auction, one)
+                    count += 1
+            return count, answers
+        if step.side == "vehicles":
+            limits: Bids = {(auction.task.id, VEHICLE): self._appraiser.limit_of(auction) for auction in auctions}
+        else:
+            limits = self._reserves(clearance, step, now, late)
+        if step.what == "bid":
+            return len(limits), limits
+        # A vehicle takes a price up to its limit, a provider one down to its own.
+        sign = 1.0 if step.side == "vehicles" else -1.0
+        return len(limits), {key: True for key, limit in limits.items() if sign * (limit - step.price) >= 0.0}
+
+    def _reserves(self, clearance: Clearance, step: Ask, now: float, late: bool) -> Bids:
+        """Return the least payment for which each provider serves a task of the reference size."""
+        by_provider: dict[int, list[Auction]] = {}
+        for auction in clearance.auctions.values():
+            for one in self._asked(auction, step, now, late):
+                by_provider.setdefault(one, []).append(auction)
+        return {
+            (NO_TASK, one): self._bidders.reserve(one, self._appraiser.reserve_of(one, offers, now))
+            for one, offers in sorted(by_provider.items())
+        }
+
+    def _quote(self, auction: Auction, provider: int) -> Quote:
+        """Return what a provider promises for a task. It can be verified afterwards, so nobody promises otherwise."""
+        column = auction.columns[provider]
+        _, value, *_, latency_s = auction.book[:, column].tolist()
+        return Quote(latency_s, float(auction.situation.accuracy[column]), value)
