@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulator.market.auction import BID_FIELDS, TERMS, VALUE, Auction
+from simulator.market.auction import BID_FIELDS, TERMS, Auction
 from simulator.market.contracts import Lot
 from simulator.market.costs import DOWNLINK, GPU, POWER, Costs
 from simulator.market.delays import DelayCosts
@@ -257,7 +257,7 @@ class Appraiser:
         if self._uavs_know == "report":
             return self._ledger.uav_bid(uav)
         if self._uavs_know == "value":
-            return float(auction.book[VALUE, auction.columns[uav]])
+            return auction.value_to(uav)
         # "conditions": E[v_0 | m], as far as the predicted latency and the audited match value tell it.
         match, *_ = self._ledger.audited_match(uav, -1, -1)
         seconds, task = float(auction.public[auction.columns[uav]]), auction.task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simulator.market.appraisal import Appraiser
@@ -122,37 +122,68 @@ class Asking:
         self, clearance: Clearance, step: Ask, auctions: list[Auction], now: float, late: bool
     ) -> tuple[int, dict[tuple[int, int], Any]]:
         """Return how many are asked, and the answers to every other question."""
-        answers: dict[tuple[int, int], Any] = {}
         if step.what == "quote":
-            count = 0
-            for auction in auctions:
-                for one in self._asked(auction, step, now, late):
-                    answers[auction.task.id, one] = self._quote(auction, one)
-                    count += 1
-            return count, answers
+            quotes: dict[tuple[int, int], Any] = {
+                (auction.task.id, one): self.quote(auction, one)
+                for auction in auctions
+                for one in self._asked(auction, step, now, late)
+            }
+            return len(quotes), quotes
+        if clearance.limits_at != now:
+            clearance.limits, clearance.limits_at = {}, now
+        known = clearance.limits
         if step.side == "vehicles":
-            limits: Bids = {(auction.task.id, VEHICLE): self._appraiser.limit_of(auction) for auction in auctions}
+            keys = [(auction.task.id, VEHICLE) for auction in auctions]
+            new = [auction for auction, key in zip(auctions, keys, strict=True) if key not in known]
+            known.update(self.limits(new))
         else:
-            limits = self._reserves(clearance, step, now, late)
-        if step.what == "bid":
-            return len(limits), limits
-        # A vehicle takes a price up to its limit, a provider one down to its own.
-        sign = 1.0 if step.side == "vehicles" else -1.0
-        return len(limits), {key: True for key, limit in limits.items() if sign * (limit - step.price) >= 0.0}
+            by_provider: dict[int, list[Auction]] = {}
+            for auction in clearance.auctions.values():
+                for one in self._asked(auction, step, now, late):
+                    by_provider.setdefault(one, []).append(auction)
+            keys = [(NO_TASK, one) for one in sorted(by_provider)]
+            known.update(self.reserves({one: by_provider[one] for _, one in keys if (NO_TASK, one) not in known}, now))
+        limits = {key: known[key] for key in keys}
+        return len(limits), limits if step.what == "bid" else who_accepts(step, limits)
 
-    def _reserves(self, clearance: Clearance, step: Ask, now: float, late: bool) -> Bids:
-        """Return the least payment for which each provider serves a task of the reference size."""
-        by_provider: dict[int, list[Auction]] = {}
-        for auction in clearance.auctions.values():
-            for one in self._asked(auction, step, now, late):
-                by_provider.setdefault(one, []).append(auction)
+    def limits(self, auctions: Sequence[Auction]) -> Bids:
+        """Return the most that each vehicle would pay, by (task, `VEHICLE`).
+
+        Args:
+            auctions: auctions of the vehicles' tasks.
+        """
+        return {(auction.task.id, VEHICLE): self._appraiser.limit_of(auction) for auction in auctions}
+
+    def reserves(self, offers: Mapping[int, Sequence[Auction]], now: float) -> Bids:
+        """Return the least payment for which each provider says that it serves a task, by (`NO_TASK`, provider).
+
+        Args:
+            offers: auctions of tasks to which each provider is invited, by its id.
+            now: time, s.
+        """
         return {
-            (NO_TASK, one): self._bidders.reserve(one, self._appraiser.reserve_of(one, offers, now))
-            for one, offers in sorted(by_provider.items())
+            (NO_TASK, one): self._bidders.reserve(one, self._appraiser.reserve_of(one, auctions, now))
+            for one, auctions in sorted(offers.items())
         }
 
-    def _quote(self, auction: Auction, provider: int) -> Quote:
-        """Return what a provider promises for a task. It can be verified afterwards, so nobody promises otherwise."""
+    def quote(self, auction: Auction, provider: int) -> Quote:
+        """Return what a provider promises for a task. It can be verified afterwards, so nobody promises otherwise.
+
+        Args:
+            auction: auction of the task.
+            provider: id of a provider that covers the vehicle.
+        """
         column = auction.columns[provider]
         _, value, *_, latency_s = auction.book[:, column].tolist()
         return Quote(latency_s, float(auction.situation.accuracy[column]), value)
+
+
+def who_accepts(step: Ask, limits: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], bool]:
+    """Return who trades at a price: a vehicle up to its limit, a provider down to its own.
+
+    Args:
+        step: the question.
+        limits: limits of those who are asked.
+    """
+    sign = 1.0 if step.side == "vehicles" else -1.0
+    return {key: True for key, limit in limits.items() if sign * (limit - step.price) >= 0.0}

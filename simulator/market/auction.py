@@ -126,6 +126,14 @@ class Auction:
         """
         return float(self.worth[self.columns[provider]])
 
+    def value_to(self, provider: int) -> float:
+        """Return the true value v_n of (11) of the task at a provider, its cost not subtracted.
+
+        Args:
+            provider: id of a provider that covers the vehicle.
+        """
+        return float(self.book[VALUE, self.columns[provider]])
+
     def said_by(self, provider: int) -> float:
         """Return what a provider takes the task to be worth.
 

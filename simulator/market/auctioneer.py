@@ -56,6 +56,7 @@ class Auctioneer:
 
     Attributes:
         appraiser: computes values, predictions and market conditions.
+        asking: who answers the questions of the mechanism.
         pending: decision that waits for an answer; None if there is none.
         feedback: function that is called with the outcome of each auction that a policy decided on; None for nothing.
         served: function that is called with the outcome of each such auction when its task has ended; None for nothing.
@@ -92,7 +93,7 @@ class Auctioneer:
         self._most_lots: int = getattr(mechanism, "most_lots", 0)
         self._by_vehicles = getattr(mechanism, "value_of", "provider") == "vehicle"
         self._patience_s, self._message_s, self._outages_possible = patience_s, message_s, outages_possible
-        self._asking = Asking(mechanism, appraiser, bidders, up_since)
+        self.asking = Asking(mechanism, appraiser, bidders, up_since)
         self._waiting: list[Auction] = []
         self._window = self._opened = 0
         # Clearings that wait for messages, by their first task.
@@ -208,7 +209,7 @@ class Auctioneer:
         now, waiting, ready = self._env.now, self._waiting, list[Auction]()
         self._waiting = []
         for auction in waiting:
-            invited = self._asking.still_invited(auction, now)
+            invited = self.asking.still_invited(auction, now)
             if now - auction.task.requested > self._patience_s or not invited.any():
                 self._unsold(auction, UNSOLD)
             else:
@@ -233,7 +234,7 @@ class Auctioneer:
             while True:
                 step = clearance.steps.send(reply)
                 if isinstance(step, Ask):
-                    reply = self._asking.ask(clearance, step, self._env.now)
+                    reply = self.asking.ask(clearance, step, self._env.now)
                     if self._message_s > 0.0:
                         self._go_on_later(clearance, reply)
                         return
@@ -287,7 +288,7 @@ class Auctioneer:
                 continue
             auction = left[award.lot.task]
             late = auction.lot.now < now
-            if late and not self._asking.still_invited(auction, now)[auction.columns[award.provider]]:
+            if late and not self.asking.still_invited(auction, now)[auction.columns[award.provider]]:
                 continue  # the winner has failed or lost the vehicle while the messages were under way
             del left[award.lot.task]
             self._sold(auction, award, late or award.provider in won)

@@ -188,14 +188,12 @@ class Decide(NamedTuple):
         lots: the lots that are decided on.
         state: values of the columns that the seat declares, by name. They must not depend on sealed bids of this round.
         mask: which choices are allowed, one flag per choice; None where all are.
-        reward: what the seat has earned since its last decision, where this is not the surplus of its lots.
     """
 
     seat: str
     lots: Sequence[Lot]
     state: Mapping[str, Any] = {}
     mask: Sequence[bool] | None = None
-    reward: float = 0.0
 
 
 class Award(NamedTuple):
@@ -238,6 +236,7 @@ class Mechanism(Protocol):
         seats: seats for policies, by name; empty if nobody decides.
         columns: what the mechanism adds to the table `auctions`.
         value_of: whose utility the value of a served task is.
+        policy: name of the policy that decides if nobody is named; empty for a usual one.
     """
 
     every_s: float = 0.0
@@ -245,6 +244,7 @@ class Mechanism(Protocol):
     seats: Mapping[str, Seat] = {}
     columns: tuple[Column, ...] = ()
     value_of: Literal["provider", "vehicle"] = "provider"
+    policy: str = ""
 
     def claims(self, information: Information) -> frozenset[str]:
         """Return the names of the audit's findings that the mechanism claims to hold.

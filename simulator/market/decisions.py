@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from simulator.market.auction import Auction
@@ -44,12 +45,15 @@ class Clearance:
         steps: the generator that `clear` returned.
         messages: number of messages so far.
         rounds: number of rounds of messages so far.
+        limits: limits of participants that are known, at the time `limits_at`, s. A clock asks for them at each step.
     """
 
     auctions: dict[int, Auction]
     steps: Generator[Ask | Decide, Any, Sequence[Award]]
     messages: int = 0
     rounds: int = 0
+    limits: dict[tuple[int, int], float] = field(default_factory=dict)
+    limits_at: float = math.nan
 
 
 class MarketLog(Protocol):

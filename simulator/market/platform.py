@@ -64,16 +64,16 @@ class Platform:
         """Return the mean audited worth of the last tasks of a UAV, without their demand."""
         return self._ledger.uav_report(uav)
 
-    def expected_value(self, uav: int, predicted_s: float, limit_s: float, grace_s: float) -> float:
-        """Return ``E[v_0 | m]``, the value of a task that the public conditions let expect of a UAV.
+    def expected_value(self, provider: int, predicted_s: float, limit_s: float, grace_s: float) -> float:
+        """Return ``E[v_n | m]``, the value of a task that the public conditions let expect, at the mean demand 1.
 
         Args:
-            uav: id of the UAV.
-            predicted_s: predicted latency of a task of the reference size at the UAV, s.
+            provider: id of the provider.
+            predicted_s: predicted latency of a task of the reference size at the provider, s.
             limit_s: time from the request to the deadline, s.
             grace_s: time after the deadline over which the worth falls to 0, s.
         """
-        match = self.audited_match(uav)
+        match = self.audited_match(provider)
         return expected_value(predicted_s, self._latency_weight, self._size_factor, match, limit_s, grace_s)
 
     def with_alias(self, provider: int) -> Platform:

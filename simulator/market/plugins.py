@@ -145,17 +145,20 @@ class NoPolicy:
 
 
 def default_policy(scenario: Scenario, mechanism: str | Mechanism | None) -> str:
-    """Return who decides if nobody is named: ``conditional`` in ``msb``.
+    """Return who decides if nobody is named: ``conditional`` in ``msb``, else whom the mechanism names.
 
-    In another mechanism it is ``random`` for a price or a number and ``nearest`` for a choice, or nobody if there is no
+    If it names none, it is ``random`` for a price or a number and ``nearest`` for a choice, or nobody if there is no
     seat.
     """
     asked = scenario.market.mechanism if mechanism is None else mechanism
     if asked is None or asked == "msb":
         return "conditional"
-    seats: Mapping[str, Seat] = getattr(find_mechanism(asked), "seats", {})
+    found = find_mechanism(asked)
+    seats: Mapping[str, Seat] = getattr(found, "seats", {})
     if not seats:
         return NoPolicy.spec
+    if getattr(found, "policy", ""):
+        return found.policy
     return "nearest" if any(isinstance(seat.space, Choice) for seat in seats.values()) else "random"
 
 

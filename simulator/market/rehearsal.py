@@ -7,9 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from simulator.market.asking import who_accepts
 from simulator.market.auction import Auction
 from simulator.market.auctioneer import Auctioneer
-from simulator.market.contracts import Ask, Award, Bids, Lot, Mechanism, Policy
+from simulator.market.contracts import NO_TASK, VEHICLE, Ask, Award, Bids, Lot, Mechanism, Policy
 from simulator.market.guard import ask_action, begin_clearing, check_awards, check_decide, failed
 from simulator.market.platform import Platform
 
@@ -92,12 +93,7 @@ class Rehearsal:
             while True:
                 step = steps.send(reply)
                 if isinstance(step, Ask):
-                    reply = {
-                        (lot.task, one): bids[lot.task, one]
-                        for lot in step.lots
-                        for one in lot.invited
-                        if (step.to is None or one in step.to) and (lot.task, one) in bids
-                    }
+                    reply = self._reply(step, lots, bids)
                     continue
                 seat = check_decide(mechanism, step, by_task)
                 first = step.lots[0]
@@ -111,7 +107,7 @@ class Rehearsal:
                     top = second_identity_of
                 top_value = math.nan if top is None else by_task[first.task].worth_to(top)
                 uav = by_task[first.task].uav
-                uav_bid = bids[first.task, uav] if uav >= 0 else math.nan
+                uav_bid = bids.get((first.task, uav), math.nan) if uav >= 0 else math.nan
                 seen = self._auctioneer.observe(by_task[first.task], ground, uav_bid, step, top_value)
                 assert policy is not None
                 reply = ask_action(policy, seen, seat.space, first.task)
@@ -134,6 +130,29 @@ class Rehearsal:
                 paid = award.paid_by_provider + award.royalty * max(worth, 0.0)
                 ends[task] = Played(award.provider, paid, award.paid_by_vehicle, actions[task])
         return ends
+
+    def _reply(self, step: Ask, lots: Sequence[Lot], bids: Bids) -> dict[tuple[int, int], Any]:
+        """Return the answers to a question with these bids, which hold the limits of both sides too."""
+        asked = [(lot.task, one) for lot in step.lots for one in lot.invited if step.to is None or one in step.to]
+        if step.what == "quote":
+            by_task = {auction.task.id: auction for auction in self._auctions}
+            return {(task, one): self._auctioneer.asking.quote(by_task[task], one) for task, one in asked}
+        if step.side == "vehicles":
+            asked = [(lot.task, VEHICLE) for lot in step.lots]
+        elif not step.lots:
+            everybody = sorted({one for lot in lots for one in lot.invited})
+            asked = [(NO_TASK, one) for one in everybody if step.to is None or one in step.to]
+        found = {key: bids[key] for key in asked if key in bids}
+        return found if step.what == "bid" else who_accepts(step, found)
+
+    def limits(self) -> Bids:
+        """Return the limits of both sides if everybody tells the truth: of each vehicle, and of each provider."""
+        offers: dict[int, list[Auction]] = {}
+        for auction in self._auctions:
+            for one in auction.lot.invited:
+                offers.setdefault(one, []).append(auction)
+        asking, now = self._auctioneer.asking, self._auctions[0].lot.now
+        return {**asking.limits(self._auctions), **asking.reserves(offers, now)}
 
     def _copies(self, second_identity_of: int | None) -> tuple[Mechanism, Policy | None]:
         # The memo hands a deep copy another platform: one on which the second identity is a provider.

@@ -17,6 +17,7 @@ from simulator.study.finding import Finding
 from simulator.study.incentives import GAIN, Incentives
 from simulator.study.long_run import in_the_long_run
 from simulator.study.slowdown import slowdown
+from simulator.study.two_sided import TwoSided
 from simulator.study.watched import Watched
 from simulator.world.driving import listen
 from simulator.world.simulation import Simulation
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 WATCHED = 4_000
 """Least number of priced rounds for the tests of independence and for the UAV's profit."""
+
+
+LOOK_S = 30.0
+"""Simulated time between two looks at whether there are enough rounds, s."""
 
 
 class Audit(NamedTuple):
@@ -64,7 +69,8 @@ def audit(
 
     Each round is cleared again on deep copies of mechanism and policy as they were before it. One participant at a time
     multiplies its bids (`MULTIPLIERS`), or enters a second bid under a false name (`SHILLS`). All other bids stay as
-    they were. The stations exchange their bids. The two best stations act as one.
+    they were. The stations exchange their bids. The two best stations act as one. In a double auction, each vehicle
+    and each provider in turn multiplies the limit that it says or acts on.
 
     Args:
         scenario: name of a shipped scenario, path of a scenario file, or a `Scenario`.
@@ -73,7 +79,8 @@ def audit(
         rounds: number of rounds to clear again; all if the runs have fewer.
         mechanism: name of a mechanism or an object; if None, that of the scenario or of the policy, else ``msb``.
         seeds: number of worlds, by seeds from ``seed`` on; the rounds are spread over them.
-        long_run: number of worlds in which one station bids otherwise for a complete run; 0 leaves this out.
+        long_run: number of worlds in which one station bids otherwise for a complete run; 0 leaves this out, and a
+            double auction has none.
         bidders: bidder of all stations, or bidders by name of the provider.
         overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
 
@@ -89,7 +96,8 @@ def audit(
         'holds'
     """
     need("scipy")
-    scenario = Scenario.load(scenario, **overrides)
+    # A round is cleared again at one moment: how long its messages take plays no part.
+    scenario = Scenario.load(scenario, **{**overrides, "market.message_s": 0.0})
     for name, count, least in (("rounds", rounds, 1), ("seeds", seeds, 1), ("long_run", long_run, 0)):
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
             raise InputError(f"{name}: must be a whole number >= {least}, not {shown(count)}")
@@ -101,7 +109,8 @@ def audit(
         duration, reference_mb = needed_s, scenario.tasks.predicted_mb
     planned = plan(scenario, policy, seed, duration, mechanism=mechanism, bidders=bidders)
     names = [*scenario.uav_names(), *scenario.station_names()]
-    seen = Incentives(names, scenario.uavs.total())
+    two_sided = getattr(planned.mechanism, "value_of", "provider") == "vehicle"
+    seen = TwoSided(names) if two_sided else Incentives(names, scenario.uavs.total())
     market = Watched(scenario.market.uav_weight, reference_mb)
     for number in range(seeds):
         simulation = planned.with_seed(seed + number).simulation()
@@ -111,14 +120,22 @@ def audit(
         raise RunError(f"scenario {scenario.name}: no auction has an invited provider, so there is nothing to audit")
     claimed = getattr(planned.mechanism, "claims", None)
     claims: frozenset[str] = frozenset() if claimed is None else claimed(planned.information)
-    findings = [*_of_rounds(seen, claims), *market.findings(claims)]
-    if long_run:
+    if isinstance(seen, TwoSided):
+        findings = [*seen.findings(claims), *market.dependence(claims)]
+    else:
+        findings = [*_of_rounds(seen, claims), *market.findings(claims)]
+    if long_run and not two_sided:
         findings += [*in_the_long_run(planned, long_run), *slowdown(planned, long_run)]
     return Audit(findings, seen.rounds, len(market.common))
 
 
 def _watch(
-    simulation: Simulation, policy: Policy | None, seen: Incentives, market: Watched, rounds: int, watched: int
+    simulation: Simulation,
+    policy: Policy | None,
+    seen: Incentives | TwoSided,
+    market: Watched,
+    rounds: int,
+    watched: int,
 ) -> None:
     """Run a world, clear its rounds again and watch how they settle, up to these numbers of rounds."""
     before: list[Auction] = []
@@ -133,12 +150,16 @@ def _watch(
     simulation.auctioneer.before_clearing = before_clearing
     if policy is not None:
         listen(simulation, policy)
-    for decision in simulation:
-        assert policy is not None
-        action = ask_action(policy, decision.observation, decision.place.space, decision.task)
-        simulation.auctioneer.answer(action)
-        if len(market.common) >= watched and seen.rounds >= rounds:
-            break
+    # Where nobody decides, there is no decision at which to stop: a look at the counts now and then.
+    until_s = 0.0
+    while until_s < simulation.duration and not (len(market.common) >= watched and seen.rounds >= rounds):
+        until_s += LOOK_S
+        for decision in simulation.until(until_s):
+            assert policy is not None
+            action = ask_action(policy, decision.observation, decision.place.space, decision.task)
+            simulation.auctioneer.answer(action)
+            if len(market.common) >= watched and seen.rounds >= rounds:
+                break
     market.settled(before)
 
 

@@ -72,12 +72,16 @@ class Watched:
         return [
             Finding("the UAV does not lose", loses, False, profit,
                     f"mean of what a task is worth to the UAV that wins it, less its payment, ± {spread:.2g}"),
-            *self._dependence(claims),
+            *self.dependence(claims),
             self._truth_cost(),
         ]  # fmt: skip
 
-    def _dependence(self, claims: frozenset[str]) -> list[Finding]:
-        """Test by chi-square whether a UAV wins independently of the common value, given m and without."""
+    def dependence(self, claims: frozenset[str]) -> list[Finding]:
+        """Test by chi-square whether a UAV wins independently of the common value, given m and without.
+
+        Args:
+            claims: names of the findings that the mechanism claims.
+        """
         name = "free of adverse selection"
         if len(self.common) < 2:
             return [Finding(name, "untested", name in claims, math.nan, "p; too few rounds with stations and a UAV")]

@@ -10,7 +10,8 @@ import numpy as np
 
 from simulator.errors import need
 from simulator.market.contracts import Ask, Award, Information, Lot, Mechanism
-from simulator.model import FloatArray
+from simulator.market.mechanisms.double_dutch import check_window
+from simulator.market.mechanisms.pairing import assignment
 
 if TYPE_CHECKING:
     from simulator.market.contracts import Clearing, Platform
@@ -33,8 +34,7 @@ class VcgAssignment(Mechanism):
 
     def __post_init__(self) -> None:
         need("scipy")
-        if isinstance(self.every_s, bool) or not isinstance(self.every_s, int | float) or not 0.0 < self.every_s <= 1e6:
-            raise ValueError(f"every_s must be a number of seconds above 0, not {self.every_s!r}")
+        check_window(self.every_s, 0, 0)
 
     def claims(self, information: Information) -> frozenset[str]:
         """Return what VCG has: truth pays, but two identities of one provider may win two lots."""
@@ -64,18 +64,3 @@ class VcgAssignment(Mechanism):
             harm = max(best - (total - scores[row, number]), 0.0)  # a difference of sums may round below 0
             awards.append(Award(lots[row], provider, float(harm) / self.platform.weights[provider]))
         return awards
-
-
-def assignment(scores: FloatArray) -> dict[int, int]:
-    """Return the assignment that maximises the sum of scores.
-
-    Args:
-        scores: score of each lot at each provider, 0 where it cannot be assigned, shape (lots, providers).
-
-    Returns:
-        The column of each row that is assigned at a score above 0.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    rows, columns = linear_sum_assignment(scores, maximize=True)
-    return {int(row): int(place) for row, place in zip(rows, columns, strict=True) if scores[row, place] > 0.0}

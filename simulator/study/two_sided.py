@@ -1,0 +1,146 @@
+"""What windows of a double auction that are cleared again show: who gains by another limit, and who loses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from simulator.market.auction import Auction
+from simulator.market.contracts import NO_TASK, VEHICLE
+from simulator.market.rehearsal import Played, Rehearsal
+from simulator.study.finding import Finding
+from simulator.study.incentives import GAIN, MULTIPLIERS
+
+
+@dataclass
+class TwoSided:
+    """Counts over all windows that were cleared again.
+
+    Args:
+        names: names of the providers, by id.
+    """
+
+    names: Sequence[str]
+    rounds: int = 0
+    deficit: int = 0
+    surplus_kept: float = 0.0
+    paid: float = 0.0
+    # By side: 0 the vehicles, 1 the providers.
+    gained: list[int] = field(default_factory=lambda: [0, 0])
+    at_a_loss: list[int] = field(default_factory=lambda: [0, 0])
+    truthful: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    regret: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    by_multiplier: list[dict[float, float]] = field(
+        default_factory=lambda: [dict.fromkeys(MULTIPLIERS, 0.0), dict.fromkeys(MULTIPLIERS, 0.0)]
+    )
+    examples: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+    def take(self, rehearsal: Rehearsal, auctions: Sequence[Auction]) -> None:
+        """Clear a window again, each participant in turn with other limits.
+
+        Args:
+            rehearsal: the window.
+            auctions: its auctions.
+        """
+        truth = rehearsal.limits()
+        by_task = {auction.task.id: auction for auction in auctions}
+        before = rehearsal.clear(truth)
+        self.rounds += 1
+        money = sum(end.paid + end.from_vehicle for end in before.values())
+        self.deficit += money < -GAIN
+        self.surplus_kept += money
+        self.paid += sum(end.from_vehicle for end in before.values())
+        gained = [False, False]
+        for key, limit in truth.items():
+            side = 0 if key[1] == VEHICLE else 1
+            base = _utility(key, limit, before, by_task)
+            self.truthful[side] += base
+            scale = max(abs(limit), GAIN)
+            if base < -GAIN * scale:
+                self.at_a_loss[side] += 1
+                self._example(f"loss {side}", -base / scale, f"{self._who(key, limit)} loses {-base:.4g} if truthful")
+            best = 0.0
+            for multiplier in MULTIPLIERS:
+                utility = _utility(key, limit, rehearsal.clear({**truth, key: multiplier * limit}), by_task)
+                self.by_multiplier[side][multiplier] += utility
+                if utility - base > max(best, GAIN * scale):
+                    best = utility - base
+                    said = f"{self._who(key, limit)} has {base:.4g} if truthful; saying {multiplier:g} times its limit"
+                    self._example(f"misreport {side}", best / scale, f"{said} it has {utility:.4g}")
+            self.regret[side] += best
+            gained[side] |= best > 0.0
+        for side in (0, 1):
+            self.gained[side] += gained[side]
+
+    def findings(self, claims: frozenset[str]) -> list[Finding]:
+        """Return the verdicts.
+
+        Args:
+            claims: names of the findings that the mechanism claims.
+        """
+        rounds, rare = self.rounds, f"; if 0, it is below {3 / self.rounds:.2g} at 95 %"
+        found = []
+        for side, who in ((0, "vehicle"), (1, "provider")):
+            best = max(self.by_multiplier[side], key=self.by_multiplier[side].__getitem__)
+            constant = _over(self.by_multiplier[side][best] - self.truthful[side], self.truthful[side])
+            _, example = self.examples.get(f"misreport {side}", (0.0, ""))
+            _, loss = self.examples.get(f"loss {side}", (0.0, ""))
+            found += [
+                Finding(f"truthful, {who}s", _verdict(not self.gained[side]), "truthful" in claims,
+                        self.gained[side] / rounds, f"share of windows in which a {who} gains by a misreport{rare}",
+                        example),
+                Finding(f"no regret, {who}s", _verdict(not self.gained[side]), False,
+                        _over(self.regret[side], self.truthful[side]),
+                        "what the best misreports gain, divided by what the truth earns", example),
+                Finding(f"no constant multiplier pays, {who}s", _verdict(constant <= GAIN), False, constant,
+                        f"gain of a {who} that multiplies each limit by {best:g}, divided by what the truth earns"),
+                Finding(f"individually rational, {who}s", _verdict(not self.at_a_loss[side]),
+                        "individually rational" in claims, self.at_a_loss[side] / rounds,
+                        f"truthful {who}s per window that trade at a loss", loss),
+            ]  # fmt: skip
+        return [
+            *found,
+            Finding("budget balance", _verdict(not self.deficit), "budget balance" in claims, self.deficit / rounds,
+                    f"share of windows in which the platform pays more than it receives{rare}"),
+            Finding("what the platform keeps", "measured", False, _over(self.surplus_kept, self.paid),
+                    "share of the vehicles' payments that the platform keeps"),
+        ]  # fmt: skip
+
+    def _who(self, key: tuple[int, int], limit: float) -> str:
+        task, one = key
+        who = f"task {task}: its vehicle" if one == VEHICLE else self.names[one]
+        return f"{who}, whose limit is {limit:.4g},"
+
+    def _example(self, kind: str, size: float, said: str) -> None:
+        """Keep the clearest window of its kind."""
+        if size > self.examples.get(kind, (0.0, ""))[0]:
+            self.examples[kind] = size, said
+
+
+def _utility(key: tuple[int, int], limit: float, ends: Mapping[int, Played], by_task: Mapping[int, Auction]) -> float:
+    """Return what a participant gains: a vehicle the value less its payment, a provider what it gets less its limit.
+
+    Args:
+        key: the participant, as in `Bids`.
+        limit: its true limit.
+        ends: how the lots end.
+        by_task: auctions of the lots.
+    """
+    task, one = key
+    if one == VEHICLE:
+        end = ends[task]
+        if end.winner is None:
+            return 0.0
+        auction = by_task[task]
+        return auction.value_to(end.winner) - end.from_vehicle
+    assert task == NO_TASK
+    return sum(-end.paid - limit for end in ends.values() if end.winner == one)
+
+
+def _over(gain: float, truthful: float) -> float:
+    """Return a gain divided by what the truth earns; infinity for a gain over nothing."""
+    return gain / truthful if truthful > 0.0 else float("inf") if gain > 0.0 else 0.0
+
+
+def _verdict(holds: bool) -> str:
+    return "holds" if holds else "fails"
