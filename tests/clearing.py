@@ -53,7 +53,7 @@ def platform(
         ),
     )
     ledger: Any = GivenPast()
-    return Platform(Fleet(scenario), scenario.market, ledger, has_places=False, size_factor=1.0)
+    return Platform(Fleet(scenario), scenario.market, ledger, has_places=False, size_factor=1.0, accuracy_cap=0.98)
 
 
 def lot(invited: Sequence[int], task: int = 0) -> Lot:

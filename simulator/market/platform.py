@@ -6,8 +6,10 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from simulator.model.mechanism import surplus_weights
-from simulator.model.valuation import expected_value
+from simulator.model.valuation import common_term, expected_value, match_term, timeliness, valuation
 
 if TYPE_CHECKING:
     from simulator.market.ledger import Ledger
@@ -24,6 +26,7 @@ class Platform:
         ledger: what the platform remembers of past rounds.
         has_places: whether providers and vehicles have places.
         size_factor: reference size times the mean of 1/D over the task sizes D.
+        accuracy_cap: largest accuracy R that counts in (10).
 
     Attributes:
         size: number of providers.
@@ -38,7 +41,9 @@ class Platform:
         uav_share: share phi of a task's worth for `royalty` and `posted`.
     """
 
-    def __init__(self, fleet: Fleet, market: Market, ledger: Ledger, has_places: bool, size_factor: float) -> None:
+    def __init__(
+        self, fleet: Fleet, market: Market, ledger: Ledger, has_places: bool, size_factor: float, accuracy_cap: float
+    ) -> None:
         self.size, self.uavs = fleet.size, fleet.uavs
         self.names: Sequence[str] = tuple(fleet.names)
         self.owners: Sequence[str] = tuple(fleet.owners)
@@ -49,6 +54,8 @@ class Platform:
         self.uav_weight, self.reference = market.uav_weight, market.reference
         self.uav_payment, self.uav_share = market.uav_payment, market.uav_share
         self._ledger, self._latency_weight, self._size_factor = ledger, market.latency_weight, size_factor
+        self._accuracy = market.accuracy_weight, market.accuracy_exponent, accuracy_cap
+        self._provider_of: dict[int, int] = {}
 
     def contract_bid(self) -> float | None:
         """Return the contract bid of (13), computed from past rounds; None while there are too few of them."""
@@ -56,6 +63,7 @@ class Platform:
 
     def audited_match(self, provider: int) -> float:
         """Return the mean audited match value of a provider, equation (10)."""
+        provider = self._provider_of.get(provider, provider)
         uav, station = (provider, -1) if provider < self.uavs else (-1, provider)
         of_uav, of_station, *_ = self._ledger.audited_match(uav, station, -1)
         return of_uav if provider < self.uavs else of_station
@@ -76,6 +84,19 @@ class Platform:
         match = self.audited_match(provider)
         return expected_value(predicted_s, self._latency_weight, self._size_factor, match, limit_s, grace_s)
 
+    def quality(self, latency_s: float, accuracy: float, limit_s: float, grace_s: float) -> float:
+        """Return what a result is worth to a user of mean demand: ``c m g`` at its latency and accuracy.
+
+        Args:
+            latency_s: latency, s.
+            accuracy: accuracy R.
+            limit_s: time from the request to the deadline, s.
+            grace_s: time after the deadline over which the worth falls to 0, s.
+        """
+        match = match_term(np.asarray(accuracy), *self._accuracy)
+        timely = timeliness(latency_s, limit_s, grace_s)
+        return float(valuation(common_term(latency_s, self._latency_weight), match, 1.0, timely))
+
     def with_alias(self, provider: int) -> Platform:
         """Return a platform on which a provider has a second identity, with the next free id.
 
@@ -84,6 +105,7 @@ class Platform:
         """
         other = copy.copy(self)
         other.size = self.size + 1
+        other._provider_of = {self.size: provider}
         other.names = (*self.names, f"{self.names[provider]} again")
         # Nobody can tell who stands behind a second identity: its owner is its own.
         other.owners = (*self.owners, other.names[-1])

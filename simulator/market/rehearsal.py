@@ -93,7 +93,7 @@ class Rehearsal:
             while True:
                 step = steps.send(reply)
                 if isinstance(step, Ask):
-                    reply = self._reply(step, lots, bids)
+                    reply = self._reply(step, lots, bids, second_identity_of)
                     continue
                 seat = check_decide(mechanism, step, by_task)
                 first = step.lots[0]
@@ -131,12 +131,17 @@ class Rehearsal:
                 ends[task] = Played(award.provider, paid, award.paid_by_vehicle, actions[task])
         return ends
 
-    def _reply(self, step: Ask, lots: Sequence[Lot], bids: Bids) -> dict[tuple[int, int], Any]:
+    def _reply(
+        self, step: Ask, lots: Sequence[Lot], bids: Bids, second_identity_of: int | None
+    ) -> dict[tuple[int, int], Any]:
         """Return the answers to a question with these bids, which hold the limits of both sides too."""
         asked = [(lot.task, one) for lot in step.lots for one in lot.invited if step.to is None or one in step.to]
         if step.what == "quote":
             by_task = {auction.task.id: auction for auction in self._auctions}
-            return {(task, one): self._auctioneer.asking.quote(by_task[task], one) for task, one in asked}
+            # A second identity serves with what its provider has.
+            real = {} if second_identity_of is None else {self.alias: second_identity_of}
+            quote = self._auctioneer.asking.quote
+            return {(task, one): quote(by_task[task], real.get(one, one)) for task, one in asked}
         if step.side == "vehicles":
             asked = [(lot.task, VEHICLE) for lot in step.lots]
         elif not step.lots:

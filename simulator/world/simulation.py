@@ -118,7 +118,8 @@ class Simulation:
         site, fleet = self.site, self.site.fleet
         self.mechanism = ModifiedSecondBid() if mechanism is None else mechanism
         size_factor, has_places = scenario.tasks.size_factor(), scenario.traffic.has_places
-        self.platform = Platform(fleet, scenario.market, site.ledger, has_places, size_factor)
+        cap = scenario.tasks.accuracy_cap
+        self.platform = Platform(fleet, scenario.market, site.ledger, has_places, size_factor, cap)
         reset_mechanism(self.mechanism, self.platform, self.draws.generator("mechanism"))
         found = strategies_of(fleet) if strategies is None else list(strategies)
         # A bidder draws by the first provider for which it answers: one more provider changes no other bidder.

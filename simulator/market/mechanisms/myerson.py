@@ -1,0 +1,93 @@
+"""Myerson's auction: the largest expected revenue of the platform, by values that past rounds have shown."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.errors import need
+from simulator.market.contracts import Ask, Award, Bids, Column, Information, Lot, Mechanism
+from simulator.model.myerson import EmpiricalValues, PlainValues, Virtual, optimal_auction
+
+if TYPE_CHECKING:
+    from simulator.market.contracts import Clearing, Platform
+
+FIRST_BIDS = 100
+"""Bids of a kind of provider that are needed. Until then its virtual values are its values, without a reserve."""
+
+RENEWAL = 0.05
+"""Share of new bids at which virtual values are computed again."""
+
+
+@dataclass
+class Myerson(Mechanism):
+    """The auction with the largest expected revenue, which may keep a task from everybody.
+
+    A bid is compared with the value that the public conditions let expect. The ratios of past rounds, of stations and
+    of UAVs, are the sample of which the virtual values are computed and ironed. The highest virtual value of at least 0
+    wins and pays the least bid with which it would have won.
+
+    Within a round it is truthful, whatever the sample. A bid also becomes part of the sample of later rounds.
+
+    Source: Myerson 1981. That the task auction is its item, and the sample, are ours; reference [28] of the paper
+    auctions the energy of UAVs.
+
+    Attributes:
+        memory: number of bids of each kind of provider that the sample has.
+    """
+
+    memory: int = 2_000
+
+    def __post_init__(self) -> None:
+        need("scipy")
+        if isinstance(self.memory, bool) or not isinstance(self.memory, int) or not FIRST_BIDS <= self.memory <= 10**6:
+            raise ValueError(f"memory must be a whole number from {FIRST_BIDS} to 1,000,000, not {self.memory!r}")
+        self.columns = (Column("virtual_value", "float", "", "virtual value of the winner; NaN if nobody won"),)
+
+    def claims(self, information: Information) -> frozenset[str]:
+        """Return what holds for any sample."""
+        return frozenset({"truthful", "individually rational", "budget balance"})
+
+    def reset(self, platform: Platform, rng: np.random.Generator) -> None:
+        """Forget all bids."""
+        self.platform = platform
+        self._ratios = tuple(deque[float](maxlen=self.memory) for _ in range(2))
+        self._seen, self._renew_at = [0, 0], [FIRST_BIDS, FIRST_BIDS]
+        self._virtual: list[Virtual] = [PlainValues(), PlainValues()]
+
+    def clear(self, lots: Sequence[Lot]) -> Clearing:
+        """Ask for bids, sell each lot by itself, and remember the bids."""
+        bids = yield Ask("bid", lots)
+        return [self._award(lot, bids) for lot in lots]
+
+    def _award(self, lot: Lot, bids: Bids) -> Award:
+        who = [one for one in lot.invited if (lot.task, one) in bids]
+        said = [bids[lot.task, one] for one in who]
+        platform = self.platform
+        expected = [platform.expected_value(one, lot.predicted_s[one], lot.limit_s, lot.grace_s) for one in who]
+        kinds = [int(one < platform.uavs) for one in who]
+        sale = None
+        # Who is expected to deliver nothing of worth has no scale, and is not sold anything.
+        some = [place for place, scale in enumerate(expected) if scale > 0.0]
+        if some:
+            own = [self._virtual[kinds[place]] for place in some]
+            sale = optimal_auction([said[place] for place in some], own, [expected[place] for place in some])
+        for place in some:
+            self._remember(kinds[place], said[place] / expected[place])
+        if sale is None:
+            return Award(lot, None)
+        place = some[sale.winner]
+        virtual = own[sale.winner].phi(said[place], expected[place])
+        return Award(lot, who[place], sale.paid, columns={"virtual_value": virtual})
+
+    def _remember(self, kind: int, ratio: float) -> None:
+        """Add a bid to the sample of its kind, and compute the virtual values again when that is due."""
+        self._ratios[kind].append(ratio)
+        self._seen[kind] += 1
+        if self._seen[kind] >= self._renew_at[kind]:
+            self._virtual[kind] = EmpiricalValues(list(self._ratios[kind]))
+            self._renew_at[kind] = self._seen[kind] + max(1, int(RENEWAL * len(self._ratios[kind])))
