@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.cli.arena import arena
 from simulator.cli.comparing import compare
 from simulator.cli.installation import doctor
 from simulator.cli.merging import merge
@@ -153,7 +154,7 @@ def run(
     print_result(directory / PAGE if report else directory)
 
 
-for study in (compare, train, audit, toll, reproduce, merge):
+for study in (compare, arena, train, audit, toll, reproduce, merge):
     app.command()(study)
 
 

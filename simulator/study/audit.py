@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WATCHED = 4_000
-"""Least number of priced rounds for the tests of independence and for the UAV's profit."""
+"""Usual number of priced rounds for the tests of independence and for the UAV's profit."""
 
 
 LOOK_S = 30.0
@@ -63,6 +63,7 @@ def audit(
     seeds: int = 1,
     long_run: int = 0,
     bidders: str | Bidder | Mapping[str, str | Bidder] | None = None,
+    watched: int = WATCHED,
     **overrides: Any,
 ) -> Audit:
     """Test what a mechanism claims, and more, by clearing rounds again.
@@ -82,6 +83,7 @@ def audit(
         long_run: number of worlds in which one station bids otherwise for a complete run; 0 leaves this out, and a
             double auction has none.
         bidders: bidder of all stations, or bidders by name of the provider.
+        watched: least number of priced rounds for the tests of independence and for the UAV's profit.
         overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -98,10 +100,12 @@ def audit(
     need("scipy")
     # A round is cleared again at one moment: how long its messages take plays no part.
     scenario = Scenario.load(scenario, **{**overrides, "market.message_s": 0.0})
-    for name, count, least in (("rounds", rounds, 1), ("seeds", seeds, 1), ("long_run", long_run, 0)):
+    for name, count, least in (
+        ("rounds", rounds, 1), ("seeds", seeds, 1), ("long_run", long_run, 0), ("watched", watched, 1)
+    ):  # fmt: skip
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
             raise InputError(f"{name}: must be a whole number >= {least}, not {shown(count)}")
-    watched = max(rounds, WATCHED)
+    watched = max(rounds, watched)
     duration = reference_mb = None
     needed_s = scenario.traffic.rounds_to_seconds(math.ceil(watched / seeds) + 1)
     if needed_s is not None:

@@ -23,16 +23,18 @@ class Contender(NamedTuple):
     Attributes:
         policy: the policy, as text; ``none`` for a mechanism without seats.
         mechanism: the mechanism, as text; None for that of the policy or of the scenario.
+        name: name in tables; empty to make one of policy and mechanism.
     """
 
     policy: str
     mechanism: str | None = None
+    name: str = ""
 
     @property
     def label(self) -> str:
         """Name in tables."""
-        if self.mechanism is None:
-            return self.policy
+        if self.name or self.mechanism is None:
+            return self.name or self.policy
         return self.mechanism if self.policy == NoPolicy.spec else f"{self.policy} @ {self.mechanism}"
 
 

@@ -53,6 +53,7 @@ class Design:
         grid: values by dotted scenario key.
         mechanisms: mechanisms, as text; None to leave each policy in its own mechanism.
         bidders: bidder of all stations, or bidders by name of the provider.
+        chosen: what is compared, in place of policies and mechanisms.
         overrides: scenario fields by dotted key.
 
     Attributes:
@@ -77,11 +78,12 @@ class Design:
         grid: Grid | None = None,
         mechanisms: Sequence[str] | None = None,
         bidders: str | Mapping[str, str] | None = None,
+        chosen: Sequence[Contender] = (),
         **overrides: Any,
     ) -> None:
         named = not isinstance(policies, str) and all(isinstance(policy, str) for policy in policies)
         # A mechanism without seats needs no policy.
-        if not named or len(set(policies)) != len(policies) or not (policies or mechanisms):
+        if not named or len(set(policies)) != len(policies) or not (policies or mechanisms or chosen):
             given = ", ".join(policies) if named else shown(policies)
             raise InputError(f"policies: must be a list of one or more different policies, not {given or 'none'}")
         if isinstance(seeds, bool) or not isinstance(seeds, int) or not 2 <= seeds <= MOST_WORLDS:
@@ -91,7 +93,8 @@ class Design:
             isinstance(mechanisms, str) or not mechanisms or len(set(mechanisms)) < len(mechanisms)
         ):
             raise InputError(f"mechanisms: must be a list of one or more different mechanisms, not {shown(mechanisms)}")
-        self.contenders, self.points, self.seeds = contenders(policies, mechanisms), grid_points(grid or {}), seeds
+        self.contenders = list(chosen) or contenders(policies, mechanisms)
+        self.points, self.seeds = grid_points(grid or {}), seeds
         if len(self.points) * len(self.contenders) * seeds > MOST_CELLS:
             runs_in_all = f"{len(self.points)} points x {len(self.contenders)} policies x {seeds} seeds"
             raise InputError(f"grid: must make at most {MOST_CELLS:,} runs, not {runs_in_all}")

@@ -20,7 +20,8 @@ FIGURES = (*SUMMARY, *EXTRA)
 
 LOWER_IS_BETTER = (
     "lost", "unserved", "not_covered", "not_invited", "no_bid", "lost_share", "failed_share", "latency_mean",
-    "latency_p95", "messages", "wall_s", "cpu_s",
+    "latency_p95", "messages", "rounds", "aomt_mean", "aomt_peak", "aotm_mean", "age_mean", "age_peak", "energy_j",
+    "wall_s", "cpu_s",
 )  # fmt: skip
 """Figures of which the best is the lowest."""
 

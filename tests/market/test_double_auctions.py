@@ -202,12 +202,11 @@ def test_a_window_is_cleared_early_when_enough_requests_wait() -> None:
 
 
 @pytest.mark.parametrize(("mechanism", "rounds"), [("double-dutch", 30), ("mcafee", 250)])
-def test_the_audit_finds_that_a_double_auction_of_unlike_tasks_is_not_truthful(
-    mechanism: str, rounds: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_audit_finds_that_a_double_auction_of_unlike_tasks_is_not_truthful(mechanism: str, rounds: int) -> None:
     """It may claim truth for identical goods only: here a vehicle's worth depends on who serves it."""
-    monkeypatch.setattr("simulator.study.audit.WATCHED", 100)
-    found = {one.property: one for one in audit("after_the_match", mechanism=mechanism, rounds=rounds).findings}
+    found = {
+        one.property: one for one in audit("after_the_match", mechanism=mechanism, rounds=rounds, watched=100).findings
+    }
     for name in ("individually rational, vehicles", "individually rational, providers", "budget balance"):
         assert found[name].verdict == "holds", name
         assert found[name].claimed
@@ -217,10 +216,11 @@ def test_the_audit_finds_that_a_double_auction_of_unlike_tasks_is_not_truthful(
     assert kept == 0.0 if mechanism == "double-dutch" else kept > 0.0
 
 
-def test_the_audit_is_not_changed_by_the_time_of_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.study.audit.WATCHED", 100)
+def test_the_audit_is_not_changed_by_the_time_of_messages() -> None:
     plain, slow = (
-        audit("after_the_match", mechanism="mcafee", rounds=20, **fields({"market.message_s": message_s})).table
+        audit(
+            "after_the_match", mechanism="mcafee", rounds=20, watched=100, **fields({"market.message_s": message_s})
+        ).table
         for message_s in (0.0, 1.0)
     )
     pd.testing.assert_frame_equal(plain, slow)

@@ -64,6 +64,14 @@ class Myerson(Mechanism):
         bids = yield Ask("bid", lots)
         return [self._award(lot, bids) for lot in lots]
 
+    def bids_seen(self, kind: int) -> list[float]:
+        """Return the sample of a kind of provider: bids divided by expected values, in order.
+
+        Args:
+            kind: 0 for stations, 1 for UAVs.
+        """
+        return list(self._ratios[kind])
+
     def _award(self, lot: Lot, bids: Bids) -> Award:
         who = [one for one in lot.invited if (lot.task, one) in bids]
         said = [bids[lot.task, one] for one in who]

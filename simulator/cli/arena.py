@@ -1,0 +1,128 @@
+"""The command that runs all systems on the same worlds."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.cli.options import (
+    Cluster,
+    Duration,
+    Force,
+    Jobs,
+    Out,
+    ScenarioName,
+    Seeds,
+    Sets,
+    Warmup,
+    executor_of,
+    load,
+    slug,
+    whole,
+)
+from simulator.cli.terminal import bar, print_result, print_rows, tell_recording
+
+ARENA_KIND = "arena"
+"""Kind of an arena's folder in its manifest."""
+
+
+def arena(
+    scenario: ScenarioName,
+    systems: Annotated[
+        str,
+        typer.Option(
+            "--systems", metavar="A,B,C", help="Systems: names, POLICY@MECHANISM, or mechanisms. Default: all."
+        ),
+    ] = "",
+    seeds: Seeds = 4,
+    duration: Duration = None,
+    warmup: Warmup = 0.0,
+    rounds: Annotated[
+        int, typer.Option("--rounds", metavar="N", parser=whole, help="Rounds that each audit clears again.")
+    ] = 100,
+    sets: Sets = None,
+    jobs: Jobs = 1,
+    cluster: Cluster = None,
+    out: Out = None,
+    force: Force = False,
+) -> None:
+    """Run all systems on the same worlds, and audit each.
+
+    Writes arena.csv, runs.csv, arena.png and arena.html: welfare and who has
+    it, messages, latency, and what each system claims and holds. All systems
+    are compared with the first. An interrupted arena continues if you repeat
+    the command.
+    """
+    from simulator.errors import OutputError, need
+    from simulator.files import check, folder, replacing
+    from simulator.record.result import SCENARIO_FILE
+    from simulator.study.arena import arena as run_arena
+    from simulator.study.systems import find_systems
+    from simulator.view.arena import arena_page, draw_arena, number
+    from simulator.view.escape import without_formulas
+
+    need("matplotlib")
+    loaded = load(scenario, sets)
+    named = [name.strip() for name in systems.split(",") if name.strip()]
+    found = find_systems(named, loaded)
+    directory = Path("outputs") / slug(f"{loaded.name}-arena") if out is None else folder(out)
+    if not directory.name or directory.name == "..":
+        raise OutputError(f"{out}: has no name of its own; name a folder for the results")
+    check(directory, force, ARENA_KIND)
+    tell_recording(loaded)
+    # Next to the folder and not in it: the folder appears only when the arena is complete.
+    journal = directory.with_name(f".{directory.name}.runs")
+    title = f"{loaded.name}, {seeds} worlds"
+    with (
+        executor_of(cluster, jobs) as executor,
+        bar(f"{loaded.name}, {len(found)} systems", len(found) * (seeds + 1)) as step,
+    ):
+        done = run_arena(
+            loaded, named, seeds, duration, warmup, jobs, lambda count, _: step(float(count)), journal, rounds, executor
+        )
+    table, runs = done
+    with replacing(directory, force, ARENA_KIND) as new:
+        new.mkdir()
+        without_formulas(table.reset_index()).to_csv(new / "arena.csv", index=False)
+        without_formulas(runs.reset_index()).to_csv(new / "runs.csv", index=False)
+        (new / SCENARIO_FILE).write_text(loaded.to_yaml(directory.resolve()), encoding="utf-8")
+        draw_arena(table, new / "arena.png", title)
+        about = {name: system.about for name, system in found.items() if system.about}
+        (new / "arena.html").write_text(arena_page(table, title, about), encoding="utf-8")
+    first = str(table.index[0])
+    rows = [
+        (str(name), number(row["welfare"], 1), number(row["welfare_ci"], 1), number(row["ratio"], 3),
+         number(row["p_corrected"], 3), number(row["completed_share"], 3), number(row["latency_mean"], 2),
+         number(row["messages"], 1))
+        for name, row in table.iterrows()
+    ]  # fmt: skip
+    heads = ("system", "welfare", "±", "ratio", "p", "done", "latency", "messages")
+    print_rows(heads, rows, f"{title}: outcomes", right=1)
+    print()  # noqa: T201
+    rows = [
+        (str(name), number(row["welfare_providers"], 1), number(row["welfare_vehicles"], 1),
+         number(row["welfare_platform"], 1), number(row["gain_share"], 2), number(row["loss_share"], 2),
+         number(row["selection_p"], 3), "yes" if row["claims_held"] else "NO")
+        for name, row in table.iterrows()
+    ]  # fmt: skip
+    heads = ("system", "providers", "vehicles", "platform", "gains", "loses", "given m", "holds")
+    print_rows(heads, rows, "who has the welfare, and incentives", right=1)
+    print()  # noqa: T201
+    meanings = (
+        ("welfare", "values at actual latency and accuracy less costs, per run; mean over worlds, ± 95 %"),
+        ("ratio, p", f"welfare divided by that of {first}; paired t test, corrected by Holm's method"),
+        ("done", "share of tasks whose result came in time"),
+        ("gains", "share of rounds in which somebody gains by a misreport"),
+        ("loses", "participants per round that lose if they tell the truth"),
+        ("given m", "p that a UAV wins whatever the common value is, given the public conditions m"),
+        ("holds", "whether all that the mechanism claims held in the audit"),
+    )
+    print_rows(("column", "meaning"), meanings)
+    print_result(directory)
+    # The arena is there. A journal that stays costs nothing.
+    for file in (journal, journal.with_name(f"{journal.name}.audits")):
+        with contextlib.suppress(OSError):
+            file.unlink()

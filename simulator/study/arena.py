@@ -1,0 +1,164 @@
+"""The arena: every system on the same requests, with one table of outcomes and of incentives."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simulator.errors import EmptyMarketWarning, InputError, need, shown
+from simulator.market.plugins import NoPolicy
+from simulator.scenario.scenario import Scenario
+from simulator.study.audit import audit
+from simulator.study.cells import check_jobs, run_cells
+from simulator.study.compare import comparison_of
+from simulator.study.design import Design
+from simulator.study.journal import Figures
+from simulator.study.systems import System, contender, find_systems
+from simulator.study.tabulate import FIGURES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AUDITED = 100
+"""Rounds that are cleared again per system."""
+
+WATCHED = 1_000
+"""Rounds by which adverse selection is tested."""
+
+INCENTIVES = {
+    "gain_share": "share of rounds in which a station, a vehicle or a provider gains by a misreport",
+    "regret": "what the best misreports gain, divided by what the truth earns",
+    "loss_share": "participants per round that lose if they tell the truth",
+    "false_names": "share of rounds in which a second identity gains; empty where it is not tested",
+    "deficit_share": "share of rounds in which the platform pays more than it receives",
+    "selection_p": "p of the test that a UAV wins independently of the common value, given the public conditions",
+    "claims_held": "1 if every property that the mechanism claims held in the audit, else 0",
+}
+"""Figures of the audit, with their meaning."""
+
+
+class Arena(NamedTuple):
+    """Result of `arena`.
+
+    Attributes:
+        table: outcomes and incentives with one row per system: the ``table`` of
+            `simulator.study.compare.compare` for the welfare, `INCENTIVES`, and the family.
+        runs: figures of each run, with one row per system and world.
+    """
+
+    table: pd.DataFrame
+    runs: pd.DataFrame
+
+
+class AuditWork:
+    """What is done for each system: an audit."""
+
+    def __init__(self, scenario: Scenario, systems: dict[str, System], rounds: int) -> None:
+        self._scenario, self._systems, self._rounds = scenario, systems, rounds
+
+    def __call__(self, name: str) -> Figures:
+        """Return `INCENTIVES` of a system."""
+        system = self._systems[name]
+        policy = None if system.policy == NoPolicy.spec else system.policy
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EmptyMarketWarning)
+            found = audit(
+                self._scenario, policy, rounds=self._rounds, mechanism=system.mechanism, watched=WATCHED
+            ).findings  # fmt: skip
+
+        def largest(*names: str) -> float:
+            numbers = [one.number for one in found if one.property in names and not math.isnan(one.number)]
+            return max(numbers, default=math.nan)
+
+        sides = ("", ", vehicles", ", providers")
+        held = all(one.verdict != "fails" for one in found if one.claimed)
+        return {
+            "gain_share": largest(*(f"truthful{side}" for side in sides)),
+            "regret": largest(*(f"no regret{side}" for side in sides)),
+            "loss_share": largest(*(f"individually rational{side}" for side in sides)),
+            "false_names": largest("false-name-proof"),
+            "deficit_share": largest("budget balance"),
+            "selection_p": largest("free of adverse selection"),
+            "claims_held": float(held),
+        }
+
+
+def arena(
+    scenario: str | Scenario,
+    systems: Sequence[str] = (),
+    seeds: int = 4,
+    duration: float | None = None,
+    warmup: float = 0.0,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    journal: Path | None = None,
+    rounds: int = AUDITED,
+    executor: Executor | None = None,
+    **overrides: Any,
+) -> Arena:
+    """Run systems in the worlds of seeds 0, 1, ... and audit each.
+
+    All systems meet the same vehicles, requests and task sizes in the world of a seed. The welfare of each is compared
+    with that of the first, paired by world.
+
+    Args:
+        scenario: name of a shipped scenario, path of a scenario file, or a `Scenario`.
+        systems: names in `simulator.study.systems.SYSTEMS`, or ``POLICY@MECHANISM``; all systems if there are none.
+        seeds: number of worlds, 2 or more.
+        duration: length of each run, s; if None, the duration of the scenario.
+        warmup: start of the summary, s; tasks that are requested before it do not count.
+        jobs: number of parallel processes.
+        progress: function that is called with the number of finished runs and audits and the number of all.
+        journal: file that keeps finished runs and audits, by which an interrupted arena goes on.
+        rounds: number of rounds that the audit of each system clears again.
+        executor: what does the work in place of ``jobs`` processes of this machine.
+        overrides: scenario fields by dotted key.
+
+    Raises:
+        InputError: an argument is wrong, no world has a task, or scipy or statsmodels is not installed.
+        RunError: a system failed during a run, or a worker was killed.
+
+    Example:
+        >>> found = arena("paper", ["msb", "vickrey"], seeds=2, duration=60, rounds=20)
+        >>> found.table.loc["vickrey", "gain_share"]
+        np.float64(0.0)
+    """
+    need("scipy")
+    need("statsmodels")
+    check_jobs(jobs)
+    if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
+        raise InputError(f"rounds: must be a whole number >= 1, not {shown(rounds)}")
+    loaded = Scenario.load(scenario, **overrides)
+    named = find_systems(systems, loaded)
+    chosen = [contender(name, system) for name, system in named.items()]
+    design = Design(loaded, [], seeds, duration, warmup, chosen=chosen)
+    every = len(design.cells) + len(named)
+
+    def told(done: int, _: int) -> None:
+        if progress is not None:
+            progress(done, every)
+
+    done = run_cells(
+        design.work, design.cells, jobs, told, journal, design.fingerprint, design.world, executor, FIGURES
+    )  # fmt: skip
+    compared = comparison_of(design, done, "welfare")
+    audits = run_cells(
+        AuditWork(loaded, named, rounds),
+        list(named),
+        jobs,
+        lambda number, _: told(len(design.cells) + number, every),
+        None if journal is None else journal.with_name(f"{journal.name}.audits"),
+        f"{design.fingerprint} {rounds} {WATCHED}",
+        None,
+        executor,
+        INCENTIVES,
+    )
+    table = compared.table.rename_axis("system")
+    for figure in INCENTIVES:
+        table[figure] = [audits[name][figure] for name in table.index]
+    table.insert(0, "family", [named[str(name)].family for name in table.index])
+    return Arena(table, compared.runs.rename_axis(index={"policy": "system"}))

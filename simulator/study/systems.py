@@ -1,0 +1,93 @@
+"""The systems of the arena: each a mechanism, with whoever decides in its seats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from simulator.errors import InputError, nearest, shown
+from simulator.market.plugins import NoPolicy, default_policy
+from simulator.scenario.scenario import Scenario
+from simulator.study.contenders import Contender
+
+
+class System(NamedTuple):
+    """A system of the arena.
+
+    Attributes:
+        policy: who decides in the seats of the mechanism, as text; ``none`` where there is no seat.
+        mechanism: the mechanism, as text; None for the one that the policy brings.
+        family: `one task`, `double auction` or `direct`.
+        about: what it is, in one line.
+    """
+
+    policy: str
+    mechanism: str | None
+    family: str
+    about: str
+
+
+NONE = NoPolicy.spec
+
+SYSTEMS = {
+    "msb": System("conditional", "msb", "one task", "the paper's auction with the closed-form price"),
+    "msb-diffusion": System("diffusion", "msb", "one task", "the paper's auction with the diffusion price, DMSB"),
+    "msb-dqn": System("dqn", "msb", "one task", "the paper's auction with a price by deep Q-learning, DQMSB"),
+    "spa": System("spa", None, "one task", "the paper's second-price auction"),
+    "vickrey": System(NONE, "vickrey", "one task", "second price among all providers"),
+    "first-price": System(NONE, "first-price", "one task", "first price among all providers"),
+    "second-score": System(NONE, "second-score", "one task", "bid and promised quality, second score"),
+    "myerson": System(NONE, "myerson", "one task", "largest expected revenue, by the bids of past rounds"),
+    "vcg": System(NONE, "vcg-assignment:every_s=0.5", "one task", "assignment of a window, VCG payments"),
+    "double-dutch": System("gap-step:4", "double-dutch", "double auction", "two clocks, steps of a quarter of the gap"),
+    "double-dutch-fine": System("fixed-step:0.01", "double-dutch", "double auction", "two clocks, steps of 1 %"),
+    "double-dutch-coarse": System("fixed-step:0.1", "double-dutch", "double auction", "two clocks, steps of 10 %"),
+    "double-dutch-random": System("random", "double-dutch", "double auction", "two clocks, random steps"),
+    "mcafee": System(NONE, "mcafee", "double auction", "sealed limits, McAfee's rule"),
+    "trade-reduction": System(NONE, "trade-reduction", "double auction", "sealed limits, the last pair left out"),
+    "efficient": System(NONE, "efficient", "double auction", "best assignment of a window, no payments: a bound"),
+    "nearest": System("nearest", None, "direct", "the nearest provider, no auction"),
+    "least-loaded": System("least-loaded", None, "direct", "the provider with the least backlog, no auction"),
+}
+"""Systems by name. The first is the one with which the others are compared."""
+
+
+def find_systems(names: Sequence[str], scenario: Scenario) -> dict[str, System]:
+    """Return systems by name, in order.
+
+    Args:
+        names: names in `SYSTEMS`, or ``POLICY@MECHANISM``, or the name of a mechanism with its usual policy; all
+            systems if there are none.
+        scenario: scenario of the arena.
+
+    Raises:
+        InputError: there is no such system, or it is named twice.
+    """
+    if isinstance(names, str) or len(set(names)) < len(names):
+        raise InputError(f"systems: must be a list of different systems, not {shown(names)}")
+    found = {}
+    for name in names or SYSTEMS:
+        if name in SYSTEMS:
+            found[name] = SYSTEMS[name]
+            continue
+        policy, at, mechanism = name.partition("@")
+        try:
+            found[name] = (
+                System(policy.strip(), mechanism.strip(), "own", "")
+                if at
+                else System(default_policy(scenario, name), name, "own", "")
+            )
+        except InputError:
+            offer = f"{nearest(name, SYSTEMS)}; or name a mechanism, or POLICY@MECHANISM"
+            raise InputError(f"systems: there is no system '{name}'; {offer}") from None
+    return found
+
+
+def contender(name: str, system: System) -> Contender:
+    """Return a system as what a comparison compares.
+
+    Args:
+        name: its name.
+        system: the system.
+    """
+    return Contender(system.policy, system.mechanism, name)

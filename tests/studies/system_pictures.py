@@ -1,0 +1,139 @@
+"""The pictures of the systems' pages, each from runs that it makes: ``python -m tests.studies.system_pictures``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from simulator import Scenario, simulate
+from simulator.market.mechanisms.myerson import Myerson
+from simulator.model.myerson import EmpiricalValues
+from simulator.study.compare import compare
+from simulator.view.figures import COLOURS, MARKS, METADATA
+from simulator.world.simulation import Simulation
+
+FIGURES = Path(__file__).parent.parent.parent / "docs" / "figures"
+
+WINDOWS_S = (0.1, 0.25, 0.5, 1.0, 2.0)
+WEIGHTS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+SEEDS, LENGTH_S = 4, 900.0
+
+
+def panels(name: str, count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels side by side."""
+    figure = Figure(figsize=(4.4 * count, 3.6), layout="constrained")
+    found = figure.subplots(1, count)
+    return figure, list(np.atleast_1d(found))
+
+
+def save(figure: Figure, name: str) -> None:
+    """Write a figure where the pages expect it."""
+    figure.savefig(FIGURES / name, dpi=120, metadata=METADATA[".png"])
+
+
+def double_dutch() -> None:
+    """The clocks of a window with many lots, and the welfare against the length of the window."""
+    figure, (left, right) = panels("double-dutch", 2)
+    run = simulate("after_the_match", "gap-step:4", mechanism="double-dutch:every_s=2", duration=900)
+    decisions = run.decisions
+    busiest = decisions.groupby("time")["buyers_left"].max().idxmax()
+    steps = decisions[decisions["time"] == busiest]
+    for column, name, colour in (
+        ("buyer_clock", "clock of the vehicles", COLOURS[1]),
+        ("seller_clock", "clock of the providers", COLOURS[2]),
+    ):
+        left.step(steps["round"], steps[column], where="post", label=name, color=colour)
+    for column, name, colour in (("buyers_in", "vehicles in", COLOURS[1]), ("sellers_in", "units in", COLOURS[2])):
+        total = max(float(steps[["buyers_left", "sellers_left"]].max().max()), 1.0)
+        left.plot(steps["round"], steps[column] / total, ":", label=f"{name}, of {total:.0f}", color=colour)
+    left.set_xlabel("step")
+    left.set_ylabel("share of the price range, or of the units")
+    left.set_title("one window of after_the_match")
+    left.legend(fontsize=7)
+    names = ("efficient", "double-dutch", "mcafee")
+    for number, name in enumerate(names):
+        rules = ["msb", *(f"{name}:every_s={every_s:g}" for every_s in WINDOWS_S)]
+        table = compare(
+            "after_the_match", ["conditional", "gap-step:4"], SEEDS, LENGTH_S, mechanisms=rules, metric="welfare"
+        ).table
+        rows = table.loc[[row for row in table.index if name in str(row)]]
+        right.errorbar(
+            WINDOWS_S, rows["ratio"], yerr=rows["ratio_ci"], marker=MARKS[number], color=COLOURS[1 + number],
+            label=name, capsize=2,
+        )  # fmt: skip
+        print(name, rows[["ratio", "ratio_ci", "messages", "latency_mean"]].round(3).to_string())
+    right.axhline(1.0, color="black", linewidth=0.6)
+    right.set_xscale("log")
+    right.set_xlabel("length of the window, s")
+    right.set_ylabel("welfare divided by that of msb")
+    right.set_title(f"after_the_match, {SEEDS} worlds of {LENGTH_S:g} s")
+    right.legend(fontsize=7)
+    save(figure, "system-double-dutch.png")
+
+
+def myerson() -> None:
+    """The revenue curve of a run's bids with its majorant, and the virtual values that follow."""
+    mechanism = Myerson()
+    simulation = Simulation(Scenario.load("four_way"), duration=3600.0, mechanism=mechanism)
+    for _ in simulation:
+        pass
+    figure, (left, right) = panels("myerson", 2)
+    for kind, (name, colour) in enumerate((("stations", COLOURS[1]), ("UAV", COLOURS[2]))):
+        ratios = np.sort(np.array(mechanism.bids_seen(kind)))[::-1]
+        share = np.arange(1, len(ratios) + 1) / len(ratios)
+        known = EmpiricalValues(ratios.tolist())
+        slopes = np.array([known.phi(ratio) for ratio in ratios])
+        left.plot(share, share * ratios, color=colour, linewidth=0.8, label=f"{name}: revenue")
+        left.plot(share, np.cumsum(slopes) / len(ratios), "--", color=colour, label=f"{name}: majorant")
+        right.step(ratios, slopes, where="post", color=colour, label=name)
+        reserve = known.least(0.0)
+        right.axvline(reserve, color=colour, linewidth=0.6, linestyle=":")
+        print(name, len(ratios), "reserve", round(reserve, 3))
+    left.set_xlabel("share of bids of at least the price")
+    left.set_ylabel("price times share")
+    left.legend(fontsize=7)
+    right.axhline(0.0, color="black", linewidth=0.6)
+    right.set_xlim(0.0, 4.0)
+    right.set_ylim(-3.0, 4.0)
+    right.set_xlabel("bid divided by the expected value")
+    right.set_ylabel("ironed virtual value")
+    right.legend(fontsize=7)
+    figure.suptitle("an hour of four_way", fontsize=10)
+    save(figure, "system-myerson.png")
+
+
+def second_score() -> None:
+    """Welfare and who has it, against the weight of the quality."""
+    figure, axes = panels("second-score", 2)
+    for panel, scenario in zip(axes, ("four_way", "after_the_match"), strict=True):
+        rules = ["msb", *(f"second-score:weight={weight:g}" for weight in WEIGHTS)]
+        table = compare(scenario, ["conditional"], SEEDS, LENGTH_S, mechanisms=rules, metric="welfare").table
+        base = float(table["welfare"].iloc[0])
+        rows = table.iloc[1:]
+        for column, name, colour in (
+            ("welfare", "welfare", COLOURS[0]),
+            ("welfare_providers", "providers have", COLOURS[1]),
+            ("welfare_platform", "the platform has", COLOURS[2]),
+        ):
+            panel.plot(WEIGHTS, rows[column] / base, marker="o", color=colour, label=name)
+        panel.errorbar(WEIGHTS, rows["ratio"], yerr=rows["ratio_ci"], color=COLOURS[0], capsize=2, linestyle="")
+        panel.axhline(1.0, color="black", linewidth=0.6)
+        panel.set_xlabel("weight of the quality")
+        panel.set_ylabel("divided by the welfare of msb")
+        panel.set_title(f"{scenario}, {SEEDS} worlds of {LENGTH_S:g} s", fontsize=9)
+        panel.legend(fontsize=7)
+        print(scenario, rows[["ratio", "ratio_ci", "latency_mean"]].round(3).to_string())
+    save(figure, "system-second-score.png")
+
+
+def main() -> None:
+    """Draw every picture."""
+    for draw in (myerson, second_score, double_dutch):
+        draw()
+
+
+if __name__ == "__main__":
+    main()
