@@ -136,6 +136,8 @@ class Foresight:
         uav = self._uav(observation)
         if uav <= 0.0:
             return 0.0
+        if math.isnan(observation["second_seconds"]):
+            return 0.0  # a lone station with a false second name: it wins, as it does alone
         lead = (math.log(uav) - self._log_top(observation)) / max(self._fit.lead, LEAST_SLOPE)
         return min(max(lead, 0.0), MOST_LOG_RHO)
 

@@ -265,15 +265,16 @@ class Observation:
     def vector(self) -> npt.NDArray[np.float32]:
         """Return the market conditions and the highest visible bids as one array, as an environment shows it.
 
-        Missing bids are 0, and all numbers are clipped to 0..`LARGEST`. The shape is
+        Missing bids and conditions are 0, and all numbers are clipped to 0..`LARGEST`. The shape is
         (len(MARKET_CONDITIONS) + most_bids,).
         """
+        # A condition is missing in a contest only if a station bids under a second, false name: in an audit.
         # A learner's network needs one fixed length for any number of bidders.
         vector = np.zeros(len(MARKET_CONDITIONS) + self.most_bids)
         vector[: len(MARKET_CONDITIONS)] = self.market
         shown = self.bids[: self.most_bids]
         vector[len(MARKET_CONDITIONS) : len(MARKET_CONDITIONS) + len(shown)] = shown
-        return vector.clip(0.0, LARGEST).astype(np.float32)
+        return np.nan_to_num(vector, nan=0.0, posinf=LARGEST).clip(0.0, LARGEST).astype(np.float32)
 
     def __repr__(self) -> str:
         market = ", ".join(f"{name}={value:.4g}" for name, value in zip(MARKET_CONDITIONS, self.market, strict=True))

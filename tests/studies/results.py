@@ -71,6 +71,20 @@ STUDIES = {
         "none: each line with a star says `holds`",
         "docs/guide/truth.md",
     ),
+    "arena": Study(
+        "dmsb arena four_way --seeds 12 --jobs 2 --force --out outputs/arena-four-way",
+        "Which system serves a junction with idle providers best, and what each claims and holds.",
+        "the same numbers on one machine",
+        "docs/results/arena.md",
+        ("diffusion", "dqn"),
+    ),
+    "arena-scarce": Study(
+        "dmsb arena after_the_match --seeds 4 --duration 1800 --jobs 2 --force --out outputs/arena-after-the-match",
+        "Which system serves a junction with scarce providers best, and what each claims and holds.",
+        "the same numbers on one machine",
+        "docs/results/arena.md",
+        ("diffusion", "dqn"),
+    ),
     "screenshots": Study("python -m tests.studies.screenshots", "The report as the README shows it.", "", ""),
     "theory": Study(
         "python -m tests.world.sumo_junction",

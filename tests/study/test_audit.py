@@ -216,3 +216,10 @@ def test_what_cannot_be_audited_is_said() -> None:
         audit("four_way", "conditional", rounds=5, **fields({"stations.radius_m": 2000.0, "duration_s": 60}))
     few = verdicts(audit("four_way", "conditional", rounds=5, **fields({"duration_s": 300})))
     assert few["free of adverse selection"] == "untested"
+
+
+@pytest.mark.parametrize("policy", ["diffusion", "sac", "ppo", "dqn", "foresight", "conditional"])
+def test_a_false_name_beside_a_lone_station_is_audited_with_every_price(policy: str) -> None:
+    """The second name makes a contest in which there is no second station: its condition is missing."""
+    found = {one.property: one for one in audit("after_the_match", policy, rounds=8, watched=8).findings}
+    assert found["false-name-proof"].verdict == "holds"
