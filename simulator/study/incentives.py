@@ -71,7 +71,7 @@ class Incentives:
             # A participant's own truth, whatever it bids in this run: the others bid as they do.
             honest = {**truth, **{key: values[key] for key in truth if key[1] == one}}
             base = _utility(values, rehearsal.clear(honest), (one,), one)
-            worth = max(value for key, value in values.items() if key[1] == one)
+            worth = _scale(values, one)
             self.truthful += base
             if base < -GAIN * worth:
                 self.at_a_loss += 1
@@ -141,7 +141,7 @@ class Incentives:
         for one in sorted({one for _, one in truth if one < self.uavs}):
             self.uav_asked += 1
             base = _utility(values, rehearsal.clear(truth), (one,), one)
-            worth = max(value for key, value in values.items() if key[1] == one)
+            worth = _scale(values, one)
             best = 0.0
             for multiplier in MULTIPLIERS:
                 utility = _utility(values, rehearsal.clear(changed(truth, one, multiplier)), (one,), one)
@@ -180,6 +180,14 @@ class Incentives:
         """Keep the clearest round of its kind."""
         if size > self.examples.get(kind, (0.0, ""))[0]:
             self.examples[kind] = size, said
+
+
+def _scale(values: Bids, one: int) -> float:
+    """Return what a round is worth to a participant at most, as the measure of a gain; above 0 in any case.
+
+    Beyond its deadline a task is worth nothing, and with costs less than that. A UAV has to take it all the same.
+    """
+    return max(GAIN, *(abs(value) for key, value in values.items() if key[1] == one))
 
 
 def _utility(values: Bids, ends: dict[int, Played], identities: Sequence[int], one: int) -> float:

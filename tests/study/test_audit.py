@@ -223,3 +223,9 @@ def test_a_false_name_beside_a_lone_station_is_audited_with_every_price(policy: 
     """The second name makes a contest in which there is no second station: its condition is missing."""
     found = {one.property: one for one in audit("after_the_match", policy, rounds=8, watched=8).findings}
     assert found["false-name-proof"].verdict == "holds"
+
+
+def test_a_uav_to_which_a_task_is_worth_nothing_is_audited_too() -> None:
+    """It cannot refuse a task whose deadline is past hope: that a gain is nothing to nothing must not end the audit."""
+    found = {one.property: one for one in audit("after_the_match", "spa", rounds=60, watched=60).findings}
+    assert found["no UAV misreport pays"].verdict == "fails"
