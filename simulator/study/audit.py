@@ -63,7 +63,7 @@ def audit(
     seeds: int = 1,
     long_run: int = 0,
     bidders: str | Bidder | Mapping[str, str | Bidder] | None = None,
-    watched: int = WATCHED,
+    watched: int | None = None,
     **overrides: Any,
 ) -> Audit:
     """Test what a mechanism claims, and more, by clearing rounds again.
@@ -83,7 +83,8 @@ def audit(
         long_run: number of worlds in which one station bids otherwise for a complete run; 0 leaves this out, and a
             double auction has none.
         bidders: bidder of all stations, or bidders by name of the provider.
-        watched: least number of priced rounds for the tests of independence and for the UAV's profit.
+        watched: least number of priced rounds for the tests of independence and for the UAV's profit; None for
+            `WATCHED`.
         overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -100,6 +101,7 @@ def audit(
     need("scipy")
     # A round is cleared again at one moment: how long its messages take plays no part.
     scenario = Scenario.load(scenario, **{**overrides, "market.message_s": 0.0})
+    watched = WATCHED if watched is None else watched
     for name, count, least in (
         ("rounds", rounds, 1), ("seeds", seeds, 1), ("long_run", long_run, 0), ("watched", watched, 1)
     ):  # fmt: skip

@@ -11,10 +11,14 @@ import numpy as np
 from simulator.errors import PolicyError, RunError
 from simulator.market.contracts import Policy
 from simulator.market.guard import ask_action, blamed, policy_label
+from simulator.market.plugins import find_policy
 from simulator.market.reasons import explained, reasons_of
 from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
 from simulator.world.driving import listen
+
+CLOCKS = "double-dutch"
+"""Mechanism in which a policy that sets numbers is tried."""
 
 ROUNDS = 60
 """Length of the trial run, s. In `paper` it has one round per second."""
@@ -26,14 +30,15 @@ def check_policy(policy: str | Policy, scenario: str | Scenario = "paper") -> No
     The check tests that:
 
     - the policy can be deep-copied;
-    - ``reset``, ``feedback``, ``served``, ``price`` and ``explain`` take the arguments of the contract;
-    - every price is a number >= 1;
+    - ``reset``, ``feedback``, ``served``, ``price``, ``act``, ``number`` and ``explain`` take the arguments of the
+      contract;
+    - every answer is in the space of its seat, such as a price >= 1;
     - ``price`` and ``explain`` change no attribute of the policy, apart from the state of its random generator;
     - ``explain`` returns numbers by the names in ``reasons``;
     - two copies of the policy in the same state give the same price.
 
     Args:
-        policy: pricing policy, as text or as an object with ``price``.
+        policy: policy, as text or as an object.
         scenario: scenario of the trial run.
 
     Raises:
@@ -41,13 +46,18 @@ def check_policy(policy: str | Policy, scenario: str | Scenario = "paper") -> No
     """
     # The calibration of (13) draws 100,000 rounds by default. The check needs no exact contract bid.
     scenario = Scenario.load(scenario, **{"market.contract_rounds": 1000})
-    planned = plan(scenario, policy, duration=ROUNDS)
+    found = find_policy(policy)
+    # A policy that sets numbers has no seat in the paper's auction.
+    only_numbers = callable(getattr(found, "number", None)) and not callable(getattr(found, "price", None))
+    planned = plan(scenario, found, duration=ROUNDS, mechanism=CLOCKS if only_numbers else None)
     found = planned.policy
     problems = [
         *_signature(found, "reset", 2),
         *_signature(found, "feedback", 1),
         *_signature(found, "served", 1),
         *_signature(found, "price", 1),
+        *_signature(found, "act", 2),
+        *_signature(found, "number", 2),
         *_signature(found, "explain", 1),
     ]
     if problems:

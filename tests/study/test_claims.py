@@ -39,7 +39,8 @@ def line(found: Audit, name: str) -> Finding:
 CASES = [
     ("msb", "conditional"), ("msb", "myopic"), ("second-price", None), ("first-price", None),
     ("first-price:reserve=0.5", None), ("vickrey", None), ("vickrey:reserve=0.5", None), ("vcg-assignment", None),
-    ("direct", "nearest"), ("direct", "least-loaded"),
+    ("direct", "nearest"), ("direct", "least-loaded"), ("myerson", None), ("second-score", None),
+    ("double-dutch", "gap-step"), ("mcafee", None), ("trade-reduction", None), ("efficient", None),
 ]  # fmt: skip
 
 
@@ -55,13 +56,16 @@ def test_what_a_shipped_mechanism_claims_holds(mechanism: str, policy: str | Non
     found = audit(scenario, policy, rounds=rounds, mechanism=None if brought else mechanism, **FAST)
     information: Information = "masked" if policy == "myopic" else "public"
     rule: Any = find_mechanism(mechanism)
-    claimed = {finding.property for finding in found.findings if finding.claimed}
-    assert claimed == rule.claims(information) > {"individually rational", "budget balance"}
+    # In a double auction a claim is held to each side by itself.
+    claimed = {finding.property.partition(", ")[0] for finding in found.findings if finding.claimed}
+    assert claimed == rule.claims(information) >= {"budget balance"}
+    assert "individually rational" in claimed or mechanism == "efficient"
     wrong = [finding for finding in found.findings if finding.claimed and finding.verdict == "fails"]
     assert wrong == []
     held = [finding for finding in found.findings if finding.claimed and finding.verdict == "holds"]
-    assert len(held) >= 3
-    assert found.rounds == rounds
+    assert len(held) >= min(3, len(claimed))
+    # A window holds several tasks, so there are fewer of them.
+    assert found.rounds == rounds or (rule.every_s > 0.0 and found.rounds > rounds / 3)
 
 
 def test_what_is_not_claimed_may_fail() -> None:
