@@ -70,7 +70,9 @@ class Rehearsal:
     def bids(self) -> Bids:
         """Return the bids of the round as its bidders will state them, if all but few are truthful or shade."""
         factors = self._auctioneer.factors
-        return {(task, one): factors[one] * value for (task, one), value in self.values.items()}
+        bids = {(task, one): factors[one] * value for (task, one), value in self.values.items()}
+        by_vehicles = getattr(self._mechanism, "value_of", "provider") == "vehicle"
+        return {**bids, **self.limits()} if by_vehicles else bids
 
     def clear(self, bids: Bids, second_identity_of: int | None = None) -> dict[int, Played]:
         """Clear the round with these bids.
