@@ -24,7 +24,12 @@ GAP = 2
 
 COMPARED: dict[str, tuple[str, str, int, bool]] = {
     "surplus": ("surplus_mean", "mean surplus per task, valued when its auction settled", 4, True),
-    "realised": ("realised_mean", "mean surplus per task at actual latency and accuracy; lost tasks count 0", 4, True),
+    "realised": (
+        "realised_mean",
+        "mean surplus per task at actual latency and accuracy; lost tasks have no value",
+        4,
+        True,
+    ),
     "lost": ("lost_share", "share of the tasks that were lost", 4, False),
     "failed": ("failed_share", "share of the tasks that were lost or that nobody served", 4, False),
     "latency": ("latency_mean", "mean latency of completed tasks, s", 2, False),

@@ -9,9 +9,9 @@ from typing import Any
 from simulator.market.appraisal import Appraiser
 from simulator.market.auction import Auction
 from simulator.market.bidders import Bidders
+from simulator.market.clearing import check_ask
 from simulator.market.contracts import NO_TASK, VEHICLE, Ask, Bids, Mechanism, Quote
 from simulator.market.decisions import Clearance
-from simulator.market.guard import check_ask
 from simulator.model import BoolArray
 
 

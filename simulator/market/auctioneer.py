@@ -14,6 +14,7 @@ from simulator.market.appraisal import Appraiser
 from simulator.market.asking import Asking
 from simulator.market.auction import GROUND, NO_BID, NOT_COVERED, NOT_INVITED, UAV, UNSOLD, WINNER_KINDS, Auction
 from simulator.market.bidders import Bidders
+from simulator.market.clearing import begin_clearing, check_awards, check_columns, check_decide
 from simulator.market.contracts import (
     Ask,
     Award,
@@ -27,7 +28,7 @@ from simulator.market.contracts import (
 )
 from simulator.market.costs import POWER
 from simulator.market.decisions import Clearance, Decision, MarketLog
-from simulator.market.guard import begin_clearing, check_awards, check_columns, check_decide, failed
+from simulator.market.guard import failed
 from simulator.market.ledger import Ledger
 from simulator.market.lots import Situation
 from simulator.model import BoolArray

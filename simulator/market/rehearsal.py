@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from simulator.market.asking import who_accepts
 from simulator.market.auction import Auction
 from simulator.market.auctioneer import Auctioneer
+from simulator.market.clearing import begin_clearing, check_awards, check_decide
 from simulator.market.contracts import NO_TASK, VEHICLE, Ask, Award, Bids, Lot, Mechanism, Policy
-from simulator.market.guard import ask_action, begin_clearing, check_awards, check_decide, failed
+from simulator.market.guard import ask_action, failed
 from simulator.market.platform import Platform
 
 

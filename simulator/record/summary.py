@@ -103,7 +103,7 @@ def _welfare(
     # zeta weighs the worth of a UAV for the platform only, which therefore has the rest of it.
     worth = welfare / surplus_weights((auctions["winner_kind"] == "uav").to_numpy(), scenario.market.uav_weight)
     value = worth + cost
-    of_vehicles = run.get("value_of", "provider") == "vehicle"
+    of_vehicles = run["value_of"] == "vehicle"
     to_provider, to_vehicle = (0.0, value) if of_vehicles else (value, 0.0)
     per_vehicle = {"value": value, "vehicle": tasks["vehicle"].to_numpy()}
     return {

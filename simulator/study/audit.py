@@ -13,7 +13,7 @@ from simulator.market.guard import ask_action
 from simulator.market.rehearsal import Rehearsal
 from simulator.run import plan
 from simulator.scenario.scenario import Scenario
-from simulator.study.finding import Finding
+from simulator.study.finding import Finding, gain_over
 from simulator.study.incentives import GAIN, Incentives
 from simulator.study.long_run import in_the_long_run
 from simulator.study.slowdown import slowdown
@@ -172,9 +172,9 @@ def _watch(
 def _of_rounds(seen: Incentives, claims: frozenset[str]) -> list[Finding]:
     """Return what the rounds that were cleared again have shown."""
     best = max(seen.by_multiplier, key=seen.by_multiplier.__getitem__)
-    constant = _over(seen.by_multiplier[best] - seen.truthful, seen.truthful)
+    constant = gain_over(seen.by_multiplier[best] - seen.truthful, seen.truthful)
     rare = f"; if 0, it is below {3 / seen.rounds:.2g} at 95 %" if seen.rounds else ""
-    ring = _over(seen.ring_together - seen.ring_alone, seen.ring_alone) if seen.ring_rounds else math.nan
+    ring = gain_over(seen.ring_together - seen.ring_alone, seen.ring_alone) if seen.ring_rounds else math.nan
     lost = 1.0 - seen.ring_surplus / seen.ring_surplus_before if seen.ring_surplus_before > 0.0 else math.nan
     uav = seen.uav_misreported / seen.uav_asked if seen.uav_asked else math.nan
 
@@ -186,7 +186,7 @@ def _of_rounds(seen: Incentives, claims: frozenset[str]) -> list[Finding]:
     return [
         finding("truthful", not seen.misreported, seen.misreported / seen.rounds,
                 f"share of rounds in which a station gains by a misreport{rare}", "misreport"),
-        finding("no regret", not seen.misreported, _over(seen.regret, seen.truthful),
+        finding("no regret", not seen.misreported, gain_over(seen.regret, seen.truthful),
                 "what the best misreports gain, divided by what the truth earns", "misreport"),
         finding("no constant multiplier pays", constant <= GAIN, constant,
                 f"gain of the best multiplier of all bids, {best:g}, divided by what the truth earns"),
@@ -207,8 +207,3 @@ def _of_rounds(seen: Incentives, claims: frozenset[str]) -> list[Finding]:
                 "gain of the two best stations that act as one, divided by what they have alone; "
                 f"the surplus changes by {-lost:+.1%}"),
     ]  # fmt: skip
-
-
-def _over(gain: float, truthful: float) -> float:
-    """Return a gain divided by what the truth earns; infinity for a gain over nothing."""
-    return gain / truthful if truthful > 0.0 else math.inf if gain > 0.0 else 0.0

@@ -1,7 +1,8 @@
-"""One verdict of an audit."""
+"""One verdict of an audit, and the measure of a gain."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -23,3 +24,13 @@ class Finding(NamedTuple):
     number: float
     meaning: str
     example: str = ""
+
+
+def gain_over(gain: float, truthful: float) -> float:
+    """Return a gain divided by what the truth earns; infinity for a gain over nothing.
+
+    Args:
+        gain: what is gained.
+        truthful: what the truth earns.
+    """
+    return gain / truthful if truthful > 0.0 else math.inf if gain > 0.0 else 0.0

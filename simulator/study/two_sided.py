@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from simulator.market.auction import Auction
 from simulator.market.contracts import NO_TASK, VEHICLE
 from simulator.market.rehearsal import Played, Rehearsal
-from simulator.study.finding import Finding
+from simulator.study.finding import Finding, gain_over
 from simulator.study.incentives import GAIN, MULTIPLIERS
 
 
@@ -82,7 +82,7 @@ class TwoSided:
         found = []
         for side, who in ((0, "vehicle"), (1, "provider")):
             best = max(self.by_multiplier[side], key=self.by_multiplier[side].__getitem__)
-            constant = _over(self.by_multiplier[side][best] - self.truthful[side], self.truthful[side])
+            constant = gain_over(self.by_multiplier[side][best] - self.truthful[side], self.truthful[side])
             _, example = self.examples.get(f"misreport {side}", (0.0, ""))
             _, loss = self.examples.get(f"loss {side}", (0.0, ""))
             found += [
@@ -90,7 +90,7 @@ class TwoSided:
                         self.gained[side] / rounds, f"share of windows in which a {who} gains by a misreport{rare}",
                         example),
                 Finding(f"no regret, {who}s", _verdict(not self.gained[side]), False,
-                        _over(self.regret[side], self.truthful[side]),
+                        gain_over(self.regret[side], self.truthful[side]),
                         "what the best misreports gain, divided by what the truth earns", example),
                 Finding(f"no constant multiplier pays, {who}s", _verdict(constant <= GAIN), False, constant,
                         f"gain of a {who} that multiplies each limit by {best:g}, divided by what the truth earns"),
@@ -102,7 +102,7 @@ class TwoSided:
             *found,
             Finding("budget balance", _verdict(not self.deficit), "budget balance" in claims, self.deficit / rounds,
                     f"share of windows in which the platform pays more than it receives{rare}"),
-            Finding("what the platform keeps", "measured", False, _over(self.surplus_kept, self.paid),
+            Finding("what the platform keeps", "measured", False, gain_over(self.surplus_kept, self.paid),
                     "share of the vehicles' payments that the platform keeps"),
         ]  # fmt: skip
 
@@ -135,11 +135,6 @@ def _utility(key: tuple[int, int], limit: float, ends: Mapping[int, Played], by_
         return auction.value_to(end.winner) - end.from_vehicle
     assert task == NO_TASK
     return sum(-end.paid - limit for end in ends.values() if end.winner == one)
-
-
-def _over(gain: float, truthful: float) -> float:
-    """Return a gain divided by what the truth earns; infinity for a gain over nothing."""
-    return gain / truthful if truthful > 0.0 else float("inf") if gain > 0.0 else 0.0
 
 
 def _verdict(holds: bool) -> str:

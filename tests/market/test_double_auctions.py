@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 
 from policies.steps import FixedStep, GapStep
 from simulator import simulate
+from simulator.market.contracts import Quote
 from simulator.market.mechanisms.double_dutch import DoubleDutch
 from simulator.market.mechanisms.mcafee import Cleared, McAfee, TradeReduction, mcafee, trade_reduction
-from simulator.market.mechanisms.pairing import units_of
+from simulator.market.mechanisms.pairing import pair, units_of
 from simulator.model import FloatArray
 from simulator.study.audit import audit
 from tests.clearing import lot
@@ -224,3 +226,14 @@ def test_the_audit_is_not_changed_by_the_time_of_messages() -> None:
         for message_s in (0.0, 1.0)
     )
     pd.testing.assert_frame_equal(plain, slow)
+
+
+def test_a_provider_that_shades_to_nothing_gets_no_task_and_stops_nobody() -> None:
+    """Its limit is infinite: alone with a lot, it leaves the assignment without a possible pair."""
+    one, two = lot((0,), 0), lot((0, 1), 1)
+    quotes = {(0, 0): Quote(1.0, 0.5, 1.0), (1, 0): Quote(1.0, 0.5, 1.0), (1, 1): Quote(1.0, 0.5, 0.4)}
+    assert pair([one], {0: 1}, quotes, {0: math.inf}) == {}
+    assert pair([one, two], {0: 1, 1: 1}, quotes, {0: math.inf, 1: 0.1}) == {1: 1}
+    result = simulate("four_way", mechanism="efficient", duration=200, bidders={"s1": "shade:0"})
+    check_laws(result)
+    assert (result.auctions["winner"] != result.providers["name"].tolist().index("s1")).all()

@@ -226,6 +226,6 @@ def test_a_false_name_beside_a_lone_station_is_audited_with_every_price(policy: 
 
 
 def test_a_uav_to_which_a_task_is_worth_nothing_is_audited_too() -> None:
-    """It cannot refuse a task whose deadline is past hope: that a gain is nothing to nothing must not end the audit."""
+    """It cannot refuse a task that will be late. A gain is then divided by a worth of 0."""
     found = {one.property: one for one in audit("after_the_match", "spa", rounds=60, watched=60).findings}
     assert found["no UAV misreport pays"].verdict == "fails"

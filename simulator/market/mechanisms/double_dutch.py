@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from simulator.errors import need
 from simulator.market.contracts import (
     Ask,
-    Award,
     Column,
     Decide,
     Information,
     Lot,
-    Mechanism,
     Numbers,
     Seat,
 )
-from simulator.market.mechanisms.pairing import pair, units_of
+from simulator.market.mechanisms.pairing import first_units, trade, units_of
+from simulator.market.mechanisms.window import Window
 
 if TYPE_CHECKING:
     from simulator.market.contracts import Clearing, Platform
@@ -127,7 +123,7 @@ class Clocks:
 
 
 @dataclass
-class DoubleDutch(Mechanism):
+class DoubleDutch(Window):
     """Double Dutch auction of a window. One price, at which the platform passes each payment on.
 
     The clock of the vehicles falls from the highest price, that of the providers rises from 0. The side with fewer
@@ -138,35 +134,20 @@ class DoubleDutch(Mechanism):
 
     Source: the double Dutch auction with a learned auctioneer of arXiv 2111.03776 (ICC 2022). Its abstract was read;
     the rules for the end, the pairs and the price are ours.
-
-    Attributes:
-        every_s: length of a window, s.
-        most_lots: number of requests at which a window is cleared before its end; 0 for no limit.
-        units: number of tasks that a provider offers to serve per window; 0 for as many as finish within the deadline.
     """
 
-    every_s: float = 0.5
-    most_lots: int = 0
-    units: int = 0
-
     def __post_init__(self) -> None:
-        need("scipy")
-        check_window(self.every_s, self.most_lots, self.units)
+        super().__post_init__()
         self.seats = {"auctioneer": Seat(Numbers(0.001, 1.0, STEPS), STATE)}
         self.columns = (
             Column("clock_price", "float", "", "price at which the window traded; NaN if it did not"),
             Column("clock_steps", "float", "", "number of steps of both clocks in the window"),
         )
-        self.value_of = "vehicle"
         self.policy = "gap-step"
 
     def claims(self, information: Information) -> frozenset[str]:
         """Return what it has: no pair below the price trades, and the platform keeps nothing."""
         return frozenset({"individually rational", "budget balance"})
-
-    def reset(self, platform: Platform, rng: np.random.Generator) -> None:
-        """Remember the platform."""
-        self.platform = platform
 
     def clear(self, lots: Sequence[Lot]) -> Clearing:
         """Run the clocks, and pair those who trade."""
@@ -200,49 +181,6 @@ class DoubleDutch(Mechanism):
         return (yield from trade(winners, sellers, entered, price, said))
 
 
-def trade(
-    lots: Sequence[Lot],
-    units: dict[int, int],
-    costs: dict[int, float],
-    price: float,
-    columns: dict[str, float],
-    paid_to_provider: float | None = None,
-) -> Generator[Ask, Any, list[Award]]:
-    """Ask for quotes, and award lots to providers at one price.
-
-    Args:
-        lots: lots that trade.
-        units: units that each provider sells, by id.
-        costs: cost of a unit to each provider, by id.
-        price: what a vehicle pays.
-        columns: values of the mechanism's columns.
-        paid_to_provider: what a provider receives; the price if None.
-    """
-    if not lots or not units:
-        return []
-    quotes = yield Ask("quote", lots, to=tuple(units))
-    found = pair(lots, units, quotes, costs, least=price)
-    receives = price if paid_to_provider is None else paid_to_provider
-    return [Award(lot, found[lot.task], -receives, price, columns) for lot in lots if lot.task in found]
-
-
-def first_units(providers: Sequence[int], units: dict[int, int], count: int) -> dict[int, int]:
-    """Return the first units of providers, in their order.
-
-    Args:
-        providers: ids in the order in which they come first.
-        units: units of each.
-        count: number of units in all.
-    """
-    found: dict[int, int] = {}
-    for one in providers:
-        taken = min(units[one], count)
-        if taken:
-            found[one] = taken
-            count -= taken
-    return found
-
-
 def highest_price(platform: Platform, lots: Sequence[Lot]) -> float:
     """Return the highest price of a market, from the public predictions.
 
@@ -255,16 +193,3 @@ def highest_price(platform: Platform, lots: Sequence[Lot]) -> float:
         for lot in lots
         for one in lot.invited
     )
-
-
-def check_window(every_s: object, most_lots: object, units: object) -> None:
-    """Refuse settings of a window that are out of range.
-
-    Raises:
-        ValueError: one is.
-    """
-    if isinstance(every_s, bool) or not isinstance(every_s, int | float) or not 0.0 < every_s <= 1e6:
-        raise ValueError(f"every_s must be a number of seconds above 0, not {every_s!r}")
-    for name, number in (("most_lots", most_lots), ("units", units)):
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 10_000:
-            raise ValueError(f"{name} must be a whole number from 0 to 10,000, not {number!r}")

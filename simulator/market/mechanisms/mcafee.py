@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from simulator.errors import need
-from simulator.market.contracts import NO_TASK, VEHICLE, Ask, Column, Information, Lot, Mechanism
-from simulator.market.mechanisms.double_dutch import check_window, first_units, trade
-from simulator.market.mechanisms.pairing import units_of
+from simulator.market.contracts import NO_TASK, VEHICLE, Ask, Column, Information, Lot
+from simulator.market.mechanisms.pairing import first_units, trade, units_of
+from simulator.market.mechanisms.window import Window
 
 if TYPE_CHECKING:
-    from simulator.market.contracts import Clearing, Platform
+    from simulator.market.contracts import Clearing
 
 
 class Cleared(NamedTuple):
@@ -70,39 +67,24 @@ def _efficient(bids: Sequence[float], asks: Sequence[float]) -> int:
 
 
 @dataclass
-class McAfee(Mechanism):
+class McAfee(Window):
     """Sealed double auction of a window: one price, or two of which the platform keeps the difference.
 
     Vehicles say the most that they would pay, providers the least for which they would serve a task of the reference
     size. McAfee's rule says who trades and at what prices. Lots go to providers as in the double Dutch auction.
 
     It is truthful for identical goods and one unit per seller. Tasks differ, so it does not claim that here.
-
-    Attributes:
-        every_s: length of a window, s.
-        most_lots: number of requests at which a window is cleared before its end; 0 for no limit.
-        units: number of tasks that a provider offers to serve per window; 0 for as many as finish within the deadline.
     """
 
-    every_s: float = 0.5
-    most_lots: int = 0
-    units: int = 0
-
     def __post_init__(self) -> None:
-        need("scipy")
-        check_window(self.every_s, self.most_lots, self.units)
+        super().__post_init__()
         self.columns = (
             Column("clear_price", "float", "", "price for vehicles at which the window traded; NaN if it did not"),
         )
-        self.value_of = "vehicle"
 
     def claims(self, information: Information) -> frozenset[str]:
         """Return what it has: no pair below the price trades, and the platform does not pay."""
         return frozenset({"individually rational", "budget balance"})
-
-    def reset(self, platform: Platform, rng: np.random.Generator) -> None:
-        """Remember the platform."""
-        self.platform = platform
 
     def rule(self, bids: Sequence[float], asks: Sequence[float]) -> Cleared:
         """Return who trades and at what prices.

@@ -1,12 +1,13 @@
-"""Who serves which lot: assignments of lots to providers that maximise a sum."""
+"""Who serves which lot of a window: assignments of lots to providers that maximise a sum, at one price."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from simulator.market.contracts import Lot, Quote
+from simulator.market.contracts import Ask, Award, Lot, Quote
 from simulator.model import FloatArray
 
 
@@ -52,7 +53,8 @@ def pair(
         for column, provider in enumerate(places):
             quote = quotes.get((lot.task, provider))
             if quote is not None and quote.value >= least:
-                scores[row, column] = quote.value - costs[provider]
+                # A pair that loses is as good as none. Who shades to nothing has an infinite cost.
+                scores[row, column] = max(quote.value - costs[provider], 0.0)
     return {lots[row].task: places[column] for row, column in assignment(scores).items()}
 
 
@@ -79,3 +81,46 @@ def _in_time(lot: Lot, provider: int, most: int) -> int:
     if not spare_s < most * alone_s:
         return most
     return max(1, 1 + int(spare_s // alone_s))
+
+
+def trade(
+    lots: Sequence[Lot],
+    units: dict[int, int],
+    costs: dict[int, float],
+    price: float,
+    columns: dict[str, float],
+    paid_to_provider: float | None = None,
+) -> Generator[Ask, Any, list[Award]]:
+    """Ask for quotes, and award lots to providers at one price.
+
+    Args:
+        lots: lots that trade.
+        units: units that each provider sells, by id.
+        costs: cost of a unit to each provider, by id.
+        price: what a vehicle pays.
+        columns: values of the mechanism's columns.
+        paid_to_provider: what a provider receives; the price if None.
+    """
+    if not lots or not units:
+        return []
+    quotes = yield Ask("quote", lots, to=tuple(units))
+    found = pair(lots, units, quotes, costs, least=price)
+    receives = price if paid_to_provider is None else paid_to_provider
+    return [Award(lot, found[lot.task], -receives, price, columns) for lot in lots if lot.task in found]
+
+
+def first_units(providers: Sequence[int], units: dict[int, int], count: int) -> dict[int, int]:
+    """Return the first units of providers, in their order.
+
+    Args:
+        providers: ids in the order in which they come first.
+        units: units of each.
+        count: number of units in all.
+    """
+    found: dict[int, int] = {}
+    for one in providers:
+        taken = min(units[one], count)
+        if taken:
+            found[one] = taken
+            count -= taken
+    return found

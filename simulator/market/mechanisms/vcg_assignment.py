@@ -10,8 +10,8 @@ import numpy as np
 
 from simulator.errors import need
 from simulator.market.contracts import Ask, Award, Information, Lot, Mechanism
-from simulator.market.mechanisms.double_dutch import check_window
 from simulator.market.mechanisms.pairing import assignment
+from simulator.market.mechanisms.window import check_every
 
 if TYPE_CHECKING:
     from simulator.market.contracts import Clearing, Platform
@@ -34,7 +34,7 @@ class VcgAssignment(Mechanism):
 
     def __post_init__(self) -> None:
         need("scipy")
-        check_window(self.every_s, 0, 0)
+        check_every(self.every_s)
 
     def claims(self, information: Information) -> frozenset[str]:
         """Return what VCG has: truth pays, but two identities of one provider may win two lots."""

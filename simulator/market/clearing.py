@@ -1,0 +1,181 @@
+"""What a mechanism yields and returns, held to the contract."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Generator, Mapping, Sequence
+from numbers import Integral, Real
+from types import GeneratorType
+from typing import TYPE_CHECKING
+
+from simulator.errors import PolicyFailedError, nearest, shown
+from simulator.files.reading import is_number
+from simulator.market.contracts import Ask, Award, Choice, Clearing, Decide, Lot, Mechanism, Seat
+from simulator.market.guard import failed, policy_label
+
+if TYPE_CHECKING:
+    from simulator.market.auction import Auction
+
+
+def _clearing(mechanism: object, task: object) -> str:
+    """Return the place of a fault of a mechanism."""
+    return f"mechanism {policy_label(mechanism)}, auction of task {task}"
+
+
+def begin_clearing(mechanism: Mechanism, lots: Sequence[Lot]) -> Clearing:
+    """Return the generator of a clearing.
+
+    Raises:
+        PolicyFailedError: the method raised an exception, or it is not a generator.
+    """
+    task = lots[0].task
+    try:
+        steps = mechanism.clear(lots)
+    except BaseException:
+        with failed(mechanism, task):
+            raise
+    # The exact type comes first: asking for Generator takes a microsecond.
+    if type(steps) is not GeneratorType and not isinstance(steps, Generator):
+        place = _clearing(mechanism, task)
+        raise PolicyFailedError(f"{place}: clear() returned {shown(steps)}; it must be a generator, with a yield")
+    return steps
+
+
+def check_columns(mechanism: object, award: Award, names: Sequence[str]) -> tuple[float, ...]:
+    """Return the values of the columns that a mechanism declares, NaN where an award has none.
+
+    Raises:
+        PolicyFailedError: a value is not a number.
+    """
+    columns = award.columns
+    try:
+        return tuple([float(columns.get(name, math.nan)) for name in names])
+    except Exception:
+        place = f"{_clearing(mechanism, award.lot.task)}: columns are {shown(columns)}"
+        raise PolicyFailedError(f"{place}; they must be a mapping from names to numbers") from None
+
+
+_QUESTIONS = {
+    ("bid", "providers", True),
+    ("bid", "providers", False),
+    ("bid", "vehicles", True),
+    ("accept", "vehicles", True),
+    ("accept", "providers", False),
+    ("quote", "providers", True),
+}
+"""What can be asked: the question, the side, and whether it is about lots."""
+
+
+def check_ask(mechanism: object, step: Ask, tasks: Collection[int]) -> None:
+    """Hold a question of a mechanism to the contract.
+
+    Raises:
+        PolicyFailedError: it asks something that nobody can answer, or about a lot of another clearing.
+    """
+    if step.what != "bid" or step.side != "providers":
+        place = _clearing(mechanism, next(iter(tasks)))
+        if (step.what, step.side, bool(step.lots)) not in _QUESTIONS:
+            about = "lots" if step.lots else "no lot"
+            raise PolicyFailedError(
+                f"{place}: clear() asked {shown(step.side)} for {shown(step.what)} about {about}; it can ask providers "
+                "for 'bid' or 'quote' about lots and for 'bid' or 'accept' about none, and vehicles for 'bid' or "
+                "'accept' about lots"
+            )
+        if step.what == "accept" and not (is_number(step.price) and math.isfinite(step.price)):
+            raise PolicyFailedError(f"{place}: clear() asked to accept {shown(step.price)}; it must be a finite number")
+    for lot in step.lots:
+        if lot.task not in tasks:
+            place = _clearing(mechanism, next(iter(tasks)))
+            raise PolicyFailedError(f"{place}: clear() asked about task {lot.task}, which is not cleared now")
+
+
+def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Seat:
+    """Return the seat that a decision is for.
+
+    Raises:
+        PolicyFailedError: it is not a decision, there is no such seat, or its state is not what the seat declares.
+    """
+    if not isinstance(step, Decide):
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: clear() yielded {shown(step)}; it must yield Ask or Decide")
+    seats = getattr(mechanism, "seats", {})
+    if step.seat not in seats:
+        place = _clearing(mechanism, next(iter(tasks)))
+        offer = nearest(str(step.seat), seats) if seats else "it declares none"
+        raise PolicyFailedError(f"{place}: there is no seat {shown(step.seat)}; {offer}")
+    seat: Seat = seats[step.seat]
+    if len(step.lots) == 1 and step.lots[0].task in tasks and step.mask is None and not step.state:
+        return seat  # nothing else to check, as in nearly every decision
+    if step.state:
+        declared = {column.name for column in seat.state}
+        for name in step.state:
+            if name not in declared:
+                offer = nearest(name, declared) if declared else "it declares none"
+                place = _clearing(mechanism, next(iter(tasks)))
+                raise PolicyFailedError(f"{place}: seat {step.seat} has not declared the state {shown(name)}; {offer}")
+    if not step.lots or not all(lot.task in tasks for lot in step.lots):
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: a decision must be about lots that are cleared now")
+    if step.mask is not None and isinstance(seat.space, Choice) and len(step.mask) != seat.space.n:
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(
+            f"{place}: seat {step.seat}: the mask has {len(step.mask)} flags; it must have one per choice"
+        )
+    return seat
+
+
+def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Auction]) -> None:
+    """Hold the awards of a mechanism to the contract.
+
+    Raises:
+        PolicyFailedError: they are not awards of lots that are cleared now, each at most once, to invited providers,
+            with finite payments.
+    """
+    if not isinstance(awards, list | tuple) or not set(map(type, awards)) <= {Award}:
+        place = _clearing(mechanism, next(iter(auctions)))
+        raise PolicyFailedError(f"{place}: clear() returned {shown(awards)}; it must return a list of Award")
+    seen: set[int] = set()
+    for award in awards:
+        lot, provider, by_provider, by_vehicle, _, royalty = award
+        # Nearly every award has these types: asking for the abstract ones takes a microsecond each.
+        if not (
+            type(lot) is Lot
+            and type(provider) is int
+            and type(by_provider) is float
+            and type(by_vehicle) is float
+            and lot.task in auctions
+            and lot.task not in seen
+            and provider in auctions[lot.task].lot.invited
+            and math.isfinite(by_provider + by_vehicle)
+            and type(royalty) is float
+            and 0.0 <= royalty <= 1.0
+        ):
+            _check_award(mechanism, award, auctions, seen)
+        seen.add(lot.task)
+
+
+def _check_award(mechanism: object, award: Award, auctions: Mapping[int, Auction], seen: Collection[int]) -> None:
+    """Hold one award to the contract.
+
+    Raises:
+        PolicyFailedError: it is not an award of a lot that is cleared now.
+    """
+    if not isinstance(award.lot, Lot):
+        place = _clearing(mechanism, next(iter(auctions)))
+        raise PolicyFailedError(f"{place}: an Award is for {shown(award.lot)}; it must be for a lot")
+    task, provider = award.lot.task, award.provider
+    place = _clearing(mechanism, task)
+    if task not in auctions or task in seen:
+        why = "it has two awards" if task in seen else "it is not cleared now"
+        raise PolicyFailedError(f"{place}: {why}; each lot can have one award")
+    invited = auctions[task].lot.invited
+    is_id = isinstance(provider, Integral) and not isinstance(provider, bool)
+    if provider is not None and not (is_id and provider in invited):
+        raise PolicyFailedError(
+            f"{place}: it went to {shown(provider)}; it must go to None or one of {shown(list(invited))}"
+        )
+    for name, paid in (("provider", award.paid_by_provider), ("vehicle", award.paid_by_vehicle)):
+        if not isinstance(paid, Real) or isinstance(paid, bool) or not math.isfinite(float(paid)):
+            raise PolicyFailedError(f"{place}: paid_by_{name} is {shown(paid)}; it must be a finite number")
+    if not isinstance(award.royalty, Real) or isinstance(award.royalty, bool) or not 0.0 <= award.royalty <= 1.0:
+        raise PolicyFailedError(f"{place}: royalty is {shown(award.royalty)}; it must be a number from 0 to 1")
