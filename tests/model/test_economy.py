@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simulator.model.economy import jain_index, radio_energy, task_cost
 
-SHARES = st.lists(st.floats(0.0, 1e6), min_size=1, max_size=30).map(np.array)
+SHARES = st.lists(st.just(0.0) | st.floats(1e-200, 1e6), min_size=1, max_size=30).map(np.array)
 
 
 def test_a_cost_is_what_gpu_and_energy_cost() -> None:
