@@ -1,7 +1,7 @@
 """dmsb under its own name: ``import dmsb`` and ``python -m dmsb``.
 
 This module has all public names of `simulator`. Each is imported when it is first used. Importing it registers the
-Gymnasium environments ``dmsb/Intersection-v0`` and ``dmsb/Paper-v0``.
+Gymnasium environments ``dmsb/Intersection-v0``, ``dmsb/Paper-v0`` and ``dmsb/Seat-v0``.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ else:
     # By name: the environment and what it needs are imported when one is made.
     import gymnasium
 
-    from simulator.scenario.shipped import ENVIRONMENTS
+    from simulator.scenario.shipped import ENTRY_POINTS
 
-    for _name, _arguments in ENVIRONMENTS.items():
+    for _name, (_entry_point, _arguments) in ENTRY_POINTS.items():
         if _name not in gymnasium.registry:
-            gymnasium.register(_name, entry_point="simulator.environment:Intersection", kwargs=_arguments)
+            gymnasium.register(_name, entry_point=_entry_point, kwargs=_arguments)

@@ -11,10 +11,10 @@ import numpy as np
 
 from simulator.errors import InputError, need
 from simulator.files import folder as folder_at
-from simulator.market.contracts import Information, Observation
+from simulator.market.contracts import Information, Numbers, Observation, Seat
 
 from .learning import checkpoint
-from .learning.features import log_features
+from .learning.features import PRICE_INPUTS, Inputs, inputs_of, vector_of
 from .learning.schedule import Schedule, time_features
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 
 SHIPPED = Path(__file__).parent / "weights"
 """Folder of the weights that come with the project, with one folder per policy."""
+
+STEPS = SHIPPED / "steps"
+"""Folder of the weights for the steps of a clock, with one folder per policy."""
 
 
 def mish(x: Array) -> Array:
@@ -51,7 +54,28 @@ class Learned:
 
     def __post_init__(self) -> None:
         self.information: Information = "public"
-        folder = SHIPPED / self.kind if self.weights is None else folder_at(self.weights)
+        self._inputs: Inputs = PRICE_INPUTS
+        self._load(SHIPPED / self.kind if self.weights is None else folder_at(self.weights))
+
+    def sit(self, seat: Seat) -> None:
+        """Take a seat, with the shipped weights for it if none were given.
+
+        Raises:
+            InputError: there are no weights for such a seat, or they were trained for another.
+        """
+        self._inputs, folder = inputs_of(seat), self.weights
+        if isinstance(seat.space, Numbers):
+            if folder is None:
+                self._load(STEPS / self.kind)
+                folder = str(STEPS / self.kind)
+            if self._arrays is not None and self._grid != list(seat.space.grid):
+                own, wanted = (checkpoint.grid_text(one, self._inputs) for one in (self._grid, seat.space.grid))
+                raise InputError(f"policy {self.kind}: its weights have {own}, not {wanted}")
+        if self._arrays is not None:
+            checkpoint.check_features(folder or self.kind, self._meta["features"], self._inputs)
+
+    def _load(self, folder: Path) -> None:
+        """Load weights from a folder."""
         # A policy without weights can still be trained; `reset` refuses to run it.
         if self.weights is None and not folder.exists():
             self._arrays = None
@@ -77,8 +101,8 @@ class Learned:
         if self._arrays is None:
             raise InputError(f"policy {self.kind}: no weights are shipped; train some, and give them as weights=DIR")
         grid = scenario.market.prices()
-        if self._grid != grid:
-            own, wanted = checkpoint.grid_fields(self._grid), checkpoint.grid_fields(grid)
+        if self._inputs == PRICE_INPUTS and self._grid != grid:
+            own, wanted = (checkpoint.grid_text(one, self._inputs) for one in (self._grid, grid))
             raise InputError(f"policy {self.kind}: its weights have {own}, not {wanted}")
 
     def price(self, observation: Observation) -> float:
@@ -87,6 +111,18 @@ class Learned:
         Raises:
             FloatingPointError: the network overflows, so that no action has a probability.
         """
+        return self._best(observation)
+
+    def number(self, observation: Observation, space: Numbers) -> float:
+        """Return the number of the most likely action.
+
+        Raises:
+            FloatingPointError: the network overflows, so that no action has a probability.
+        """
+        return self._best(observation)
+
+    def _best(self, observation: Observation) -> float:
+        """Return the most likely action."""
         probabilities = self._of(observation)
         best = int(probabilities.argmax())
         if not probabilities[best] > 0.0:  # argmax takes the first NaN
@@ -96,10 +132,16 @@ class Learned:
     @property
     def reasons(self) -> dict[str, str]:
         """What the numbers of `explain` mean, by name."""
-        return {f"p_{number}": f"probability of the price {price:.4g}" for number, price in enumerate(self._grid)}
+        return {f"p_{number}": f"probability of {name}" for number, name in enumerate(self._actions)}
+
+    @property
+    def _actions(self) -> list[str]:
+        """Names of the actions, for explanations."""
+        what = "price" if self._inputs == PRICE_INPUTS else "action"
+        return [f"the {what} {action:.4g}" for action in self._grid]
 
     def explain(self, observation: Observation) -> dict[str, float]:
-        """Return the probability of each price, ``p_0`` being that of the lowest."""
+        """Return the probability of each action, ``p_0`` being that of the lowest."""
         return {f"p_{number}": value for number, value in enumerate(self._of(observation).tolist())}
 
     def _of(self, observation: Observation) -> Array:
@@ -108,7 +150,7 @@ class Learned:
 
     def _state(self, observation: Observation) -> Array:
         """Return the standardised features of an observation, shape (features,)."""
-        state = (log_features(observation.vector()) - self._mean) / self._sd
+        state = (self._inputs.scaled(vector_of(observation, self._inputs)) - self._mean) / self._sd
         return np.asarray(state, dtype=np.float32)
 
     def probabilities(self, state: Array) -> Array:
@@ -297,10 +339,10 @@ class Dqn(_Perceptron):
     @property
     def reasons(self) -> dict[str, str]:
         """What the numbers of `explain` mean, by name."""
-        return {f"q_{number}": f"value of the price {price:.4g}" for number, price in enumerate(self._grid)}
+        return {f"q_{number}": f"value of {name}" for number, name in enumerate(self._actions)}
 
     def explain(self, observation: Observation) -> dict[str, float]:
-        """Return the value of each price, ``q_0`` being that of the lowest."""
+        """Return the value of each action, ``q_0`` being that of the lowest."""
         return {f"q_{number}": value for number, value in enumerate(self.outputs(self._state(observation)).tolist())}
 
 

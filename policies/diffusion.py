@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .learning.features import NAMES
+from .learning.features import PRICE_INPUTS, Inputs
 from .learning.networks import two_hidden_layers, uniform
 from .learning.schedule import TIME_FEATURES, Schedule, time_features
 from .learning.soft_actor_critic import Settings, SoftActorCritic
@@ -27,16 +27,18 @@ class DiffusionActor(nn.Module):
     # The first layer is kept in three parts. The part of the state is then computed once per chain, not once per step.
     # The part of the time is computed once per step, not once per row.
 
-    def __init__(self, settings: Settings, actions: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, settings: Settings, actions: int, generator: torch.Generator, inputs: Inputs = PRICE_INPUTS
+    ) -> None:
         super().__init__()
-        width, inputs = settings.width, actions + TIME_FEATURES + len(NAMES)
+        width, fan_in = settings.width, actions + TIME_FEATURES + len(inputs)
         self.schedule = Schedule.variance_preserving(settings.steps_of_diffusion)
         self.draws, self.actions = settings.draws, actions
         # The three parts are one layer, so they share one number of inputs.
-        self.from_x = uniform((actions, width), inputs, generator)
-        self.from_time = uniform((TIME_FEATURES, width), inputs, generator)
-        self.from_state = uniform((len(NAMES), width), inputs, generator)
-        self.first_bias = uniform((width,), inputs, generator)
+        self.from_x = uniform((actions, width), fan_in, generator)
+        self.from_time = uniform((TIME_FEATURES, width), fan_in, generator)
+        self.from_state = uniform((len(inputs), width), fan_in, generator)
+        self.first_bias = uniform((width,), fan_in, generator)
         self.second = uniform((width, width), width, generator)
         self.second_bias = uniform((width,), width, generator)
         self.last = uniform((width, actions), width, generator)

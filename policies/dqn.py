@@ -17,7 +17,7 @@ from torch.nn.functional import smooth_l1_loss
 
 from simulator.model import FloatArray, IntArray
 
-from .learning.features import NAMES
+from .learning.features import PRICE_INPUTS, Inputs
 from .learning.networks import CPU, Perceptron, arrays_of, follow, to_device
 from .learning.off_policy import OffPolicy
 from .learning.replay import Batch
@@ -64,9 +64,11 @@ class Settings:
 class Values(nn.Module):
     """Action values: a perceptron state -> width -> width -> |A|."""
 
-    def __init__(self, settings: Settings, actions: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, settings: Settings, actions: int, generator: torch.Generator, inputs: Inputs = PRICE_INPUTS
+    ) -> None:
         super().__init__()
-        self.net = Perceptron(1, len(NAMES), settings.width, actions, generator)
+        self.net = Perceptron(1, len(inputs), settings.width, actions, generator)
 
     def forward(self, state: Tensor) -> Tensor:
         """Return the values of all actions.
@@ -90,17 +92,24 @@ class DoubleDeepQ(OffPolicy):
         seed: seed of the weights, the actions and the batches.
         total_steps: number of environment steps over which the learning rate and the exploration fall.
         device: where network, buffer and random generator are.
+        inputs: what the network sees.
     """
 
     settings: Settings
     kind: ClassVar[str] = "dqn"
 
     def __init__(
-        self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int, device: torch.device = CPU
+        self,
+        settings: Settings,
+        grid: Sequence[float],
+        seed: int,
+        total_steps: int,
+        device: torch.device = CPU,
+        inputs: Inputs = PRICE_INPUTS,
     ) -> None:
-        super().__init__(settings, seed, total_steps, device)
+        super().__init__(settings, seed, total_steps, device, inputs)
         self.grid = list(grid)
-        self.actor, self.target = (Values(settings, len(self.grid), self.generator) for _ in range(2))
+        self.actor, self.target = (Values(settings, len(self.grid), self.generator, inputs) for _ in range(2))
         follow(self.target, self.actor, 1.0)
         self.optimiser = torch.optim.Adam(self.actor.parameters(), lr=settings.rate, fused=True)
 

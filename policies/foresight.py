@@ -203,5 +203,5 @@ def _play(
         state, earned, best = following, earned + reward, best + info["best_surplus"]
         if fit.steps - begin >= REPORT_EVERY or ended or fit.steps == steps:
             share = earned / best if best > 0.0 else math.nan
-            report({"steps": fit.steps, "train/surplus": earned / (fit.steps - begin), "train/best_share": share})
+            report({"steps": fit.steps, "train/reward": earned / (fit.steps - begin), "train/best_share": share})
             earned, best, begin = 0.0, 0.0, fit.steps

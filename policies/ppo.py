@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from simulator.model import FloatArray, IntArray
 
-from .learning.features import NAMES, log_features
+from .learning.features import PRICE_INPUTS, Inputs
 from .learning.networks import CPU, Perceptron, arrays_of, optimiser_arrays, parameters, take, take_optimiser, to_device
 from .learning.scaler import Scaler
 
@@ -71,9 +71,11 @@ class Settings:
 class Actor(nn.Module):
     """Actor: a perceptron state -> width -> width -> |A| that returns logits."""
 
-    def __init__(self, settings: Settings, actions: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, settings: Settings, actions: int, generator: torch.Generator, inputs: Inputs = PRICE_INPUTS
+    ) -> None:
         super().__init__()
-        self.net = Perceptron(1, len(NAMES), settings.width, actions, generator)
+        self.net = Perceptron(1, len(inputs), settings.width, actions, generator)
 
 
 class ProximalPolicyOptimisation:
@@ -85,19 +87,27 @@ class ProximalPolicyOptimisation:
         seed: seed of the weights, the actions and the minibatches.
         total_steps: number of environment steps over which the learning rate falls.
         device: where networks and random generator are.
+        inputs: what the networks see.
     """
 
     kind: ClassVar[str] = "ppo"
 
     def __init__(
-        self, settings: Settings, grid: Sequence[float], seed: int, total_steps: int, device: torch.device = CPU
+        self,
+        settings: Settings,
+        grid: Sequence[float],
+        seed: int,
+        total_steps: int,
+        device: torch.device = CPU,
+        inputs: Inputs = PRICE_INPUTS,
     ) -> None:
+        self.inputs = inputs
         self.settings, self.total_steps, self.device = settings, total_steps, device
         self.grid = list(grid)
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.scaler = Scaler()
-        self.actor = Actor(settings, len(self.grid), self.generator)
-        self.critic = Perceptron(1, len(NAMES), settings.width, 1, self.generator)
+        self.scaler = Scaler(inputs)
+        self.actor = Actor(settings, len(self.grid), self.generator, inputs)
+        self.critic = Perceptron(1, len(inputs), settings.width, 1, self.generator)
         # The small last layer of the actor makes the first policy almost uniform.
         for net, last in ((self.actor.net, 0.01), (self.critic, 1.0)):
             orthogonal(net, last, self.generator)
@@ -195,7 +205,7 @@ class ProximalPolicyOptimisation:
         Args:
             vectors: observations, shape (n, features).
         """
-        logs = log_features(vectors).astype(np.float32)
+        logs = self.inputs.scaled(vectors).astype(np.float32)
         return self.scaler.standardise(to_device(logs, self.device))
 
     def update(self, batch: dict[str, FloatArray]) -> dict[str, Tensor]:
@@ -257,6 +267,7 @@ class ProximalPolicyOptimisation:
                 arrays[f"rollout.{world}.{name}"] = np.array([step[name] for step in rollout], dtype=np.float64)
         counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps")}
         return arrays, {
+            "features": list(self.inputs.names),
             "kind": self.kind,
             "grid": self.grid,
             "settings": asdict(self.settings),
@@ -275,7 +286,7 @@ class ProximalPolicyOptimisation:
         take(self.actor, "actor", arrays)
         take(self.critic, "critic", arrays)
         take_optimiser(self.optimiser, "optimiser", arrays)
-        self.scaler = type(self.scaler).of({name: arrays[f"scaler.{name}"] for name in ("count", "mean", "square")})
+        self.scaler.restore({name: arrays[f"scaler.{name}"] for name in ("count", "mean", "square")})
         for world in range(self.settings.worlds):
             prefix = f"rollout.{world}."
             columns = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

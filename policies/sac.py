@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .learning.features import NAMES
+from .learning.features import PRICE_INPUTS, Inputs
 from .learning.networks import Perceptron
 from .learning.soft_actor_critic import Settings, SoftActorCritic
 
@@ -13,9 +13,11 @@ from .learning.soft_actor_critic import Settings, SoftActorCritic
 class SoftmaxActor(nn.Module):
     """Actor without diffusion: a perceptron state -> width -> width -> |A| with a softmax."""
 
-    def __init__(self, settings: Settings, actions: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, settings: Settings, actions: int, generator: torch.Generator, inputs: Inputs = PRICE_INPUTS
+    ) -> None:
         super().__init__()
-        self.net = Perceptron(1, len(NAMES), settings.width, actions, generator)
+        self.net = Perceptron(1, len(inputs), settings.width, actions, generator)
 
     def forward(self, state: Tensor, generator: torch.Generator, draws: int | None = None) -> Tensor:
         """Return the policy.

@@ -20,10 +20,10 @@ from simulator.draws import Draws
 from simulator.errors import InputError, RunError, shown
 from simulator.market.auction import UAV, Auction
 from simulator.market.conditions import bids_shown
-from simulator.market.contracts import LARGEST, MARKET_CONDITIONS, Information, Outcome
+from simulator.market.contracts import LARGEST, MARKET_CONDITIONS, Information, Outcome, PriceScale, Seat
 from simulator.market.decisions import Decision
 from simulator.scenario.scenario import Scenario
-from simulator.scenario.shipped import ENVIRONMENTS
+from simulator.scenario.shipped import ENTRY_POINTS
 from simulator.traffic.scenario_recording import recording_of, run_length
 from simulator.world.simulation import Simulation
 
@@ -83,6 +83,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         information: what an observation shows.
         reward: what a step earns, as given.
         grid: price scaling factors of the actions.
+        seat: the seat of the auctioneer.
 
     Raises:
         InputError: the scenario is wrong, or its recording cannot be read.
@@ -114,6 +115,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
             names = ", ".join(map(repr, REWARDS))
             raise InputError(f"reward: must be {names} or a function of info, not {shown(reward)}")
         self.reward = reward
+        self.seat = Seat(PriceScale())
         self._ended: list[dict[str, Any]] = []
         self._owed: set[int] = set()
         self.grid: list[float] = self.scenario.market.prices()
@@ -181,7 +183,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         simulation, decision = self._simulation, self._decision
         if simulation is None or decision is None:
             raise RuntimeError("the episode is over or has not begun; call reset()")
-        rho = self.grid[_index(action, len(self.grid))]
+        rho = self.grid[index_of(action, len(self.grid))]
         simulation.answer(rho)
         (auction,) = decision.auctions
         weight = self.scenario.market.latency_weight
@@ -263,7 +265,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         return self._last.copy()
 
 
-def _index(action: Any, count: int) -> int:
+def index_of(action: Any, count: int) -> int:
     """Return an action as an index.
 
     Raises:
@@ -280,10 +282,10 @@ def _index(action: Any, count: int) -> int:
 
 def register() -> None:
     """Make the environments known to Gymnasium."""
-    for name, arguments in ENVIRONMENTS.items():
+    for name, (entry_point, arguments) in ENTRY_POINTS.items():
         # `import dmsb` may have done so already.
         if name not in gymnasium.registry:
-            gymnasium.register(name, entry_point="simulator.environment:Intersection", kwargs=arguments)
+            gymnasium.register(name, entry_point=entry_point, kwargs=arguments)
 
 
 register()

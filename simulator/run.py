@@ -27,6 +27,7 @@ from simulator.market.plugins import (
     mechanism_for,
     strategies_of,
     suits,
+    take_seats,
 )
 from simulator.market.reasons import reasons_of
 from simulator.providers.fleet import Fleet
@@ -308,11 +309,13 @@ def plan(
     check_times(seed, LONGEST_S if duration is None else duration, warmup)
     if recording is not None and scenario.traffic.kind != "recorded":
         raise InputError(f"recording: the traffic of '{scenario.name}' is not recorded; leave recording out")
-    found = find_policy(default_policy(scenario, mechanism) if policy is None else policy)
+    # Objects are copied now, so that later changes by their owner do not change the plan.
+    found = _own(find_policy(default_policy(scenario, mechanism) if policy is None else policy), "policy")
     chosen = find_mechanism(mechanism_for(found, scenario, mechanism))
     reason = suits(found, chosen)
     if reason is not None:
         raise PolicyError(reason)
+    take_seats(found, chosen)
     information = information_for(found, scenario)
     asked = bidders if isinstance(bidders, Mapping) or bidders is None else {"stations": bidders}
     strategies = strategies_of(Fleet(scenario), asked)
@@ -334,10 +337,9 @@ def plan(
             trajectories = Recording.from_frame(frame, max_gap_s=scenario.traffic.max_gap_s)
     duration = run_length(scenario, trajectories) if duration is None else duration
     check_times(seed, duration, warmup)
-    # Objects are copied now, so that later changes by their owner do not change the plan.
     return Plan(
         scenario,
-        _own(found, "policy"),
+        found,
         _own(chosen, "mechanism"),
         _own(strategies, "bidders"),
         information,

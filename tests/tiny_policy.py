@@ -15,6 +15,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from policies.learning import checkpoint, training
+from policies.learning.features import PRICE_INPUTS
 from simulator.errors import InputError
 from simulator.files import recover
 from simulator.market.contracts import Observation
@@ -27,6 +28,7 @@ class TinyLearner:
     """Takes steps and counts them."""
 
     kind: ClassVar[str] = "tiny"
+    inputs = PRICE_INPUTS
 
     def __init__(self, grid: list[float]) -> None:
         self.grid, self.steps, self.cycle = grid, 0, 0

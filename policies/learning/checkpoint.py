@@ -15,7 +15,7 @@ from simulator.errors import InputError, shown
 from simulator.files import recover, replacing
 from simulator.files.reading import GIB, read_bytes, read_json
 
-from .features import NAMES
+from .features import PRICE_INPUTS, Inputs
 from .layout import check_deployed, check_meta, deployed_layout, size_of
 from .state import check_counters, check_state
 
@@ -56,7 +56,7 @@ def encode(arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, Any]) -> tup
     from safetensors.numpy import save as to_bytes
 
     data: bytes = to_bytes({name: np.asarray(array, order="C") for name, array in arrays.items()})
-    meta = {"format": FORMAT, "features": list(NAMES), **meta}
+    meta = {"format": FORMAT, **meta}
     return data, json.dumps({**meta, "sha256": seal(meta, data)}, indent=1, allow_nan=False) + "\n"
 
 
@@ -66,8 +66,30 @@ def seal(meta: dict[str, Any], data: bytes) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True, allow_nan=False).encode() + b"\0" + data).hexdigest()
 
 
-def grid_fields(grid: Sequence[float]) -> str:
-    """Return the scenario fields that give a price grid, as text for a message."""
+def check_features(folder: Path | str, features: Sequence[str], inputs: Inputs) -> None:
+    """Refuse weights that see other features than their seat shows.
+
+    Args:
+        folder: folder of the weights, for the message.
+        features: names of the features of the weights.
+        inputs: what the seat shows.
+
+    Raises:
+        InputError: they differ.
+    """
+    if tuple(features) != inputs.names:
+        raise InputError(f"{folder}: was trained on other features than {', '.join(inputs.names)}; train again")
+
+
+def grid_text(grid: Sequence[float], inputs: Inputs) -> str:
+    """Return what gives a grid of actions, as text for a message.
+
+    Args:
+        grid: the actions. Those of a price are told by the scenario fields that give them.
+        inputs: what the network sees.
+    """
+    if inputs != PRICE_INPUTS:
+        return f"the actions {', '.join(f'{action:g}' for action in grid)}"
     return f"market.actions = {len(grid)} and market.first_action = {int(grid[0] > 1.0)}"
 
 
@@ -105,8 +127,10 @@ def restore(folder: Path, learner: Any) -> None:
     """
     recover(folder)
     meta, grid = _read_meta(folder, learner.kind), list(learner.grid)
+    check_features(folder, meta["features"], learner.inputs)
     if meta["grid"] != grid:
-        raise InputError(f"{folder}: was trained with {grid_fields(meta['grid'])}, not {grid_fields(grid)}")
+        own, wanted = (grid_text(one, learner.inputs) for one in (meta["grid"], grid))
+        raise InputError(f"{folder}: was trained with {own}, not {wanted}")
     check_counters(folder / META, meta)
     if meta.get("device") != learner.device.type:
         # Its random generator and the rounding of its sums are those of its device.
@@ -137,8 +161,6 @@ def _read_meta(folder: Path, kind: str) -> dict[str, Any]:
         raise InputError(f"{folder}: is not a checkpoint of this program ({META} must say format = {FORMAT})")
     if meta.get("kind") != kind:
         raise InputError(f"{folder}: is a checkpoint of the policy {shown(meta.get('kind'))}, not of '{kind}'")
-    if meta.get("features") != list(NAMES):
-        raise InputError(f"{folder}: was trained on other features than {', '.join(NAMES)}; train again")
     check_meta(folder / META, meta)
     return meta
 

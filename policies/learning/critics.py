@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from .features import NAMES
+from .features import PRICE_INPUTS, Inputs
 from .networks import Perceptron
 
 
@@ -64,16 +64,22 @@ class Rounds(nn.Module):
         actions: number of prices.
         bids_are_rewards: whether a round that the top station wins earns its bid, so that a bid is worth 1.
         generator: the random generator of the first weights.
+        inputs: what the networks see.
     """
 
     def __init__(
-        self, settings: CriticSettings, actions: int, bids_are_rewards: bool, generator: torch.Generator
+        self,
+        settings: CriticSettings,
+        actions: int,
+        bids_are_rewards: bool,
+        generator: torch.Generator,
+        inputs: Inputs = PRICE_INPUTS,
     ) -> None:
         super().__init__()
         self.actions, self.bids_are_rewards = actions, bids_are_rewards
         self.knows_winners = learns_what_follows(settings) and settings.future_by_winner
         outputs = 1 + (not bids_are_rewards) + self.knows_winners * actions
-        self.net = Perceptron(1, len(NAMES), settings.width, outputs, generator)
+        self.net = Perceptron(1, len(inputs), settings.width, outputs, generator)
 
     def forward(self, state: Tensor) -> Expected:
         """Return the expectations of a round.
@@ -103,12 +109,14 @@ class Critics(nn.Module):
     # changed, it would mix rounds in proportions that depend on what was played: in the middle of the prices F would
     # have about two thirds of its true slope. What follows depends on who won, not on the price that made it win.
 
-    def __init__(self, settings: CriticSettings, actions: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, settings: CriticSettings, actions: int, generator: torch.Generator, inputs: Inputs = PRICE_INPUTS
+    ) -> None:
         super().__init__()
         self.actions, self.has_future = actions, learns_what_follows(settings)
         self.by_winner = settings.future_by_winner
         self.futures = (2 if self.by_winner else actions) if self.has_future else 0
-        self.net = Perceptron(2, len(NAMES), settings.width, actions + self.futures, generator)
+        self.net = Perceptron(2, len(inputs), settings.width, actions + self.futures, generator)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Return the parts of Q.

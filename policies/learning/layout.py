@@ -34,8 +34,11 @@ MOST = {
 }
 """Largest values of hyperparameters that decide how much memory a network takes."""
 
-MOST_PRICES = 1_000
-"""Largest number of prices, which is that of a scenario."""
+MOST_ACTIONS = 1_000
+"""Largest number of actions. That of the prices of a scenario is the same."""
+
+MOST_FEATURES = 10_000
+"""Largest number of features of a network."""
 
 MOST_STEPS = 10**15
 """Largest number of environment steps of a training."""
@@ -66,7 +69,10 @@ def check_meta(file: Path, meta: Mapping[str, Any]) -> None:
             found = shown(meta[name]) if name in meta else "missing"
             raise InputError(f"{file}: '{name}' must be {wanted}, not {found}")
 
-    settings, grid = meta.get("settings"), meta.get("grid")
+    settings, grid, features = meta.get("settings"), meta.get("grid"), meta.get("features")
+    named = isinstance(features, list) and all(isinstance(name, str) and name for name in features)
+    distinct = named and 1 <= len(set(features or ())) == len(features or ()) <= MOST_FEATURES
+    hold("features", distinct, f"1 to {MOST_FEATURES} different names")
     hold(
         "steps",
         is_whole(meta.get("steps")) and 0 <= meta["steps"] <= MOST_STEPS,
@@ -74,11 +80,13 @@ def check_meta(file: Path, meta: Mapping[str, Any]) -> None:
     )
     hold("information", meta.get("information") in INFORMATION, f"one of {', '.join(INFORMATION)}")
     hold("reward", meta.get("reward") in REWARDS, f"one of {', '.join(REWARDS)}")
-    prices = (
-        isinstance(grid, list) and 1 <= len(grid) <= MOST_PRICES and all(isinstance(price, float) for price in grid)
-    )
-    rising = prices and all(1.0 <= low < high <= 10.0 for low, high in zip(grid or (), (grid or ())[1:], strict=False))
-    hold("grid", rising and 1.0 <= (grid or [0.0])[0] <= 10.0, f"1 to {MOST_PRICES} rising prices from 1.0 to 10.0")
+    prices = isinstance(grid, list) and 1 <= len(grid) <= MOST_ACTIONS and all(map(is_number, grid))
+    rising = prices and all(low < high for low, high in zip(grid or (), (grid or ())[1:], strict=False))
+    if features == list(NAMES):
+        inside = rising and all(isinstance(price, float) and 1.0 <= price <= 10.0 for price in grid or ())
+        hold("grid", inside, f"1 to {MOST_ACTIONS} rising prices from 1.0 to 10.0")
+    else:
+        hold("grid", rising, f"1 to {MOST_ACTIONS} rising finite numbers")
     numbers = isinstance(settings, dict) and all(
         is_number(value) or isinstance(value, bool) for value in settings.values()
     )
@@ -92,7 +100,7 @@ def check_meta(file: Path, meta: Mapping[str, Any]) -> None:
 
 def deployed_layout(meta: Mapping[str, Any]) -> Layout:
     """Return the arrays of deployed weights, for a ``meta.json`` that `check_meta` has passed."""
-    features, width, prices = len(NAMES), meta["settings"]["width"], len(meta["grid"])
+    features, width, prices = len(meta["features"]), meta["settings"]["width"], len(meta["grid"])
     if meta["kind"] in PERCEPTRON_KINDS:
         sizes = ((features, width), (width, width), (width, prices))
         shapes: dict[str, tuple[int, ...]] = {f"actor.net.weights.{n}": (1, *size) for n, size in enumerate(sizes)}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from simulator.model import FloatArray
 
+from .features import PRICE_INPUTS, Inputs
 from .networks import arrays_of, optimiser_arrays, take, take_optimiser, to_device
 from .replay import Batch, Replay, by_demand
 from .scaler import Scaler
@@ -69,19 +70,27 @@ class OffPolicy(ABC):
         seed: seed of the weights, the noise, the batches and the actions that are drawn uniformly.
         total_steps: number of environment steps of the training.
         device: where networks, buffer and random generator are.
+        inputs: what the networks see.
     """
 
     settings: Any  # a dataclass with what `OffPolicySettings` names
     grid: list[float]
     kind: ClassVar[str]
 
-    def __init__(self, settings: OffPolicySettings, seed: int, total_steps: int, device: torch.device) -> None:
-        self.settings, self.total_steps, self.device = settings, total_steps, device
+    def __init__(
+        self,
+        settings: OffPolicySettings,
+        seed: int,
+        total_steps: int,
+        device: torch.device,
+        inputs: Inputs = PRICE_INPUTS,
+    ) -> None:
+        self.settings, self.total_steps, self.device, self.inputs = settings, total_steps, device, inputs
         # PyTorch draws weights, noise and batches; numpy draws actions while nothing is known.
         self.generator = torch.Generator(device).manual_seed(seed)
         self.rng = np.random.default_rng([seed, 1])
-        self.scaler = Scaler()
-        self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step, device)
+        self.scaler = Scaler(inputs)
+        self.replay = Replay(settings.capacity, settings.worlds, settings.gamma, settings.n_step, device, inputs)
         self.steps = self.updates = self.cycle = 0
         self.earned, self.taken = np.zeros(settings.worlds), np.zeros(settings.worlds)
 
@@ -191,6 +200,7 @@ class OffPolicy(ABC):
         arrays |= {f"replay.{name}": array for name, array in self.replay.state().items()}
         counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps")}
         return arrays, {
+            "features": list(self.inputs.names),
             "kind": self.kind,
             "grid": self.grid,
             "settings": asdict(self.settings),
@@ -212,7 +222,7 @@ class OffPolicy(ABC):
             take(module, name, arrays)
         for name, optimiser in self.optimisers().items():
             take_optimiser(optimiser, name, arrays)
-        self.scaler = type(self.scaler).of(_part(arrays, "scaler"))
+        self.scaler.restore(_part(arrays, "scaler"))
         self.replay.restore(_part(arrays, "replay"))
         self.steps, self.updates, self.cycle = (meta[name] for name in ("steps", "updates", "cycle"))
         self.earned, self.taken = arrays["earned"].copy(), arrays["taken"].copy()

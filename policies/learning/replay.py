@@ -11,29 +11,28 @@ from torch import Tensor
 
 from simulator.model import FloatArray
 
-from .features import NAMES, log_features
+from .features import PRICE_INPUTS, Inputs
 from .networks import to_device
 
 Batch: TypeAlias = dict[str, Tensor]
 """Transitions by field, float32 tensors of shape (batch, ...)."""
 
-FIELDS: dict[str, tuple[int, ...]] = {
-    "state": (len(NAMES),),  # features before the action, on a logarithmic scale
-    "next_state": (len(NAMES),),  # features after n steps, on a logarithmic scale
-    "action": (),
-    "world": (),
-    "reward": (),  # reward of the first step
-    "later": (),  # discounted rewards of the steps 2 to n, added up
-    "later_weight": (),  # discounts of the steps 2 to n, added up
-    "discount": (),  # discount of what follows the n steps
-    "top_bid": (),  # highest ground bid
-    "scaled_bid": (),  # bid that rho scales
-    "by_uav": (),  # 1 if the UAV won, else 0
-}
-"""Fields of a transition with their shapes."""
-
-COLUMNS = sum(shape[0] if shape else 1 for shape in FIELDS.values())
-"""Number of columns of a transition."""
+STATES = (
+    "state",  # features before the action, on a logarithmic scale
+    "next_state",  # features after n steps, on a logarithmic scale
+)
+NUMBERS = (
+    "action",
+    "world",
+    "reward",  # reward of the first step
+    "later",  # discounted rewards of the steps 2 to n, added up
+    "later_weight",  # discounts of the steps 2 to n, added up
+    "discount",  # discount of what follows the n steps
+    "top_bid",  # highest ground bid; 0 where the seat sets no price
+    "scaled_bid",  # bid that rho scales; 0 where the seat sets no price
+    "by_uav",  # 1 if the UAV won, else 0
+)
+"""Fields of a transition, in order: arrays with one number per feature, and numbers."""
 
 MOST_NEW = 1_024
 """Number of new transitions after which they are moved to the device."""
@@ -48,15 +47,25 @@ class Replay:
         gamma: discount factor per step.
         n_step: number of observed rewards in a return before the critics' estimate.
         device: where the transitions are.
+        inputs: what the networks see.
     """
 
     # All fields are columns of one table, so that a batch is one gather and new transitions are one copy.
 
-    def __init__(self, capacity: int, worlds: int, gamma: float, n_step: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        worlds: int,
+        gamma: float,
+        n_step: int,
+        device: torch.device,
+        inputs: Inputs = PRICE_INPUTS,
+    ) -> None:
         self.capacity, self.gamma, self.n_step, self.device = capacity, gamma, n_step, device
-        self.added = 0
+        self.inputs, self.added = inputs, 0
+        columns = len(STATES) * len(inputs) + len(NUMBERS)
         # numpy's zeros take no memory until they are written; those of PyTorch take all of it at once.
-        self._table = torch.from_numpy(np.zeros((capacity, COLUMNS), dtype=np.float32)).to(device)
+        self._table = torch.from_numpy(np.zeros((capacity, columns), dtype=np.float32)).to(device)
         self._new: list[FloatArray] = []
         self._recent: list[deque[dict[str, Any]]] = [deque() for _ in range(worlds)]
 
@@ -78,7 +87,7 @@ class Replay:
             reward: the reward.
             ended: whether the episode has ended.
             next_state: observation after the action, shape (features,).
-            info: details of the round: ``top_bid``, ``scaled_bid`` and, if the UAV won, ``uav_value``.
+            info: details of the round, if it is one: ``top_bid``, ``scaled_bid`` and, if the UAV won, ``uav_value``.
         """
         recent = self._recent[world]
         recent.append({**info, "state": state, "action": action, "world": world, "reward": reward})
@@ -95,18 +104,19 @@ class Replay:
         # The first reward is kept apart, because hindsight replaces it for the actions that were not taken.
         later = [step["reward"] for step in recent][1:]
         step = recent.popleft()
-        row = np.empty(COLUMNS)
-        row[: len(NAMES)], row[len(NAMES) : 2 * len(NAMES)] = step["state"], next_state
-        # In the order of `FIELDS`.
-        row[2 * len(NAMES) :] = (
+        size = len(self.inputs)
+        row = np.empty(2 * size + len(NUMBERS))
+        row[:size], row[size : 2 * size] = step["state"], next_state
+        # In the order of `NUMBERS`.
+        row[2 * size :] = (
             step["action"],
             step["world"],
             step["reward"],
             sum(self.gamma**number * reward for number, reward in enumerate(later)),
             sum(self.gamma**number for number in range(len(later))),
             self.gamma ** len(later),
-            step["top_bid"],
-            step["scaled_bid"],
+            step.get("top_bid", 0.0),
+            step.get("scaled_bid", 0.0),
             float("uav_value" in step),
         )
         self._new.append(row)
@@ -118,10 +128,8 @@ class Replay:
         """Move new transitions to the device. They overwrite the oldest ones."""
         if not self._new:
             return
-        rows = np.array(self._new)
-        rows[:, : 2 * len(NAMES)] = log_features(rows[:, : 2 * len(NAMES)].reshape(-1, len(NAMES))).reshape(
-            len(rows), -1
-        )
+        rows, size = np.array(self._new), len(self.inputs)
+        rows[:, : 2 * size] = self.inputs.scaled(rows[:, : 2 * size].reshape(-1, size)).reshape(len(rows), -1)
         first = self.added - len(rows)
         at = to_device(np.arange(first, self.added) % self.capacity, self.device)
         self._table.index_copy_(0, at, to_device(rows.astype(np.float32), self.device))
@@ -139,13 +147,13 @@ class Replay:
         """
         self._move()
         rows = torch.randint(self.size, (batch,), generator=generator, device=self.device)
-        return _columns(self._table[rows])
+        return self._columns(self._table[rows])
 
     def state(self) -> dict[str, Any]:
         """Return the buffer as arrays for a checkpoint between two episodes."""
         # At the end of an episode all recent steps have been stored, so they are not part of the state.
         self._move()
-        columns = _columns(self._table[: self.size].cpu())
+        columns = self._columns(self._table[: self.size].cpu())
         return {name: np.ascontiguousarray(column.numpy()) for name, column in columns.items()} | {
             "added": np.array([self.added])
         }
@@ -154,19 +162,14 @@ class Replay:
         """Restore the buffer from the arrays of `state`."""
         self.added = int(state["added"][0])
         self._new.clear()
-        for name, column in _columns(self._table[: self.size]).items():
+        for name, column in self._columns(self._table[: self.size]).items():
             column.copy_(torch.from_numpy(state[name]))
 
-
-def _columns(table: Tensor) -> Batch:
-    """Return the fields of some transitions as views of their table."""
-    found, begin = {}, 0
-    for name, shape in FIELDS.items():
-        width = shape[0] if shape else 1
-        column = table[:, begin : begin + width]
-        found[name] = column if shape else column[:, 0]
-        begin += width
-    return found
+    def _columns(self, table: Tensor) -> Batch:
+        """Return the fields of some transitions as views of their table."""
+        size = len(self.inputs)
+        states = {name: table[:, place * size : (place + 1) * size] for place, name in enumerate(STATES)}
+        return states | {name: table[:, len(STATES) * size + place] for place, name in enumerate(NUMBERS)}
 
 
 def by_demand(info: dict[str, Any]) -> dict[str, Any]:

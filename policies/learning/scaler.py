@@ -9,23 +9,28 @@ from torch import Tensor
 
 from simulator.model import FloatArray
 
-from .features import LEAST_SD, NAMES, log_features
+from .features import LEAST_SD, PRICE_INPUTS, Inputs
 from .networks import to_device
 
 
 class Scaler:
     """Standardisation of features by the mean and variance of all observations so far.
 
+    Args:
+        inputs: what the network sees.
+
     Attributes:
+        inputs: what the network sees.
         count: number of observations.
         mean: mean of the features, shape (features,).
         square: sum of squared deviations of the features from their mean, shape (features,).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: Inputs = PRICE_INPUTS) -> None:
+        self.inputs = inputs
         self.count = 0
-        self.mean = np.zeros(len(NAMES))
-        self.square = np.zeros(len(NAMES))
+        self.mean = np.zeros(len(inputs))
+        self.square = np.zeros(len(inputs))
 
     def learn(self, logs: FloatArray) -> None:
         """Add observations to the statistics.
@@ -49,7 +54,7 @@ class Scaler:
         Returns:
             Features as float32, shape (n, features).
         """
-        logs = log_features(vectors)
+        logs = self.inputs.scaled(vectors)
         self.learn(logs)
         return np.asarray((logs - self.mean) / self.sd, dtype=np.float32)
 
@@ -66,7 +71,7 @@ class Scaler:
     def sd(self) -> FloatArray:
         """Standard deviation of each feature, at least `LEAST_SD`, shape (features,)."""
         if not self.count:
-            return np.ones(len(NAMES))
+            return np.ones(len(self.inputs))
         # A feature that hardly varies would otherwise become huge at the first value that differs.
         return np.maximum(np.sqrt(self.square / max(self.count, 1)), LEAST_SD)
 
@@ -74,10 +79,7 @@ class Scaler:
         """Return the statistics as arrays for a checkpoint."""
         return {"count": np.array([self.count]), "mean": self.mean.copy(), "square": self.square.copy()}
 
-    @classmethod
-    def of(cls, state: dict[str, Any]) -> Scaler:
-        """Return the scaler with the statistics of a checkpoint."""
-        scaler = cls()
-        scaler.count = int(state["count"][0])
-        scaler.mean, scaler.square = np.array(state["mean"]), np.array(state["square"])
-        return scaler
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over the statistics of a checkpoint."""
+        self.count = int(state["count"][0])
+        self.mean, self.square = np.array(state["mean"]), np.array(state["square"])

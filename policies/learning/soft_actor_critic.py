@@ -18,6 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from simulator.model import FloatArray, IntArray
 
 from .critics import Critics, Expected, Rounds
+from .features import PRICE_INPUTS, Inputs
 from .networks import (
     CPU,
     arrays_of,
@@ -119,12 +120,13 @@ class SoftActorCritic(OffPolicy):
         total_steps: number of environment steps over which the learning rates and the entropy weight fall.
         bids_are_rewards: whether a round that the top station wins earns its bid.
         device: where networks, buffer and random generator are.
+        inputs: what the networks see.
     """
 
     settings: Settings
     kind: ClassVar[str]
     Actor: ClassVar[type[nn.Module]]
-    """Class of the actor, made from (settings, number of prices, random generator)."""
+    """Class of the actor, made from (settings, number of actions, random generator, inputs)."""
 
     def __init__(
         self,
@@ -134,16 +136,17 @@ class SoftActorCritic(OffPolicy):
         total_steps: int,
         bids_are_rewards: bool = True,
         device: torch.device = CPU,
+        inputs: Inputs = PRICE_INPUTS,
     ) -> None:
         keep_freed_memory()
-        super().__init__(settings, seed, total_steps, device)
+        super().__init__(settings, seed, total_steps, device, inputs)
         self.grid, self.actions = list(grid), len(grid)
         self.prices = torch.tensor(self.grid, device=device)
         actions = self.actions
-        self.actor, self.target_actor = (self.Actor(settings, actions, self.generator) for _ in range(2))
-        self.critics, self.target_critics = (Critics(settings, actions, self.generator) for _ in range(2))
+        self.actor, self.target_actor = (self.Actor(settings, actions, self.generator, inputs) for _ in range(2))
+        self.critics, self.target_critics = (Critics(settings, actions, self.generator, inputs) for _ in range(2))
         # What hindsight estimates where a round does not show it.
-        self.rounds = Rounds(settings, actions, bids_are_rewards, self.generator)
+        self.rounds = Rounds(settings, actions, bids_are_rewards, self.generator, inputs)
         # The targets begin as copies.
         follow(self.target_actor, self.actor, 1.0)
         follow(self.target_critics, self.critics, 1.0)

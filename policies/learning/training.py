@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, SupportsFloat
@@ -14,7 +13,7 @@ from simulator.errors import InputError, nearest, shown
 from simulator.model import FloatArray, IntArray
 
 from . import checkpoint
-from .features import NAMES
+from .features import PRICE_INPUTS, Inputs, inputs_of
 from .layout import MOST
 
 LAST, DEPLOYED = "last", "deployed"
@@ -32,7 +31,7 @@ Report = Callable[[dict[str, float]], None]
 REPORT_EVERY = 500
 """Number of environment steps between two reports."""
 
-DEPLOYED_META = ("kind", "settings", "grid", "steps", "information", "reward")
+DEPLOYED_META = ("features", "kind", "settings", "grid", "steps", "information", "reward")
 """Values of the state that the frozen weights keep."""
 
 
@@ -40,6 +39,7 @@ class Learner(Protocol):
     """An algorithm as the training loop uses it."""
 
     kind: ClassVar[str]
+    inputs: Inputs
     steps: int
     cycle: int
 
@@ -75,8 +75,8 @@ class Algorithm(NamedTuple):
     """What is trained.
 
     Attributes:
-        learner: the class of the learner, made from (settings, price grid, seed, environment steps in all), with
-            ``device``, and with ``bids_are_rewards`` if it takes that.
+        learner: the class of the learner, made from (settings, grid of actions, seed, environment steps in all), with
+            ``device`` and ``inputs``, and with ``bids_are_rewards`` if it takes that.
         settings: the dataclass of its hyperparameters.
     """
 
@@ -98,7 +98,7 @@ def train(learner: Learner, envs: Sequence[Any], steps: int, seed: int, out: Pat
     # A running world cannot be saved, so the complete state is written when all worlds have ended their episodes. The
     # seeds of the next episodes depend on the cycle only. A resumed training therefore takes the same steps as one that
     # was never stopped. Weights to evaluate are written more often: what a kill leaves of them is written again.
-    worlds = len(envs)
+    worlds, size = len(envs), len(learner.inputs)
     _, meta = learner.state()
     about = {"information": envs[0].get_wrapper_attr("information"), "reward": reward_of(envs[0])}
     deployed = {name: meta[name] for name in DEPLOYED_META if name in meta} | about
@@ -121,7 +121,7 @@ def train(learner: Learner, envs: Sequence[Any], steps: int, seed: int, out: Pat
         told = learner.steps
         earned = best = 0.0
         seeds = np.random.SeedSequence([seed, learner.cycle]).generate_state(worlds)
-        states = [env.reset(seed=int(own))[0][: len(NAMES)] for env, own in zip(envs, seeds, strict=True)]
+        states = [env.reset(seed=int(own))[0][:size] for env, own in zip(envs, seeds, strict=True)]
         running = list(range(worlds))
         metrics: Mapping[str, SupportsFloat] = {}
         while running and learner.steps < steps:
@@ -131,25 +131,21 @@ def train(learner: Learner, envs: Sequence[Any], steps: int, seed: int, out: Pat
             still = []
             for world, action in zip(running, actions.tolist(), strict=True):
                 following, reward, _, ended, info = envs[world].step(action)
-                following = following[: len(NAMES)]
+                following = following[:size]
                 learner.remember(world, states[world], action, reward, ended, following, info)
                 states[world] = following
-                earned, best = earned + reward, best + info["best_surplus"]
+                earned, best = earned + reward, best + info.get("best_surplus", 0.0)
                 if not ended:
                     still.append(world)
             running = still
             metrics = learner.learn() or metrics
             if learner.steps - told >= REPORT_EVERY or not running or learner.steps == steps:
                 count, told = learner.steps - told, learner.steps
-                report(
-                    {
-                        "steps": learner.steps,
-                        "train/surplus": earned / count,
-                        "train/best_share": earned / best if best > 0.0 else math.nan,
-                        # On a GPU, only here the loop waits for the updates.
-                        **{name: float(value) for name, value in metrics.items()},
-                    }
-                )
+                told_now = {"steps": learner.steps, "train/reward": earned / count}
+                if best > 0.0:
+                    told_now["train/best_share"] = earned / best
+                # On a GPU, only here the loop waits for the updates.
+                report(told_now | {name: float(value) for name, value in metrics.items()})
                 earned = best = 0.0
                 if running and learner.steps < steps:
                     show()
@@ -205,10 +201,13 @@ def train_policy(
         low, high = _range(name, isinstance(default, int))
         if not low <= value <= high:
             raise InputError(f"hyperparameter {name} must be from {low:g} to {high:g}, not {value!r}")
-    chosen = algorithm.settings(**settings)
     place = device_of(device)
-    envs = [make_env(world) for world in range(chosen.worlds)]
-    own: dict[str, Any] = {"device": place}
+    envs = [make_env(world) for world in range(algorithm.settings(**settings).worlds)]
+    inputs: Inputs = inputs_of(envs[0].get_wrapper_attr("seat"))
+    if inputs != PRICE_INPUTS:
+        settings = without_rounds(settings, list(fields))
+    chosen = algorithm.settings(**settings)
+    own: dict[str, Any] = {"device": place, "inputs": inputs}
     if "hindsight" in fields:
         own["bids_are_rewards"] = all(env.get_wrapper_attr("bids_are_rewards") for env in envs)
     check_rewards(envs, *(bool(getattr(chosen, name, False)) for name in ("hindsight", "without_demand")))
@@ -223,6 +222,23 @@ def train_policy(
         train(learner, envs, steps, seed, out, report)
     finally:
         torch.set_flush_denormal(False)
+
+
+def without_rounds(settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the hyperparameters for a seat whose decisions are not one per auction.
+
+    Args:
+        settings: hyperparameters that differ from their defaults.
+        names: names of all hyperparameters.
+
+    Raises:
+        InputError: one of them needs the bids or the demand of a single auction.
+    """
+    off = [name for name in ("hindsight", "without_demand") if name in names]
+    for name in off:
+        if settings.get(name):
+            raise InputError(f"hyperparameter {name}: needs one auction per decision; leave it out for this seat")
+    return settings | dict.fromkeys(off, False)
 
 
 def device_of(name: str) -> torch.device:

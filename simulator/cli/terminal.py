@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import one_line
+from simulator.study.training_files import RATIO
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,8 +143,14 @@ def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
 
 
 @contextmanager
-def training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]], None]]:
-    """Show a progress bar with the latest metrics at a terminal; else print one line per evaluation."""
+def training_bar(what: str, steps: int, reference: str) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Show a progress bar with the latest metrics at a terminal; else print one line per evaluation.
+
+    Args:
+        what: what is trained.
+        steps: number of environment steps in all.
+        reference: policy to which an evaluation is the ratio.
+    """
     import time
 
     from rich.console import Console
@@ -157,20 +164,20 @@ def training_bar(what: str, steps: int) -> Iterator[Callable[[dict[str, float]],
         # A resumed training begins at a later step, which must not count as speed.
         first.append(metrics["steps"]) if not first else None
         speed = (metrics["steps"] - first[0]) / max(time.monotonic() - begin, 1e-9)
-        parts = [
-            f"surplus {shown.get('train/surplus', float('nan')):.3f}",
-            f"share of the best surplus {shown.get('train/best_share', float('nan')):.3f}",
-            f"ratio to conditional {shown.get('evaluation/ratio', float('nan')):.4f}",
-            f"{speed:,.0f} steps/s",
-        ]
-        return ", ".join(parts)
+        known = {
+            "train/reward": "reward {:.3f}",
+            "train/best_share": "share of the best surplus {:.3f}",
+            RATIO: f"ratio to {reference} {{:.4f}}",
+        }
+        parts = [told.format(shown[name]) for name, told in known.items() if name in shown]
+        return ", ".join([*parts, f"{speed:,.0f} steps/s"])
 
     if not sys.stderr.isatty():
 
         def line(metrics: dict[str, float]) -> None:
             # A log gets a line per evaluation. Metrics of updates come far more often, and are only remembered.
             described = text(metrics)
-            if "evaluation/ratio" in metrics:
+            if RATIO in metrics:
                 note(f"{what}: {metrics['steps']:,.0f} steps, {described}")
 
         yield line

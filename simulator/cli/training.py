@@ -53,6 +53,17 @@ def train(
             "--seeds", metavar="N", parser=whole, help="Number of trainings; above 1, their seeds are 0 to N-1."
         ),
     ] = 1,
+    mechanism: Annotated[
+        str | None,
+        typer.Option(
+            "--mechanism",
+            metavar="M",
+            help="Mechanism whose seat the policy takes. Default: msb, which wants prices.",
+        ),
+    ] = None,
+    seat: Annotated[
+        str | None, typer.Option("--seat", metavar="S", help="Seat of the mechanism. Default: the only one.")
+    ] = None,
     jobs: Jobs = 1,
     cluster: Cluster = None,
     part: PartOf = None,
@@ -97,7 +108,7 @@ def train(
         bool, typer.Option("--resume", metavar=SWITCH, help="Continue from the last checkpoint in the folder.")
     ] = False,
 ) -> None:
-    """Train a pricing policy.
+    """Train a policy for a seat: the price of msb, or the seat of --mechanism.
 
     Writes metrics.csv, checkpoints, the weights that are best in held-out
     worlds, and a picture of the learning curve. With --seeds, each training has
@@ -105,6 +116,7 @@ def train(
     """
     from simulator.errors import need
     from simulator.files import folder
+    from simulator.market.plugins import default_policy
     from simulator.scenario.overrides import parse_assignment
     from simulator.study.train import train as train_policy
     from simulator.study.trainings import curve_of, train_seeds
@@ -125,8 +137,10 @@ def train(
         if seeds == 1 and value is not None:
             raise InputError(f"{option} {value}: is for trainings of several seeds; give --seeds, or leave it out")
     label = "+".join(one.name for one in loaded)
+    of = policy if mechanism is None else f"{policy}-{mechanism}"
     last = f"s{seed}" if seeds == 1 else f"{seeds}-seeds"
-    directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{policy}-training-{last}")
+    directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{of}-training-{last}")
+    reference = default_policy(loaded[0], mechanism or "msb")
     options: dict[str, Any] = {
         "evaluate_every": evaluate_every,
         "held_out": held_out,
@@ -135,16 +149,19 @@ def train(
         "reward": reward,
         "device": device,
     }
+    if mechanism is not None or seat is not None:
+        options |= {"mechanism": mechanism, "seat": seat}
     if part is not None:
         if resume:
             raise InputError("--resume: an interrupted part continues in any case; leave it out")
         asked = {
             "label": label, "scenarios": names, "sets": sets, "policy": policy, "steps": steps, "seeds": seeds,
+            "reference": reference,
             **options,
         }  # fmt: skip
         _do_part(part, loaded, asked, directory, jobs, cluster, options)
     elif seeds == 1:
-        with training_bar(f"{label}, {policy}", steps) as progress:
+        with training_bar(f"{label}, {policy}", steps, reference) as progress:
             result = train_policy(
                 loaded, policy, steps, seed=seed, out=directory, resume=resume, report=progress, **options
             )
@@ -159,7 +176,7 @@ def train(
                 loaded, policy, steps, seeds, directory, jobs, resume, lambda done, _: step(float(done)), executor,
                 **options,
             )  # fmt: skip
-        show_trainings(label, policy, curve, directory, seeds)
+        show_trainings(label, policy, curve, directory, seeds, reference)
 
 
 def _do_part(
@@ -201,7 +218,9 @@ def _do_part(
     print_result(directory)
 
 
-def show_trainings(label: str, policy: str, curve: pd.DataFrame, directory: Path, seeds: int) -> None:
+def show_trainings(
+    label: str, policy: str, curve: pd.DataFrame, directory: Path, seeds: int, reference: str = "conditional"
+) -> None:
     """Print and draw the learning curve of several trainings.
 
     Args:
@@ -210,6 +229,7 @@ def show_trainings(label: str, policy: str, curve: pd.DataFrame, directory: Path
         curve: the curve.
         directory: folder of the trainings.
         seeds: number of trainings.
+        reference: policy to which the ratios are.
     """
     from simulator.study.trainings import training_folder
 
@@ -217,7 +237,8 @@ def show_trainings(label: str, policy: str, curve: pd.DataFrame, directory: Path
         (f"{row.steps:,}", f"{row.trainings}", f"{row.ratio:.4f}", f"{row.ratio_ci:.4f}")
         for row in curve.itertuples(index=False)
     ]
-    about = "ratio: surplus divided by that of conditional, in held-out worlds; ± over trainings"
+    what = "surplus" if reference == "conditional" else "reward"
+    about = f"ratio: {what} divided by that of {reference}, in held-out worlds; ± over trainings"
     print(f"{printable(label)}, {printable(policy)}; {about}")  # noqa: T201
     print_rows(("steps", "trainings", "ratio", "±"), rows)
     _draw([training_folder(directory, seed) for seed in range(seeds)], curve, directory, f"{label}, {policy}")

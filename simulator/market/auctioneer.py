@@ -270,7 +270,7 @@ class Auctioneer:
         uav_bid = first.bid_of(first.uav) if first.uav >= 0 else math.nan
         seen = self.observe(first, first.bids, uav_bid, step)
         task = first.task.id if len(auctions) == 1 else -1
-        return Decision(step.seat, seat, self._env.now, task, auctions, seen, clearance)
+        return Decision(step.seat, seat, self._env.now, task, auctions, seen, clearance, float(step.reward))
 
     def _settle(self, clearance: Clearance, awards: Sequence[Award]) -> None:
         """Give each lot to its winner; what is unsold waits for the next window if there is one."""

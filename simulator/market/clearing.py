@@ -104,6 +104,9 @@ def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Sea
         offer = nearest(str(step.seat), seats) if seats else "it declares none"
         raise PolicyFailedError(f"{place}: there is no seat {shown(step.seat)}; {offer}")
     seat: Seat = seats[step.seat]
+    if not (step.reward == 0.0 or is_number(step.reward)):
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: a decision has the reward {shown(step.reward)}; it must be a finite number")
     if len(step.lots) == 1 and step.lots[0].task in tasks and step.mask is None and not step.state:
         return seat  # nothing else to check, as in nearly every decision
     if step.state:

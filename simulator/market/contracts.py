@@ -326,6 +326,7 @@ class Policy(Protocol):
 
     - ``information``: what the policy may see, ``"public"`` by default.
     - ``mechanism``: a name or a `Mechanism`, ``"msb"`` by default.
+    - ``sit(seat)``: called when a run is planned, once per seat of the mechanism. Learned policies load weights here.
     - ``reset(scenario, rng)``: called before a run. Draw random numbers only from this generator.
     - ``feedback(outcome)``: called when an auction that the policy decided on has settled.
     - ``served(outcome)``: called when a task that the policy decided on has ended, with its status, latency and

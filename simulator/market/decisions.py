@@ -23,6 +23,7 @@ class Decision:
         auctions: the auctions of the lots that are decided on.
         observation: what the policy may see.
         clearance: the clearing that waits for the answer.
+        reward: what a learner in the seat has earned since its last decision, besides the surplus of tasks.
         why: numbers by which the policy explains its answer, in the order of its ``reasons``; empty without them.
     """
 
@@ -33,6 +34,7 @@ class Decision:
     auctions: list[Auction]
     observation: Observation
     clearance: Clearance
+    reward: float = 0.0
     why: Sequence[float] = ()
 
 

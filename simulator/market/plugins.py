@@ -162,6 +162,24 @@ def default_policy(scenario: Scenario, mechanism: str | Mechanism | None) -> str
     return "nearest" if any(isinstance(seat.space, Choice) for seat in seats.values()) else "random"
 
 
+def take_seats(policy: Policy, mechanism: Mechanism) -> None:
+    """Tell a policy which seats it takes, if it has the method ``sit``.
+
+    Args:
+        policy: the policy, which may load what it needs for the seat.
+        mechanism: the mechanism.
+
+    Raises:
+        PolicyError: the method raised an exception.
+        InputError: the policy does not fit the seat.
+    """
+    sit = getattr(policy, "sit", None)
+    if callable(sit):
+        for seat in getattr(mechanism, "seats", {}).values():
+            with blamed(f"policy {policy_label(policy)}: sit()", PolicyError):
+                sit(seat)
+
+
 _DOES = {PriceScale: "sets a price", Choice: "makes a choice", Numbers: "sets a number"}
 
 

@@ -153,12 +153,15 @@ class Decide(NamedTuple):
         lots: the lots that are decided on.
         state: values of the columns that the seat declares, by name. They must not depend on sealed bids of this round.
         mask: which choices are allowed, one flag per choice; None where all are.
+        reward: what a learner in the seat has earned since its last decision, besides the surplus of the tasks that
+            were awarded since.
     """
 
     seat: str
     lots: Sequence[Lot]
     state: Mapping[str, Any] = {}
     mask: Sequence[bool] | None = None
+    reward: float = 0.0
 
 
 class Award(NamedTuple):

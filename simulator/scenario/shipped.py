@@ -16,7 +16,13 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "dmsb/Intersection-v0": {},
     "dmsb/Paper-v0": {"scenario": "paper", "duration": 5000.0},
 }
-"""Arguments of each Gymnasium environment, by id."""
+"""Arguments of each Gymnasium environment over the prices of `msb`, by id."""
+
+ENTRY_POINTS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: ("simulator.environment:Intersection", arguments) for name, arguments in ENVIRONMENTS.items()},
+    "dmsb/Seat-v0": ("simulator.seat_environment:SeatEnvironment", {}),
+}
+"""Class and arguments of each Gymnasium environment, by id."""
 
 
 def shipped_scenarios() -> list[str]:

@@ -110,12 +110,14 @@ class Trained:
         policy: the policy.
         seeds: number of trainings.
         steps: number of environment steps of each.
+        reference: policy to which an evaluation is the ratio.
     """
 
     label: str
     policy: str
     seeds: Annotated[int, Field(ge=2, le=MOST_TRAININGS)]
     steps: Annotated[int, Field(ge=1)]
+    reference: str = "conditional"
 
 
 OptionsT = TypeVar("OptionsT")

@@ -20,6 +20,7 @@ from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.journal import Figures
 from simulator.study.run_figures import figures_of
+from simulator.study.seat_training import GAMMA, seat_evaluator, seat_maker
 from simulator.study.training_folder import BEST, DEPLOYED, Progress, TrainingFolder
 from simulator.study.worlds import KeptWorlds
 
@@ -54,11 +55,14 @@ def train(
     report: Progress | None = None,
     reward: str = "own",
     device: str = "cpu",
+    mechanism: str | None = None,
+    seat: str | None = None,
 ) -> Path:
     """Train a policy on one scenario, or on several scenarios at the same time.
 
     An evaluation runs the policy in held-out worlds. Its result is the surplus of the policy divided by the surplus of
-    `conditional` in the same worlds. With the reward ``realised`` it is the realised surplus of both.
+    `conditional` in the same worlds. With the reward ``realised`` it is the realised surplus of both. For a seat that
+    sets no price it is what the seat earns, divided by what the usual policy of the mechanism earns.
 
     Args:
         scenarios: names of shipped scenarios, paths of scenario files, or `Scenario` objects.
@@ -81,6 +85,8 @@ def train(
         reward: what a step earns, ``own``, ``surplus`` or ``realised``, see `Intersection`. At T = 1 the first two are
             the same.
         device: where a policy of PyTorch is trained, ``cpu``, ``cuda`` or ``auto``.
+        mechanism: mechanism in whose seat the policy is trained, as text; None for the price of ``msb``.
+        seat: name of the seat; None for the only one.
 
     Returns:
         The folder of the best weights.
@@ -108,6 +114,11 @@ def train(
     check_times(seed, LONGEST_S, 0.0)
     from simulator.environment import REWARDS
 
+    price = mechanism is None or mechanism == "msb"
+    if seat is not None and (mechanism is None or (price and seat != "auctioneer")):
+        raise InputError(f"seat: must be one of a mechanism that is named too, not {shown(seat)}")
+    if not price and reward != "own":
+        raise InputError(f"reward: in mechanism {mechanism} a step earns the surplus of what is awarded; leave reward out")
     if reward not in REWARDS:
         raise InputError(f"reward: must be one of {', '.join(REWARDS)}, not {shown(reward)}")
     places = {"device": device} if "device" in inspect.signature(found.train).parameters else {}
@@ -115,8 +126,8 @@ def train(
         raise InputError(f"device: policy {policy} trains on the cpu only, not on {shown(device)}")
     chosen = dict(hyper or {})
     # At a junction the winner of today is the queue of tomorrow, so future rewards count. Rounds are independent.
-    if any(scenario.traffic.has_places for scenario in loaded) and _takes(found, "gamma"):
-        chosen = {"gamma": 0.95, **chosen}
+    if _takes(found, "gamma") and (not price or any(scenario.traffic.has_places for scenario in loaded)):
+        chosen = {"gamma": 0.95 if price else GAMMA, **chosen}
     if resume and (out / BEST).exists():
         # Weights that were damaged since are refused before they count as the best.
         type(found)(weights=str(out / BEST))  # type: ignore[call-arg]
@@ -135,14 +146,20 @@ def train(
         "reward": reward,
         "device": device,
     }
-    evaluate = _evaluator(found, loaded, held_out, reward == "realised")
+    if mechanism is None or price:
+        make, evaluate = _maker(loaded, reward), _evaluator(found, loaded, held_out, reward == "realised")
+    else:
+        about |= {"mechanism": mechanism, "seat": seat}
+        make = seat_maker(loaded, mechanism, seat, ROUNDS_PER_EPISODE)
+        worlds = range(HELD_OUT, HELD_OUT + held_out)
+        evaluate = seat_evaluator(found, loaded, mechanism, seat, worlds, EVALUATED_S)
     record = TrainingFolder(out, about, evaluate, evaluate_every, tensorboard, report)
     with record.opened(resume) as goes_on:
         for name in chosen:
             if name in COMMON or not _takes(found, name):
                 raise InputError(f"policy {policy} has no hyperparameter '{name}'{_known(found, name)}")
         with blamed(f"policy {policy}: train()", PolicyFailedError):
-            found.train(_maker(loaded, reward), steps, seed, out, goes_on, record.report, **places, **chosen)
+            found.train(make, steps, seed, out, goes_on, record.report, **places, **chosen)
         record.end()
     if not (out / BEST).exists():
         raise OutputError(f"{out}: its best weights are gone; {out / DEPLOYED} has the latest ones")

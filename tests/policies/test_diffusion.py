@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 
 from policies.deployed import Diffusion  # noqa: E402
 from policies.diffusion import DiffusionActor, DiffusionActorCritic  # noqa: E402
 from policies.learning.critics import Critics, Expected  # noqa: E402
-from policies.learning.features import NAMES, log_features  # noqa: E402
+from policies.learning.features import NAMES, PRICE_INPUTS  # noqa: E402
 from policies.learning.networks import CPU, Perceptron, arrays_of, mish_, two_hidden_layers  # noqa: E402
 from policies.learning.replay import Replay, by_demand, hindsight  # noqa: E402
 from policies.learning.scaler import Scaler  # noqa: E402
@@ -301,7 +301,7 @@ def test_replay_returns_n_steps_and_fewer_at_the_end_of_an_episode() -> None:
     assert stored["later_weight"].tolist() == [1.5, 1.5, 1, 0]
     # Each goes on from the observation that it has last, for the duration cuts a run off and nothing ends there.
     assert stored["discount"].tolist() == [0.25, 0.25, 0.5, 1]
-    assert np.array_equal(stored["next_state"][:, :], log_features(np.array(vectors)[[3, 4, 4, 4]]).astype(np.float32))
+    assert np.array_equal(stored["next_state"], PRICE_INPUTS.scaled(np.array(vectors)[[3, 4, 4, 4]]).astype(np.float32))
     assert not stored["by_uav"].any()
 
 
@@ -311,7 +311,7 @@ def test_running_statistics_are_those_of_all_that_was_seen() -> None:
     scaler = Scaler()
     for part in np.array_split(vectors, 7):
         last = scaler.learn_and_scale(part)
-    logs = torch.from_numpy(log_features(vectors).astype(np.float32))
+    logs = torch.from_numpy(PRICE_INPUTS.scaled(vectors).astype(np.float32))
     scaled = scaler.standardise(logs).numpy()
     assert np.allclose(scaled[-len(last) :], last, atol=1e-5)
     assert np.allclose(scaled.mean(axis=0), 0.0, atol=1e-5)
@@ -326,7 +326,7 @@ def test_the_deployed_policy_is_the_trained_one_in_numpy(tmp_path: Any) -> None:
     learner: Any = DiffusionActorCritic(Settings(), price_grid(20).tolist(), 3, 100)
     learner.scaler.learn(np.random.default_rng(0).normal(0, 1, (100, len(NAMES))))
     _, meta = learner.state()
-    told = {name: meta[name] for name in ("kind", "settings", "grid", "steps")}
+    told = {name: meta[name] for name in ("features", "kind", "settings", "grid", "steps")}
     told |= {"information": "public", "reward": "own"}
     checkpoint.save(tmp_path / "w", learner.weights(), told)
     policy = Diffusion(weights=str(tmp_path / "w"))

@@ -10,14 +10,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
 
 from policies.dqn import DoubleDeepQ, Settings  # noqa: E402
-from policies.learning.features import NAMES, log_features  # noqa: E402
+from policies.learning.features import NAMES, PRICE_INPUTS  # noqa: E402
 
 PRICES = [1.0, 2.0, 4.0]
 
 
 def learner_of(**settings: Any) -> Any:
     learner: Any = DoubleDeepQ(Settings(**{"width": 8, "worlds": 1, **settings}), PRICES, 0, 1_000)
-    learner.scaler.learn(log_features(np.abs(np.random.default_rng(0).normal(size=(50, len(NAMES)))) + 0.1))
+    learner.scaler.learn(PRICE_INPUTS.scaled(np.abs(np.random.default_rng(0).normal(size=(50, len(NAMES)))) + 0.1))
     return learner
 
 
@@ -57,7 +57,7 @@ def test_it_finds_the_best_price_of_a_state() -> None:
     for _ in range(300):
         kind, action = rng.integers(2, size=64), rng.integers(3, size=64)
         reward = np.array([1.0 if best[int(one)] == played else 0.0 for one, played in zip(kind, action, strict=True)])
-        seen = log_features(np.where(kind[:, None] == 0, low, high))
+        seen = PRICE_INPUTS.scaled(np.where(kind[:, None] == 0, low, high))
         learner.update(batch(state=seen, action=action, reward=reward))
     learner.steps, learner.settings = 10**6, Settings(width=8, worlds=1, epsilon_last=0.0)
     assert learner.act(np.array([low, high])).tolist() == [2, 0]

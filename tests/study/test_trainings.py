@@ -57,7 +57,7 @@ def test_side_by_side_is_one_by_one_and_a_lost_training_is_made_again(tmp_path: 
 
 def test_the_curve_is_the_mean_over_trainings_by_number_of_evaluation(tmp_path: Path) -> None:
     header = (
-        "steps,seconds,train/surplus,train/best_share,evaluation/ratio,evaluation/ratio_worst,evaluation/surplus_mean,"
+        "steps,seconds,train/reward,train/best_share,evaluation/ratio,evaluation/ratio_worst,evaluation/surplus_mean,"
         "evaluation/surplus_ground,evaluation/surplus_uav,loss/actor,loss/critic,policy/entropy,policy/clipped\n"
     )
     given = {"a": [(100, 0.9), (200, 1.0)], "b": [(110, 0.8), (220, 1.04)], "c": [(90, 1.0)]}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from simulator.files.reading import is_number
 from simulator.market.contracts import (
     Ask,
     Column,
@@ -19,6 +20,8 @@ from simulator.market.mechanisms.pairing import first_units, trade, units_of
 from simulator.market.mechanisms.window import Window
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from simulator.market.contracts import Clearing, Platform
 
 STEPS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3)
@@ -31,10 +34,10 @@ One task in a hundred has a demand above 4.7 with the default spread. Its vehicl
 """
 
 STATE = (
-    Column("side", "float", "", "whose clock moves: 0 that of the vehicles, 1 that of the providers"),
+    Column("side", "float", "0/1", "whose clock moves: 0 that of the vehicles, 1 that of the providers"),
     Column("round", "float", "", "number of steps so far"),
-    Column("buyer_clock", "float", "", "price for vehicles, as a share of the price range"),
-    Column("seller_clock", "float", "", "price for providers, as a share of the price range"),
+    Column("buyer_clock", "float", "share", "price for vehicles, as a share of the price range"),
+    Column("seller_clock", "float", "share", "price for providers, as a share of the price range"),
     Column("buyers_in", "float", "", "vehicles that have accepted"),
     Column("sellers_in", "float", "", "units of providers that have accepted"),
     Column("buyers_left", "float", "", "vehicles that have not accepted yet"),
@@ -134,10 +137,19 @@ class DoubleDutch(Window):
 
     Source: the double Dutch auction with a learned auctioneer of arXiv 2111.03776 (ICC 2022). Its abstract was read;
     the rules for the end, the pairs and the price are ours.
+
+    Attributes:
+        message_cost: what each message of the clocks costs in the reward of a policy that learns. The values of tasks
+            are around 1.
     """
+
+    message_cost: float = 0.002
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not is_number(self.message_cost) or not 0.0 <= self.message_cost <= 1e6:
+            raise ValueError(f"message_cost must be a number >= 0, not {self.message_cost!r}")
+        self._reward = 0.0
         self.seats = {"auctioneer": Seat(Numbers(0.001, 1.0, STEPS), STATE)}
         self.columns = (
             Column("clock_price", "float", "", "price at which the window traded; NaN if it did not"),
@@ -149,6 +161,16 @@ class DoubleDutch(Window):
         """Return what it has: no pair below the price trades, and the platform keeps nothing."""
         return frozenset({"individually rational", "budget balance"})
 
+    def reset(self, platform: Platform, rng: np.random.Generator) -> None:
+        """Remember the platform; nothing is earned yet."""
+        super().reset(platform, rng)
+        self._reward = 0.0
+
+    def _told(self) -> float:
+        """Return what messages have cost since this was last asked, as a reward."""
+        reward, self._reward = self._reward, 0.0
+        return reward
+
     def clear(self, lots: Sequence[Lot]) -> Clearing:
         """Run the clocks, and pair those who trade."""
         units, top = units_of(lots, self.units), highest_price(self.platform, lots)
@@ -159,11 +181,11 @@ class DoubleDutch(Window):
         entered: dict[int, float] = {}
         place = {lot.task: one for one, lot in enumerate(lots)}
         while clocks.waiting[clocks.side]:
-            share = yield Decide("auctioneer", lots, clocks.state())
+            share = yield Decide("auctioneer", lots, clocks.state(), reward=self._told())
             side = clocks.side
             if not clocks.move(share):
                 break
-            price = clocks.prices[side]
+            price, asked = clocks.prices[side], len(clocks.waiting[side])
             if side == 0:
                 waiting = [lots[one] for one in clocks.waiting[0]]
                 reply = yield Ask("accept", waiting, side="vehicles", price=price)
@@ -173,6 +195,7 @@ class DoubleDutch(Window):
                 who = [one for _, one in reply]
                 entered.update(dict.fromkeys(who, price))
             clocks.take(side, who)
+            self._reward -= self.message_cost * (asked + len(who))
         count, price = min(clocks.count(0), clocks.count(1)), 0.5 * sum(clocks.prices)
         winners = [lots[one] for one in clocks.accepted[0][:count]]
         sellers = first_units(clocks.accepted[1], units, count)

@@ -1,0 +1,102 @@
+"""Training of a policy for a seat that sets a number: environments, and evaluations against the usual policy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.market.contracts import Mechanism
+from simulator.market.guard import ask_action
+from simulator.market.plugins import default_policy
+from simulator.run import Plan, plan
+from simulator.scenario.scenario import Scenario
+from simulator.world.driving import listen
+
+if TYPE_CHECKING:
+    import gymnasium
+
+GAMMA = 0.99
+"""Usual discount factor: a window earns at its last step what all of its steps have brought about."""
+
+
+def seat_maker(
+    scenarios: list[Scenario], mechanism: str | Mechanism, seat: str | None, rounds: float
+) -> Callable[[int], gymnasium.Env[Any, Any]]:
+    """Return the function that makes the environment of a world by its number.
+
+    Args:
+        scenarios: what is trained on. They take turns.
+        mechanism: the mechanism.
+        seat: name of the seat; None for the only one.
+        rounds: number of rounds of an episode in a scenario of rounds.
+    """
+
+    def make(world: int) -> gymnasium.Env[Any, Any]:
+        from simulator.seat_environment import SeatEnvironment
+
+        scenario = scenarios[world % len(scenarios)]
+        return SeatEnvironment(scenario, mechanism, seat, scenario.traffic.rounds_to_seconds(rounds))
+
+    return make
+
+
+def seat_evaluator(
+    policy: Any,
+    scenarios: list[Scenario],
+    mechanism: str | Mechanism,
+    seat: str | None,
+    worlds: range,
+    longest_s: float,
+) -> Callable[[Path], dict[str, float]]:
+    """Return what evaluates weights: what they earn divided by what the usual policy of the mechanism earns.
+
+    Args:
+        policy: the policy that is trained.
+        scenarios: what is trained on.
+        mechanism: the mechanism.
+        seat: name of the seat; None for the only one.
+        worlds: seeds of the held-out worlds.
+        longest_s: longest run of an evaluation, s.
+    """
+    from simulator.market.plugins import find_mechanism
+    from simulator.seat_environment import seat_of
+
+    name, _ = seat_of(find_mechanism(mechanism), seat)
+    reference: list[float] = []
+
+    def earned_by(who: Any, scenario: Scenario) -> float:
+        return math.fsum(
+            earned(plan(scenario, who, seed=seed, mechanism=mechanism).at_most(longest_s), name) for seed in worlds
+        )
+
+    def evaluate(weights: Path) -> dict[str, float]:
+        if not reference:
+            usual = default_policy(scenarios[0], mechanism)
+            reference.extend(earned_by(usual, scenario) for scenario in scenarios)
+        trained = type(policy)(weights=str(weights))
+        ratios = np.array([earned_by(trained, scenario) for scenario in scenarios]) / reference
+        return {"evaluation/ratio": float(ratios.mean()), "evaluation/ratio_worst": float(ratios.min())}
+
+    return evaluate
+
+
+def earned(planned: Plan, seat: str) -> float:
+    """Return what a seat earns in a run: the surplus of all tasks, and what its mechanism adds.
+
+    Args:
+        planned: the run.
+        seat: name of the seat.
+    """
+    simulation, policy = planned.simulation(), planned.new_policy()
+    listen(simulation, policy)
+    told = []
+    for decision in simulation:
+        if decision.seat == seat:
+            told.append(decision.reward)
+        simulation.auctioneer.answer(ask_action(policy, decision.observation, decision.place.space, decision.task))
+    surplus = simulation.tables().auctions()["surplus"]
+    return math.fsum([*told, *surplus.dropna()])
