@@ -23,6 +23,10 @@ GAMMA = 0.99
 """Usual discount factor: a window earns at its last step what all of its steps have brought about."""
 
 
+EVALUATED_S = 1_800.0
+"""Longest run of an evaluation, s. A clock asks many times for each task."""
+
+
 def seat_maker(
     scenarios: list[Scenario], mechanism: str | Mechanism, seat: str | None, rounds: float
 ) -> Callable[[int], gymnasium.Env[Any, Any]]:
@@ -50,7 +54,6 @@ def seat_evaluator(
     mechanism: str | Mechanism,
     seat: str | None,
     worlds: range,
-    longest_s: float,
 ) -> Callable[[Path], dict[str, float]]:
     """Return what evaluates weights: what they earn divided by what the usual policy of the mechanism earns.
 
@@ -60,7 +63,6 @@ def seat_evaluator(
         mechanism: the mechanism.
         seat: name of the seat; None for the only one.
         worlds: seeds of the held-out worlds.
-        longest_s: longest run of an evaluation, s.
     """
     from simulator.market.plugins import find_mechanism
     from simulator.seat_environment import seat_of
@@ -70,7 +72,7 @@ def seat_evaluator(
 
     def earned_by(who: Any, scenario: Scenario) -> float:
         return math.fsum(
-            earned(plan(scenario, who, seed=seed, mechanism=mechanism).at_most(longest_s), name) for seed in worlds
+            earned(plan(scenario, who, seed=seed, mechanism=mechanism).at_most(EVALUATED_S), name) for seed in worlds
         )
 
     def evaluate(weights: Path) -> dict[str, float]:

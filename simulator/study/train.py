@@ -118,7 +118,7 @@ def train(
     if seat is not None and (mechanism is None or (price and seat != "auctioneer")):
         raise InputError(f"seat: must be one of a mechanism that is named too, not {shown(seat)}")
     if not price and reward != "own":
-        raise InputError(f"reward: in mechanism {mechanism} a step earns the surplus of what is awarded; leave reward out")
+        raise InputError(f"reward: a step in mechanism {mechanism} earns the surplus of what is awarded; leave it out")
     if reward not in REWARDS:
         raise InputError(f"reward: must be one of {', '.join(REWARDS)}, not {shown(reward)}")
     places = {"device": device} if "device" in inspect.signature(found.train).parameters else {}
@@ -152,7 +152,7 @@ def train(
         about |= {"mechanism": mechanism, "seat": seat}
         make = seat_maker(loaded, mechanism, seat, ROUNDS_PER_EPISODE)
         worlds = range(HELD_OUT, HELD_OUT + held_out)
-        evaluate = seat_evaluator(found, loaded, mechanism, seat, worlds, EVALUATED_S)
+        evaluate = seat_evaluator(found, loaded, mechanism, seat, worlds)
     record = TrainingFolder(out, about, evaluate, evaluate_every, tensorboard, report)
     with record.opened(resume) as goes_on:
         for name in chosen:

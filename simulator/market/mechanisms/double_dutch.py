@@ -143,7 +143,7 @@ class DoubleDutch(Window):
             are around 1.
     """
 
-    message_cost: float = 0.002
+    message_cost: float = 0.0005
 
     def __post_init__(self) -> None:
         super().__post_init__()
