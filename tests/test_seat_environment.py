@@ -8,11 +8,11 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from policies.steps import FixedStep, GapStep
+from simulator.environment import SeatEnvironment, seat_of
 from simulator.errors import InputError, PolicyError, PolicyFailedError
 from simulator.market.contracts import Decide, Numbers, Seat
 from simulator.market.mechanisms.double_dutch import STATE, STEPS, DoubleDutch
 from simulator.run import plan
-from simulator.seat_environment import SeatEnvironment, seat_of
 from simulator.study.seat_training import earned
 from tests.market.uniform_market import trade
 

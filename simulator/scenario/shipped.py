@@ -20,7 +20,7 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
 
 ENTRY_POINTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: ("simulator.environment:Intersection", arguments) for name, arguments in ENVIRONMENTS.items()},
-    "dmsb/Seat-v0": ("simulator.seat_environment:SeatEnvironment", {}),
+    "dmsb/Seat-v0": ("simulator.environment:SeatEnvironment", {}),
 }
 """Class and arguments of each Gymnasium environment, by id."""
 

@@ -40,7 +40,7 @@ def seat_maker(
     """
 
     def make(world: int) -> gymnasium.Env[Any, Any]:
-        from simulator.seat_environment import SeatEnvironment
+        from simulator.environment import SeatEnvironment
 
         scenario = scenarios[world % len(scenarios)]
         return SeatEnvironment(scenario, mechanism, seat, scenario.traffic.rounds_to_seconds(rounds))
@@ -64,8 +64,8 @@ def seat_evaluator(
         seat: name of the seat; None for the only one.
         worlds: seeds of the held-out worlds.
     """
+    from simulator.environment import seat_of
     from simulator.market.plugins import find_mechanism
-    from simulator.seat_environment import seat_of
 
     name, _ = seat_of(find_mechanism(mechanism), seat)
     reference: list[float] = []

@@ -1,8 +1,4 @@
-"""A Gymnasium environment over the simulation. One step is one auction that needs a price.
-
-After ``import dmsb`` the ids ``dmsb/Intersection-v0`` and ``dmsb/Paper-v0`` are known to Gymnasium. Without it,
-``gymnasium.make("simulator.environment:dmsb/Intersection-v0")`` imports this file, which registers them.
-"""
+"""A Gymnasium environment over the prices of `msb`. One step is one auction that needs a price."""
 
 from __future__ import annotations
 
@@ -23,7 +19,6 @@ from simulator.market.conditions import bids_shown
 from simulator.market.contracts import LARGEST, MARKET_CONDITIONS, Information, Outcome, PriceScale, Seat
 from simulator.market.decisions import Decision
 from simulator.scenario.scenario import Scenario
-from simulator.scenario.shipped import ENTRY_POINTS
 from simulator.traffic.scenario_recording import recording_of, run_length
 from simulator.world.simulation import Simulation
 
@@ -278,14 +273,3 @@ def index_of(action: Any, count: int) -> int:
     if not 0 <= index < count:
         raise InputError(f"action: must be a whole number from 0 to {count - 1}, not {shown(action)}")
     return index
-
-
-def register() -> None:
-    """Make the environments known to Gymnasium."""
-    for name, (entry_point, arguments) in ENTRY_POINTS.items():
-        # `import dmsb` may have done so already.
-        if name not in gymnasium.registry:
-            gymnasium.register(name, entry_point=entry_point, kwargs=arguments)
-
-
-register()

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 from simulator.draws import Draws
-from simulator.environment import MOST_EMPTY_WORLDS, Features, index_of
+from simulator.environment.intersection import MOST_EMPTY_WORLDS, Features, index_of
 from simulator.errors import InputError, PolicyError, RunError, nearest
 from simulator.market.conditions import LARGEST
 from simulator.market.contracts import Information, Mechanism, Numbers, Outcome, Policy, Seat
