@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 from safetensors.numpy import load_file
 
-from policies.learning import checkpoint, training
+from policies.learning import training
 from policies.learning.features import PRICE_INPUTS
 from simulator.errors import InputError
-from simulator.files import recover
+from simulator.files import checkpoint, recover
 from simulator.market.contracts import Observation
 from simulator.model import FloatArray, IntArray
 

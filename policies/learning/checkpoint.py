@@ -1,10 +1,8 @@
-"""Checkpoints: a folder with arrays as safetensors and all other values as JSON."""
+"""Checkpoints of the learners: deployed weights, and the state of a training."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,58 +10,16 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError, shown
-from simulator.files import recover, replacing
-from simulator.files.reading import GIB, read_bytes, read_json
+from simulator.files import recover
+from simulator.files.checkpoint import ARRAYS, HEADER_BYTES, META, check_seal, read_arrays, read_meta, size_of
+from simulator.files.reading import GIB
 
 from .features import PRICE_INPUTS, Inputs
-from .layout import check_deployed, check_meta, deployed_layout, size_of
+from .layout import check_deployed, check_meta, deployed_layout
 from .state import check_counters, check_state
-
-# Neither format can run code when it is loaded, as a pickle could.
-FORMAT = "dmsb-checkpoint-2"
-ARRAYS, META = "arrays.safetensors", "meta.json"
-
-HEADER_BYTES = 1 << 20
-"""What a file of arrays may have besides their numbers; two kilobytes are used."""
 
 MOST_STATE_BYTES = 16 * GIB
 """Largest file of a training's state; the default replay buffer of 200,000 transitions takes 33 MB."""
-
-KIND = "checkpoint"
-"""Kind of a checkpoint's folder in its manifest."""
-
-
-def save(folder: Path, arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, Any]) -> None:
-    """Write a checkpoint in the place of an earlier one. A killed process leaves one of the two.
-
-    Args:
-        folder: folder of the checkpoint.
-        arrays: arrays by name.
-        meta: all other values, as JSON allows them.
-
-    Raises:
-        OutputError: it cannot be written, or the folder holds something other than a checkpoint.
-    """
-    data, text = encode(arrays, meta)
-    with replacing(folder, force=True, kind=KIND) as new:
-        new.mkdir()
-        (new / ARRAYS).write_bytes(data)
-        (new / META).write_text(text, encoding="utf-8")
-
-
-def encode(arrays: dict[str, np.ndarray[Any, Any]], meta: dict[str, Any]) -> tuple[bytes, str]:
-    """Return the two files of a checkpoint: the arrays, and JSON with the hash of both."""
-    from safetensors.numpy import save as to_bytes
-
-    data: bytes = to_bytes({name: np.asarray(array, order="C") for name, array in arrays.items()})
-    meta = {"format": FORMAT, **meta}
-    return data, json.dumps({**meta, "sha256": seal(meta, data)}, indent=1, allow_nan=False) + "\n"
-
-
-def seal(meta: dict[str, Any], data: bytes) -> str:
-    """Return the SHA-256 of a checkpoint: of its JSON with sorted keys and without the hash, and of its arrays."""
-    said = {name: value for name, value in meta.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True, allow_nan=False).encode() + b"\0" + data).hexdigest()
 
 
 def check_features(folder: Path | str, features: Sequence[str], inputs: Inputs) -> None:
@@ -109,9 +65,9 @@ def load(folder: Path, kind: str) -> tuple[dict[str, np.ndarray[Any, Any]], dict
     """
     meta = _read_meta(folder, kind)
     layout = deployed_layout(meta)
-    data, arrays = _read_arrays(folder, size_of(layout) + HEADER_BYTES)
+    data, arrays = read_arrays(folder, size_of(layout) + HEADER_BYTES)
     check_deployed(folder / ARRAYS, arrays, layout)
-    _check_seal(folder, meta, data)
+    check_seal(folder, meta, data)
     return arrays, meta
 
 
@@ -141,9 +97,9 @@ def restore(folder: Path, learner: Any) -> None:
             f"{folder}: was trained with {meta['settings']} for {meta['total_steps']} steps in all; "
             "give the same to go on with it"
         )
-    data, arrays = _read_arrays(folder, MOST_STATE_BYTES)
+    data, arrays = read_arrays(folder, MOST_STATE_BYTES)
     check_state(folder / ARRAYS, arrays, learner)
-    _check_seal(folder, meta, data)
+    check_seal(folder, meta, data)
     try:
         learner.restore(arrays, meta)
     except Exception as error:  # generators of torch and numpy refuse a state in ways of their own
@@ -151,38 +107,6 @@ def restore(folder: Path, learner: Any) -> None:
 
 
 def _read_meta(folder: Path, kind: str) -> dict[str, Any]:
-    try:
-        meta = read_json(folder / META)
-    except OSError as error:
-        raise InputError(f"{folder}: holds no checkpoint ({META}: {error.strerror})") from None
-    except ValueError as error:
-        raise InputError(f"{folder}: holds no checkpoint ({META} is not JSON: {error})") from None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise InputError(f"{folder}: is not a checkpoint of this program ({META} must say format = {FORMAT})")
-    if meta.get("kind") != kind:
-        raise InputError(f"{folder}: is a checkpoint of the policy {shown(meta.get('kind'))}, not of '{kind}'")
+    meta = read_meta(folder, kind)
     check_meta(folder / META, meta)
     return meta
-
-
-def _read_arrays(folder: Path, most: int) -> tuple[bytes, dict[str, np.ndarray[Any, Any]]]:
-    from safetensors.numpy import load as from_bytes
-
-    file = folder / ARRAYS
-    try:
-        data = read_bytes(file, most)
-    except OSError as error:
-        raise InputError(f"{file}: the weights cannot be read ({error.strerror})") from None
-    try:
-        return data, dict(from_bytes(data))
-    except Exception as error:  # the library lets pass what its own parser does not know, such as types
-        raise InputError(f"{file}: is damaged or cut off ({type(error).__name__}: {error})") from None
-
-
-def _check_seal(folder: Path, meta: dict[str, Any], data: bytes) -> None:
-    expected = seal(meta, data)
-    if meta.get("sha256") != expected:
-        found = shown(meta["sha256"]) if "sha256" in meta else "missing"
-        raise InputError(
-            f"{folder}: {META} or {ARRAYS} was changed after it was written ('sha256' must be {expected}, not {found})"
-        )

@@ -9,16 +9,12 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError, shown
+from simulator.files.checkpoint import Arrays, Layout, check_finite, check_layout
 from simulator.files.reading import is_number, is_whole
 from simulator.market.contracts import INFORMATION
 
 from .features import LEAST_SD, NAMES
 from .schedule import TIME_FEATURES
-
-Arrays = Mapping[str, np.ndarray[Any, Any]]
-
-Layout = dict[str, tuple[str, tuple[int, ...]]]
-"""Type and shape of each array, by name."""
 
 MOST = {
     "width": 4_096,
@@ -120,11 +116,6 @@ def deployed_layout(meta: Mapping[str, Any]) -> Layout:
     return {name: ("float32", shape) for name, shape in shapes.items()}
 
 
-def size_of(layout: Layout) -> int:
-    """Return the bytes of all arrays of a layout."""
-    return sum(np.dtype(kind).itemsize * int(np.prod(shape)) for kind, shape in layout.values())
-
-
 def check_deployed(file: Path, arrays: Arrays, layout: Layout) -> None:
     """Hold deployed weights to their layout, and their numbers to what a network can use.
 
@@ -132,48 +123,7 @@ def check_deployed(file: Path, arrays: Arrays, layout: Layout) -> None:
         InputError: an array is missing, of another network, or holds something else than weights.
     """
     check_layout(file, arrays, layout)
-    check_finite(file, arrays)
-    for name, array in arrays.items():
-        largest = float(np.abs(array).max())
-        if largest > LARGEST:
-            raise InputError(f"{file}: '{name}' must hold weights up to {LARGEST:g}, not {largest:g}")
+    check_finite(file, arrays, LARGEST)
     least = float(arrays["scaler.sd"].min())
     if least < np.float32(LEAST_SD):
         raise InputError(f"{file}: 'scaler.sd' must hold standard deviations from {LEAST_SD:g} on, not {least:g}")
-
-
-def check_layout(file: Path, arrays: Arrays, layout: Layout) -> None:
-    """Hold names, types and shapes of arrays to a layout.
-
-    Raises:
-        InputError: one differs; the message names it.
-    """
-    for name, (kind, shape) in layout.items():
-        if name not in arrays:
-            raise InputError(f"{file}: there is no array '{name}'; its network needs one of shape {_text(shape)}")
-        found = arrays[name]
-        if str(found.dtype) != kind or found.shape != shape:
-            raise InputError(
-                f"{file}: '{name}' must be {kind} of shape {_text(shape)}, not {found.dtype} of {_text(found.shape)}"
-            )
-    extra = [name for name in arrays if name not in layout]
-    if extra:
-        raise InputError(f"{file}: there is an array {shown(extra[0])}, which its network does not have")
-
-
-def check_finite(file: Path, arrays: Arrays) -> None:
-    """Hold numbers to be finite.
-
-    Raises:
-        InputError: one is not; the message names the array.
-    """
-    for name, array in arrays.items():
-        if array.dtype.kind != "f":
-            continue
-        bad = ~np.isfinite(array)
-        if bad.any():
-            raise InputError(f"{file}: '{name}' must hold finite numbers, not {float(array[bad][0])}")
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return f"({', '.join(map(str, shape))})"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, SupportsF
 import numpy as np
 
 from simulator.errors import InputError, nearest, shown
+from simulator.files.checkpoint import save as save_checkpoint
 from simulator.model import FloatArray, IntArray
 
 from . import checkpoint
@@ -104,14 +105,14 @@ def train(learner: Learner, envs: Sequence[Any], steps: int, seed: int, out: Pat
     deployed = {name: meta[name] for name in DEPLOYED_META if name in meta} | about
 
     def show() -> None:
-        checkpoint.save(out / DEPLOYED, learner.weights(), deployed | {"steps": learner.steps})
+        save_checkpoint(out / DEPLOYED, learner.weights(), deployed | {"steps": learner.steps})
         report({"steps": learner.steps, "checkpoint": 1.0})
 
     def save() -> None:
         show()
         arrays, meta = learner.state()
         # Last of all: once it is there, nothing that comes before it is missing. Until then the cycle is run again.
-        checkpoint.save(out / LAST, arrays, meta | about)
+        save_checkpoint(out / LAST, arrays, meta | about)
 
     # Before the first update, so that a curve shows where learning starts.
     if not learner.steps:

@@ -16,10 +16,11 @@ torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 
 from safetensors.numpy import load  # noqa: E402
 
 from policies import diffusion, dqn, ppo, sac  # noqa: E402
-from policies.learning import checkpoint  # noqa: E402
+from policies.learning.checkpoint import restore  # noqa: E402
 from policies.learning.features import NAMES  # noqa: E402
 from policies.learning.soft_actor_critic import Settings  # noqa: E402
 from simulator import InputError  # noqa: E402
+from simulator.files import checkpoint  # noqa: E402
 from simulator.model.mechanism import price_grid  # noqa: E402
 
 torch.set_num_threads(1)
@@ -73,7 +74,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def read(folder: Path) -> Any:
     kind = json.loads((folder / checkpoint.META).read_text())["kind"]
     learner = learner_of(kind, seed=1)
-    checkpoint.restore(folder, learner)
+    restore(folder, learner)
     return learner
 
 
@@ -162,7 +163,7 @@ def test_every_damage_of_a_state_is_refused(whole: Path, tmp_path: Path) -> None
         (folder / checkpoint.META).write_text(json.dumps(sealed))
         try:
             messages[what] = "taken"
-            checkpoint.restore(folder, learner)
+            restore(folder, learner)
         except InputError as error:
             messages[what] = str(error)
         if "does not fit its own description" in messages[what]:

@@ -15,10 +15,10 @@ import pytest
 from safetensors.numpy import load, save
 
 from policies.deployed import SHIPPED
-from policies.learning import checkpoint
 from policies.learning.layout import LARGEST, MOST
 from simulator import InputError, Scenario, simulate
 from simulator.errors import LONGEST_MESSAGE
+from simulator.files import checkpoint
 from simulator.market.contracts import MARKET_CONDITIONS, Observation
 from simulator.market.plugins import find_policy
 from tests.fields import fields

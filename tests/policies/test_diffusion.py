@@ -321,7 +321,7 @@ def test_running_statistics_are_those_of_all_that_was_seen() -> None:
 def test_the_deployed_policy_is_the_trained_one_in_numpy(tmp_path: Any) -> None:
     """The same chain, to 1e-6, at the same noise; and the same price for the same observation, always."""
     from policies.deployed import DRAWS, NOISE_SEED
-    from policies.learning import checkpoint
+    from simulator.files import checkpoint
 
     learner: Any = DiffusionActorCritic(Settings(), price_grid(20).tolist(), 3, 100)
     learner.scaler.learn(np.random.default_rng(0).normal(0, 1, (100, len(NAMES))))

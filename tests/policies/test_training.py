@@ -105,8 +105,8 @@ def _meta(**changed: Any) -> Callable[[Path], None]:
     [
         (_cut, "arrays.safetensors: is damaged or cut off"),
         (_meta(format="somebody-elses-1"), "is not a checkpoint of this program"),
-        (_meta(kind="ppo"), "is a checkpoint of the policy 'ppo', not of 'diffusion'"),
-        (_meta(features=[*NAMES[:-1], "another"]), "was trained on other features"),
+        (_meta(kind="ppo"), "is a checkpoint of 'ppo', not of 'diffusion'"),
+        (_meta(features=[*NAMES[:-1], "another"]), "was changed after it was written"),
         (_meta(features=[*NAMES, "one_more"]), "must be float32 of shape"),
         (_meta(features="load"), "'features' must be 1 to 10000 different names, not 'load'"),
         (lambda folder: (folder / "meta.json").write_text("{"), "holds no checkpoint"),
