@@ -325,7 +325,7 @@ def plan(
         "scenario_sha256": hashlib.sha256(scenario.model_dump_json().encode()).hexdigest(),
         "data_sha256": scenario.data_hashes() if recording is None else {},
         "code_sha256": code_hashes(found, chosen, *strategies),
-        "weights_sha256": getattr(found, "weights_sha256", None),
+        "weights_sha256": getattr(found, "weights_sha256", None) or getattr(chosen, "weights_sha256", None),
     }
     frame = trajectories = None
     if scenario.traffic.kind == "recorded":

@@ -29,23 +29,25 @@ def train(
             metavar="SCENARIO[,SCENARIO]", help="Scenario to train on. Several are trained on at the same time."
         ),
     ],
-    policy: Annotated[
-        str,
-        typer.Option(
-            "--policy",
-            metavar="P",
-            help="diffusion, sac, ppo, dqn, foresight, or a policy of your own that has a method train.",
-        ),
-    ],
     steps: Annotated[
         int,
         typer.Option(
             "--steps",
             metavar="N",
             parser=whole,
-            help="Number of environment steps. A step is an auction that asks for a price.",
+            help="Number of environment steps: auctions that ask for a price, or decisions of the seat. Of a "
+            "mechanism, the number of updates.",
         ),
     ],
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            metavar="P",
+            help="diffusion, sac, ppo, dqn, foresight, or a policy of your own that has a method train. Without it the "
+            "mechanism is trained: myerson-net, or one of your own.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", parser=whole, help="Seed of the training.")] = 0,
     seeds: Annotated[
         int,
@@ -116,9 +118,9 @@ def train(
     """
     from simulator.errors import need
     from simulator.files import folder
-    from simulator.market.plugins import default_policy
     from simulator.scenario.overrides import parse_assignment
     from simulator.study.train import train as train_policy
+    from simulator.study.training_tasks import reference_of
     from simulator.study.trainings import curve_of, train_seeds
 
     need_working_directory()
@@ -137,10 +139,10 @@ def train(
         if seeds == 1 and value is not None:
             raise InputError(f"{option} {value}: is for trainings of several seeds; give --seeds, or leave it out")
     label = "+".join(one.name for one in loaded)
-    of = policy if mechanism is None else f"{policy}-{mechanism}"
+    what = ", ".join(filter(None, (policy, mechanism)))
     last = f"s{seed}" if seeds == 1 else f"{seeds}-seeds"
-    directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{of}-training-{last}")
-    reference = default_policy(loaded[0], mechanism or "msb")
+    directory = folder(out) if out is not None else Path("outputs") / slug(f"{label}-{what}-training-{last}")
+    reference = reference_of(policy, mechanism, loaded[0])
     options: dict[str, Any] = {
         "evaluate_every": evaluate_every,
         "held_out": held_out,
@@ -155,28 +157,27 @@ def train(
         if resume:
             raise InputError("--resume: an interrupted part continues in any case; leave it out")
         asked = {
-            "label": label, "scenarios": names, "sets": sets, "policy": policy, "steps": steps, "seeds": seeds,
-            "reference": reference,
-            **options,
+            "label": label, "scenarios": names, "sets": sets, "policy": policy, "what": what, "steps": steps,
+            "seeds": seeds, "reference": reference, **options,
         }  # fmt: skip
         _do_part(part, loaded, asked, directory, jobs, cluster, options)
     elif seeds == 1:
-        with training_bar(f"{label}, {policy}", steps, reference) as progress:
+        with training_bar(f"{label}, {what}", steps, reference) as progress:
             result = train_policy(
                 loaded, policy, steps, seed=seed, out=directory, resume=resume, report=progress, **options
             )
-        _draw([directory], curve_of([directory]), directory, f"{label}, {policy}")
+        _draw([directory], curve_of([directory]), directory, f"{label}, {what}", reference)
         print_result(result)
     else:
         with (
             executor_of(cluster, jobs) as executor,
-            bar(f"{label}, {seeds} trainings of {policy}", seeds) as step,
+            bar(f"{label}, {seeds} trainings of {what}", seeds) as step,
         ):
             curve = train_seeds(
                 loaded, policy, steps, seeds, directory, jobs, resume, lambda done, _: step(float(done)), executor,
                 **options,
             )  # fmt: skip
-        show_trainings(label, policy, curve, directory, seeds, reference)
+        show_trainings(label, what, curve, directory, seeds, reference)
 
 
 def _do_part(
@@ -218,18 +219,20 @@ def _do_part(
     print_result(directory)
 
 
-def show_trainings(
-    label: str, policy: str, curve: pd.DataFrame, directory: Path, seeds: int, reference: str = "conditional"
-) -> None:
+FIGURES = {"conditional": "surplus", "myerson": "revenue"}
+"""What an evaluation divides by that of its reference; the reward if the reference is not in it."""
+
+
+def show_trainings(label: str, what: str, curve: pd.DataFrame, directory: Path, seeds: int, reference: str) -> None:
     """Print and draw the learning curve of several trainings.
 
     Args:
         label: names of the scenarios.
-        policy: the policy.
+        what: the policy or mechanism.
         curve: the curve.
         directory: folder of the trainings.
         seeds: number of trainings.
-        reference: policy to which the ratios are.
+        reference: policy or mechanism to which the ratios are.
     """
     from simulator.study.trainings import training_folder
 
@@ -237,15 +240,15 @@ def show_trainings(
         (f"{row.steps:,}", f"{row.trainings}", f"{row.ratio:.4f}", f"{row.ratio_ci:.4f}")
         for row in curve.itertuples(index=False)
     ]
-    what = "surplus" if reference == "conditional" else "reward"
-    about = f"ratio: {what} divided by that of {reference}, in held-out worlds; ± over trainings"
-    print(f"{printable(label)}, {printable(policy)}; {about}")  # noqa: T201
+    figure = FIGURES.get(reference, "reward")
+    about = f"ratio: {figure} divided by that of {reference}, in held-out worlds; ± over trainings"
+    print(f"{printable(label)}, {printable(what)}; {about}")  # noqa: T201
     print_rows(("steps", "trainings", "ratio", "±"), rows)
-    _draw([training_folder(directory, seed) for seed in range(seeds)], curve, directory, f"{label}, {policy}")
+    _draw([training_folder(directory, seed) for seed in range(seeds)], curve, directory, f"{label}, {what}", reference)
     print_result(directory)
 
 
-def _draw(folders: list[Path], curve: pd.DataFrame, directory: Path, title: str) -> None:
+def _draw(folders: list[Path], curve: pd.DataFrame, directory: Path, title: str, reference: str) -> None:
     """Draw the learning curve of some trainings, if there is one and matplotlib is installed."""
     from simulator.study.trainings import evaluations
     from simulator.view.curves import learning_curve
@@ -254,4 +257,5 @@ def _draw(folders: list[Path], curve: pd.DataFrame, directory: Path, title: str)
     if not find_spec("matplotlib"):
         note("the learning curve is not drawn: that needs matplotlib, pip install 'dmsb[study]'")
     elif len(curve):
-        learning_curve([evaluations(one) for one in folders], curve, directory / CURVE_FIGURE, title)
+        figure = FIGURES.get(reference, "reward"), reference
+        learning_curve([evaluations(one) for one in folders], curve, directory / CURVE_FIGURE, title, figure)

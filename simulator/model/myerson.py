@@ -129,6 +129,32 @@ class EmpiricalValues:
         return scale * self._values[place] if place < len(self._values) else math.inf
 
 
+@dataclass(frozen=True)
+class MonotoneValues:
+    """Virtual values by a network that rises with the value: ``phi(v) = min_k max_j (exp(w_kj) v + b_kj)``.
+
+    Its inverse is ``max_k min_j (z - b_kj) exp(-w_kj)``.
+
+    Source: the form of MyersonNet (Duetting, Feng, Narasimhan, Parkes and Ravindranath, "Optimal auctions through deep
+    learning", 2019).
+
+    Attributes:
+        w: logarithms of the slopes, shape (groups, pieces).
+        b: heights at 0, shape (groups, pieces).
+    """
+
+    w: FloatArray
+    b: FloatArray
+
+    def phi(self, value: float, scale: float = 1.0) -> float:
+        """Return the virtual value of a value."""
+        return scale * float((np.exp(self.w) * (value / scale) + self.b).max(axis=1).min())
+
+    def least(self, virtual: float, above: bool = False, scale: float = 1.0) -> float:
+        """Return the value with this virtual value, at least 0."""
+        return scale * max(float(((virtual / scale - self.b) * np.exp(-self.w)).min(axis=1).max()), 0.0)
+
+
 class Sale(NamedTuple):
     """The outcome of an optimal auction.
 

@@ -107,14 +107,14 @@ class Trained:
 
     Attributes:
         label: names of the scenarios.
-        policy: the policy.
+        what: the policy or mechanism.
         seeds: number of trainings.
         steps: number of environment steps of each.
         reference: policy to which an evaluation is the ratio.
     """
 
     label: str
-    policy: str
+    what: str
     seeds: Annotated[int, Field(ge=2, le=MOST_TRAININGS)]
     steps: Annotated[int, Field(ge=1)]
     reference: str = "conditional"

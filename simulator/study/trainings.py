@@ -37,7 +37,7 @@ class _Training:
     """A training by its seed, as work for another process."""
 
     scenarios: Sequence[Scenario]
-    policy: str
+    policy: str | None
     steps: int
     out: Path
     options: dict[str, Any] = field(default_factory=dict)
@@ -57,7 +57,7 @@ def training_folder(out: Path, seed: int) -> Path:
 
 def train_seeds(
     scenarios: Sequence[str | Scenario],
-    policy: str,
+    policy: str | None,
     steps: int,
     seeds: int,
     out: Path,
@@ -71,7 +71,7 @@ def train_seeds(
 
     Args:
         scenarios: names of shipped scenarios, paths of scenario files, or `Scenario` objects.
-        policy: name of a policy that has a method ``train``.
+        policy: name of a policy that has a method ``train``; None to train a mechanism.
         steps: number of environment steps of each training.
         seeds: number of trainings, 2 or more.
         out: folder of the trainings, and of the learning curve ``curve.csv``.
@@ -109,7 +109,7 @@ def train_seeds(
 def train_part(
     part: Part,
     scenarios: Sequence[str | Scenario],
-    policy: str,
+    policy: str | None,
     steps: int,
     seeds: int,
     out: Path,
@@ -123,7 +123,7 @@ def train_part(
     Args:
         part: the part.
         scenarios: names of shipped scenarios, paths of scenario files, or `Scenario` objects.
-        policy: name of a policy that has a method ``train``.
+        policy: name of a policy that has a method ``train``; None to train a mechanism.
         steps: number of environment steps of each training.
         seeds: number of trainings of all parts together.
         out: folder of the trainings.

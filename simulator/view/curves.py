@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def learning_curve(
-    trainings: Sequence[Sequence[tuple[int, float]]], curve: pd.DataFrame, path: Path, title: str
+    trainings: Sequence[Sequence[tuple[int, float]]],
+    curve: pd.DataFrame,
+    path: Path,
+    title: str,
+    figure_of: tuple[str, str] = ("surplus", "conditional"),
 ) -> None:
     """Draw the evaluations of some trainings, and their mean with its 95 % interval.
 
@@ -24,17 +28,19 @@ def learning_curve(
         curve: mean and half-width by steps, from `simulator.study.trainings.curve_of`.
         path: file to write. An older picture of this program is replaced.
         title: title of the figure.
+        figure_of: what the ratios are of, and of whose.
 
     Raises:
         InputError: matplotlib is not installed.
     """
     need("matplotlib")
+    ratio, reference = figure_of
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.0, 3.6), layout="constrained")
     axes = figure.subplots()
-    axes.axhline(1.0, color="0.4", linestyle=":", linewidth=1.2, label="conditional")
+    axes.axhline(1.0, color="0.4", linestyle=":", linewidth=1.2, label=reference)
     several = len(trainings) > 1
     for number, evaluations in enumerate(trainings):
         steps, ratios = zip(*evaluations, strict=True)
@@ -55,8 +61,8 @@ def learning_curve(
             label=f"mean of {len(trainings)} trainings, 95 % interval",
         )
     axes.set_xlim(left=0)
-    axes.set_xlabel("environment steps")
-    axes.set_ylabel("surplus / surplus of conditional,\nheld-out worlds", fontsize=9)
+    axes.set_xlabel("steps")
+    axes.set_ylabel(f"{ratio} / {ratio} of {reference},\nheld-out worlds", fontsize=9)
     axes.set_title(title, fontsize=10, loc="left")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)

@@ -33,7 +33,7 @@ from simulator.errors import OutputError
 from simulator.files import renames, replacing
 from simulator.record.schema import TABLES
 from simulator.run import Plan
-from simulator.study import design, tabulate, train
+from simulator.study import design, price_training, tabulate, train
 from simulator.study.journal import Figures
 from simulator.study.paper import figures, plan, reproduce, runs
 from simulator.study.worlds import KeptWorlds
@@ -79,7 +79,7 @@ def result(policy: str, seed: int = 0) -> Result:
     return found
 
 
-real_plan, real_page, real_evaluated = run_module.plan, pages.page, train.evaluated
+real_plan, real_page, real_evaluated = run_module.plan, pages.page, price_training.evaluated
 
 
 @functools.cache
@@ -330,8 +330,8 @@ def surplus(policy: str, seed: int) -> Figures:
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Episodes of ten rounds, and evaluations that have been done before."""
-    monkeypatch.setattr(train, "ROUNDS_PER_EPISODE", 10.0)
-    for module in (train, runs):
+    monkeypatch.setattr(price_training, "ROUNDS_PER_EPISODE", 10.0)
+    for module in (price_training, runs):
         monkeypatch.setattr(
             module, "evaluated", lambda scenario, policy, seed, worlds: surplus(getattr(policy, "label", policy), seed)
         )

@@ -34,7 +34,7 @@ STEPS = 200_000
 """Environment steps of each training: the same budget for all."""
 
 SEEDS = 3
-SCENES: dict[str, tuple[int, float]] = {"four_way": (24, 1200.0), "after_the_match": (12, 1800.0)}
+SCENES: dict[str, tuple[int, float]] = {"four_way": (24, 1200.0), "after_the_match": (6, 1800.0)}
 """What is trained on, with the number of evaluation worlds and the length of a run, s."""
 
 FIRST_WORLD = 3_000

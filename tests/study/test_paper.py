@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from simulator import InputError, Scenario, simulate
-from simulator.study import code, train
+from simulator.study import code, price_training
 from simulator.study.cells import run_cells
 from simulator.study.paper import figures, plan, reproduce, scenarios
 from simulator.study.paper import rules as paper_rules
@@ -311,7 +311,7 @@ def test_the_claims_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
     monkeypatch.setitem(SCALES, "quick", Scale(200, 200, 200, 200, 1, 1, 1, 2, 2, 30))
     monkeypatch.setattr(paper_rules, "TUNING_ROUNDS", 50)
-    monkeypatch.setattr(train, "EVALUATED_S", 50.0)
+    monkeypatch.setattr(price_training, "EVALUATED_S", 50.0)
 
     def with_a_short_history(point: plan.Point) -> Scenario:
         return scenarios.scenario_at(point._replace(overrides=(*point.overrides, ("market.contract_rounds", 100))))

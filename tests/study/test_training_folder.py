@@ -19,7 +19,7 @@ import pytest
 
 from simulator import InputError, Scenario
 from simulator.errors import OutputError, PolicyError
-from simulator.study import train as module
+from simulator.study import price_training as module
 from simulator.study.journal import locked
 from simulator.study.train import train
 from simulator.study.training_folder import TrainingFolder

@@ -34,8 +34,9 @@ from simulator.study.paper.plan import (
 )
 from simulator.study.paper.rules import TUNED, OnlineRun, online
 from simulator.study.paper.scenarios import scenario_at
+from simulator.study.price_training import HELD_OUT, evaluated
 from simulator.study.run_figures import figures_of
-from simulator.study.train import HELD_OUT, evaluated, train
+from simulator.study.train import train
 from simulator.study.training_files import RATIO, read_metrics
 from simulator.study.training_folder import COLUMNS, DEPLOYED, LAST, METRICS
 from simulator.study.worlds import KeptWorlds
