@@ -175,7 +175,9 @@ class Asking:
         """
         column = auction.columns[provider]
         _, value, *_, latency_s = auction.book[:, column].tolist()
-        return Quote(latency_s, float(auction.situation.accuracy[column]), value)
+        situation = auction.situation
+        dwell_s = float(situation.dwell_s[column]) - (auction.lot.now - auction.lot.requested)
+        return Quote(latency_s, float(situation.accuracy[column]), value, max(dwell_s, 0.0))
 
 
 def who_accepts(step: Ask, limits: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], bool]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.model.mechanism import surplus_weights
+from simulator.model.reputation import Reputations
 from simulator.model.valuation import common_term, expected_value, match_term, timeliness, valuation
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Platform:
         reference: other bids that a price may scale, as the scenario says: `stations`, `all` or `other_owner`.
         uav_payment: what a UAV pays where its own bid does not count: `royalty`, `posted` or `contract`.
         uav_share: share phi of a task's worth for `royalty` and `posted`.
+        reputations: reputations of the providers, by the tasks that have ended.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Platform:
         self._ledger, self._latency_weight, self._size_factor = ledger, market.latency_weight, size_factor
         self._accuracy = market.accuracy_weight, market.accuracy_exponent, accuracy_cap
         self._provider_of: dict[int, int] = {}
+        self.reputations = Reputations(fleet.size)
 
     def contract_bid(self) -> float | None:
         """Return the contract bid of (13), computed from past rounds; None while there are too few of them."""
@@ -67,6 +70,11 @@ class Platform:
         uav, station = (provider, -1) if provider < self.uavs else (-1, provider)
         of_uav, of_station, *_ = self._ledger.audited_match(uav, station, -1)
         return of_uav if provider < self.uavs else of_station
+
+    def reputation(self, provider: int, now: float) -> float:
+        """Return the reputation of a provider, from 0 to 1; .5 before its first task."""
+        # A second identity has a history of its own, which is empty.
+        return 0.5 if provider in self._provider_of else self.reputations.of(provider, now)
 
     def uav_report(self, uav: int) -> float:
         """Return the mean audited worth of the last tasks of a UAV, without their demand."""

@@ -138,11 +138,13 @@ class Quote(NamedTuple):
         latency_s: latency, s.
         accuracy: accuracy R of the result.
         value: value v_n of (11) of a result with that latency and accuracy.
+        dwell_s: time for which the provider expects to cover the vehicle, s.
     """
 
     latency_s: float
     accuracy: float
     value: float
+    dwell_s: float = math.inf
 
 
 class Decide(NamedTuple):

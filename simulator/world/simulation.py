@@ -264,6 +264,7 @@ class Simulation:
         self.recorder.outage(self._env.now, provider, is_out)
         for task in dropped:
             task.status, task.cut_at = LOST, self._env.now
+            self.platform.reputations.note(provider, False, self._env.now)
             self.recorder.task_done(task, task.lost_at)
             self.auctioneer.ended(task)
 
@@ -281,4 +282,5 @@ class Simulation:
         # (9) and (10) average over all tasks that the provider finished, the lost ones too.
         self._history.add(task.provider, float(common_term(task.latency, self._latency_weight)), task.match)
         self.site.ledger.served(task, delivered)
+        self.platform.reputations.note(task.provider, delivered, self._env.now)
         self.auctioneer.ended(task)

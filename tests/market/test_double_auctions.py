@@ -167,7 +167,9 @@ def test_a_provider_offers_as_many_units_as_finish_in_time() -> None:
 
 
 @pytest.mark.parametrize("scenario", ["four_way", "after_the_match"])
-@pytest.mark.parametrize("mechanism", ["double-dutch", "mcafee", "trade-reduction", "efficient"])
+@pytest.mark.parametrize(
+    "mechanism", ["double-dutch", "madda", "madda:among=pairs", "mcafee", "trade-reduction", "efficient"]
+)
 def test_runs_keep_every_law(scenario: str, mechanism: str) -> None:
     result = simulate(scenario, mechanism=mechanism, duration=300)
     check_laws(result)
@@ -177,7 +179,7 @@ def test_runs_keep_every_law(scenario: str, mechanism: str) -> None:
     assert result.run["value_of"] == "vehicle"
     quoted = won.merge(bids, left_on=["task", "winner"], right_on=["task", "provider"])
     assert (quoted["value"] >= quoted["paid_by_vehicle"] - 1e-12).all(), "no pair below the price"
-    if mechanism == "double-dutch":
+    if mechanism.startswith(("double-dutch", "madda")):
         assert summary["welfare_platform"] == pytest.approx(0.0, abs=1e-9)
         assert (won["clock_steps"] > 0).all()
     if mechanism != "efficient":

@@ -101,11 +101,11 @@ def answers(
 ) -> dict[tuple[int, int], Any]:
     """What the participants answer."""
     if step.what == "quote":
-        assert step.to is not None
+        promising = range(len(costs)) if step.to is None else step.to
         return {
             (one.task, seller): Quote(1.0, 0.5, float(values[one.task] if pairs is None else pairs[one.task, seller]))
             for one in step.lots
-            for seller in step.to
+            for seller in promising
         }
     if step.side == "vehicles":
         limits = {(one.task, VEHICLE): float(said[one.task]) for one in step.lots}

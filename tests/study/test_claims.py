@@ -40,7 +40,8 @@ CASES = [
     ("msb", "conditional"), ("msb", "myopic"), ("second-price", None), ("first-price", None),
     ("first-price:reserve=0.5", None), ("vickrey", None), ("vickrey:reserve=0.5", None), ("vcg-assignment", None),
     ("direct", "nearest"), ("direct", "least-loaded"), ("myerson", None), ("second-score", None),
-    ("double-dutch", "gap-step"), ("mcafee", None), ("trade-reduction", None), ("efficient", None),
+    ("double-dutch", "gap-step"), ("madda", "gap-step"), ("mcafee", None),
+    ("myerson-net", None), ("trade-reduction", None), ("efficient", None),
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from simulator.market.contracts import (
     Information,
     Lot,
     Numbers,
+    Quote,
     Seat,
 )
 from simulator.market.mechanisms.pairing import first_units, trade, units_of
@@ -173,7 +174,19 @@ class DoubleDutch(Window):
 
     def clear(self, lots: Sequence[Lot]) -> Clearing:
         """Run the clocks, and pair those who trade."""
-        units, top = units_of(lots, self.units), highest_price(self.platform, lots)
+        return (yield from self.run(lots, units_of(lots, self.units)))
+
+    def run(
+        self, lots: Sequence[Lot], units: dict[int, int], quotes: Mapping[tuple[int, int], Quote] | None = None
+    ) -> Clearing:
+        """Run the clocks, and pair those who trade.
+
+        Args:
+            lots: lots that take part.
+            units: units that each provider offers, by id. Others do not take part.
+            quotes: what providers promise, if that is known already. Only these pairs are possible.
+        """
+        top = highest_price(self.platform, lots)
         if not top > 0.0:
             return []  # no result is expected to come in time to have any worth
         sides = list(range(len(lots))), list(units)
@@ -201,7 +214,7 @@ class DoubleDutch(Window):
         sellers = first_units(clocks.accepted[1], units, count)
         said = {"clock_price": price, "clock_steps": float(clocks.steps)}
         # The cost of a provider is known to be at most the price that it has accepted.
-        return (yield from trade(winners, sellers, entered, price, said))
+        return (yield from trade(winners, sellers, entered, price, said, quotes=quotes))
 
 
 def highest_price(platform: Platform, lots: Sequence[Lot]) -> float:

@@ -90,6 +90,7 @@ def trade(
     price: float,
     columns: dict[str, float],
     paid_to_provider: float | None = None,
+    quotes: Mapping[tuple[int, int], Quote] | None = None,
 ) -> Generator[Ask, Any, list[Award]]:
     """Ask for quotes, and award lots to providers at one price.
 
@@ -100,10 +101,12 @@ def trade(
         price: what a vehicle pays.
         columns: values of the mechanism's columns.
         paid_to_provider: what a provider receives; the price if None.
+        quotes: what providers promise, if that is known already. Only these pairs are possible.
     """
     if not lots or not units:
         return []
-    quotes = yield Ask("quote", lots, to=tuple(units))
+    if quotes is None:
+        quotes = yield Ask("quote", lots, to=tuple(units))
     found = pair(lots, units, quotes, costs, least=price)
     receives = price if paid_to_provider is None else paid_to_provider
     return [Award(lot, found[lot.task], -receives, price, columns) for lot in lots if lot.task in found]

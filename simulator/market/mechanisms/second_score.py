@@ -60,8 +60,9 @@ class SecondScore(Mechanism):
         for one in lot.invited:
             key = lot.task, one
             if key in bids and key in quotes:
-                latency_s, accuracy, _ = quotes[key]
-                quality = self.weight * self.platform.quality(latency_s, accuracy, lot.limit_s, lot.grace_s)
+                quote = quotes[key]
+                worth = self.platform.quality(quote.latency_s, quote.accuracy, lot.limit_s, lot.grace_s)
+                quality = self.weight * worth
                 scores.append((-bids[key] - quality, one, quality))
         if not scores:
             return Award(lot, None)
