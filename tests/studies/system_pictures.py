@@ -1,7 +1,8 @@
-"""The pictures of the systems' pages, each from runs that it makes: ``python -m tests.studies.system_pictures``."""
+"""The pictures of the systems' pages, each from runs: ``python -m tests.studies.system_pictures [NAME ...]``."""
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from policies.steps import GapStep
 from simulator import Scenario, simulate
 from simulator.errors import SkippedWarning
+from simulator.market.contracts import Numbers
+from simulator.market.mechanisms.madda import Madda
 from simulator.market.mechanisms.myerson import Myerson
+from simulator.market.mechanisms.myerson_net import MyersonNet
 from simulator.model.myerson import EmpiricalValues
 from simulator.study.compare import compare
 from simulator.view.figures import COLOURS, MARKS, METADATA
@@ -112,6 +117,69 @@ def myerson() -> None:
     save(figure, "system-myerson.png")
 
 
+def myerson_net() -> None:
+    """Virtual values of the shipped network, beside those of the bids of a run."""
+    mechanism, network = Myerson(), MyersonNet()
+    simulation = Simulation(Scenario.load("four_way"), duration=3600.0, mechanism=mechanism)
+    for _ in simulation:
+        pass
+    figure, axes = panels("myerson-net", 2)
+    ratios = np.linspace(0.0, 4.0, 400)
+    for kind, (panel, name) in enumerate(zip(axes, ("stations", "UAV"), strict=True)):
+        known = EmpiricalValues(mechanism.bids_seen(kind))
+        panel.step(ratios, [known.phi(ratio) for ratio in ratios], where="post", color=COLOURS[1], label="myerson")
+        panel.plot(
+            ratios, [network.virtual[kind].phi(ratio) for ratio in ratios], color=COLOURS[2], label="myerson-net"
+        )
+        panel.axhline(0.0, color="black", linewidth=0.6)
+        panel.set_ylim(-3.0, 4.0)
+        panel.set_xlabel("bid divided by the expected value")
+        panel.set_ylabel("virtual value")
+        panel.set_title(f"{name}; an hour of four_way", fontsize=9)
+        panel.legend(fontsize=7)
+        print(name, "reserves", round(known.least(0.0), 3), round(network.virtual[kind].least(0.0), 3))
+    save(figure, "system-myerson-net.png")
+
+
+def madda() -> None:
+    """Reputations in a run, and the welfare against that of the double Dutch auction."""
+    figure, (left, right) = panels("madda", 2)
+    simulation = Simulation(Scenario.load("after_the_match"), duration=LENGTH_S, mechanism=Madda())
+    policy, seen = GapStep(), []
+    for decision in simulation:
+        simulation.answer(policy.number(decision.observation, Numbers(0.001, 1.0, ())))
+        seen.append((simulation.now, *(simulation.platform.reputation(one, simulation.now) for one in range(7))))
+    at = np.array(seen)
+    for one, name in enumerate(simulation.platform.names[:7]):
+        left.plot(at[:, 0], at[:, 1 + one], linewidth=0.8, label=name)
+    left.set_xlabel("time, s")
+    left.set_ylabel("reputation")
+    left.set_title("after_the_match", fontsize=9)
+    left.legend(fontsize=7, ncols=2)
+    for number, scenario in enumerate(("four_way", "after_the_match")):
+        for form, style in (("pool", "-"), ("pairs", ":")):
+            ratios, widths = [], []
+            for every_s in WINDOWS_S:
+                rules = [f"double-dutch:every_s={every_s:g}", f"madda:every_s={every_s:g}:among={form}"]
+                table = compare(
+                    scenario, ["gap-step:4"], SEEDS, CLOCKS_S, mechanisms=rules, metric="welfare", jobs=JOBS
+                ).table
+                ratios.append(float(table["ratio"].iloc[1]))
+                widths.append(float(table["ratio_ci"].iloc[1]))
+            print(scenario, form, np.round(ratios, 3), np.round(widths, 3))
+            right.errorbar(
+                WINDOWS_S, ratios, yerr=widths, marker=MARKS[number], color=COLOURS[1 + number], linestyle=style,
+                label=f"{scenario}, {form}", capsize=2,
+            )  # fmt: skip
+    right.axhline(1.0, color="black", linewidth=0.6)
+    right.set_xscale("log")
+    right.set_xlabel("length of the window, s")
+    right.set_ylabel("welfare divided by that of double-dutch")
+    right.set_title(f"{SEEDS} worlds of {CLOCKS_S:g} s", fontsize=9)
+    right.legend(fontsize=7)
+    save(figure, "system-madda.png")
+
+
 def second_score() -> None:
     """Welfare and who has it, against the weight of the quality."""
     figure, axes = panels("second-score", 2)
@@ -136,10 +204,16 @@ def second_score() -> None:
     save(figure, "system-second-score.png")
 
 
+DRAWN = {
+    "myerson": myerson, "myerson-net": myerson_net, "second-score": second_score, "double-dutch": double_dutch,
+    "madda": madda,
+}  # fmt: skip
+
+
 def main() -> None:
-    """Draw every picture."""
-    for draw in (myerson, second_score, double_dutch):
-        draw()
+    """Draw the pictures that are named, or every one."""
+    for name in sys.argv[1:] or DRAWN:
+        DRAWN[name]()
 
 
 if __name__ == "__main__":

@@ -295,7 +295,7 @@ def test_a_round_that_is_cleared_again_with_its_own_bids_ends_as_it_did(
         fixed = row["paid_by_provider"] - row["royalty"] * np.nan_to_num(row["realised_surplus"])
         royalty = row["royalty"] * row["uav_value"] if row["royalty"] > 0.0 else 0.0
         assert end.paid == pytest.approx(fixed + royalty, abs=1e-12)
-        if mechanism != "double-dutch":  # a clock has many decisions, and most are about several tasks
+        if mechanism not in ("double-dutch", "madda"):  # a clock has many decisions, and most are about several tasks
             assert end.action == last[task] if task in last else math.isnan(end.action)
 
 
