@@ -59,7 +59,7 @@ class Ends:
 
 
 def test_a_training_that_ends_the_program_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.study.train.find_policy", lambda policy: Ends())
+    monkeypatch.setattr("simulator.study.training_tasks.find_policy", lambda policy: Ends())
     with pytest.raises(PolicyFailedError, match=r"train\(\) raised SystemExit"):
         train(["four_way"], "ends", 10, out=tmp_path / "t", held_out=1)
 

@@ -139,7 +139,7 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
         raise PolicyFailedError(f"{place}: clear() returned {shown(awards)}; it must return a list of Award")
     seen: set[int] = set()
     for award in awards:
-        lot, provider, by_provider, by_vehicle, _, royalty = award
+        lot, provider, by_provider, by_vehicle, _, royalty, chances = award
         # Nearly every award has these types: asking for the abstract ones takes a microsecond each.
         if not (
             type(lot) is Lot
@@ -152,6 +152,7 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
             and math.isfinite(by_provider + by_vehicle)
             and type(royalty) is float
             and 0.0 <= royalty <= 1.0
+            and not chances
         ):
             _check_award(mechanism, award, auctions, seen)
         seen.add(lot.task)
@@ -182,3 +183,24 @@ def _check_award(mechanism: object, award: Award, auctions: Mapping[int, Auction
             raise PolicyFailedError(f"{place}: paid_by_{name} is {shown(paid)}; it must be a finite number")
     if not isinstance(award.royalty, Real) or isinstance(award.royalty, bool) or not 0.0 <= award.royalty <= 1.0:
         raise PolicyFailedError(f"{place}: royalty is {shown(award.royalty)}; it must be a number from 0 to 1")
+    if award.chances:
+        _check_chances(place, award, invited)
+
+
+def _check_chances(place: str, award: Award, invited: Collection[int]) -> None:
+    """Hold the lottery of an award to the contract.
+
+    Raises:
+        PolicyFailedError: its probabilities or payments are none, or the winner is not in it.
+    """
+    try:
+        odds = [float(chance) for chance, _ in award.chances.values()]
+        sound = all(math.isfinite(float(paid)) for _, paid in award.chances.values())
+    except (TypeError, ValueError):
+        odds, sound = [-1.0], False
+    known = {*award.chances} <= {*invited} and (award.provider is None or award.provider in award.chances)
+    if not (sound and known and all(0.0 <= chance <= 1.0 for chance in odds) and math.fsum(odds) <= 1.0 + 1e-6):
+        raise PolicyFailedError(
+            f"{place}: chances are {shown(dict(award.chances))}; they must be (probability, payment) by invited "
+            "provider, with the winner among them and at most 1 in all"
+        )

@@ -177,6 +177,8 @@ class Award(NamedTuple):
         columns: values of the columns that the mechanism declares, by name; NaN where one is left out.
         royalty: share of the audited worth of the task, its value less its cost, that the provider pays besides when
             the task has ended.
+        chances: probability to win and payment then, by participant, where the winner was drawn. The audit takes the
+            expectation over them.
     """
 
     lot: Lot
@@ -185,6 +187,7 @@ class Award(NamedTuple):
     paid_by_vehicle: float = 0.0
     columns: Mapping[str, float] = {}
     royalty: float = 0.0
+    chances: Mapping[int, tuple[float, float]] = {}
 
 
 Bids: TypeAlias = dict[tuple[int, int], float]

@@ -24,12 +24,23 @@ class Played(NamedTuple):
         paid: what the winner pays; a royalty as if the result had the value that is expected.
         from_vehicle: what the vehicle pays.
         action: the last action of the policy; NaN if it was not asked.
+        chances: probability to win and payment then, by participant. It is 1 for the winner unless it was drawn.
     """
 
     winner: int | None
     paid: float
     from_vehicle: float
     action: float
+    chances: Mapping[int, tuple[float, float]] = {}
+
+    def gain(self, value: float, identities: Sequence[int]) -> float:
+        """Return what the identities of one participant gain in expectation.
+
+        Args:
+            value: what the task is worth to it.
+            identities: its ids.
+        """
+        return sum(chance * (value - paid) for one, (chance, paid) in self.chances.items() if one in identities)
 
 
 class Rehearsal:
@@ -131,7 +142,10 @@ class Rehearsal:
                 assert real is not None
                 worth = by_task[task].worth_to(real)
                 paid = award.paid_by_provider + award.royalty * max(worth, 0.0)
-                ends[task] = Played(award.provider, paid, award.paid_by_vehicle, actions[task])
+                chances = award.chances or {award.provider: (1.0, paid)}
+                ends[task] = Played(award.provider, paid, award.paid_by_vehicle, actions[task], chances)
+            elif award.chances:
+                ends[award.lot.task] = ends[award.lot.task]._replace(chances=award.chances)
         return ends
 
     def _reply(

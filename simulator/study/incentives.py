@@ -129,9 +129,7 @@ class Incentives:
         turned = dict(zip(stations, [*stations[1:], stations[0]], strict=True))
         bids = {key: truth[task, turned[key[1]]] if key[1] in turned else bid for key, bid in truth.items()}
         other = rehearsal.clear(bids)[task]
-        won = truth.get((task, end.winner)) if end.winner is not None else None
-        won_then = bids.get((task, other.winner)) if other.winner is not None else None
-        if (won, end.paid) != (won_then, other.paid):
+        if _by_bid(end, truth, task) != _by_bid(other, bids, task):
             self.by_name += 1
             said = f"task {task}: the same bids under other names settle at {other.paid:.4g}, not at {end.paid:.4g}"
             self._example("name", 1.0, said)
@@ -164,10 +162,10 @@ class Incentives:
         before, after = rehearsal.clear(truth)[task], rehearsal.clear(changed(truth, second, 0.0))[task]
         self.ring_rounds += 1
         for end, together in ((before, False), (after, True)):
-            gain = values[task, end.winner] - end.paid if end.winner in (first, second) else 0.0
-            surplus = 0.0
-            if end.winner is not None:
-                surplus = values[task, end.winner] * rehearsal.weight_of(end.winner)
+            gain = sum(end.gain(values[task, one], (one,)) for one in (first, second))
+            surplus = sum(
+                chance * values[task, one] * rehearsal.weight_of(one) for one, (chance, _) in end.chances.items()
+            )
             if together:
                 self.ring_together, self.ring_surplus = self.ring_together + gain, self.ring_surplus + surplus
             else:
@@ -182,6 +180,13 @@ class Incentives:
             self.examples[kind] = size, said
 
 
+def _by_bid(end: Played, bids: Bids, task: int) -> list[tuple[float, float, float]]:
+    """Return bid, probability and payment of who may win a lot, in order; rounded where the winner was drawn."""
+    drawn = len(end.chances) > 1
+    found = [(bids[task, one], chance, paid) for one, (chance, paid) in end.chances.items()]
+    return sorted((bid, round(chance, 9), round(paid, 9)) for bid, chance, paid in found) if drawn else found
+
+
 def _scale(values: Bids, one: int) -> float:
     """Return what a round is worth to a participant at most, as the measure of a gain; above 0 in any case.
 
@@ -192,8 +197,4 @@ def _scale(values: Bids, one: int) -> float:
 
 def _utility(values: Bids, ends: dict[int, Played], identities: Sequence[int], one: int) -> float:
     """Return what the identities of one participant gain: the values that they win less what they pay."""
-    return sum(
-        values[task, one] - end.paid
-        for task, end in ends.items()
-        if end.winner is not None and end.winner in identities
-    )
+    return sum(end.gain(values[task, one], identities) for task, end in ends.items() if end.chances)

@@ -39,6 +39,7 @@ SYSTEMS = {
     "second-score": System(NONE, "second-score", "one task", "bid and promised quality, second score"),
     "myerson": System(NONE, "myerson", "one task", "largest expected revenue, by the bids of past rounds"),
     "myerson-net": System(NONE, "myerson-net", "one task", "largest expected revenue, by a network trained before"),
+    "regret-net": System(NONE, "regret-net", "one task", "winner and payment by a network, little to gain by a lie"),
     "vcg": System(NONE, "vcg-assignment:every_s=0.5", "one task", "assignment of a window, VCG payments"),
     "double-dutch": System("gap-step:4", "double-dutch", "double auction", "two clocks, steps of a quarter of the gap"),
     "double-dutch-fine": System("fixed-step:0.01", "double-dutch", "double auction", "two clocks, steps of 1 %"),

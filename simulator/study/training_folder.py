@@ -27,7 +27,8 @@ So `last` is there only if all that belongs to it is, and what is newer than `la
 """
 
 COLUMNS = (
-    "steps", "seconds", "train/reward", "train/best_share", "evaluation/ratio", "evaluation/ratio_worst",
+    "steps", "seconds", "train/reward", "train/best_share", "train/regret",
+    "evaluation/ratio", "evaluation/ratio_worst",
     "evaluation/surplus_mean", "evaluation/surplus_ground", "evaluation/surplus_uav",
     "loss/actor", "loss/critic", "policy/entropy", "policy/clipped",
 )  # fmt: skip

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from simulator import InputError, simulate
 from simulator.files.checkpoint import ARRAYS, META, save, seal
+from simulator.market.mechanisms.layouts import GROUPS, PIECES
+from simulator.market.mechanisms.layouts import MYERSON_NET as KIND
 from simulator.market.mechanisms.learned import Profile, padded
-from simulator.market.mechanisms.myerson_net import GROUPS, KIND, PIECES, MyersonNet
+from simulator.market.mechanisms.myerson_net import MyersonNet
 from simulator.model import FloatArray
 from simulator.model.myerson import MonotoneValues, Virtual, optimal_auction
 from simulator.study.audit import audit

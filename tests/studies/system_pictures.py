@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,8 +18,10 @@ from simulator.market.contracts import Numbers
 from simulator.market.mechanisms.madda import Madda
 from simulator.market.mechanisms.myerson import Myerson
 from simulator.market.mechanisms.myerson_net import MyersonNet
+from simulator.market.mechanisms.regret_net import RegretNet, regret
 from simulator.model.myerson import EmpiricalValues
 from simulator.study.compare import compare
+from simulator.study.mechanism_training import profile_maker
 from simulator.view.figures import COLOURS, MARKS, METADATA
 from simulator.world.simulation import Simulation
 
@@ -28,6 +31,10 @@ WINDOWS_S = (0.1, 0.25, 0.5, 1.0, 2.0)
 WEIGHTS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 SEEDS, LENGTH_S = 4, 900.0
 JOBS, CLOCKS_S = 2, 600.0
+REGRET_ROUNDS = 200
+
+TRAININGS = Path(__file__).parent.parent.parent / "outputs" / "regret-net"
+"""Trainings of RegretNet, by the command of its page."""
 
 
 def panels(name: str, count: int) -> tuple[Figure, list[Axes]]:
@@ -180,6 +187,49 @@ def madda() -> None:
     save(figure, "system-madda.png")
 
 
+def regret_net() -> None:
+    """What a misreport gains in expectation, and the reported regret beside the exact one."""
+    figure, (left, right) = panels("regret-net", 2)
+    rounds = [one for one in profile_maker([Scenario.load("four_way")], 99)(0) if one.bids][:REGRET_ROUNDS]
+    multipliers = np.linspace(0.0, 3.0, 200)
+    exact, reported, revenue = [], [], []
+    for seed in range(3):
+        network = RegretNet(weights=str(TRAININGS / f"seed-{seed}" / "deployed"))
+        gains = np.zeros(len(multipliers))
+        best = paid = 0.0
+        for one in rounds:
+            largest = max(one.expected)
+            odds, pays = network.lottery(one)
+            paid += float((odds * pays).sum()) / largest
+            best += sum(regret(network.lottery, one, multipliers.tolist())) / largest
+            for place, value in enumerate(one.bids):
+                truth = float(odds[place] * (value - pays[place]))
+                for number, multiplier in enumerate(multipliers[::10]):
+                    said = [*one.bids[:place], multiplier * value, *one.bids[place + 1 :]]
+                    chance, price = (array[place] for array in network.lottery(one._replace(bids=tuple(said))))
+                    gains[number * 10] += (float(chance * (value - price)) - truth) / largest / len(one.bids)
+        left.plot(
+            multipliers[::10], gains[::10] / len(rounds), marker=".", color=COLOURS[1 + seed], label=f"training {seed}"
+        )
+        metrics = pd.read_csv(TRAININGS / f"seed-{seed}" / "metrics.csv")["train/regret"].dropna()
+        exact.append(best / len(rounds))
+        reported.append(float(metrics.iloc[-1]))
+        revenue.append(paid / len(rounds))
+    left.axhline(0.0, color="black", linewidth=0.6)
+    left.set_xlabel("bid divided by the value")
+    left.set_ylabel("expected gain of a bidder")
+    left.set_title(f"{len(rounds)} rounds of four_way", fontsize=9)
+    left.legend(fontsize=7)
+    places = np.arange(3)
+    right.bar(places - 0.2, reported, 0.4, color=COLOURS[1], label="reported by the training")
+    right.bar(places + 0.2, exact, 0.4, color=COLOURS[2], label="exact, 200 multipliers")
+    right.set_xticks(places, [f"training {seed}" for seed in places])
+    right.set_ylabel("regret per auction, all bidders")
+    right.legend(fontsize=7)
+    print("reported", np.round(reported, 4), "exact", np.round(exact, 4), "revenue", np.round(revenue, 4))
+    save(figure, "system-regret-net.png")
+
+
 def second_score() -> None:
     """Welfare and who has it, against the weight of the quality."""
     figure, axes = panels("second-score", 2)
@@ -206,7 +256,7 @@ def second_score() -> None:
 
 DRAWN = {
     "myerson": myerson, "myerson-net": myerson_net, "second-score": second_score, "double-dutch": double_dutch,
-    "madda": madda,
+    "madda": madda, "regret-net": regret_net,
 }  # fmt: skip
 
 

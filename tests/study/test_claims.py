@@ -41,7 +41,7 @@ CASES = [
     ("first-price:reserve=0.5", None), ("vickrey", None), ("vickrey:reserve=0.5", None), ("vcg-assignment", None),
     ("direct", "nearest"), ("direct", "least-loaded"), ("myerson", None), ("second-score", None),
     ("double-dutch", "gap-step"), ("madda", "gap-step"), ("mcafee", None),
-    ("myerson-net", None), ("trade-reduction", None), ("efficient", None),
+    ("myerson-net", None), ("regret-net", None), ("trade-reduction", None), ("efficient", None),
 ]  # fmt: skip
 
 

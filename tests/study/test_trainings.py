@@ -57,14 +57,14 @@ def test_side_by_side_is_one_by_one_and_a_lost_training_is_made_again(tmp_path: 
 
 def test_the_curve_is_the_mean_over_trainings_by_number_of_evaluation(tmp_path: Path) -> None:
     header = (
-        "steps,seconds,train/reward,train/best_share,evaluation/ratio,evaluation/ratio_worst,evaluation/surplus_mean,"
+        "steps,seconds,train/reward,train/best_share,train/regret,evaluation/ratio,evaluation/ratio_worst,evaluation/surplus_mean,"
         "evaluation/surplus_ground,evaluation/surplus_uav,loss/actor,loss/critic,policy/entropy,policy/clipped\n"
     )
     given = {"a": [(100, 0.9), (200, 1.0)], "b": [(110, 0.8), (220, 1.04)], "c": [(90, 1.0)]}
     for name, rows in given.items():
         (tmp_path / name).mkdir()
-        lines = [f"{steps},1,,,{ratio},,,,,,,,\n" for steps, ratio in rows]
-        (tmp_path / name / "metrics.csv").write_text(header + "50,1,0.5,,,,,,,,,,\n" + "".join(lines))
+        lines = [f"{steps},1,,,,{ratio},,,,,,,,\n" for steps, ratio in rows]
+        (tmp_path / name / "metrics.csv").write_text(header + "50,1,0.5,,,,,,,,,,,\n" + "".join(lines))
         assert evaluations(tmp_path / name) == rows
     curve = curve_of([tmp_path / name for name in given])
     assert curve["steps"].tolist() == [100, 210]

@@ -45,11 +45,13 @@ class Profile(NamedTuple):
         bids: the bids.
         expected: value that the public conditions let expect of each bidder, at the mean demand.
         uav: whether each bidder is a UAV.
+        who: ids of the bidders.
     """
 
     bids: tuple[float, ...]
     expected: tuple[float, ...]
     uav: tuple[bool, ...]
+    who: tuple[int, ...] = ()
 
 
 def profile_of(platform: Platform, lot: Lot, bids: dict[int, float]) -> Profile:
@@ -61,10 +63,9 @@ def profile_of(platform: Platform, lot: Lot, bids: dict[int, float]) -> Profile:
         bids: bids by provider. Who is expected to deliver nothing of worth is left out.
     """
     expected = {one: platform.expected_value(one, lot.predicted_s[one], lot.limit_s, lot.grace_s) for one in bids}
-    who = [one for one in sorted(bids) if expected[one] > 0.0]
-    return Profile(
-        tuple(bids[one] for one in who), tuple(expected[one] for one in who), tuple(one < platform.uavs for one in who)
-    )
+    who = tuple(one for one in sorted(bids) if expected[one] > 0.0)
+    own, values = tuple(bids[one] for one in who), tuple(expected[one] for one in who)
+    return Profile(own, values, tuple(one < platform.uavs for one in who), who)
 
 
 @dataclass

@@ -10,21 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.errors import InputError, need
-from simulator.files.checkpoint import Layout
+from simulator.market.mechanisms.layouts import MYERSON_LAYOUT, MYERSON_NET
 from simulator.market.mechanisms.learned import Profile, load_weights
 from simulator.market.mechanisms.myerson import VIRTUAL_VALUE, VirtualValueAuction
 from simulator.model.myerson import MonotoneValues
 
 if TYPE_CHECKING:
     from simulator.market.contracts import Platform
-
-KIND = "myerson-net"
-
-GROUPS, PIECES = 10, 10
-"""Groups and pieces of a monotone function, as published."""
-
-LAYOUT: Layout = dict.fromkeys(("w", "b"), ("float32", (2, GROUPS, PIECES)))
-"""Arrays of the weights: of stations and of UAVs."""
 
 
 @dataclass
@@ -46,7 +38,7 @@ class MyersonNet(VirtualValueAuction):
 
     def __post_init__(self) -> None:
         self.columns = (VIRTUAL_VALUE,)
-        arrays, self.weights_sha256 = load_weights(KIND, self.weights, LAYOUT)
+        arrays, self.weights_sha256 = load_weights(MYERSON_NET, self.weights, MYERSON_LAYOUT)
         self.virtual = []
         if arrays is not None:
             w, b = (arrays[name].astype(np.float64) for name in ("w", "b"))
@@ -59,7 +51,9 @@ class MyersonNet(VirtualValueAuction):
             InputError: there are no weights.
         """
         if not self.virtual:
-            raise InputError(f"mechanism {KIND}: no weights are shipped; train some, and give them as weights=DIR")
+            raise InputError(
+                f"mechanism {MYERSON_NET}: no weights are shipped; train some, and give them as weights=DIR"
+            )
         self.platform = platform
 
     def train(

@@ -21,8 +21,8 @@ from simulator.files.checkpoint import (
     read_meta,
     save,
 )
+from simulator.market.mechanisms.layouts import GROUPS, MYERSON_LAYOUT, MYERSON_NET, PIECES
 from simulator.market.mechanisms.learned import Profile, padded
-from simulator.market.mechanisms.myerson_net import GROUPS, KIND, LAYOUT, PIECES
 
 REPORT_EVERY = 500
 """Number of updates between two reports."""
@@ -124,7 +124,7 @@ def train(
 
     def write(folder: str, state: bool) -> None:
         kept = {name: tensor.detach().numpy() for name, tensor in (("w", network.w), ("b", network.b))}
-        meta: dict[str, Any] = {"kind": KIND, "steps": done}
+        meta: dict[str, Any] = {"kind": MYERSON_NET, "steps": done}
         if state:
             meta["total_steps"] = steps
             kept["generator"] = generator.get_state().numpy()
@@ -164,17 +164,17 @@ def _restore(
     Raises:
         InputError: it is damaged, or of another training.
     """
-    meta = read_meta(folder, KIND)
+    meta = read_meta(folder, MYERSON_NET)
     if meta.get("total_steps") != steps:
         raise InputError(f"{folder / META}: 'total_steps' must be {steps}, not {meta.get('total_steps')}")
     data, arrays = read_arrays(folder, MOST_STATE_BYTES)
     moments = {
-        f"optimiser.{number}.{name}": ("float32", LAYOUT["w"][1] if name != "step" else ())
+        f"optimiser.{number}.{name}": ("float32", MYERSON_LAYOUT["w"][1] if name != "step" else ())
         for number in range(2)
         for name in ("step", "exp_avg", "exp_avg_sq")
         if meta["steps"]
     }
-    layout = LAYOUT | moments | {"generator": ("uint8", tuple(generator.get_state().shape))}
+    layout = MYERSON_LAYOUT | moments | {"generator": ("uint8", tuple(generator.get_state().shape))}
     check_layout(folder / ARRAYS, arrays, layout)
     check_finite(folder / ARRAYS, arrays)
     check_seal(folder, meta, data)
