@@ -197,4 +197,5 @@ def _scale(values: Bids, one: int) -> float:
 
 def _utility(values: Bids, ends: dict[int, Played], identities: Sequence[int], one: int) -> float:
     """Return what the identities of one participant gain: the values that they win less what they pay."""
-    return sum(end.gain(values[task, one], identities) for task, end in ends.items() if end.chances)
+    # A lot to which the participant is not invited has no value for it, and no chance of it either.
+    return sum(end.gain(values.get((task, one), 0.0), identities) for task, end in ends.items() if end.chances)
