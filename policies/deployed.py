@@ -11,6 +11,7 @@ import numpy as np
 
 from simulator.errors import InputError, need
 from simulator.files import folder as folder_at
+from simulator.files.checkpoint import weights_in
 from simulator.market.contracts import Information, Numbers, Observation, Seat
 
 from .learning import checkpoint
@@ -80,14 +81,7 @@ class Learned:
         if self.weights is None and not folder.exists():
             self._arrays = None
             return
-        try:
-            # In the folder of a training, the weights with the best evaluation are in `best`.
-            folder = folder / "best" if (folder / "best").exists() else folder
-            if (folder / "seed-0").is_dir():
-                raise InputError(f"{folder}: holds several trainings; name one, such as {folder / 'seed-0'}")
-        except OSError as error:
-            raise InputError(f"{folder}: the weights cannot be read ({error.strerror})") from None
-        self._arrays, self._meta = checkpoint.load(folder, self.kind)
+        self._arrays, self._meta = checkpoint.load(weights_in(folder), self.kind)
         self.information = self._meta["information"]
         self.weights_sha256: str = self._meta["sha256"]
         self._ready()

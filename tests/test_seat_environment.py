@@ -80,7 +80,7 @@ def test_a_seat_is_found_by_its_name_or_refused() -> None:
         seat_of(DoubleDutch(), "auctioner")
     with pytest.raises(PolicyError, match="has no seat, so there is nothing to decide"):
         SeatEnvironment("four_way", "mcafee")
-    with pytest.raises(PolicyError, match="sets no number; Intersection is for prices"):
+    with pytest.raises(PolicyError, match="sets no number; dmsb/Intersection-v0 is for prices"):
         SeatEnvironment("four_way", "msb")
 
 
@@ -101,6 +101,17 @@ def test_other_seats_are_answered_by_the_usual_policy() -> None:
     env.reset(seed=0)
     _, _, _, ended, _ = env.step(0)
     assert not ended
+
+
+def test_a_mechanism_object_is_copied_for_each_world() -> None:
+    """What it has noted in one world does not reach another one, nor the object of its owner."""
+    own = DoubleDutch()
+    envs = [SeatEnvironment("four_way", own, duration=60.0) for _ in range(2)]
+    for env in envs:
+        env.reset(seed=3)
+    rewards = [[env.step(action)[1] for action in (0, 0, 9)] for env in envs]
+    assert rewards[0] == rewards[1]
+    assert not hasattr(own, "platform"), "the owner's object has seen no run"
 
 
 @pytest.mark.parametrize("reward", [float("nan"), float("inf"), "much", None, [1.0]])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError, shown
-from simulator.files.checkpoint import Arrays, Layout, check_finite, check_layout
+from simulator.files.checkpoint import MOST_STEPS, Arrays, Layout, check_finite, check_layout
 from simulator.files.reading import is_number, is_whole
 from simulator.market.contracts import INFORMATION
 
@@ -35,9 +35,6 @@ MOST_ACTIONS = 1_000
 
 MOST_FEATURES = 10_000
 """Largest number of features of a network."""
-
-MOST_STEPS = 10**15
-"""Largest number of environment steps of a training."""
 
 LARGEST = 1e6
 """Largest weight. Those of trained networks stay below 100; beyond this, products of layers leave float32."""

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError, shown
-from simulator.files.checkpoint import Arrays, Layout, check_finite, check_layout
+from simulator.files.checkpoint import MOST_STEPS, Arrays, Layout, check_finite, check_layout
 from simulator.files.reading import is_whole
-
-from .layout import MOST_STEPS
 
 ROLLOUT = ("state", "action", "log", "reward", "ended", "following")
 """Columns of a rollout of `ppo`."""

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import gymnasium
 import numpy as np
-import numpy.typing as npt
 
 from simulator.draws import Draws
-from simulator.errors import InputError, RunError, shown
+from simulator.environment.worlds import Features, WorldEnvironment
+from simulator.errors import InputError, shown
 from simulator.market.auction import UAV, Auction
 from simulator.market.conditions import bids_shown
 from simulator.market.contracts import LARGEST, MARKET_CONDITIONS, Information, Outcome, PriceScale, Seat
 from simulator.market.decisions import Decision
 from simulator.scenario.scenario import Scenario
-from simulator.traffic.scenario_recording import recording_of, run_length
 from simulator.world.simulation import Simulation
-
-MOST_EMPTY_WORLDS = 100
-"""Number of worlds without a decision after which an environment gives up."""
-
-Features = npt.NDArray[np.float32]
 
 Reward: TypeAlias = Literal["surplus", "own", "realised"] | Callable[[dict[str, Any]], float]
 """What a step earns, see `Intersection`: the name of a reward, or a function of the ``info`` of the settled round."""
@@ -34,7 +27,7 @@ REWARDS = ("surplus", "own", "realised")
 """Names of the rewards."""
 
 
-class Intersection(gymnasium.Env[Features, np.int64]):
+class Intersection(WorldEnvironment):
     """A scenario as the auctioneer sees it, for learners.
 
     - Observation: `Observation.vector()`, float32. It has the 14 public market conditions, then the highest bids that
@@ -92,7 +85,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         ((17,), False, 1.585)
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
+    asks_for = "no auction asks for a price"
 
     def __init__(
         self,
@@ -103,9 +96,8 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         overrides: dict[str, Any] | None = None,
         render_mode: str | None = None,
     ) -> None:
-        self.scenario = Scenario.load(scenario, **(overrides or {}))
+        super().__init__(scenario, duration, overrides, render_mode)
         self.information: Information = information or self.scenario.market.information or "public"
-        self.render_mode = render_mode
         if not (isinstance(reward, str) and reward in REWARDS) and not callable(reward):
             names = ", ".join(map(repr, REWARDS))
             raise InputError(f"reward: must be {names} or a function of info, not {shown(reward)}")
@@ -120,47 +112,16 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         for number, (unit, _) in enumerate(MARKET_CONDITIONS.values()):
             highest[number] = {"0/1": 1.0, "stations": len(self.scenario.station_names())}.get(unit, LARGEST)
         self.observation_space = gymnasium.spaces.Box(np.zeros(size, dtype=np.float32), highest, dtype=np.float32)
-        traffic = self.scenario.traffic
-        # All worlds of a recording have the same vehicles, so the file is read once and not once per episode.
-        self._recording = recording_of(traffic) if traffic.kind == "recorded" else None
-        self.duration = run_length(self.scenario, self._recording) if duration is None else duration
-        self._simulation: Simulation | None = None
-        self._decision: Decision | None = None
         self._last = np.zeros(size, dtype=np.float32)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Features, dict[str, Any]]:
-        """Begin an episode in a new world.
-
-        Args:
-            seed: seed of a generator from which the seed of the world is drawn. With None the generator continues, so
-                that one seed fixes a sequence of episodes.
-            options: not used.
-
-        Returns:
-            The first observation, and ``info``.
-
-        Raises:
-            RunError: no auction asks for a price, in many worlds.
-        """
-        super().reset(seed=seed)
-        # With sparse traffic a world may ask for no price at all. One in sixty must not end a training.
-        for passed in range(MOST_EMPTY_WORLDS):
-            world = int(self.np_random.integers(2**31))
-            self._simulation = Simulation(
-                self.scenario, Draws(world), self.duration, information=self.information, recording=self._recording
-            )
-            self._simulation.auctioneer.served = self._note_end
-            self._ended, self._owed = [], set()
-            self._decision = next(self._simulation, None)
-            if self._decision is not None:
-                info = {"task": self._decision.task, "world": world, "empty_worlds": passed}
-                return self._observe(self._decision), info
-        raise RunError(
-            f"scenario {self.scenario.name}: no auction asks for a price in {MOST_EMPTY_WORLDS} worlds of "
-            f"{self.duration:g} s; make the episodes longer or the traffic denser"
+    def _begin(self, world: int) -> None:
+        """Make the simulation of a world, and go to its first auction that asks for a price."""
+        self._simulation = Simulation(
+            self.scenario, Draws(world), self.duration, information=self.information, recording=self._recording
         )
+        self._simulation.auctioneer.served = self._note_end
+        self._ended, self._owed = [], set()
+        self._decision = next(self._simulation, None)
 
     def step(self, action: np.int64 | int) -> tuple[Features, float, bool, bool, dict[str, Any]]:
         """Settle the pending auction, and go on to the next one that needs a price.
@@ -175,10 +136,8 @@ class Intersection(gymnasium.Env[Features, np.int64]):
             RuntimeError: the episode is over or has not begun.
             InputError: the action is not an index into the price grid.
         """
-        simulation, decision = self._simulation, self._decision
-        if simulation is None or decision is None:
-            raise RuntimeError("the episode is over or has not begun; call reset()")
-        rho = self.grid[index_of(action, len(self.grid))]
+        simulation, decision = self._pending()
+        rho = self._action(action)
         simulation.answer(rho)
         (auction,) = decision.auctions
         weight = self.scenario.market.latency_weight
@@ -205,9 +164,7 @@ class Intersection(gymnasium.Env[Features, np.int64]):
         info["ended"], self._ended = self._ended, []
         # A run has no terminal state: its duration cuts it off, which Gymnasium calls truncated.
         ended = self._decision is None
-        # Always an array of its own: a wrapper may change the one that it was given.
-        observation = self._last.copy() if self._decision is None else self._observe(self._decision)
-        return observation, self._earned(auction, info), False, ended, info
+        return self._next_observation(), self._earned(auction, info), False, ended, info
 
     def _earned(self, auction: Auction, info: dict[str, Any]) -> float:
         """Return the reward of a step."""
@@ -254,22 +211,6 @@ class Intersection(gymnasium.Env[Features, np.int64]):
             }
         )
 
-    def _observe(self, decision: Decision) -> Features:
-        """Return the observation of a decision."""
-        self._last = decision.observation.vector()
-        return self._last.copy()
-
-
-def index_of(action: Any, count: int) -> int:
-    """Return an action as an index.
-
-    Raises:
-        InputError: it is not a whole number from 0 to below ``count``.
-    """
-    try:
-        index = -1 if isinstance(action, bool) else operator.index(action)
-    except TypeError:
-        index = -1
-    if not 0 <= index < count:
-        raise InputError(f"action: must be a whole number from 0 to {count - 1}, not {shown(action)}")
-    return index
+    def _vector(self, decision: Decision) -> Features:
+        """Return the observation of a decision as a new array."""
+        return decision.observation.vector()

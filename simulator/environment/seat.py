@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,18 @@ import gymnasium
 import numpy as np
 
 from simulator.draws import Draws
-from simulator.environment.intersection import MOST_EMPTY_WORLDS, Features, index_of
-from simulator.errors import InputError, PolicyError, RunError, nearest
+from simulator.environment.worlds import Features, WorldEnvironment
+from simulator.errors import InputError, PolicyError, nearest
 from simulator.market.conditions import LARGEST
 from simulator.market.contracts import Information, Mechanism, Numbers, Outcome, Policy, Seat
 from simulator.market.decisions import Decision
 from simulator.market.guard import ask_action, policy_label, reset_policy
 from simulator.market.plugins import default_policy, find_mechanism, find_policy
 from simulator.scenario.scenario import Scenario
-from simulator.traffic.scenario_recording import recording_of, run_length
 from simulator.world.simulation import Simulation
 
 
-class SeatEnvironment(gymnasium.Env[Features, np.int64]):
+class SeatEnvironment(WorldEnvironment):
     """A scenario as a seat that sets a number sees it, such as the steps of the clocks of `double-dutch`.
 
     - Observation: the seat's state, float32, one number per declared column.
@@ -30,8 +30,14 @@ class SeatEnvironment(gymnasium.Env[Features, np.int64]):
       adds to it (`Decide.reward`): in `double-dutch` the cost of messages.
     - End: an episode is truncated at its duration. Its last observation is that of the step before.
 
-    After a `reset`, ``info`` has ``world``, the seed of the world. After a `step` it has ``time``, the time of the
-    decision, s, and ``seconds_to_next``, the time from it to the next decision or to the end, s.
+    After a `reset`, ``info`` has:
+
+    - ``task``: the id of the task that is decided on, -1 for several.
+    - ``world``: the seed of the world.
+    - ``empty_worlds``: the number of worlds without a decision that were passed over.
+
+    After a `step` it has ``time``, the time of the decision, s, and ``seconds_to_next``, the time from it to the next
+    decision or to the end, s.
 
     Args:
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
@@ -60,8 +66,6 @@ class SeatEnvironment(gymnasium.Env[Features, np.int64]):
         ((9,), 10, False)
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own declaration)
-
     bids_are_rewards = False
     rewards_are_of_their_rounds = True
 
@@ -74,62 +78,32 @@ class SeatEnvironment(gymnasium.Env[Features, np.int64]):
         overrides: dict[str, Any] | None = None,
         render_mode: str | None = None,
     ) -> None:
-        self.scenario = Scenario.load(scenario, **(overrides or {}))
+        super().__init__(scenario, duration, overrides, render_mode)
         self.information: Information = "public"
         self.reward = "surplus"
-        self.render_mode = render_mode
-        self._mechanism = mechanism
+        # An object keeps what it has learned; each world has a copy of it as it was given.
+        self._mechanism = mechanism if isinstance(mechanism, str) else copy.deepcopy(mechanism)
         self._name, self.seat = seat_of(find_mechanism(mechanism), seat)
+        self.asks_for = f"seat {self._name} decides nothing"
         assert isinstance(self.seat.space, Numbers)
         self.grid: list[float] = list(self.seat.space.grid)
         self._columns = [column.name for column in self.seat.state if not column.per_provider]
         self.action_space = gymnasium.spaces.Discrete(len(self.grid))
         size = (len(self._columns),)
         self.observation_space = gymnasium.spaces.Box(-LARGEST, LARGEST, size, dtype=np.float32)
-        traffic = self.scenario.traffic
-        # All worlds of a recording have the same vehicles, so the file is read once and not once per episode.
-        self._recording = recording_of(traffic) if traffic.kind == "recorded" else None
-        self.duration = run_length(self.scenario, self._recording) if duration is None else duration
-        self._simulation: Simulation | None = None
-        self._decision: Decision | None = None
         self._others: Policy | None = None
         self._earned = 0.0
         self._last = np.zeros(size, dtype=np.float32)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Features, dict[str, Any]]:
-        """Begin an episode in a new world.
-
-        Args:
-            seed: seed of a generator from which the seed of the world is drawn. With None the generator continues, so
-                that one seed fixes a sequence of episodes.
-            options: not used.
-
-        Returns:
-            The first observation, and ``info``.
-
-        Raises:
-            RunError: the seat decides nothing, in many worlds.
-        """
-        super().reset(seed=seed)
-        for _ in range(MOST_EMPTY_WORLDS):
-            world = int(self.np_random.integers(2**31))
-            draws, mechanism = Draws(world), find_mechanism(self._mechanism)
-            self._simulation = Simulation(
-                self.scenario, draws, self.duration, mechanism, self.information, self._recording
-            )
-            if len(mechanism.seats) > 1:
-                self._others = find_policy(default_policy(self.scenario, self._mechanism))
-                reset_policy(self._others, self.scenario, draws.generator("policy"))
-            self._simulation.auctioneer.feedback = self._note
-            self._next()
-            if self._decision is not None:
-                return self._observe(self._decision), {"world": world}
-        raise RunError(
-            f"scenario {self.scenario.name}: seat {self._name} decides nothing in {MOST_EMPTY_WORLDS} worlds of "
-            f"{self.duration:g} s; make the episodes longer or the traffic denser"
-        )
+    def _begin(self, world: int) -> None:
+        """Make the simulation of a world, and go to the first decision of the seat."""
+        draws, mechanism = Draws(world), copy.deepcopy(find_mechanism(self._mechanism))
+        self._simulation = Simulation(self.scenario, draws, self.duration, mechanism, self.information, self._recording)
+        if len(mechanism.seats) > 1:
+            self._others = find_policy(default_policy(self.scenario, self._mechanism))
+            reset_policy(self._others, self.scenario, draws.generator("policy"))
+        self._simulation.auctioneer.feedback = self._note
+        self._next()
 
     def step(self, action: np.int64 | int) -> tuple[Features, float, bool, bool, dict[str, Any]]:
         """Decide, and go on to the next decision of the seat.
@@ -144,18 +118,14 @@ class SeatEnvironment(gymnasium.Env[Features, np.int64]):
             RuntimeError: the episode is over or has not begun.
             InputError: the action is not an index into the grid.
         """
-        simulation, decision = self._simulation, self._decision
-        if simulation is None or decision is None:
-            raise RuntimeError("the episode is over or has not begun; call reset()")
-        number = self.grid[index_of(action, len(self.grid))]
+        simulation, decision = self._pending()
+        number = self._action(action)
         # The answer may settle the window, so what it earns counts from here on.
         self._earned = 0.0
         simulation.answer(number)
         self._next()
         info = {"time": float(decision.time), "seconds_to_next": simulation.now - decision.time}
-        ended = self._decision is None
-        observation = self._last.copy() if self._decision is None else self._observe(self._decision)
-        return observation, self._earned, False, ended, info
+        return self._next_observation(), self._earned, False, self._decision is None, info
 
     def _next(self) -> None:
         """Go on to the next decision of the seat, and answer those of other seats on the way."""
@@ -173,11 +143,10 @@ class SeatEnvironment(gymnasium.Env[Features, np.int64]):
         """Count the surplus of an auction that has settled."""
         self._earned += outcome.surplus
 
-    def _observe(self, decision: Decision) -> Features:
-        """Return the observation of a decision."""
+    def _vector(self, decision: Decision) -> Features:
+        """Return the observation of a decision as a new array."""
         state = decision.observation.state
-        self._last = np.array([state[name] for name in self._columns], dtype=np.float32).clip(-LARGEST, LARGEST)
-        return self._last.copy()
+        return np.array([state[name] for name in self._columns], dtype=np.float32).clip(-LARGEST, LARGEST)
 
 
 def seat_of(mechanism: Mechanism, name: str | None) -> tuple[str, Seat]:
@@ -199,5 +168,5 @@ def seat_of(mechanism: Mechanism, name: str | None) -> tuple[str, Seat]:
     if chosen not in seats:
         raise InputError(f"seat: mechanism {label} has no seat '{chosen}'; {nearest(chosen, seats)}")
     if not isinstance(seats[chosen].space, Numbers):
-        raise PolicyError(f"mechanism {label}: the seat '{chosen}' sets no number; Intersection is for prices")
+        raise PolicyError(f"mechanism {label}: the seat '{chosen}' sets no number; dmsb/Intersection-v0 is for prices")
     return chosen, seats[chosen]

@@ -12,7 +12,7 @@ import numpy as np
 
 from simulator.errors import InputError, shown
 from simulator.files.output import replacing
-from simulator.files.reading import read_bytes, read_json
+from simulator.files.reading import is_whole, read_bytes, read_json
 
 # Neither format can run code when it is loaded, as a pickle could.
 FORMAT = "dmsb-checkpoint-2"
@@ -20,6 +20,9 @@ ARRAYS, META = "arrays.safetensors", "meta.json"
 
 HEADER_BYTES = 1 << 20
 """What a file of arrays may have besides their numbers; two kilobytes are used."""
+
+MOST_STEPS = 10**15
+"""Largest number of steps of a training."""
 
 KIND = "checkpoint"
 """Kind of a checkpoint's folder in its manifest."""
@@ -75,6 +78,35 @@ def check_seal(folder: Path, meta: dict[str, Any], data: bytes) -> None:
         raise InputError(
             f"{folder}: {META} or {ARRAYS} was changed after it was written ('sha256' must be {expected}, not {found})"
         )
+
+
+def weights_in(folder: Path) -> Path:
+    """Return the folder of the weights in the folder of a training, or the folder itself.
+
+    Args:
+        folder: folder of a training, whose weights with the best evaluation are in ``best``, or of weights.
+
+    Raises:
+        InputError: it holds several trainings, or cannot be read.
+    """
+    try:
+        found = folder / "best" if (folder / "best").exists() else folder
+        if (found / "seed-0").is_dir():
+            raise InputError(f"{found}: holds several trainings; name one, such as {found / 'seed-0'}")
+    except OSError as error:
+        raise InputError(f"{folder}: the weights cannot be read ({error.strerror})") from None
+    return found
+
+
+def check_steps(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Hold the number of steps of a checkpoint to be one.
+
+    Raises:
+        InputError: it is missing or no whole number.
+    """
+    if not (is_whole(meta.get("steps")) and 0 <= meta["steps"] <= MOST_STEPS):
+        found = shown(meta["steps"]) if "steps" in meta else "missing"
+        raise InputError(f"{folder / META}: 'steps' must be a whole number from 0 to {MOST_STEPS:g}, not {found}")
 
 
 def read_meta(folder: Path, kind: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.market.mechanisms.learned import Collector, Profile
+from simulator.market.mechanisms.profiles import Collector, Profile
 from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 

@@ -16,8 +16,8 @@ from simulator import InputError, simulate
 from simulator.files.checkpoint import ARRAYS, META, save, seal
 from simulator.market.mechanisms.layouts import GROUPS, PIECES
 from simulator.market.mechanisms.layouts import MYERSON_NET as KIND
-from simulator.market.mechanisms.learned import Profile, padded
 from simulator.market.mechanisms.myerson_net import MyersonNet
+from simulator.market.mechanisms.profiles import Course, Profile, padded
 from simulator.model import FloatArray
 from simulator.model.myerson import MonotoneValues, Virtual, optimal_auction
 from simulator.study.audit import audit
@@ -35,7 +35,7 @@ def trained(drawn: FloatArray, scale: FloatArray, steps: int, out: Path, seed: i
     from simulator.market.mechanisms.myerson_training import train
 
     profiles = [Profile(tuple(row), tuple(scale.tolist()), (False,) * len(row)) for row in drawn.tolist()]
-    train(lambda _: profiles, steps, seed, out, False, lambda _: None, 0.02, 256, 1)
+    train(Course(lambda _: profiles, steps, seed, out, False, lambda _: None), 0.02, 256, 1)
     return MyersonNet(weights=str(out / "deployed"))
 
 
@@ -92,16 +92,16 @@ def test_a_training_that_was_cut_off_ends_as_if_it_was_not(tmp_path: Path) -> No
             raise StoppedError
 
     options = (0.02, 16, 2)
-    train(lambda _: profiles, 1_500, 3, tmp_path / "whole", False, lambda _: None, *options)
+    train(Course(lambda _: profiles, 1_500, 3, tmp_path / "whole", False, lambda _: None), *options)
     with pytest.raises(StoppedError):
-        train(lambda _: profiles, 1_500, 3, tmp_path / "cut", False, stop, *options)
-    train(lambda _: profiles, 1_500, 3, tmp_path / "cut", True, lambda _: None, *options)
+        train(Course(lambda _: profiles, 1_500, 3, tmp_path / "cut", False, stop), *options)
+    train(Course(lambda _: profiles, 1_500, 3, tmp_path / "cut", True, lambda _: None), *options)
     for folder in ("deployed", "last"):
         for name in (ARRAYS, META):
             one, other = ((tmp_path / which / folder / name).read_bytes() for which in ("whole", "cut"))
             assert one == other
     with pytest.raises(InputError, match="'total_steps' must be 99, not 1500"):
-        train(lambda _: profiles, 99, 3, tmp_path / "cut", True, lambda _: None, *options)
+        train(Course(lambda _: profiles, 99, 3, tmp_path / "cut", True, lambda _: None), *options)
 
 
 NUMBERS = st.floats(-3.0, 3.0)
@@ -152,7 +152,7 @@ def test_the_revenue_of_a_batch_is_that_of_its_auctions() -> None:
     ratios, scales, uav, there = (torch.from_numpy(array) for array in padded(rounds))
     with torch.no_grad():
         found = network.revenue(ratios, scales, uav.long(), there, torch.inf).tolist()
-    w, b = (tensor.detach().numpy().astype(float) for tensor in network.parameters)
+    w, b = (tensor.detach().numpy().astype(float) for tensor in (network.w, network.b))
     kinds = [MonotoneValues(w[kind], b[kind]) for kind in range(2)]
     for paid, one in zip(found, rounds, strict=True):
         sale = optimal_auction(one.bids, [kinds[int(flag)] for flag in one.uav], one.expected)

@@ -16,7 +16,7 @@ from simulator.errors import PolicyFailedError
 from simulator.files.checkpoint import ARRAYS, META, save
 from simulator.market.contracts import Ask, Award, Lot, Mechanism
 from simulator.market.mechanisms.layouts import REGRET_LAYOUT, REGRET_NET
-from simulator.market.mechanisms.learned import Profile, padded
+from simulator.market.mechanisms.profiles import Course, Profile, padded
 from simulator.market.mechanisms.regret_net import RegretNet, regret
 from simulator.study.audit import audit
 from tests.laws import check_laws
@@ -137,10 +137,10 @@ def test_a_training_goes_towards_its_objective_and_goes_on_after_a_kill(tmp_path
             raise StoppedError
 
     options = ("surplus", 0.005, 16, 2, 1)
-    train(lambda _: rounds, 600, 1, tmp_path / "whole", False, told.append, *options)
+    train(Course(lambda _: rounds, 600, 1, tmp_path / "whole", False, told.append), *options)
     with pytest.raises(StoppedError):
-        train(lambda _: rounds, 600, 1, tmp_path / "cut", False, stop, *options)
-    train(lambda _: rounds, 600, 1, tmp_path / "cut", True, lambda _: None, *options)
+        train(Course(lambda _: rounds, 600, 1, tmp_path / "cut", False, stop), *options)
+    train(Course(lambda _: rounds, 600, 1, tmp_path / "cut", True, lambda _: None), *options)
     for folder in ("deployed", "last"):
         for name in (ARRAYS, META):
             assert (tmp_path / "whole" / folder / name).read_bytes() == (tmp_path / "cut" / folder / name).read_bytes()
@@ -148,7 +148,7 @@ def test_a_training_goes_towards_its_objective_and_goes_on_after_a_kill(tmp_path
     assert [one["train/reward"] for one in told if "train/reward" in one][-1] > 0.5
     for wrong in (("profit", *options[1:]), ("revenue", 0.0, *options[2:])):
         with pytest.raises(InputError, match="hyperparameter"):
-            train(lambda _: rounds, 10, 1, tmp_path / "wrong", False, lambda _: None, *wrong)
+            train(Course(lambda _: rounds, 10, 1, tmp_path / "wrong", False, lambda _: None), *wrong)
 
 
 class Lottery(Mechanism):

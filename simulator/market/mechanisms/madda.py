@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -60,7 +61,7 @@ class Madda(DoubleDutch):
         taking_part = [lot for lot in lots if lot.task in matched]
         if not taking_part:
             return []
-        offered = {one: list(matched.values()).count(one) for one in sorted(set(matched.values()))}
+        offered = dict(sorted(Counter(matched.values()).items()))
         if self.among == "pairs":
             possible = {(task, one): quotes[task, one] for task, one in matched.items()}
         else:

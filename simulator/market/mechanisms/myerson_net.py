@@ -11,8 +11,9 @@ import numpy as np
 
 from simulator.errors import InputError, need
 from simulator.market.mechanisms.layouts import MYERSON_LAYOUT, MYERSON_NET
-from simulator.market.mechanisms.learned import Profile, load_weights
+from simulator.market.mechanisms.learned import load_weights
 from simulator.market.mechanisms.myerson import VIRTUAL_VALUE, VirtualValueAuction
+from simulator.market.mechanisms.profiles import Course, Profile
 from simulator.model.myerson import MonotoneValues
 
 if TYPE_CHECKING:
@@ -85,4 +86,4 @@ class MyersonNet(VirtualValueAuction):
         need("torch")
         from simulator.market.mechanisms.myerson_training import train
 
-        train(profiles, steps, seed, out, resume, report, rate, batch, worlds)
+        train(Course(profiles, steps, seed, out, resume, report), rate, batch, worlds)

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from simulator.errors import InputError
-from simulator.files.checkpoint import (
-    ARRAYS,
-    META,
-    check_finite,
-    check_layout,
-    check_seal,
-    read_arrays,
-    read_meta,
-    save,
-)
 from simulator.market.mechanisms.layouts import GROUPS, MYERSON_LAYOUT, MYERSON_NET, PIECES
-from simulator.market.mechanisms.learned import Profile, padded
-
-REPORT_EVERY = 500
-"""Number of updates between two reports."""
+from simulator.market.mechanisms.profiles import Course, padded
+from simulator.market.mechanisms.updates import Updates, Weights, check_hyperparameters
 
 COLDEST, HOTTEST = 900.0, 30.0
 """Factor of virtual values in the softmax, at the end and at the start. The published one is 1,000 throughout."""
-
-MOST_STATE_BYTES = 1 << 22
 
 
 class Network:
@@ -52,7 +34,8 @@ class Network:
                 middle = torch.quantile(own, 0.6)
                 heights = (torch.exp(self.w[kind]) * middle + self.b[kind]).amax(-1).amin(-1)
                 self.b[kind] -= heights
-        self.parameters = [self.w.requires_grad_(), self.b.requires_grad_()]
+        self.w.requires_grad_()
+        self.b.requires_grad_()
 
     def phi(self, ratios: Tensor, kind: Tensor) -> Tensor:
         """Return virtual values.
@@ -91,101 +74,24 @@ class Network:
         return (paid * torch.softmax(factor * alone, dim=1)[:, :-1]).sum(dim=1)
 
 
-def train(
-    profiles: Callable[[int], Sequence[Profile]],
-    steps: int,
-    seed: int,
-    out: Path,
-    resume: bool,
-    report: Callable[[dict[str, float]], None],
-    rate: float,
-    batch: int,
-    worlds: int,
-) -> None:
+def train(course: Course, rate: float, batch: int, worlds: int) -> None:
     """Train monotone virtual values, see `MyersonNet.train`.
 
     Raises:
         InputError: a hyperparameter is out of range, or there is no auction to train on.
     """
-    for name, number, most in (("rate", rate, 10.0), ("batch", batch, 1_000_000), ("worlds", worlds, 10_000)):
-        if not 0 < number <= most:
-            raise InputError(f"hyperparameter {name} must be above 0 and at most {most:g}, not {number!r}")
+    check_hyperparameters(rate=(rate, 10.0), batch=(batch, 1_000_000), worlds=(worlds, 10_000))
     torch.set_num_threads(1)
-    rounds = [one for world in range(worlds) for one in profiles(world) if one.bids]
-    if not rounds:
-        raise InputError("scenarios: no auction of the training worlds has a bid")
-    arrays = padded(rounds)
-    ratios, scales, uav, there = (torch.from_numpy(array) for array in arrays)
+    ratios, scales, uav, there = (torch.from_numpy(array) for array in padded(course.rounds(worlds)))
     kind = uav.long()
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(course.seed)
     network = Network(2, generator, [ratios[there & (kind == one)] for one in range(2)])
-    optimiser = torch.optim.Adam(network.parameters, lr=rate)
-    done = _restore(out / "last", network, optimiser, generator, steps) if resume else 0
+    weights = Weights(MYERSON_NET, MYERSON_LAYOUT, {"w": network.w, "b": network.b})
 
-    def write(folder: str, state: bool) -> None:
-        kept = {name: tensor.detach().numpy() for name, tensor in (("w", network.w), ("b", network.b))}
-        meta: dict[str, Any] = {"kind": MYERSON_NET, "steps": done}
-        if state:
-            meta["total_steps"] = steps
-            kept["generator"] = generator.get_state().numpy()
-            for number, moments in optimiser.state_dict()["state"].items():
-                kept |= {f"optimiser.{number}.{name}": tensor.numpy() for name, tensor in moments.items()}
-        save(out / folder, kept, meta)
-
-    def show() -> None:
-        write("deployed", state=False)
-        report({"steps": done, "checkpoint": 1.0})
-        write("last", state=True)
-
-    if not done:
-        show()
-    while done < steps:
-        rows = torch.randint(len(rounds), (batch,), generator=generator)
-        share = done / steps
-        optimiser.param_groups[0]["lr"] = rate * (1.0 - share)
+    def update(share: float) -> tuple[Tensor, dict[str, Tensor]]:
+        rows = torch.randint(len(ratios), (batch,), generator=generator)
         factor = HOTTEST * (COLDEST / HOTTEST) ** share
-        loss = -network.revenue(ratios[rows], scales[rows], kind[rows], there[rows], factor).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        done += 1
-        if done % REPORT_EVERY == 0 or done == steps:
-            with torch.no_grad():
-                revenue = network.revenue(ratios, scales, kind, there, torch.inf).mean()
-            report({"steps": done, "train/reward": float(revenue), "loss/actor": float(loss.detach())})
-            show()
+        revenue = network.revenue(ratios[rows], scales[rows], kind[rows], there[rows], factor).mean()
+        return -revenue, {"train/reward": revenue}
 
-
-def _restore(
-    folder: Path, network: Network, optimiser: torch.optim.Adam, generator: torch.Generator, steps: int
-) -> int:
-    """Take over the state of a training, and return the number of updates that it has done.
-
-    Raises:
-        InputError: it is damaged, or of another training.
-    """
-    meta = read_meta(folder, MYERSON_NET)
-    if meta.get("total_steps") != steps:
-        raise InputError(f"{folder / META}: 'total_steps' must be {steps}, not {meta.get('total_steps')}")
-    data, arrays = read_arrays(folder, MOST_STATE_BYTES)
-    moments = {
-        f"optimiser.{number}.{name}": ("float32", MYERSON_LAYOUT["w"][1] if name != "step" else ())
-        for number in range(2)
-        for name in ("step", "exp_avg", "exp_avg_sq")
-        if meta["steps"]
-    }
-    layout = MYERSON_LAYOUT | moments | {"generator": ("uint8", tuple(generator.get_state().shape))}
-    check_layout(folder / ARRAYS, arrays, layout)
-    check_finite(folder / ARRAYS, arrays)
-    check_seal(folder, meta, data)
-    with torch.no_grad():
-        for name, tensor in (("w", network.w), ("b", network.b)):
-            tensor.copy_(torch.from_numpy(arrays[name].copy()))
-    generator.set_state(torch.from_numpy(arrays["generator"].copy()))
-    state: dict[int, dict[str, Tensor]] = {}
-    for name in moments:
-        _, number, key = name.split(".")
-        state.setdefault(int(number), {})[key] = torch.from_numpy(np.array(arrays[name]))
-    if state:
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-    return int(meta["steps"])
+    Updates(weights, generator, rate).run(course, update)

@@ -12,7 +12,8 @@ import numpy as np
 from simulator.errors import InputError, need
 from simulator.market.contracts import Ask, Award, Bids, Column, Information, Lot, Mechanism
 from simulator.market.mechanisms.layouts import REGRET_LAYOUT, REGRET_NET
-from simulator.market.mechanisms.learned import Profile, load_weights, padded, profile_of
+from simulator.market.mechanisms.learned import load_weights
+from simulator.market.mechanisms.profiles import Course, Profile, padded, profile_of
 from simulator.market.mechanisms.regret_forward import Numpy, features, outputs
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class RegretNet(Mechanism):
         need("torch")
         from simulator.market.mechanisms.regret_training import train
 
-        train(profiles, steps, seed, out, resume, report, objective, rate, batch, misreports, worlds)
+        train(Course(profiles, steps, seed, out, resume, report), objective, rate, batch, misreports, worlds)
 
 
 def regret(
