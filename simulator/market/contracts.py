@@ -94,8 +94,8 @@ if TYPE_CHECKING:
 class Mechanism(Protocol):
     """A rule that says who serves a task and who pays.
 
-    Only `clear` is required. The attributes have the defaults that stand here. A mechanism with a method
-    ``train(profiles, steps, seed, out, resume, report)`` is trained by ``dmsb train --mechanism``, such as `MyersonNet`.
+    Only `clear` is required. The attributes have the defaults that stand here. ``dmsb train --mechanism`` trains a
+    mechanism that has a method ``train(profiles, steps, seed, out, resume, report)``, such as `MyersonNet`.
 
     Attributes:
         every_s: length of a window, s. 0 clears each request at once. Otherwise all requests that wait are cleared

@@ -22,7 +22,8 @@ from simulator.errors import OutputError, PolicyError
 from simulator.study import price_training as module
 from simulator.study.journal import locked
 from simulator.study.train import train
-from simulator.study.training_folder import TrainingFolder
+from simulator.study.training_files import RATIO
+from simulator.study.training_folder import COLUMNS, TrainingFolder
 from tests.fields import fields
 from tests.kills import forked, tree
 
@@ -124,7 +125,7 @@ def test_the_best_ratio_is_that_of_the_metrics_and_survives_a_resumption() -> No
         assert goes_on
         assert [evaluated(second, steps) for steps in (45, 50, 60)] == ["20", "20", "60"]
     rows = (out / "metrics.csv").read_text().splitlines()
-    assert [row.split(",")[4] for row in rows[1:]] == ["0.5", "0.9", "0.9", "0.3", "0.9", "0.91"]
+    assert [row.split(",")[COLUMNS.index(RATIO)] for row in rows[1:]] == ["0.5", "0.9", "0.9", "0.3", "0.9", "0.91"]
 
 
 def test_best_weights_are_kept_even_where_no_ratio_is_a_number() -> None:
@@ -166,7 +167,7 @@ def test_a_row_that_was_cut_off_is_written_again() -> None:
     [
         (lambda text: text.replace("steps,", "step,"), r"1: the columns of a training's metrics must be steps,"),
         (lambda text: text.replace("\n10,", "\nten,", 1), r"\d+: steps must be a number, not 'ten'"),
-        (lambda text: text + "1,2\n", r"\d+: must have 13 cells, not 2"),
+        (lambda text: text + "1,2\n", rf"\d+: must have {len(COLUMNS)} cells, not 2"),
         (lambda text: "", r"1: the columns of a training's metrics must be steps,"),
     ],
 )
