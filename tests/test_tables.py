@@ -19,6 +19,7 @@ from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.shipped import shipped_scenarios
 from tests.fields import fields
 from tests.laws import check_laws
+from tests.quick import quick
 from tests.world.traffic_frames import wandering
 
 POLICIES = [
@@ -119,10 +120,10 @@ def test_the_laws_hold_on_random_rounds(stations: int, uavs: int, policy: str, z
 def test_two_policies_of_one_seed_meet_the_same_requests() -> None:
     keys = ["task", "time", "vehicle", "station_left", "demand", "size_mb"]
     for scenario in shipped_scenarios():
-        one, two = (simulate(scenario, policy, seed=5, duration=900) for policy in ("always-uav", "always-ground"))
+        one, two = (simulate(scenario, policy, seed=5, duration=450) for policy in ("always-uav", "always-ground"))
         pd.testing.assert_frame_equal(one.auctions[keys], two.auctions[keys])
         pd.testing.assert_series_equal(one.tasks["kind"], two.tasks["kind"])
-        other = simulate(scenario, "always-uav", seed=6, duration=900)
+        other = simulate(scenario, "always-uav", seed=6, duration=450)
         assert not one.auctions["demand"].equals(other.auctions["demand"].reindex(one.auctions.index))
 
 
@@ -151,7 +152,7 @@ simulate(sys.argv[1], "greedy", seed=2, duration=400).save(sys.argv[2])
 """
 
 
-@pytest.mark.parametrize("scenario", shipped_scenarios())
+@pytest.mark.parametrize("scenario", quick({"paper", "four_way"}, shipped_scenarios()))
 def test_one_seed_gives_the_same_bytes_in_two_processes(scenario: str, tmp_path: Path) -> None:
     folders = []
     for hash_seed in ("1", "77"):

@@ -276,6 +276,7 @@ def test_a_run(template: Path, scratch: Path) -> None:
     hold(run(report=True), template, scratch, "out", at_least=30)
 
 
+@pytest.mark.slow
 def test_a_run_below_folders_that_are_not_there(template: Path, scratch: Path) -> None:
     hold(run(out="a/b/out"), template, scratch, "a/b/out", at_least=30)
 
@@ -291,6 +292,7 @@ def test_a_comparison(template: Path, scratch: Path) -> None:
     hold(comparison("conditional,spa"), template, scratch, "out", at_least=25)
 
 
+@pytest.mark.slow
 def test_a_comparison_in_the_place_of_another(template: Path, scratch: Path) -> None:
     assert forked(comparison("spa"), template) == (False, 0, "")
     hold(comparison("conditional,spa", force=True), template, scratch, "out", at_least=30)
@@ -343,6 +345,7 @@ def training(resume: bool = False) -> Command:
     )
 
 
+@pytest.mark.slow
 @needs_torch
 @pytest.mark.usefixtures("brief")
 def test_a_training(template: Path, scratch: Path) -> None:
@@ -353,6 +356,7 @@ def test_a_training(template: Path, scratch: Path) -> None:
     ).read_bytes()
 
 
+@pytest.mark.slow
 @needs_torch
 @pytest.mark.usefixtures("brief")
 def test_a_training_that_was_killed_and_is_killed_again(template: Path, scratch: Path, system: str) -> None:
@@ -365,6 +369,7 @@ def test_a_training_that_was_killed_and_is_killed_again(template: Path, scratch:
     hold(training(True), template, scratch, "out", grows=True, at_least=45)
 
 
+@pytest.mark.slow
 @needs_torch
 @pytest.mark.usefixtures("brief")
 def test_a_figure_of_the_paper(template: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from simulator.market.entry_points import known_policies
 from simulator.market.plugins import find_policy
 from simulator.world.rounds import draw_rounds
 from tests.fields import fields
+from tests.quick import quick
 
 # model.md section 4, N = 5: mean surplus and half-width of its 95 % interval, from an independent computation.
 CALIBRATION = {
@@ -33,7 +34,7 @@ def paper_run(policy: str, seed: int) -> Result:
     return simulate("paper", policy, seed=seed, duration=10_000)
 
 
-@pytest.mark.parametrize("policy", CALIBRATION)
+@pytest.mark.parametrize("policy", quick({"conditional"}, CALIBRATION))
 def test_calibration_of_the_paper_world(policy: str) -> None:
     """Within the published interval plus 1 %; the oracle, with no other to lean on, plus the noise of 40,000 rounds.
 

@@ -56,6 +56,7 @@ def trimming() -> tuple[int, str | None]:
     return os.getpid(), os.environ.get("MALLOC_TRIM_THRESHOLD_")
 
 
+@pytest.mark.slow
 def test_a_comparison_on_a_cluster_has_the_bytes_of_one_process_though_a_worker_is_killed(tmp_path: Path) -> None:
     alone = compare("paper", POLICIES, seeds=6, duration=400)
     one = ("--nthreads", "1")

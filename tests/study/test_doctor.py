@@ -109,6 +109,7 @@ def test_an_optional_package_that_is_missing_leaves_a_check_out(
         need("torch")
 
 
+@pytest.mark.slow
 def test_the_command_says_what_is_installed_and_that_all_is_well() -> None:
     done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == 0, done.output

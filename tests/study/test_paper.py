@@ -306,6 +306,7 @@ def test_figure_3_from_end_to_end_and_not_twice(tmp_path: Path, monkeypatch: pyt
     assert pd.read_csv(folder / "fig3.csv").equals(table)
 
 
+@pytest.mark.slow
 def test_the_claims_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table that a claim reads has the columns and policies that it needs."""
     pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")

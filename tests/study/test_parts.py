@@ -212,6 +212,7 @@ def test_two_parts_that_begin_at_a_time_note_one_command(tmp_path: Path, monkeyp
     assert json.loads((tmp_path / COMMAND).read_text())["options"] == {"seeds": 3}
 
 
+@pytest.mark.slow
 def test_parts_of_trainings_make_the_curve_of_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     typed = ["train", "paper", "--policy", "tests/tiny_policy.py:Tiny", "--steps", "40", "--seeds", "3"]
