@@ -41,8 +41,8 @@ def mish(x: Array) -> Array:
 
 
 @dataclass
-class Learned:
-    """Base of the learned policies: it loads weights, scales the observation and plays the most likely action.
+class Trained:
+    """Base of the policies with a network: it loads weights, scales the observation and plays the most likely action.
 
     Attributes:
         weights: folder of a training or of deployed weights, or None for the shipped weights.
@@ -98,14 +98,6 @@ class Learned:
         if self._inputs == PRICE_INPUTS and self._grid != grid:
             own, wanted = (checkpoint.grid_text(one, self._inputs) for one in (self._grid, grid))
             raise InputError(f"policy {self.kind}: its weights have {own}, not {wanted}")
-
-    def price(self, observation: Observation) -> float:
-        """Return the price scaling factor of the most likely action.
-
-        Raises:
-            FloatingPointError: the network overflows, so that no action has a probability.
-        """
-        return self._best(observation)
 
     def number(self, observation: Observation, space: Numbers) -> float:
         """Return the number of the most likely action.
@@ -190,6 +182,18 @@ class Learned:
         from .learning.training import train_policy
 
         train_policy(self.algorithm(), make_env, steps, seed, out, resume, report, device, settings)
+
+
+class Learned(Trained):
+    """Base of those that set prices too."""
+
+    def price(self, observation: Observation) -> float:
+        """Return the price scaling factor of the most likely action.
+
+        Raises:
+            FloatingPointError: the network overflows, so that no action has a probability.
+        """
+        return self._best(observation)
 
 
 DRAWS, NOISE_SEED = 8, 20

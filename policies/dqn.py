@@ -122,11 +122,12 @@ class DoubleDeepQ(OffPolicy):
         fallen = min(self.done / settings.exploration, 1.0)
         return settings.epsilon_first + fallen * (settings.epsilon_last - settings.epsilon_first)
 
-    def act(self, vectors: FloatArray) -> IntArray:
+    def act(self, vectors: FloatArray, worlds: Sequence[int]) -> IntArray:
         """Choose the actions of the highest values, or uniformly with the probability epsilon.
 
         Args:
             vectors: observations of several worlds, shape (n, features).
+            worlds: numbers of the worlds, n.
 
         Returns:
             One action per world, shape (n,).

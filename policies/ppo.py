@@ -19,6 +19,7 @@ from simulator.model import FloatArray, IntArray
 
 from .learning.features import PRICE_INPUTS, Inputs
 from .learning.networks import CPU, Perceptron, arrays_of, optimiser_arrays, parameters, take, take_optimiser, to_device
+from .learning.rollouts import Rollouts, advantages, stacked
 from .learning.scaler import Scaler
 
 
@@ -91,6 +92,7 @@ class ProximalPolicyOptimisation:
     """
 
     kind: ClassVar[str] = "ppo"
+    columns: ClassVar[tuple[str, ...]] = ("state", "action", "log", "reward", "ended", "following")
 
     def __init__(
         self,
@@ -106,22 +108,36 @@ class ProximalPolicyOptimisation:
         self.grid = list(grid)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.scaler = Scaler(inputs)
-        self.actor = Actor(settings, len(self.grid), self.generator, inputs)
+        self.actor: Any = self._new_actor()
         self.critic = Perceptron(1, len(inputs), settings.width, 1, self.generator)
+        self._initialise()
+        self.optimiser = self._new_optimiser()
+        self.steps = self.updates = self.cycle = 0
+        self.rollouts = Rollouts(settings.worlds)
+        self._chosen: list[dict[str, float]] = []
+
+    def _new_actor(self) -> nn.Module:
+        """Return a new actor."""
+        return Actor(self.settings, len(self.grid), self.generator, self.inputs)
+
+    def _initialise(self) -> None:
+        """Give actor and critic their first weights."""
         # The small last layer of the actor makes the first policy almost uniform.
         for net, last in ((self.actor.net, 0.01), (self.critic, 1.0)):
             orthogonal(net, last, self.generator)
-        # eps is that of the authors' implementation. The fused Adam takes a quarter of the time of the default here.
-        self.optimiser = torch.optim.Adam(parameters([self.actor, self.critic]), lr=settings.rate, eps=1e-5, fused=True)
-        self.steps = self.updates = self.cycle = 0
-        self._rollouts: list[list[dict[str, Any]]] = [[] for _ in range(settings.worlds)]
-        self._chosen: list[float] = []
 
-    def act(self, vectors: FloatArray) -> IntArray:
+    def _new_optimiser(self) -> torch.optim.Optimizer:
+        """Return the optimiser of actor and critic."""
+        # eps is that of the authors' implementation. The fused Adam takes a quarter of the time of the default here.
+        learned = parameters([self.actor, self.critic])
+        return torch.optim.Adam(learned, lr=self.settings.rate, eps=1e-5, fused=True)
+
+    def act(self, vectors: FloatArray, worlds: Sequence[int]) -> IntArray:
         """Draw actions from the policy.
 
         Args:
             vectors: observations of several worlds, shape (n, features).
+            worlds: numbers of the worlds, n.
 
         Returns:
             One action per world, shape (n,).
@@ -130,7 +146,7 @@ class ProximalPolicyOptimisation:
         with torch.no_grad():
             logs = torch.log_softmax(self.actor.net(states)[0], dim=-1)
             actions = torch.multinomial(logs.exp(), 1, generator=self.generator)
-            self._chosen = logs.gather(1, actions)[:, 0].tolist()
+            self._chosen = [{"log": log} for log in logs.gather(1, actions)[:, 0].tolist()]
             return actions[:, 0].cpu().numpy()
 
     def remember(
@@ -151,9 +167,8 @@ class ProximalPolicyOptimisation:
         if self.settings.without_demand:
             reward /= info["demand"]
         # `act` is followed by one call per world, in the order of its actions.
-        step = {"state": state, "action": action, "log": self._chosen.pop(0), "reward": reward, "ended": ended,
-                "following": following}  # fmt: skip
-        self._rollouts[world].append(step)
+        step = {"state": state, "action": action, "reward": reward, "ended": ended, "following": following}
+        self.rollouts.steps[world].append(step | self._chosen.pop(0))
         self.steps += 1
 
     def learn(self) -> dict[str, Tensor]:
@@ -163,41 +178,36 @@ class ProximalPolicyOptimisation:
             The metrics of the last minibatch, or an empty mapping if there was no update.
         """
         # A world whose episode has ended adds no more steps, so the steps of all worlds are counted together.
-        if sum(map(len, self._rollouts)) < self.settings.horizon * self.settings.worlds:
+        if len(self.rollouts) < self.settings.horizon * self.settings.worlds:
             return {}
-        rollouts = [rollout for rollout in self._rollouts if rollout]
-        steps = [step for rollout in rollouts for step in rollout]
-        batch = {name: np.array([step[name] for step in steps], dtype=np.float64) for name in steps[0]}
+        rollouts = [rollout for rollout in self._taken() if rollout]
+        return self.update(self._estimated(rollouts)) if rollouts else {}
+
+    def _taken(self) -> list[list[dict[str, Any]]]:
+        """Take the steps of all worlds out of the rollouts."""
+        taken = [list(steps) for steps in self.rollouts.steps]
+        for steps in self.rollouts.steps:
+            steps.clear()
+        return taken
+
+    def _estimated(self, rollouts: list[list[dict[str, Any]]]) -> dict[str, FloatArray]:
+        """Return the columns of rollouts, with ``advantage`` and ``return``.
+
+        Args:
+            rollouts: the steps of each world, at least one each.
+        """
+        batch = stacked([step for rollout in rollouts for step in rollout])
+        gamma = self.settings.gamma
         # One call of the critic for the states before and after the actions of all worlds.
         with torch.no_grad():
             both = self.standardised(np.concatenate([batch["state"], batch["following"]]))
             value, after = np.split(self.critic(both)[0, :, 0].cpu().numpy().astype(np.float64), 2)
-        surprise = batch["reward"] + self.settings.gamma * after - value
+        surprise = batch["reward"] + gamma * after - value
         ends = np.cumsum([len(rollout) for rollout in rollouts])[:-1]
         worlds = zip(np.split(surprise, ends), np.split(batch["ended"], ends), strict=True)
-        advantage = np.concatenate([self._advantage(*world) for world in worlds])
-        for rollout in self._rollouts:
-            rollout.clear()
-        return self.update(batch | {"advantage": advantage, "return": advantage + value})
-
-    def _advantage(self, surprise: FloatArray, ended: FloatArray) -> FloatArray:
-        """Return the generalised advantage estimates of one world's rollout.
-
-        They are ``A_t = delta_t + gamma lambda A_(t+1)`` with ``delta_t = r_t + gamma V(s_(t+1)) - V(s_t)``.
-
-        Args:
-            surprise: delta_t, shape (steps,).
-            ended: 1 where an episode has ended, shape (steps,).
-        """
-        # Its duration cuts a run off, so what follows the last step is estimated too. Only the sum over steps
-        # ends there.
-        going = 1.0 - ended
-        advantage, carried = np.empty(len(surprise)), 0.0
-        # Each estimate needs the one after it, so the loop runs backwards.
-        for number in range(len(surprise) - 1, -1, -1):
-            carried = surprise[number] + self.settings.gamma * self.settings.gae_lambda * going[number] * carried
-            advantage[number] = carried
-        return advantage
+        discount = gamma * self.settings.gae_lambda
+        advantage = np.concatenate([advantages(*world, discount) for world in worlds])
+        return batch | {"advantage": advantage, "return": advantage + value}
 
     def standardised(self, vectors: FloatArray) -> Tensor:
         """Return standardised features of observations on the device.
@@ -223,34 +233,57 @@ class ProximalPolicyOptimisation:
         state = self.standardised(batch["state"])
         names = ("action", "log", "advantage", "return")
         rows_of = [to_device(batch[name].astype(np.float32), self.device) for name in names]
-        action, (old, advantages, returns) = rows_of[0].long()[:, None], rows_of[1:]
+        action, (old, gains, returns) = rows_of[0].long()[:, None], rows_of[1:]
         metrics: dict[str, Tensor] = {}
         for _ in range(settings.epochs):
             order = torch.randperm(size, generator=self.generator, device=self.device)
             for rows in order.chunk(settings.minibatches):
                 logs = torch.log_softmax(self.actor.net(state[rows])[0], dim=-1)
-                ratio = (logs.gather(1, action[rows])[:, 0] - old[rows]).exp()
-                gain = advantages[rows]
-                # Normalised advantages make the weight of the entropy independent of the scale of rewards.
-                gain = (gain - gain.mean()) / (gain.std() + 1e-8)
-                clipped = ratio.clamp(1.0 - settings.clip, 1.0 + settings.clip)
-                # The minimum takes away any reason to move the ratio further than the clip.
-                actor_loss = -torch.minimum(ratio * gain, clipped * gain).mean()
-                critic_loss = 0.5 * ((self.critic(state[rows])[0, :, 0] - returns[rows]) ** 2).mean()
-                spread = -(logs.exp() * logs).sum(dim=-1).mean()
-                loss = actor_loss - settings.entropy_weight * spread + settings.value_weight * critic_loss
-                self.optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                nn.utils.clip_grad_norm_(parameters([self.actor, self.critic]), settings.largest_gradient)
-                self.optimiser.step()
-                self.updates += 1
-                metrics = {
-                    "loss/actor": actor_loss.detach(),
-                    "loss/critic": critic_loss.detach(),
-                    "policy/entropy": spread.detach(),
-                    "policy/clipped": ((ratio - 1.0).abs() > settings.clip).float().mean(),
-                }
+                of_actor, metrics = self.actor_loss(logs, action[rows], old[rows], gains[rows])
+                of_critic = self.critic_loss(state[rows], returns[rows])
+                self.descend(of_actor + settings.value_weight * of_critic)
+                metrics["loss/critic"] = of_critic.detach()
         return metrics
+
+    def actor_loss(self, logs: Tensor, action: Tensor, old: Tensor, gain: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the clipped objective of a minibatch with the entropy bonus, negated, and its metrics.
+
+        Args:
+            logs: logarithms of the probabilities of all actions, shape (steps, actions).
+            action: the actions that were taken, shape (steps, 1).
+            old: logarithms of their probabilities at that time, shape (steps,).
+            gain: their advantages, shape (steps,).
+        """
+        clip = self.settings.clip
+        ratio = (logs.gather(1, action)[:, 0] - old).exp()
+        # Normalised advantages make the weight of the entropy independent of the scale of rewards.
+        gain = (gain - gain.mean()) / (gain.std() + 1e-8)
+        # The minimum takes away any reason to move the ratio further than the clip.
+        loss = -torch.minimum(ratio * gain, ratio.clamp(1.0 - clip, 1.0 + clip) * gain).mean()
+        spread = -(logs.exp() * logs).sum(dim=-1).mean()
+        return loss - self.settings.entropy_weight * spread, {
+            "loss/actor": loss.detach(),
+            "policy/entropy": spread.detach(),
+            "policy/clipped": ((ratio - 1.0).abs() > clip).float().mean(),
+        }
+
+    def critic_loss(self, state: Tensor, returns: Tensor) -> Tensor:
+        """Return half of the mean squared error of the critic.
+
+        Args:
+            state: standardised features, shape (steps, features).
+            returns: what it should say, shape (steps,).
+        """
+        error: Tensor = self.critic(state)[0, :, 0] - returns
+        return 0.5 * (error**2).mean()
+
+    def descend(self, loss: Tensor) -> None:
+        """Make one step of the optimiser."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters([self.actor, self.critic]), self.settings.largest_gradient)
+        self.optimiser.step()
+        self.updates += 1
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the complete state for a checkpoint, the unfinished rollouts included.
@@ -262,9 +295,7 @@ class ProximalPolicyOptimisation:
         arrays |= arrays_of(self.actor, "actor") | arrays_of(self.critic, "critic")
         arrays |= optimiser_arrays(self.optimiser, "optimiser")
         arrays |= {f"scaler.{name}": array for name, array in self.scaler.state().items()}
-        for world, rollout in enumerate(self._rollouts):
-            for name in rollout[0] if rollout else ():
-                arrays[f"rollout.{world}.{name}"] = np.array([step[name] for step in rollout], dtype=np.float64)
+        arrays |= self.rollouts.arrays()
         counters = {name: getattr(self, name) for name in ("steps", "updates", "cycle", "total_steps")}
         return arrays, {
             "features": list(self.inputs.names),
@@ -287,11 +318,7 @@ class ProximalPolicyOptimisation:
         take(self.critic, "critic", arrays)
         take_optimiser(self.optimiser, "optimiser", arrays)
         self.scaler.restore({name: arrays[f"scaler.{name}"] for name in ("count", "mean", "square")})
-        for world in range(self.settings.worlds):
-            prefix = f"rollout.{world}."
-            columns = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            rows = zip(*columns.values(), strict=True)
-            self._rollouts[world] = [dict(zip(columns, row, strict=True)) for row in rows]
+        self.rollouts.restore(arrays)
         self.steps, self.updates, self.cycle = (meta[name] for name in ("steps", "updates", "cycle"))
 
     def weights(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ weights are not the last.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,7 +34,7 @@ class TinyLearner:
         self.grid, self.steps, self.cycle = grid, 0, 0
         self.rng = np.random.default_rng(0)
 
-    def act(self, vectors: FloatArray) -> IntArray:
+    def act(self, vectors: FloatArray, worlds: Sequence[int]) -> IntArray:
         return self.rng.integers(len(self.grid), size=len(vectors))
 
     def remember(self, *_: object) -> None:

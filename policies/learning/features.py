@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from simulator.errors import InputError
 from simulator.market.contracts import MARKET_CONDITIONS, VECTOR_BIDS, PriceScale
 from simulator.model import FloatArray
 
@@ -61,6 +62,23 @@ NAMES = (*MARKET_CONDITIONS, *(f"bid_{number}" for number in range(1, VECTOR_BID
 
 PRICE_INPUTS = Inputs(NAMES, tuple(unit in LINEAR for unit, _ in MARKET_CONDITIONS.values()) + (False,) * VECTOR_BIDS)
 """What a network that sets a price scaling factor sees."""
+
+
+ROUND = "round"
+"""Name of the number in a seat's state that counts the steps of a sequence. At 0 a sequence begins."""
+
+
+def check_sequence(inputs: Inputs) -> None:
+    """Refuse a seat that does not count the steps of a sequence.
+
+    Raises:
+        InputError: it does not.
+    """
+    if ROUND not in inputs.names:
+        raise InputError(
+            f"policy gpt: needs a seat whose state has '{ROUND}', which is 0 where a sequence begins; "
+            "take the mechanism double-dutch or madda"
+        )
 
 
 def inputs_of(seat: Seat) -> Inputs:

@@ -15,10 +15,15 @@ from simulator.market.contracts import INFORMATION
 
 from .features import LEAST_SD, NAMES
 from .schedule import TIME_FEATURES
+from .sequence import transformer_shapes
 
 MOST = {
     "width": 4_096,
     "steps_of_diffusion": 1_000,
+    "layers": 100,
+    "inner": 16_384,
+    "positions": 100_000,
+    "context": 100_000,
     "draws": 1_000,
     "n_step": 10_000,
     "worlds": 1_000,
@@ -44,6 +49,15 @@ REWARDS = ("own", "surplus", "realised", "function")
 
 PERCEPTRON_KINDS = ("sac", "ppo", "dqn")
 """Kinds whose deployed weights are one perceptron."""
+
+SIZES = {
+    "ppo": ("width",),
+    "dqn": ("width",),
+    "sac": ("width", "steps_of_diffusion"),
+    "diffusion": ("width", "steps_of_diffusion"),
+    "gpt": ("width", "layers", "inner", "positions", "context"),
+}
+"""Hyperparameters that decide the shapes of a kind's arrays."""
 
 
 def check_meta(file: Path, meta: Mapping[str, Any]) -> None:
@@ -84,7 +98,7 @@ def check_meta(file: Path, meta: Mapping[str, Any]) -> None:
         is_number(value) or isinstance(value, bool) for value in settings.values()
     )
     hold("settings", numbers, "hyperparameters by name, each a finite number, true or false")
-    for name in ("width",) if meta.get("kind") in ("ppo", "dqn") else ("width", "steps_of_diffusion"):
+    for name in SIZES.get(meta["kind"], ("width", "steps_of_diffusion")):
         value: Any = meta["settings"].get(name)
         if not is_whole(value) or not 1 <= value <= MOST[name]:
             found = "missing" if value is None else shown(value)
@@ -98,6 +112,8 @@ def deployed_layout(meta: Mapping[str, Any]) -> Layout:
         sizes = ((features, width), (width, width), (width, prices))
         shapes: dict[str, tuple[int, ...]] = {f"actor.net.weights.{n}": (1, *size) for n, size in enumerate(sizes)}
         shapes |= {f"actor.net.biases.{n}": (1, 1, size[1]) for n, size in enumerate(sizes)}
+    elif meta["kind"] == "gpt":
+        shapes = {f"actor.{name}": shape for name, shape in transformer_shapes(features, prices, meta["settings"])}
     else:
         shapes = {
             "actor.from_x": (prices, width),

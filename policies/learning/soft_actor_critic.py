@@ -161,11 +161,12 @@ class SoftActorCritic(OffPolicy):
         first, last = self.settings.entropy_first, self.settings.entropy_last
         return float(first ** (1.0 - self.done) * last**self.done)
 
-    def act(self, vectors: FloatArray) -> IntArray:
+    def act(self, vectors: FloatArray, worlds: Sequence[int]) -> IntArray:
         """Draw actions from the policy, or uniformly during the warm-up.
 
         Args:
             vectors: observations of several worlds, shape (n, features).
+            worlds: numbers of the worlds, n.
 
         Returns:
             One action per world, shape (n,).

@@ -12,9 +12,6 @@ from simulator.errors import InputError, shown
 from simulator.files.checkpoint import MOST_STEPS, Arrays, Layout, check_finite, check_layout
 from simulator.files.reading import is_whole
 
-ROLLOUT = ("state", "action", "log", "reward", "ended", "following")
-"""Columns of a rollout of `ppo`."""
-
 
 def check_counters(file: Path, meta: Mapping[str, Any]) -> None:
     """Hold the counters of a training to be whole numbers.
@@ -78,7 +75,7 @@ def _layout(file: Path, arrays: Arrays, learner: Any) -> Layout:
         for world in range(learner.settings.worlds):
             if any(name.startswith(f"rollout.{world}.") for name in arrays):
                 rows = _rows(file, arrays, f"rollout.{world}.action")
-                for name in ROLLOUT:
+                for name in learner.columns:
                     wide = features if name in ("state", "following") else ()
                     layout[f"rollout.{world}.{name}"] = ("float64", (rows, *wide))
     return layout
@@ -97,6 +94,8 @@ def _ranges(arrays: Arrays, learner: Any) -> dict[str, tuple[float, float]]:
         last = name.rpartition(".")[2]
         if name.startswith(("replay.", "rollout.")) and last == "action":
             found[name] = (0.0, len(learner.grid) - 1.0)
+        elif name.startswith("rollout.") and last == "rule":
+            found[name] = (-1.0, len(learner.rules) - 1.0)
         elif name == "replay.by_uav":
             found[name] = (0.0, 1.0)
         elif name == "replay.world":

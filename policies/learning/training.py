@@ -44,8 +44,8 @@ class Learner(Protocol):
     steps: int
     cycle: int
 
-    def act(self, vectors: FloatArray) -> IntArray:
-        """Choose one action for each of several worlds."""
+    def act(self, vectors: FloatArray, worlds: Sequence[int]) -> IntArray:
+        """Choose one action for each of several worlds, given by their numbers."""
         ...
 
     def remember(
@@ -128,7 +128,7 @@ def train(learner: Learner, envs: Sequence[Any], steps: int, seed: int, out: Pat
         while running and learner.steps < steps:
             # At the end there may be fewer steps left than worlds.
             running = running[: steps - learner.steps]
-            actions = learner.act(np.array([states[world] for world in running], dtype=np.float64))
+            actions = learner.act(np.array([states[world] for world in running], dtype=np.float64), running)
             still = []
             for world, action in zip(running, actions.tolist(), strict=True):
                 following, reward, _, ended, info = envs[world].step(action)
@@ -300,7 +300,7 @@ def _range(name: str, is_whole: bool) -> tuple[float, float]:
         is_whole: whether its value is an integer.
     """
     # Counts are 1 or more, shares at most 1, and rates and weights above 0.
-    if name in ("gamma", "gae_lambda"):
+    if name in ("gamma", "gae_lambda", "recorded_share", "quantile"):
         return 0.0, 1.0
     if is_whole:
         return (0.0 if name in ("warmup", "critics_alone") else 1.0), MOST.get(name, 1e9)

@@ -44,7 +44,7 @@ def train(
         typer.Option(
             "--policy",
             metavar="P",
-            help="diffusion, sac, ppo, dqn, foresight, or a policy of your own that has a method train. Without it the "
+            help="diffusion, sac, ppo, dqn, gpt, foresight, or your own with a method train. Without it the "
             "mechanism is trained: myerson-net, or one of your own.",
         ),
     ] = None,

@@ -329,6 +329,8 @@ class Policy(Protocol):
     - ``mechanism``: a name or a `Mechanism`, ``"msb"`` by default.
     - ``sit(seat)``: called when a run is planned, once per seat of the mechanism. Learned policies load weights here.
     - ``reset(scenario, rng)``: called before a run. Draw random numbers only from this generator.
+    - ``memory``: the only attribute besides generators that a decision may change, such as the steps of a window.
+      The same decision, asked for twice, has the same answer.
     - ``feedback(outcome)``: called when an auction that the policy decided on has settled.
     - ``served(outcome)``: called when a task that the policy decided on has ended, with its status, latency and
       realised surplus. A task that is open at the end of a run is not told.

@@ -133,9 +133,13 @@ def _signature(policy: object, method: str, arguments: int) -> list[str]:
 
 
 def _state(policy: object) -> dict[str, Any]:
-    """Return the attributes of a policy without its random generators, which a price may advance."""
+    """Return the attributes of a policy without what a decision may change: random generators, and `memory`."""
     attributes = getattr(policy, "__dict__", {})
-    return {name: value for name, value in attributes.items() if not isinstance(value, np.random.Generator)}
+    return {
+        name: value
+        for name, value in attributes.items()
+        if name != "memory" and not isinstance(value, np.random.Generator)
+    }
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> str | None:

@@ -79,7 +79,7 @@ CHECKS = (
     Check("paper", None, 1_000.0, "myerson-net"),
     Check("paper", None, 1_000.0, "regret-net"),
     *(Check("four_way", policy, 300.0, "double-dutch", "scipy") for policy in ("gap-step", "fixed-step:0.1")),
-    Check("four_way", "gap-step", 300.0, "madda", "scipy"),
+    *(Check("four_way", policy, 300.0, "madda", "scipy") for policy in ("gap-step", "gpt")),
     *(Check("four_way", None, 300.0, name, "scipy") for name in ("mcafee", "trade-reduction", "efficient")),
     Check("rush_hour", "myopic", 900.0),
     Check("t_junction", "spa", 1_200.0),

@@ -15,9 +15,9 @@ torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 
 
 from safetensors.numpy import load  # noqa: E402
 
-from policies import diffusion, dqn, ppo, sac  # noqa: E402
+from policies import diffusion, dqn, gpt, ppo, sac  # noqa: E402
 from policies.learning.checkpoint import restore  # noqa: E402
-from policies.learning.features import NAMES  # noqa: E402
+from policies.learning.features import Inputs  # noqa: E402
 from policies.learning.soft_actor_critic import Settings  # noqa: E402
 from simulator import InputError  # noqa: E402
 from simulator.files import checkpoint  # noqa: E402
@@ -25,7 +25,7 @@ from simulator.model.mechanism import price_grid  # noqa: E402
 
 torch.set_num_threads(1)
 
-KINDS = ("diffusion", "sac", "ppo", "dqn")
+KINDS = ("diffusion", "sac", "ppo", "dqn", "gpt")
 Arrays = dict[str, Any]
 GRID = price_grid(5).tolist()
 
@@ -37,6 +37,18 @@ def learner_of(kind: str, seed: int = 0, **device: Any) -> Any:
     if kind == "dqn":
         small = dqn.Settings(width=4, worlds=2, warmup=10, batch=4, capacity=30, gamma=0.9)
         return dqn.DoubleDeepQ(small, GRID, seed, 1_000, **device)
+    if kind == "gpt":
+        seen = Inputs(("round", "buyer_clock", "seller_clock"), (False, True, True))
+        sizes: dict[str, Any] = {
+            "width": 4,
+            "layers": 1,
+            "inner": 4,
+            "positions": 4,
+            "batch": 2,
+            "recorded_share": 0.01,
+        }
+        settings = gpt.Settings(**sizes, record_every=4, worlds=2, horizon=6, gamma=0.9, without_demand=False)
+        return gpt.GenerativeTransformer(settings, GRID, seed, 1_000, **{"inputs": seen, **device})
     maker = diffusion.DiffusionActorCritic if kind == "diffusion" else sac.SoftmaxActorCritic
     return maker(
         Settings(width=4, worlds=2, warmup=10, batch=4, capacity=30, gamma=0.9, critics_alone=1),
@@ -50,12 +62,14 @@ def learner_of(kind: str, seed: int = 0, **device: Any) -> Any:
 def practise(learner: Any, steps: int) -> None:
     """Let a learner act in two worlds of noise, and leave off between two updates."""
     draws = np.random.default_rng(0)
-    states = draws.exponential(size=(steps + 1, 2, len(NAMES)))
+    states = draws.exponential(size=(steps + 1, 2, len(learner.inputs)))
+    if learner.kind == "gpt":
+        states[:, :, 0] = np.arange(steps + 1)[:, None] % 4
     for step in range(steps):
-        actions = learner.act(states[step])
+        actions = learner.act(states[step], range(2))
         for world in range(2):
             info = {"demand": 1.0, "top_bid": 1.0, "scaled_bid": 0.5} | ({"uav_value": 0.4} if step % 2 else {})
-            ended = step == steps - 1 and learner.kind != "ppo"
+            ended = step == steps - 1 and learner.kind not in ("ppo", "gpt")
             learner.remember(world, states[step, world], int(actions[world]), 1.0, ended, states[step + 1, world], info)
         learner.learn()
 
@@ -122,6 +136,9 @@ def of_arrays(arrays: Arrays) -> Iterator[tuple[str, Callable[[Arrays], object]]
         last = name.rpartition(".")[2]
         if last in ("action", "world") and name != "action":
             for number in (-1.0, 0.5, 99.0):
+                yield f"{name} with {number}", put(name, one(number))
+        if last == "rule":
+            for number in (-2.0, 0.5, 99.0):
                 yield f"{name} with {number}", put(name, one(number))
         if last in ("exp_avg_sq", "step", "count", "square", "added", "taken"):
             yield f"{name} with -1", put(name, one(-1))

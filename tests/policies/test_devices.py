@@ -22,6 +22,7 @@ from simulator.study.train import train  # noqa: E402
 from tests.policies.test_damaged_state import GRID, KINDS, learner_of, practise  # noqa: E402
 
 SMALL: dict[str, Any] = {"worlds": 2, "width": 8}
+PRICES = [kind for kind in KINDS if kind != "gpt"]  # which sets the steps of clocks only
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU that PyTorch can use")
 
 
@@ -43,7 +44,7 @@ def test_a_device_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
 
 
 @needs_gpu
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PRICES)
 def test_everything_of_a_training_is_on_the_gpu(kind: str, tmp_path: Path) -> None:
     small = SMALL | ({"horizon": 16} if kind == "ppo" else {"warmup": 50, "batch": 16})
     scenario = Scenario.load("paper", **{"market.contract_rounds": 1000, "traffic.every_s": 5})
@@ -57,7 +58,7 @@ def test_everything_of_a_training_is_on_the_gpu(kind: str, tmp_path: Path) -> No
 
 
 @needs_gpu
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PRICES)
 def test_an_update_does_not_wait_for_the_gpu(kind: str) -> None:
     """Only what acts, reports or saves may wait: the update puts its work into the queue and goes on."""
     learner = learner_of(kind, device=torch.device("cuda"))

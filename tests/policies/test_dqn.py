@@ -60,4 +60,4 @@ def test_it_finds_the_best_price_of_a_state() -> None:
         seen = PRICE_INPUTS.scaled(np.where(kind[:, None] == 0, low, high))
         learner.update(batch(state=seen, action=action, reward=reward))
     learner.steps, learner.settings = 10**6, Settings(width=8, worlds=1, epsilon_last=0.0)
-    assert learner.act(np.array([low, high])).tolist() == [2, 0]
+    assert learner.act(np.array([low, high]), range(2)).tolist() == [2, 0]

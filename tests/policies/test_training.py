@@ -189,7 +189,7 @@ def test_rewards_that_come_late_are_refused_by_who_would_mistake_them(tmp_path: 
 def test_a_resumed_learner_keeps_its_kind_of_scaler() -> None:
     """Otherwise a policy that sees less would see all after an interruption."""
     learner = AsConditional().algorithm().learner(ActorCriticSettings(width=8, worlds=1), [1.0, 2.0], 0, 100)
-    learner.act(np.random.default_rng(0).uniform(1.0, 2.0, (40, len(NAMES))))
+    learner.act(np.random.default_rng(0).uniform(1.0, 2.0, (40, len(NAMES))), range(40))
     before = learner.scaler.sd
     learner.restore(*learner.state())
     assert np.array_equal(learner.scaler.sd, before)
@@ -209,12 +209,12 @@ def test_generalised_advantages_by_hand() -> None:
     found: dict[str, Any] = {}
     learner.update = lambda batch: found.update(batch)
     learner.settings = Settings(gamma=0.5, gae_lambda=0.5, worlds=1, width=4, horizon=4)
-    learner._rollouts = [list(rollout)]
+    learner.rollouts.steps = [list(rollout)]
     learner.learn()
     assert found["advantage"].tolist() == [1 + 0.25 * (2 + 0.25 * 4), 2 + 0.25 * 4, 4, 8]
     # A run that its duration has cut off goes on in the critic's eyes, from its last observation.
     learner.critic.forward = lambda x: torch.full((1, len(x), 1), 6.0)
-    learner._rollouts = [list(rollout)]
+    learner.rollouts.steps = [list(rollout)]
     learner.learn()
     assert found["return"].tolist()[2:] == [4 + 0.5 * 6, 8 + 0.5 * 6]
 

@@ -1,6 +1,6 @@
 """Whether a learned clock is better than a simple one: ``python -m tests.studies.steps [--jobs N]``.
 
-Four learners are trained by three seeds each for the steps of `double-dutch`, with their default hyperparameters and
+Five learners are trained by three seeds each for the steps of `double-dutch`, with their default hyperparameters and
 the same budget. Their last weights and their rivals run in worlds that no training has seen. Trainings are under
 ``outputs/steps/``. Their weights and the journal of the runs are kept in ``docs/learning/steps/``. A study that was
 cut off goes on.
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 TRAININGS = ROOT / "outputs" / "steps"
 KEPT = ROOT / "docs" / "learning" / "steps"
 
-LEARNERS = ("ppo", "sac", "diffusion", "dqn")
+LEARNERS = ("ppo", "sac", "diffusion", "dqn", "gpt")
 STEPS = 200_000
 """Environment steps of each training: the same budget for all."""
 
