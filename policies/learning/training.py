@@ -196,6 +196,8 @@ def train_policy(
         default = fields[name].default
         if isinstance(default, bool) != isinstance(value, bool) or not isinstance(value, int | float):
             raise InputError(f"hyperparameter {name} must be {type(default).__name__}, not {value!r}")
+        if isinstance(default, int) and not isinstance(value, int):
+            raise InputError(f"hyperparameter {name} must be a whole number, not {value!r}")
         # A switch has no range.
         if isinstance(value, bool):
             continue

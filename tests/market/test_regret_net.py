@@ -146,8 +146,14 @@ def test_a_training_goes_towards_its_objective_and_goes_on_after_a_kill(tmp_path
             assert (tmp_path / "whole" / folder / name).read_bytes() == (tmp_path / "cut" / folder / name).read_bytes()
     # The mean value is .5, and that of the larger of two is 2/3.
     assert [one["train/reward"] for one in told if "train/reward" in one][-1] > 0.5
-    for wrong in (("profit", *options[1:]), ("revenue", 0.0, *options[2:])):
-        with pytest.raises(InputError, match="hyperparameter"):
+    wrongs: dict[str, Any] = {
+        "objective must be revenue or surplus": ("profit", *options[1:]),
+        "rate must be a number above 0": ("revenue", 0.0, *options[2:]),
+        "batch must be a whole number above 0": ("revenue", 0.005, 2.5, *options[3:]),
+        "worlds must be a whole number above 0": ("revenue", *options[1:4], True),
+    }
+    for message, wrong in wrongs.items():
+        with pytest.raises(InputError, match=f"hyperparameter {message}"):
             train(Course(lambda _: rounds, 10, 1, tmp_path / "wrong", False, lambda _: None), *wrong)
 
 

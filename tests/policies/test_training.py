@@ -139,7 +139,12 @@ def test_what_training_is_not_given_right(tmp_path: Path, tiny: Path) -> None:
         train(["paper"], "spa", 100, out=tmp_path / "a")
     with pytest.raises(InputError, match="has no hyperparameter 'btach'; did you mean 'batch'"):
         train(["paper"], "diffusion", 100, out=tmp_path / "b", hyper={"btach": 3})
-    for hyper, message in (({"batch": -3}, "batch must be from 1 to"), ({"gamma": 1.5}, "gamma must be from 0 to 1")):
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"batch": -3}, "batch must be from 1 to"),
+        ({"gamma": 1.5}, "gamma must be from 0 to 1"),
+        ({"width": 2.5}, r"width must be a whole number, not 2\.5"),
+    ]
+    for hyper, message in wrong:
         with pytest.raises(InputError, match=message):
             train(["paper"], "diffusion", 100, out=tmp_path / "e", hyper=hyper)
     with pytest.raises(InputError, match="scenarios: must name one or more"):

@@ -21,7 +21,7 @@ from simulator.files.checkpoint import (
     read_meta,
     save,
 )
-from simulator.files.reading import is_number
+from simulator.files.reading import is_number, is_whole
 from simulator.market.mechanisms.profiles import Course
 
 REPORT_EVERY = 500
@@ -138,14 +138,15 @@ class Updates:
 
 
 def check_hyperparameters(**numbers: tuple[float, float]) -> None:
-    """Hold hyperparameters to be above 0.
+    """Hold hyperparameters to be above 0, and counts to be whole.
 
     Args:
-        numbers: value and largest value of each, by name.
+        numbers: value and largest value of each, by name. That of a count is an integer.
 
     Raises:
-        InputError: one is out of range.
+        InputError: one is no number, or out of range.
     """
     for name, (number, most) in numbers.items():
-        if not 0 < number <= most:
-            raise InputError(f"hyperparameter {name} must be above 0 and at most {most:g}, not {number!r}")
+        right, kind = (is_whole(number), "a whole number") if isinstance(most, int) else (is_number(number), "a number")
+        if not (right and 0 < number <= most):
+            raise InputError(f"hyperparameter {name} must be {kind} above 0 and at most {most:g}, not {shown(number)}")
