@@ -47,6 +47,7 @@ SYSTEMS = {
     "double-dutch-random": System("random", "double-dutch", "double auction", "two clocks, random steps"),
     "double-dutch-ppo": System("ppo", "double-dutch", "double auction", "two clocks, steps learned by PPO"),
     "double-dutch-sac": System("sac", "double-dutch", "double auction", "two clocks, steps learned by SAC"),
+    "double-dutch-dqn": System("dqn", "double-dutch", "double auction", "two clocks, steps by deep Q-learning"),
     "double-dutch-diffusion": System("diffusion", "double-dutch", "double auction", "two clocks, a diffusion model"),
     "madda": System("gap-step:4", "madda", "double auction", "matched by attributes, then two clocks"),
     "madda-gpt": System("gpt", "madda", "double auction", "matched by attributes, two clocks, a transformer"),
