@@ -112,7 +112,7 @@ class GenerativeTransformer(ppo.ProximalPolicyOptimisation):
         ).to(self.device)  # fmt: skip
 
     def _initialise(self) -> None:
-        """Give the critic its first weights. Those of a transformer are right as they are drawn."""
+        """Give the critic its first weights. The transformer keeps the weights that it was made with."""
         ppo.orthogonal(self.critic, 1.0, self.generator)
 
     def _new_optimiser(self) -> torch.optim.Optimizer:

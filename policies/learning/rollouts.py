@@ -37,7 +37,7 @@ class Rollouts:
         """Take over the steps of a checkpoint.
 
         Args:
-            arrays: its arrays by name. Others than those of `arrays` are left out.
+            arrays: its arrays by name. Only names that `arrays` gives are read.
         """
         for world in range(len(self.steps)):
             prefix = f"rollout.{world}."

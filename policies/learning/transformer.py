@@ -1,10 +1,11 @@
 """A causal transformer over triples of state, return and action, in PyTorch.
 
 Each step of a sequence is three tokens: the state, the return that is asked for from here on, and the action that is
-taken. From the state the network tells a quantile of the return, from the return the action. Blocks are those of GPT-2
-(Radford et al. 2019): a norm before attention and before the perceptron, GELU, learned positions. Triples and their use
-are those of the decision transformer (Chen et al. 2021). A network that tells the return to ask for, from the state, is
-that of the multi-game decision transformer (Lee et al. 2022).
+taken. From the state the network predicts a quantile of the return. From the return it predicts the action.
+
+Sources: GPT-2 for the blocks (Radford et al. 2019: a norm before attention and before the perceptron, GELU, learned
+positions), the decision transformer for the triples (Chen et al. 2021), and the multi-game decision transformer for a
+return that the network itself predicts (Lee et al. 2022).
 """
 
 from __future__ import annotations

@@ -49,9 +49,8 @@ def test_a_trained_network_in_numpy_is_that_in_torch() -> None:
     network = transformer()
     arrays = arrays_of(network, "x")
     own = {name.removeprefix("x."): array for name, array in arrays.items()}
-    assert [(name, array.shape) for name, array in own.items()].sort() == transformer_shapes(
-        FEATURES, ACTIONS, {"width": 8, "layers": 2, "inner": 16, "positions": 8}
-    ).sort()
+    sizes = {"width": 8, "layers": 2, "inner": 16, "positions": 8}
+    assert {name: array.shape for name, array in own.items()} == dict(transformer_shapes(FEATURES, ACTIONS, sizes))
     states = sequence()[0]
     deployed = Sequence(own, layers=2, context=3)
     asked, taken = torch.zeros(1, STEPS), torch.zeros(1, STEPS, dtype=torch.long)

@@ -144,7 +144,7 @@ def check_hyperparameters(**numbers: tuple[float, float]) -> None:
         numbers: value and largest value of each, by name. That of a count is an integer.
 
     Raises:
-        InputError: one is no number, or out of range.
+        InputError: a hyperparameter is not a number, or is out of range.
     """
     for name, (number, most) in numbers.items():
         right, kind = (is_whole(number), "a whole number") if isinstance(most, int) else (is_number(number), "a number")
