@@ -37,6 +37,9 @@ AT_LOADS = (
     "diffusion,spa,always-ground,always-uav,oracle"
 )
 
+DIFFUSION, DQN, FORESIGHT, STEPS = (f"policies/weights/{name}" for name in ("diffusion", "dqn", "foresight", "steps"))
+IN_THE_ARENA = (DIFFUSION, DQN, STEPS, "simulator/market/mechanisms/weights")
+
 
 class Study(NamedTuple):
     """A result that can be made again.
@@ -46,7 +49,7 @@ class Study(NamedTuple):
         claim: what it shows, one sentence.
         tolerance: how far the result of another run may be from what is committed.
         page: page that shows it, relative to the root; empty for pictures.
-        weights: policies whose shipped weights it runs. With others it must be made again.
+        weights: folders of the shipped weights it runs, relative to the root. With others it must be made again.
     """
 
     command: str
@@ -76,14 +79,14 @@ STUDIES = {
         "Which system serves a junction with idle providers best, and what each claims and holds.",
         "the same numbers on one machine",
         "docs/results/arena.md",
-        ("diffusion", "dqn"),
+        IN_THE_ARENA,
     ),
     "arena-scarce": Study(
         "dmsb arena after_the_match --seeds 4 --duration 1800 --jobs 2 --force --out outputs/arena-after-the-match",
         "Which system serves a junction with scarce providers best, and what each claims and holds.",
         "the same numbers on one machine",
         "docs/results/arena.md",
-        ("diffusion", "dqn"),
+        IN_THE_ARENA,
     ),
     "screenshots": Study("python -m tests.studies.screenshots", "The report as the README shows it.", "", ""),
     "theory": Study(
@@ -115,7 +118,7 @@ STUDIES = {
         "where they are not.",
         "half-widths of the table",
         "docs/results/foresight.md",
-        ("foresight",),
+        (FORESIGHT,),
     ),
     "load": Study(
         f"dmsb compare after_the_match --policies {AT_LOADS} --load .1,.25,.5,.75,1,1.25,1.5,2 --metric realised "
@@ -125,7 +128,7 @@ STUDIES = {
         "the highest mean from a quarter of the tasks on.",
         "none on one machine and set of versions",
         "docs/results/load.md",
-        ("diffusion", "foresight"),
+        (DIFFUSION, FORESIGHT),
     ),
     "load-four-way": Study(
         f"dmsb compare four_way --policies {AT_LOADS} --load .5,1,2,4,8,16 --metric realised --seeds 4 "
@@ -133,7 +136,7 @@ STUDIES = {
         "In `four_way` scarcity binds at 7.5 times the tasks.",
         "none on one machine and set of versions",
         "docs/results/load.md",
-        ("diffusion", "foresight"),
+        (DIFFUSION, FORESIGHT),
     ),
     "speed": Study(
         "python -m tests.benchmarks",
@@ -152,14 +155,14 @@ STUDIES = {
         "Each statement of the paper's section 6 has a verdict.",
         "half-widths of the table: trainings are samples, so a verdict near its limit may become `undecided`",
         "docs/results/paper.md",
-        ("foresight",),
+        (FORESIGHT,),
     ),
     "learning": Study(
         "python -m tests.studies.learning --jobs 2",
         "One set of weights of `diffusion` is above `conditional` at each of the four junctions it was trained on.",
         "half-widths of the table: trainings are samples",
         "docs/results/learning.md",
-        ("foresight",),
+        (FORESIGHT,),
     ),
 }
 """Studies by name, the shortest first: minutes, and hours for the paper and for learning."""
@@ -188,9 +191,9 @@ def commit() -> str:
     return at.strip() + ("-dirty" if subprocess.run(others, check=False).returncode else "")
 
 
-def weights_hash(policies: tuple[str, ...]) -> str:
-    """Return a short hash of the shipped weights of some policies."""
-    files = sorted(path for name in policies for path in (ROOT / "policies" / "weights" / name).iterdir())
+def weights_hash(folders: tuple[str, ...]) -> str:
+    """Return a short hash of all files of some folders of shipped weights, relative to the root."""
+    files = sorted(path for name in folders for path in (ROOT / name).rglob("*") if path.is_file())
     return hashlib.sha256("".join(file_hash(path) for path in files).encode()).hexdigest()[:12]
 
 
