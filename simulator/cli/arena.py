@@ -23,7 +23,7 @@ from simulator.cli.options import (
     slug,
     whole,
 )
-from simulator.cli.terminal import bar, print_result, print_rows, tell_recording
+from simulator.cli.terminal import bar, print_result, print_rows, printable, tell_recording
 
 ARENA_KIND = "arena"
 """Kind of an arena's folder in its manifest."""
@@ -105,10 +105,10 @@ def arena(
     rows = [
         (str(name), number(row["welfare_providers"], 1), number(row["welfare_vehicles"], 1),
          number(row["welfare_platform"], 1), number(row["gain_share"], 2), number(row["loss_share"], 2),
-         number(row["selection_p"], 3), "yes" if row["claims_held"] else "NO")
+         number(row["selection_p"], 3))
         for name, row in table.iterrows()
     ]  # fmt: skip
-    heads = ("system", "providers", "vehicles", "platform", "gains", "loses", "given m", "holds")
+    heads = ("system", "providers", "vehicles", "platform", "gains", "loses", "given m")
     print_rows(heads, rows, "who has the welfare, and incentives", right=1)
     print()  # noqa: T201
     meanings = (
@@ -118,9 +118,15 @@ def arena(
         ("gains", "share of rounds in which somebody gains by a misreport"),
         ("loses", "participants per round that lose if they tell the truth"),
         ("given m", "p that a UAV wins whatever the common value is, given the public conditions m"),
-        ("holds", "whether all that the mechanism claims held in the audit"),
     )
     print_rows(("column", "meaning"), meanings)
+    # A column of "yes" would hide the one "no", and the table would be wider than a terminal.
+    broken = [str(name) for name, held in table["claims_held"].items() if not held]
+    told = (
+        f"A claim did not hold in the audits of: {', '.join(broken)}." if broken else "Every claim held in the audits."
+    )
+    print()  # noqa: T201
+    print(printable(told))  # noqa: T201
     print_result(directory)
     # The arena is there. A journal that stays costs nothing.
     for file in (journal, journal.with_name(f"{journal.name}.audits")):

@@ -117,3 +117,30 @@ def test_the_command_writes_table_figure_and_page(tmp_path: Path) -> None:
     assert (page.rows, page.images) == (2 * (1 + 3), 1)
     assert CliRunner().invoke(app, arguments).exit_code != 0, "a folder that is there is not replaced"
     assert CliRunner().invoke(app, [*arguments, "--force"]).exit_code == 0
+
+
+LIAR = '''from simulator import Award, SealedBid
+
+
+class Liar(SealedBid):
+    """Says that the truth is the best report, and lets the winner pay its bid."""
+
+    def award(self, lot, offers):
+        return Award(lot, offers[0].provider, paid_by_provider=offers[0].bid)
+
+    def claims(self, information):
+        return frozenset({"truthful"})
+'''
+
+
+def test_a_claim_that_did_not_hold_is_told_at_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "liar.py"
+    file.write_text(LIAR)
+    sizes = ["--seeds", "2", "--duration", "60", "--rounds", "30"]
+    arguments = ["arena", "paper", "--systems", f"msb,{file}:Liar", *sizes, "--out", str(tmp_path / "arena")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    said = done.output.split("given the public")[1]
+    assert "A claim did not hold in the audits of:" in said
+    assert "Liar" in said
+    assert "msb" not in said.split("audits of:")[1].split("arena")[0]
