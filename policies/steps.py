@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.market.contracts import Numbers, Observation
+from simulator.errors import InputError
+from simulator.market.contracts import Numbers, Observation, Seat
+
+BUYER, SELLER = "buyer_clock", "seller_clock"
+"""Columns of a seat's state that hold the two clocks."""
 
 LEAST = 0.01
 """Least step of a part of the gap, as a share of the price range. Without it, the clocks would never meet."""
@@ -43,7 +47,20 @@ class GapStep:
         if isinstance(self.parts, bool) or not isinstance(self.parts, int | float) or not 1.0 <= self.parts <= 1000.0:
             raise ValueError(f"parts must be a number from 1 to 1000, not {self.parts!r}")
 
+    def sit(self, seat: Seat) -> None:
+        """Take a seat.
+
+        Args:
+            seat: the seat.
+
+        Raises:
+            InputError: its state has no clocks.
+        """
+        missing = {BUYER, SELLER} - {column.name for column in seat.state}
+        if missing:
+            raise InputError(f"policy gap-step: the seat has no {' and no '.join(sorted(missing))}, so there is no gap")
+
     def number(self, observation: Observation, space: Numbers) -> float:
         """Return the gap divided by the number of parts."""
-        gap = float(observation.state["buyer_clock"]) - float(observation.state["seller_clock"])
+        gap = float(observation.state[BUYER]) - float(observation.state[SELLER])
         return min(max(gap / self.parts, LEAST), space.high)

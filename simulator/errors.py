@@ -122,7 +122,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     # 0.6 is the default of the library: names that share fewer letters are hardly typing errors.
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    begun = [one for one in names if name and one.startswith(name)]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or begun
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"
 
 

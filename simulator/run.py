@@ -26,10 +26,9 @@ from simulator.market.plugins import (
     information_for,
     mechanism_for,
     strategies_of,
-    suits,
-    take_seats,
 )
 from simulator.market.reasons import reasons_of
+from simulator.market.seats import misfit, take_seats
 from simulator.providers.fleet import Fleet
 from simulator.record.provenance import RunClock, versions
 from simulator.record.result import RECORDING_FILE, RUN_KIND, Result, frame_hash, stored_tables
@@ -312,7 +311,7 @@ def plan(
     # Objects are copied now, so that later changes by their owner do not change the plan.
     found = _own(find_policy(default_policy(scenario, mechanism) if policy is None else policy), "policy")
     chosen = find_mechanism(mechanism_for(found, scenario, mechanism))
-    reason = suits(found, chosen)
+    reason = misfit(found, chosen)
     if reason is not None:
         raise PolicyError(reason)
     take_seats(found, chosen)

@@ -71,7 +71,10 @@ def check_unserved(result: Result) -> None:
     """Every unserved task has a reason, which the invitations and the bids bear out."""
     auctions, bids = result.auctions, result.bids
     reason, unserved = auctions["unserved_reason"], result.tasks["status"] == "unserved"
-    assert ((reason != "served") == unserved).all()
+    waiting = reason == "waiting"
+    assert ((reason != "served") == (unserved | waiting)).all()
+    assert (result.tasks.loc[waiting, "status"] == "open").all()
+    assert ((reason == "served") == (auctions["winner"] >= 0)).all()
     invited = auctions["task"].isin(bids["task"])
     asked = auctions["task"].isin(bids.loc[bids["bid"].notna(), "task"])
     assert not invited[reason.isin(["not_covered", "not_invited"])].any()

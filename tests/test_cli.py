@@ -140,7 +140,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "policy file that does not import": ((*RUN, "--policy", "broken.py:X"), 2, r"broken\.py cannot be imported: Synt"),
     "policy without price": ((*RUN, "--policy", "p.py:NoPrice"), 2, r"has no method price\(observation\)"),
     "policy with a wrong declaration": ((*RUN, "--policy", "p.py:Nosy"), 2, r"declares information = 'everything'"),
-    "policy argument not given": ((*RUN, "--policy", "p.py:Needs"), 2, r"missing 1 required .* 'level'"),
+    "policy argument not given": ((*RUN, "--policy", "p.py:Needs"), 2, r"level is missing, as in p\.py:Needs:level="),
     "policy that raises": (
         (*RUN, "--policy", "p.py:Raises"), 1, r"policy p\.py:Raises, auction of task 0: price\(\) raised ZeroDivision"),
     "policy below one": ((*RUN, "--policy", "p.py:Low"), 1, r"p\.py:Low, auction of task 0: price\(\) returned 0\.5;"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -262,18 +262,27 @@ def scenarios(
 
 @app.command()
 def policies() -> None:
-    """List the installed policies with their parameters."""
+    """List the installed policies: what each sets, and its parameters."""
     from simulator.market.entry_points import known_policies
+    from simulator.market.seats import brought_by, decided_by, with_defaults
 
-    _list("policy", known_policies())
+    def sets(kind: Any) -> str:
+        brought = brought_by(with_defaults(kind))
+        return ", ".join(decided_by(kind)) if brought is None else "own mechanism"
+
+    _list("policy", known_policies(), ("sets", sets))
 
 
 @app.command()
 def mechanisms() -> None:
-    """List the installed mechanisms with their parameters."""
+    """List the installed mechanisms: what a policy sets in each, and its parameters."""
     from simulator.market.entry_points import known_mechanisms
+    from simulator.market.seats import SETS, seats_of, with_defaults
 
-    _list("mechanism", known_mechanisms())
+    def seats(kind: Any) -> str:
+        return ", ".join(SETS[type(seat.space)] for seat in seats_of(with_defaults(kind)).values())
+
+    _list("mechanism", known_mechanisms(), ("seat", seats))
 
 
 @app.command()
@@ -284,8 +293,23 @@ def bidders() -> None:
     _list("bidder", known_bidders())
 
 
-def _list(what: str, known: Mapping[str, EntryPoint]) -> None:
-    """Print names, parameters and the first paragraph of the docstring of what is installed."""
+@app.command()
+def systems() -> None:
+    """List the systems of the arena: the policy and the mechanism of each."""
+    from simulator.study.systems import SYSTEMS
+
+    rows = [(name, one.policy, one.mechanism or "its own", one.about) for name, one in SYSTEMS.items()]
+    print_rows(("system", "policy", "mechanism", "description"), rows)
+
+
+def _list(what: str, known: Mapping[str, EntryPoint], *more: tuple[str, Callable[[Any], str]]) -> None:
+    """Print what is installed: names, parameters and the first paragraph of the docstring.
+
+    Args:
+        what: head of the names.
+        known: entry points by name.
+        more: heads of other columns, each with a function that returns the cell of a class.
+    """
     import inspect
 
     from simulator.market.entry_points import load as load_entry
@@ -298,8 +322,8 @@ def _list(what: str, known: Mapping[str, EntryPoint]) -> None:
             for one in inspect.signature(found).parameters.values()
         ]
         about = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
-        rows.append((name, ", ".join(parameters), about))
-    print_rows((what, "parameters", "description"), rows)
+        rows.append((name, *(cell(found) for _, cell in more), ", ".join(parameters), about))
+    print_rows((what, *(head for head, _ in more), "parameters", "description"), rows)
 
 
 for other in (validate, new, schema, doctor):

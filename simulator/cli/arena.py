@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +26,9 @@ from simulator.cli.options import (
     whole,
 )
 from simulator.cli.terminal import bar, print_result, print_rows, printable, tell_recording
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ARENA_KIND = "arena"
 """Kind of an arena's folder in its manifest."""
@@ -59,7 +64,9 @@ def arena(
     from simulator.errors import OutputError, need
     from simulator.files import check, folder, replacing
     from simulator.record.result import SCENARIO_FILE
+    from simulator.study.arena import INCENTIVES
     from simulator.study.arena import arena as run_arena
+    from simulator.study.statistics import p_text
     from simulator.study.systems import find_systems
     from simulator.view.arena import arena_page, draw_arena, number
     from simulator.view.escape import without_formulas
@@ -94,41 +101,52 @@ def arena(
         (new / "arena.html").write_text(arena_page(table, title, about), encoding="utf-8")
     first = str(table.index[0])
     rows = [
-        (str(name), number(row["welfare"], 1), number(row["welfare_ci"], 1), number(row["ratio"], 3),
-         number(row["p_corrected"], 3), number(row["completed_share"], 3), number(row["latency_mean"], 2),
+        (str(name), number(row["welfare"], 1), number(row["ratio"], 3), number(row["ratio_ci"], 3),
+         p_text(row["p_corrected"]), number(row["completed_share"], 3), number(row["latency_mean"], 2),
          number(row["messages"], 1))
         for name, row in table.iterrows()
     ]  # fmt: skip
-    heads = ("system", "welfare", "±", "ratio", "p", "done", "latency", "messages")
-    print_rows(heads, rows, f"{title}: outcomes", right=1)
+    outcomes = ("system", "welfare", "ratio", "±", "p", "done", "latency", "messages")
+    print_rows(outcomes, rows, f"{title}: outcomes", right=1)
     print()  # noqa: T201
-    rows = [
+    incentives = [
         (str(name), number(row["welfare_providers"], 1), number(row["welfare_vehicles"], 1),
          number(row["welfare_platform"], 1), number(row["gain_share"], 2), number(row["loss_share"], 2),
-         number(row["selection_p"], 3))
+         p_text(row["selection_p"]))
         for name, row in table.iterrows()
     ]  # fmt: skip
-    heads = ("system", "providers", "vehicles", "platform", "gains", "loses", "given m")
-    print_rows(heads, rows, "who has the welfare, and incentives", right=1)
+    shares = ("system", "providers", "vehicles", "platform", "gains", "loses", "select p")
+    print_rows(shares, incentives, "who has the welfare, and incentives", right=1)
     print()  # noqa: T201
     meanings = (
-        ("welfare", "values at actual latency and accuracy less costs, per run; mean over worlds, ± 95 %"),
-        ("ratio, p", f"welfare divided by that of {first}; paired t test, corrected by Holm's method"),
+        ("welfare", "values at actual latency and accuracy less costs, per run; mean over worlds"),
+        ("ratio", f"welfare divided by that of {first}, with its 95 % interval over worlds"),
+        ("p", "p-value of the paired t test of the ratio, corrected by Holm's method"),
         ("done", "share of tasks whose result came in time"),
-        ("gains", "share of rounds in which somebody gains by a misreport"),
-        ("loses", "participants per round that lose if they tell the truth"),
-        ("given m", "p that a UAV wins whatever the common value is, given the public conditions m"),
+        ("latency", "mean latency of these tasks, s"),
+        ("messages", "messages per task between the mechanism and the participants"),
+        ("providers", "part of the welfare that providers have; vehicles and platform: their parts"),
+        ("gains", INCENTIVES["gain_share"]),
+        ("loses", INCENTIVES["loss_share"]),
+        ("select p", INCENTIVES["selection_p"]),
     )
     print_rows(("column", "meaning"), meanings)
-    # A column of "yes" would hide the one "no", and the table would be wider than a terminal.
-    broken = [str(name) for name, held in table["claims_held"].items() if not held]
-    told = (
-        f"A claim did not hold in the audits of: {', '.join(broken)}." if broken else "Every claim held in the audits."
-    )
     print()  # noqa: T201
-    print(printable(told))  # noqa: T201
+    for sentence in _of_claims(table, rounds):
+        print(printable(sentence))  # noqa: T201
     print_result(directory)
     # The arena is there. A journal that stays costs nothing.
     for file in (journal, journal.with_name(f"{journal.name}.audits")):
         with contextlib.suppress(OSError):
             file.unlink()
+
+
+def _of_claims(table: pd.DataFrame, rounds: int) -> Iterator[str]:
+    """Yield what the audits have shown of the claims. A column of yes would hide the one no."""
+    held = {str(name): value for name, value in table["claims_held"].items()}
+    broken = [name for name, value in held.items() if value == 0.0]
+    untested = [name for name, value in held.items() if math.isnan(value)]
+    where = f"in {rounds} rounds of the first world per system"
+    yield f"A claim did not hold {where}: {', '.join(broken)}." if broken else f"No claim failed {where}."
+    if untested:
+        yield f"Some claims were not tested: {', '.join(untested)}."

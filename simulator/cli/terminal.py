@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -316,6 +315,7 @@ def print_comparison(table: pd.DataFrame, title: str, metric: str, shared_traffi
         notes: sentences below the table.
     """
     from simulator.record.schema import SUMMARY
+    from simulator.study.statistics import p_text
 
     named = {figure: name for name, (figure, *_) in COMPARED.items()}
     first = named.get(metric, metric)
@@ -340,8 +340,7 @@ def print_comparison(table: pd.DataFrame, title: str, metric: str, shared_traffi
             cells += [f"{row[figure + '_ci']:,.{digits}f}"] if has_interval else []
             if number == 0:
                 # The first policy is not compared with itself.
-                p_value = "" if math.isnan(row["p_corrected"]) else f"{row['p_corrected']:.3f}"
-                cells += [f"{row['ratio']:.4f}", f"{row['ratio_ci']:.4f}", p_value]
+                cells += [f"{row['ratio']:.4f}", f"{row['ratio_ci']:.4f}", p_text(row["p_corrected"])]
         rows.append(tuple(cells))
     print_rows(tuple(heads), rows, title, right=len(keys))
     for sentence in notes:

@@ -24,9 +24,9 @@ WINNER_KINDS: tuple[Literal["ground", "uav", "none"], ...] = ("ground", "uav", "
 """Kinds of winner, by code."""
 
 
-NOT_UNSERVED, NOT_COVERED, NOT_INVITED, NO_BID, UNSOLD = range(5)
-UNSERVED_REASONS = ("served", "not_covered", "not_invited", "no_bid", "unsold")
-"""Why a task is unserved, by code; `served` for one that is not."""
+NOT_UNSERVED, NOT_COVERED, NOT_INVITED, NO_BID, UNSOLD, WAITING = range(6)
+UNSERVED_REASONS = ("served", "not_covered", "not_invited", "no_bid", "unsold", "waiting")
+"""Why a task has no provider, by code: `served` if it has one, and `waiting` if its auction has not ended."""
 
 
 class Auction:
@@ -102,7 +102,7 @@ class Auction:
     royalty: float = 0.0
     surplus: float = 0.0
     realised_surplus: float = math.nan
-    unserved_reason: int = NOT_UNSERVED
+    unserved_reason: int = WAITING
     best_surplus: float = 0.0
     extra: tuple[float, ...] = ()
 

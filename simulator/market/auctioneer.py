@@ -12,7 +12,17 @@ import simpy
 from simulator.clock import until
 from simulator.market.appraisal import Appraiser
 from simulator.market.asking import Asking
-from simulator.market.auction import GROUND, NO_BID, NOT_COVERED, NOT_INVITED, UAV, UNSOLD, WINNER_KINDS, Auction
+from simulator.market.auction import (
+    GROUND,
+    NO_BID,
+    NOT_COVERED,
+    NOT_INVITED,
+    NOT_UNSERVED,
+    UAV,
+    UNSOLD,
+    WINNER_KINDS,
+    Auction,
+)
 from simulator.market.bidders import Bidders
 from simulator.market.clearing import begin_clearing, check_awards, check_columns, check_decide
 from simulator.market.contracts import (
@@ -319,7 +329,7 @@ class Auctioneer:
         auction.winner = winner
         auction.winner_kind = UAV if winner < self._bidders.uavs else GROUND
         auction.paid_by_provider, auction.paid_by_vehicle = float(award.paid_by_provider), float(award.paid_by_vehicle)
-        auction.royalty = float(award.royalty)
+        auction.royalty, auction.unserved_reason = float(award.royalty), NOT_UNSERVED
         auction.extra = check_columns(self.mechanism, award, self._columns)
         task.awarded, task.provider = now, winner
         task.times = times = auction.situation.times[:, 0, column].tolist()

@@ -23,9 +23,7 @@ from simulator.market.contracts import (
     Column,
     Information,
     Mechanism,
-    Numbers,
     Policy,
-    PriceScale,
     Seat,
 )
 from simulator.market.entry_points import known_bidders, known_mechanisms, known_policies, load
@@ -162,51 +160,6 @@ def default_policy(scenario: Scenario, mechanism: str | Mechanism | None) -> str
     return "nearest" if any(isinstance(seat.space, Choice) for seat in seats.values()) else "random"
 
 
-def take_seats(policy: Policy, mechanism: Mechanism) -> None:
-    """Tell a policy which seats it takes, if it has the method ``sit``.
-
-    Args:
-        policy: the policy, which may load what it needs for the seat.
-        mechanism: the mechanism.
-
-    Raises:
-        PolicyError: the method raised an exception.
-        InputError: the policy does not fit the seat.
-    """
-    sit = getattr(policy, "sit", None)
-    if callable(sit):
-        for seat in getattr(mechanism, "seats", {}).values():
-            with blamed(f"policy {policy_label(policy)}: sit()", PolicyError):
-                sit(seat)
-
-
-_DOES = {PriceScale: "sets a price", Choice: "makes a choice", Numbers: "sets a number"}
-
-
-def suits(policy: Policy, mechanism: Mechanism) -> str | None:
-    """Return why a policy cannot sit in the seats of a mechanism; None if it can, or has brought the mechanism.
-
-    Args:
-        policy: the policy.
-        mechanism: the mechanism.
-    """
-    seats: Mapping[str, Seat] = getattr(mechanism, "seats", {})
-    label = policy_label(policy)
-    if not seats:
-        brought = getattr(policy, "mechanism", None) is not None
-        return (
-            None
-            if brought or isinstance(policy, NoPolicy)
-            else f"mechanism {policy_label(mechanism)} has no seat for policy {label}"
-        )
-    for name, seat in seats.items():
-        method, what = METHODS[type(seat.space)], _DOES[type(seat.space)]
-        if not callable(getattr(policy, method, None)):
-            place = f"mechanism {policy_label(mechanism)}: the policy in the seat '{name}' {what}"
-            return f"{place}, but policy {label} has no method {method}()"
-    return None
-
-
 def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
     """Make the object that a text names.
 
@@ -216,13 +169,16 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
         known: installed entry points by name.
     """
     head, _, rest = spec.partition(":")
+    named = head
     if head.endswith(".py"):
         class_name, _, rest = rest.partition(":")
+        named = f"{head}:{class_name}"
         maker = _class_from_file(Path(head), class_name, what, spec)
     elif head in known:
         maker = load(known[head])
     else:
-        raise PolicyError(f"there is no {what} '{head}' (one from a file is path.py:Class); {nearest(head, known)}")
+        offer = _elsewhere(head) or f" (one from a file is path.py:Class); {nearest(head, known)}"
+        raise PolicyError(f"there is no {what} '{head}'{offer}")
     arguments = rest.split(":") if rest else []
     parameters, hints = _parameters(maker), _hints(maker)
     values: dict[str, Any] = {}
@@ -236,6 +192,9 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
         if key not in parameters:
             raise PolicyError(f"{what} '{spec}': there is no parameter '{key}'; {_takes(parameters)}")
         values[key] = _value(text, hints.get(key), f"{what} '{spec}': {key}")
+    missing = [one for one in _required(maker) if one not in values]
+    if missing:
+        raise PolicyError(f"{what} '{spec}': {missing[0]} is missing, as in {named}:{missing[0]}=VALUE")
     try:
         found = maker(**values)
     except KeyboardInterrupt:
@@ -244,6 +203,12 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
         raise PolicyError(f"{what} '{spec}': {error or type(error).__name__}") from error
     _name(found, spec)
     return found
+
+
+def _elsewhere(name: str) -> str:
+    """Return a clause that says of what else a name is; empty if it is not known."""
+    kinds = {"policy": known_policies(), "mechanism": known_mechanisms(), "bidder": known_bidders()}
+    return next((f"; it is the name of a {kind}" for kind, known in kinds.items() if name in known), "")
 
 
 MOST_CODE_BYTES = 16 << 20
@@ -299,6 +264,12 @@ def _parameters(maker: Any) -> list[str]:
     """Return the names of the parameters that can be given as key=value."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [name for name, parameter in inspect.signature(maker).parameters.items() if parameter.kind in kinds]
+
+
+def _required(maker: Any) -> list[str]:
+    """Return the names of the parameters without a default."""
+    parameters = inspect.signature(maker).parameters.values()
+    return [one.name for one in parameters if one.name in _parameters(maker) and one.default is one.empty]
 
 
 def _takes(parameters: list[str]) -> str:
@@ -367,8 +338,8 @@ def mechanism_for(policy: Policy, scenario: Scenario, mechanism: str | Mechanism
     declared = getattr(policy, "mechanism", None)
     if declared is not None and asked is not None and asked != declared:
         raise PolicyError(
-            f"market.mechanism = {policy_label(asked)}: policy {policy_label(policy)} brings its own mechanism, "
-            f"{policy_label(declared)}; leave market.mechanism out"
+            f"mechanism {policy_label(asked)}: policy {policy_label(policy)} brings its own mechanism, "
+            f"{policy_label(declared)}; leave the other out"
         )
     return asked if asked is not None else declared if declared is not None else "msb"
 

@@ -126,7 +126,8 @@ AUCTIONS = (
         "unserved_reason",
         "category",
         "",
-        "why the task is unserved: no provider covers the vehicle, none is invited, none bids, or nobody won it",
+        "why the task has no provider: no provider covers the vehicle, none is invited, none bids, nobody won it, or "
+        "its auction had not ended; served if it has one",
         UNSERVED_REASONS,
         "unserved_reason",
     ),
@@ -337,7 +338,7 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "surplus_mean": ("", "mean surplus per task, valued when its auction settled"),
     "realised_mean": (
         "",
-        "mean surplus per task at actual latency and accuracy; lost tasks count their cost alone, open tasks nothing",
+        "welfare per task that has ended, so per task except the open ones; a lost task counts its cost",
     ),
     "lost_share": ("", "number of lost tasks divided by number of tasks"),
     "failed_share": ("", "number of lost and unserved tasks divided by number of tasks"),
@@ -350,7 +351,10 @@ SUMMARY: dict[str, tuple[str, str]] = {
     "payments": ("", "sum of all payments to the platform, less those from it"),
     "messages": ("", "mean number of messages per task between the mechanism and the participants"),
     "rounds": ("", "mean number of rounds of messages per task"),
-    "welfare": ("", "sum of the surplus at actual latency and accuracy, costs subtracted, of all tasks but the open"),
+    "welfare": (
+        "",
+        "sum of the values at actual latency and accuracy less the costs, over all tasks except the open ones",
+    ),
     "welfare_providers": ("", "part of the welfare that the providers have"),
     "welfare_vehicles": ("", "part of the welfare that the vehicles have"),
     "welfare_platform": ("", "part of the welfare that the platform has; what zeta adds or takes is the platform's"),

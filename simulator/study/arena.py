@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.errors import EmptyMarketWarning, InputError, need, shown
 from simulator.market.plugins import NoPolicy
+from simulator.run import plan
 from simulator.scenario.scenario import Scenario
-from simulator.study.audit import audit
+from simulator.study.audit import audit, claims_of
 from simulator.study.cells import check_jobs, run_cells
 from simulator.study.compare import comparison_of
 from simulator.study.design import Design
@@ -30,13 +31,16 @@ WATCHED = 1_000
 """Rounds by which adverse selection is tested."""
 
 INCENTIVES = {
-    "gain_share": "share of rounds in which a station, a vehicle or a provider gains by a misreport",
-    "regret": "what the best misreports gain, divided by what the truth earns",
-    "loss_share": "participants per round that lose if they tell the truth",
+    "gain_share": "share of rounds in which somebody gains by a misreport: a station, a UAV or a vehicle",
+    "regret": "what the best misreports of stations, or of one side of a double auction, gain, divided by what the "
+    "truth earns",
+    "loss_share": "participants per round, UAVs included, that lose if they tell the truth",
     "false_names": "share of rounds in which a second identity gains; empty where it is not tested",
     "deficit_share": "share of rounds in which the platform pays more than it receives",
-    "selection_p": "p of the test that a UAV wins independently of the common value, given the public conditions",
-    "claims_held": "1 if every property that the mechanism claims held in the audit, else 0",
+    "selection_p": "p-value of the test that whether a UAV wins does not depend on the common value, given the public "
+    "conditions m: small under adverse selection; empty where no UAV, or always a UAV, wins",
+    "claims_held": "1 if all that the mechanism claims held in the audit, 0 if a claim failed, empty if one was not "
+    "tested",
 }
 """Figures of the audit, with their meaning."""
 
@@ -46,7 +50,8 @@ class Arena(NamedTuple):
 
     Attributes:
         table: outcomes and incentives with one row per system: the ``table`` of
-            `simulator.study.compare.compare` for the welfare, `INCENTIVES`, and the family.
+            `simulator.study.compare.compare` for the welfare, `INCENTIVES`, the family, and ``claims``, the names of
+            what the mechanism claims.
         runs: figures of each run, with one row per system and world.
     """
 
@@ -75,15 +80,16 @@ class AuditWork:
             return max(numbers, default=math.nan)
 
         sides = ("", ", vehicles", ", providers")
-        held = all(one.verdict != "fails" for one in found if one.claimed)
+        verdicts = {one.verdict for one in found if one.claimed}
+        held = 0.0 if "fails" in verdicts else math.nan if "untested" in verdicts else 1.0
         return {
-            "gain_share": largest(*(f"truthful{side}" for side in sides)),
+            "gain_share": largest("nobody gains"),
             "regret": largest(*(f"no regret{side}" for side in sides)),
-            "loss_share": largest(*(f"individually rational{side}" for side in sides)),
+            "loss_share": largest("nobody loses"),
             "false_names": largest("false-name-proof"),
             "deficit_share": largest("budget balance"),
             "selection_p": largest("free of adverse selection"),
-            "claims_held": float(held),
+            "claims_held": held,
         }
 
 
@@ -160,5 +166,11 @@ def arena(
     table = compared.table.rename_axis("system")
     for figure in INCENTIVES:
         table[figure] = [audits[name][figure] for name in table.index]
+    # The mechanisms are made once more: an audit returns numbers only.
+    plans = {
+        name: plan(loaded, None if one.policy == NoPolicy.spec else one.policy, mechanism=one.mechanism)
+        for name, one in named.items()
+    }
+    table["claims"] = [", ".join(sorted(claims_of(plans[str(name)]))) for name in table.index]
     table.insert(0, "family", [named[str(name)].family for name in table.index])
     return Arena(table, compared.runs.rename_axis(index={"policy": "system"}))

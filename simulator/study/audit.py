@@ -11,7 +11,7 @@ from simulator.market.auction import Auction
 from simulator.market.contracts import Bidder, Mechanism, Policy
 from simulator.market.guard import ask_action
 from simulator.market.rehearsal import Rehearsal
-from simulator.run import plan
+from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.finding import Finding, gain_over
 from simulator.study.incentives import GAIN, Incentives
@@ -124,8 +124,7 @@ def audit(
         _watch(simulation, found, seen, market, rounds * (number + 1) // seeds, watched * (number + 1) // seeds)
     if not seen.rounds:
         raise RunError(f"scenario {scenario.name}: no auction has an invited provider, so there is nothing to audit")
-    claimed = getattr(planned.mechanism, "claims", None)
-    claims: frozenset[str] = frozenset() if claimed is None else claimed(planned.information)
+    claims = claims_of(planned)
     if isinstance(seen, TwoSided):
         findings = [*seen.findings(claims), *market.dependence(claims)]
     else:
@@ -133,6 +132,12 @@ def audit(
     if long_run and not two_sided:
         findings += [*in_the_long_run(planned, long_run), *slowdown(planned, long_run)]
     return Audit(findings, seen.rounds, len(market.common))
+
+
+def claims_of(planned: Plan) -> frozenset[str]:
+    """Return the names of the findings that the mechanism of a plan claims to hold."""
+    claimed = getattr(planned.mechanism, "claims", None)
+    return frozenset() if claimed is None else claimed(planned.information)
 
 
 def _watch(
@@ -177,6 +182,7 @@ def _of_rounds(seen: Incentives, claims: frozenset[str]) -> list[Finding]:
     ring = gain_over(seen.ring_together - seen.ring_alone, seen.ring_alone) if seen.ring_rounds else math.nan
     lost = 1.0 - seen.ring_surplus / seen.ring_surplus_before if seen.ring_surplus_before > 0.0 else math.nan
     uav = seen.uav_misreported / seen.uav_asked if seen.uav_asked else math.nan
+    uav_loses = seen.uav_at_a_loss / seen.uav_asked if seen.uav_asked else math.nan
 
     def finding(name: str, holds: bool, number: float, meaning: str, example: str = "") -> Finding:
         _, said = seen.examples.get(example, (0.0, ""))
@@ -203,6 +209,13 @@ def _of_rounds(seen: Incentives, claims: frozenset[str]) -> list[Finding]:
                 f"share of rounds in which the platform pays more than it receives{rare}"),
         finding("no UAV misreport pays", not seen.uav_misreported, uav,
                 "share of a UAV's rounds in which it gains by saying something else", "uav"),
+        finding("no UAV loses", not seen.uav_at_a_loss, uav_loses,
+                "share of a UAV's rounds in which its report earns it less than 0", "uav loss"),
+        finding("nobody gains", not seen.anybody_misreported, seen.anybody_misreported / seen.rounds,
+                "share of rounds in which a station or a UAV gains by a misreport"),
+        finding("nobody loses", not seen.at_a_loss + seen.uav_at_a_loss,
+                (seen.at_a_loss + seen.uav_at_a_loss) / seen.rounds,
+                "stations and UAVs per round that lose if they report the truth"),
         Finding("a ring of two", "measured" if not math.isnan(ring) else "untested", False, ring,
                 "gain of the two best stations that act as one, divided by what they have alone; "
                 f"the surplus changes by {-lost:+.1%}"),

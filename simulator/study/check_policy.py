@@ -33,7 +33,8 @@ def check_policy(policy: str | Policy, scenario: str | Scenario = "paper") -> No
     - ``reset``, ``feedback``, ``served``, ``price``, ``act``, ``number`` and ``explain`` take the arguments of the
       contract;
     - every answer is in the space of its seat, such as a price >= 1;
-    - ``price`` and ``explain`` change no attribute of the policy, apart from the state of its random generator;
+    - ``price``, ``act``, ``number`` and ``explain`` change no attribute of the policy, apart from ``memory`` and the
+      state of its random generator;
     - ``explain`` returns numbers by the names in ``reasons``;
     - two copies of the policy in the same state give the same price.
 

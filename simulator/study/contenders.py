@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from simulator.errors import PolicyError, SkippedWarning
-from simulator.market.guard import ask_action
-from simulator.market.plugins import NoPolicy, find_mechanism, find_policy, suits
+from simulator.market.guard import ask_action, policy_label
+from simulator.market.plugins import NoPolicy, find_mechanism, find_policy
 from simulator.market.reasons import explained, reasons_of
+from simulator.market.seats import suits
 from simulator.run import Plan
 from simulator.world.driving import listen
 
@@ -67,8 +68,8 @@ def contenders(policies: Sequence[str], mechanisms: Sequence[str] | None) -> lis
             there = find_policy(policy)
             reason = suits(there, rule)
             brought = getattr(there, "mechanism", None)
-            if reason is None and brought not in (None, mechanism):
-                reason = f"policy {policy} brings its own mechanism"
+            if brought not in (None, mechanism):
+                reason = f"policy {policy} brings its own mechanism, {policy_label(brought)}"
             if reason is None:
                 found.append(Contender(policy, None if brought else mechanism))
             else:

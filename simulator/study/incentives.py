@@ -36,6 +36,7 @@ class Incentives:
     truthful: float = 0.0
     by_multiplier: dict[float, float] = field(default_factory=lambda: dict.fromkeys(MULTIPLIERS, 0.0))
     misreported: int = 0
+    anybody_misreported: int = 0
     misreported_without_decision: int = 0
     regret: float = 0.0
     shilled: int = 0
@@ -43,6 +44,7 @@ class Incentives:
     by_name: int = 0
     uav_misreported: int = 0
     uav_asked: int = 0
+    uav_at_a_loss: int = 0
     deficit: int = 0
     ring_rounds: int = 0
     ring_alone: float = 0.0
@@ -82,7 +84,7 @@ class Incentives:
         self.misreported_without_decision += gained and not decided
         self.shilled += shilled
         self._names_exchanged(rehearsal, truth, before, stations)
-        self._uav(rehearsal, auctions, truth, values)
+        self.anybody_misreported += self._uav(rehearsal, auctions, truth, values) or gained
         self._ring(rehearsal, truth, values, stations, auctions)
 
     def _misreports(
@@ -134,12 +136,20 @@ class Incentives:
             said = f"task {task}: the same bids under other names settle at {other.paid:.4g}, not at {end.paid:.4g}"
             self._example("name", 1.0, said)
 
-    def _uav(self, rehearsal: Rehearsal, auctions: Sequence[Auction], truth: Bids, values: Bids) -> None:
-        """Let each UAV multiply what it says."""
+    def _uav(self, rehearsal: Rehearsal, auctions: Sequence[Auction], truth: Bids, values: Bids) -> bool:
+        """Let each UAV multiply what it says.
+
+        Returns:
+            Whether one of them gains.
+        """
+        gained = False
         for one in sorted({one for _, one in truth if one < self.uavs}):
             self.uav_asked += 1
             base = _utility(values, rehearsal.clear(truth), (one,), one)
             worth = _scale(values, one)
+            if base < -GAIN * worth:
+                self.uav_at_a_loss += 1
+                self._example("uav loss", -base / worth, f"{self._who(auctions, one, worth)} has {base:.4g}")
             best = 0.0
             for multiplier in MULTIPLIERS:
                 utility = _utility(values, rehearsal.clear(changed(truth, one, multiplier)), (one,), one)
@@ -150,6 +160,8 @@ class Incentives:
                     )
                     self._example("uav", best / worth, f"{said} as much it has {utility:.4g}")
             self.uav_misreported += best > 0.0
+            gained |= best > 0.0
+        return gained
 
     def _ring(
         self, rehearsal: Rehearsal, truth: Bids, values: Bids, stations: list[int], auctions: Sequence[Auction]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from simulator.market.mechanisms.profiles import Collector, Profile
+from simulator.providers.fleet import Fleet
 from simulator.run import plan
 from simulator.scenario.scenario import Scenario
+from simulator.study.seat_training import ratios_to
 
 REFERENCE = "myerson"
 """Mechanism with whose revenue an evaluation compares."""
@@ -33,7 +33,9 @@ def profile_maker(scenarios: list[Scenario], seed: int) -> Callable[[int], Seque
     def make(world: int) -> Sequence[Profile]:
         scenario = scenarios[world % len(scenarios)]
         seed_of_world = FIRST_TRAINING_WORLD + 10_000 * seed + world
-        planned = plan(scenario, mechanism=Collector(), seed=seed_of_world).at_most(COLLECTED_S)
+        # What is learned from has to be the values, whatever the bidders of the scenario would say.
+        truthful = dict.fromkeys(Fleet(scenario).names, "truthful")
+        planned = plan(scenario, mechanism=Collector(), seed=seed_of_world, bidders=truthful).at_most(COLLECTED_S)
         simulation = planned.simulation()
         for _ in simulation:
             raise AssertionError("the second-price auction has no seat")
@@ -64,7 +66,6 @@ def revenue_evaluator(
         if not reference:
             reference.extend(revenue(REFERENCE, scenario) for scenario in scenarios)
         trained = type(mechanism)(weights=str(weights))
-        ratios = np.array([revenue(trained, scenario) for scenario in scenarios]) / reference
-        return {"evaluation/ratio": float(ratios.mean()), "evaluation/ratio_worst": float(ratios.min())}
+        return ratios_to([revenue(trained, scenario) for scenario in scenarios], reference)
 
     return evaluate

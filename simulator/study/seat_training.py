@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.market.contracts import Mechanism
-from simulator.market.guard import ask_action
+from simulator.draws import Draws
+from simulator.market.contracts import Mechanism, Policy
+from simulator.market.guard import ask_action, reset_policy
 from simulator.market.plugins import default_policy
 from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
@@ -67,38 +69,56 @@ def seat_evaluator(
     from simulator.environment import seat_of
     from simulator.market.plugins import find_mechanism
 
-    name, _ = seat_of(find_mechanism(mechanism), seat)
+    name, place = seat_of(find_mechanism(mechanism), seat)
     reference: list[float] = []
 
-    def earned_by(who: Any, scenario: Scenario) -> float:
+    def earned_by(who: Policy | None, scenario: Scenario) -> float:
+        usual = default_policy(scenario, mechanism)
         return math.fsum(
-            earned(plan(scenario, who, seed=seed, mechanism=mechanism).at_most(EVALUATED_S), name) for seed in worlds
+            earned(plan(scenario, usual, seed=seed, mechanism=mechanism).at_most(EVALUATED_S), name, who)
+            for seed in worlds
         )
 
     def evaluate(weights: Path) -> dict[str, float]:
         if not reference:
-            usual = default_policy(scenarios[0], mechanism)
-            reference.extend(earned_by(usual, scenario) for scenario in scenarios)
+            reference.extend(earned_by(None, scenario) for scenario in scenarios)
         trained = type(policy)(weights=str(weights))
-        ratios = np.array([earned_by(trained, scenario) for scenario in scenarios]) / reference
-        return {"evaluation/ratio": float(ratios.mean()), "evaluation/ratio_worst": float(ratios.min())}
+        trained.sit(place)
+        return ratios_to([earned_by(trained, scenario) for scenario in scenarios], reference)
 
     return evaluate
 
 
-def earned(planned: Plan, seat: str) -> float:
+def ratios_to(earned: Sequence[float], reference: Sequence[float]) -> dict[str, float]:
+    """Return the figures of an evaluation: what was earned divided by what a reference earns.
+
+    Args:
+        earned: what was earned, per scenario.
+        reference: what the reference earns, per scenario. A ratio to 0 or less says nothing, so it is NaN.
+    """
+    base = np.array(reference)
+    ratios = np.array(earned) / np.where(base > 0.0, base, math.nan)
+    return {"evaluation/ratio": float(ratios.mean()), "evaluation/ratio_worst": float(ratios.min())}
+
+
+def earned(planned: Plan, seat: str, who: Policy | None = None) -> float:
     """Return what a seat earns in a run: the surplus of all tasks, and what its mechanism adds.
 
     Args:
-        planned: the run.
+        planned: the run, with the policy of all seats.
         seat: name of the seat.
+        who: policy of this seat, ready for it; None for that of the others.
     """
-    simulation, policy = planned.simulation(), planned.new_policy()
-    listen(simulation, policy)
+    simulation, others = planned.simulation(), planned.new_policy()
+    own = others if who is None else copy.deepcopy(who)
+    if who is not None:
+        reset_policy(own, planned.scenario, Draws(planned.seed).generator("policy"))
+    listen(simulation, others)
     told = []
     for decision in simulation:
         if decision.seat == seat:
             told.append(decision.reward)
+        policy = own if decision.seat == seat else others
         simulation.auctioneer.answer(ask_action(policy, decision.observation, decision.place.space, decision.task))
     surplus = simulation.tables().auctions()["surplus"]
     return math.fsum([*told, *surplus.dropna()])

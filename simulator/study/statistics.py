@@ -209,6 +209,11 @@ def p_value(difference: FloatArray) -> float:
     return float(stats.ttest_1samp(difference, 0.0).pvalue)
 
 
+def p_text(p: float) -> str:
+    """Return a p-value as text: empty if it is missing, and ``<.001`` where three digits would be 0."""
+    return "" if math.isnan(p) else f"{p:.3f}" if p >= 0.0005 else "<.001"
+
+
 def corrected(p_values: FloatArray) -> FloatArray:
     """Return p-values that are corrected for their number by Holm's method.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from simulator.errors import InputError, nearest, shown
+from simulator.market.entry_points import known_mechanisms, known_policies
 from simulator.market.plugins import NoPolicy, default_policy
 from simulator.scenario.scenario import Scenario
 from simulator.study.contenders import Contender
@@ -43,6 +44,7 @@ SYSTEMS = {
     "vcg": System(NONE, "vcg-assignment:every_s=0.5", "one task", "assignment of a window, VCG payments"),
     "double-dutch": System("gap-step:4", "double-dutch", "double auction", "two clocks, steps of a quarter of the gap"),
     "double-dutch-fine": System("fixed-step:0.01", "double-dutch", "double auction", "two clocks, steps of 1 %"),
+    "double-dutch-medium": System("fixed-step:0.05", "double-dutch", "double auction", "two clocks, steps of 5 %"),
     "double-dutch-coarse": System("fixed-step:0.1", "double-dutch", "double auction", "two clocks, steps of 10 %"),
     "double-dutch-random": System("random", "double-dutch", "double auction", "two clocks, random steps"),
     "double-dutch-ppo": System("ppo", "double-dutch", "double auction", "two clocks, steps learned by PPO"),
@@ -50,10 +52,13 @@ SYSTEMS = {
     "double-dutch-dqn": System("dqn", "double-dutch", "double auction", "two clocks, steps by deep Q-learning"),
     "double-dutch-diffusion": System("diffusion", "double-dutch", "double auction", "two clocks, a diffusion model"),
     "madda": System("gap-step:4", "madda", "double auction", "matched by attributes, then two clocks"),
-    "madda-gpt": System("gpt", "madda", "double auction", "matched by attributes, two clocks, a transformer"),
+    "madda-random": System("random", "madda", "double auction", "madda, random steps"),
+    "madda-ppo": System("ppo", "madda", "double auction", "madda, steps by PPO trained on double-dutch"),
+    "madda-dqn": System("dqn", "madda", "double auction", "madda, steps by deep Q-learning on double-dutch"),
+    "madda-gpt": System("gpt", "madda", "double auction", "madda, a transformer trained on double-dutch"),
     "mcafee": System(NONE, "mcafee", "double auction", "sealed limits, McAfee's rule"),
     "trade-reduction": System(NONE, "trade-reduction", "double auction", "sealed limits, the last pair left out"),
-    "efficient": System(NONE, "efficient", "double auction", "best assignment of a window, no payments: a bound"),
+    "efficient": System(NONE, "efficient", "double auction", "best assignment of a window, no payments"),
     "nearest": System("nearest", None, "direct", "the nearest provider, no auction"),
     "least-loaded": System("least-loaded", None, "direct", "the provider with the least backlog, no auction"),
 }
@@ -79,16 +84,22 @@ def find_systems(names: Sequence[str], scenario: Scenario) -> dict[str, System]:
             found[name] = SYSTEMS[name]
             continue
         policy, at, mechanism = name.partition("@")
-        try:
-            found[name] = (
-                System(policy.strip(), mechanism.strip(), "own", "")
-                if at
-                else System(default_policy(scenario, name), name, "own", "")
-            )
-        except InputError:
-            offer = f"{nearest(name, SYSTEMS)}; or name a mechanism, or POLICY@MECHANISM"
-            raise InputError(f"systems: there is no system '{name}'; {offer}") from None
+        if at:
+            found[name] = System(policy.strip(), mechanism.strip(), "own", "")
+        elif _is_mechanism(name):
+            found[name] = System(default_policy(scenario, name), name, "own", "")
+        elif name.partition(":")[0] in known_policies():
+            raise InputError(f"systems: '{name}' is a policy; name its mechanism too, as in {name}@MECHANISM")
+        else:
+            offer = nearest(name, [*SYSTEMS, *known_mechanisms()])
+            raise InputError(f"systems: there is no system '{name}' (others are POLICY@MECHANISM); {offer}")
     return found
+
+
+def _is_mechanism(name: str) -> bool:
+    """Return whether a text begins as one that names a mechanism."""
+    head = name.partition(":")[0]
+    return head in known_mechanisms() or head.endswith(".py")
 
 
 def contender(name: str, system: System) -> Contender:

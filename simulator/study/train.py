@@ -122,7 +122,8 @@ def train(
         "reward": reward,
         "device": device,
     }
-    record = TrainingFolder(out, about, task.evaluate, evaluate_every, tensorboard, report)
+    last = getattr(found, "last_is_best", False)
+    record = TrainingFolder(out, about, task.evaluate, evaluate_every, tensorboard, report, last)
     with record.opened(resume) as goes_on:
         for name in chosen:
             if name in COMMON or not _takes(found, name):

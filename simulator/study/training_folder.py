@@ -50,6 +50,7 @@ class TrainingFolder:
         every: steps between evaluations, or the steps of the evaluations in ascending order.
         tensorboard: whether the metrics are written for TensorBoard too.
         progress: called with the metrics.
+        last_is_best: whether the last weights are kept as the best, and not those with the highest ratio.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class TrainingFolder:
         every: int | Sequence[int],
         tensorboard: bool,
         progress: Progress | None,
+        last_is_best: bool = False,
     ) -> None:
+        self._last_is_best = last_is_best
         self._out, self._about = out, json.loads(json.dumps(about, allow_nan=False))
         self._evaluate, self._every, self._progress = evaluate, every, progress
         self._tensorboard = tensorboard
@@ -198,11 +201,11 @@ class TrainingFolder:
         return read_steps(last / "meta.json")
 
     def _evaluated_at(self, steps: int) -> dict[str, float]:
-        """Evaluate the deployed weights, and keep them if they are the best."""
+        """Evaluate the deployed weights, and keep them if they are the best, or if the last ones are."""
         found = self._evaluate(self._out / DEPLOYED)
         # As it is written down: a training that is resumed must compare the same numbers.
         ratio = float(f"{found[RATIO]:.6g}")
-        if ratio > self._best or not (self._out / BEST).exists():
+        if self._last_is_best or ratio > self._best or not (self._out / BEST).exists():
             with replacing(self._out / BEST, force=True, kind="checkpoint") as new:
                 # Without the manifest, which is written last, so that what a kill leaves does not look complete.
                 shutil.copytree(self._out / DEPLOYED, new, ignore=shutil.ignore_patterns(MANIFEST))

@@ -11,6 +11,12 @@ from simulator.market.rehearsal import Played, Rehearsal
 from simulator.study.finding import Finding, gain_over
 from simulator.study.incentives import GAIN, MULTIPLIERS
 
+SMALL = 0.05
+"""Below this share of the largest limit of a window, multiples of a participant's own limit are too close to it."""
+
+SHARES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.5)
+"""Shares of the largest limit of the window that such a participant tries, too."""
+
 
 @dataclass
 class TwoSided:
@@ -27,6 +33,7 @@ class TwoSided:
     paid: float = 0.0
     # By side: 0 the vehicles, 1 the providers.
     gained: list[int] = field(default_factory=lambda: [0, 0])
+    anybody_gained: int = 0
     at_a_loss: list[int] = field(default_factory=lambda: [0, 0])
     truthful: list[float] = field(default_factory=lambda: [0.0, 0.0])
     regret: list[float] = field(default_factory=lambda: [0.0, 0.0])
@@ -51,26 +58,40 @@ class TwoSided:
         self.surplus_kept += money
         self.paid += sum(end.from_vehicle for end in before.values())
         gained = [False, False]
+        # What a false limit could be worth: that of a participant may be 0.
+        most = max([GAIN, *(abs(limit) for limit in truth.values())])
         for key, limit in truth.items():
             side = 0 if key[1] == VEHICLE else 1
             base = _utility(key, limit, before, by_task)
             self.truthful[side] += base
-            scale = max(abs(limit), GAIN)
-            if base < -GAIN * scale:
+            if base < -GAIN * most:
                 self.at_a_loss[side] += 1
-                self._example(f"loss {side}", -base / scale, f"{self._who(key, limit)} loses {-base:.4g} if truthful")
-            best = 0.0
+                self._example(f"loss {side}", -base / most, f"{self._who(key, limit)} loses {-base:.4g} if truthful")
+            # A multiple of nothing is nothing.
+            tried = {multiplier: multiplier * limit for multiplier in MULTIPLIERS} if limit else {}
+            utilities = {
+                multiplier: _utility(key, limit, rehearsal.clear({**truth, key: said}), by_task)
+                for multiplier, said in tried.items()
+            }
             for multiplier in MULTIPLIERS:
-                utility = _utility(key, limit, rehearsal.clear({**truth, key: multiplier * limit}), by_task)
-                self.by_multiplier[side][multiplier] += utility
-                if utility - base > max(best, GAIN * scale):
+                self.by_multiplier[side][multiplier] += utilities.get(multiplier, base)
+            found = {tried[multiplier]: utility for multiplier, utility in utilities.items()}
+            if abs(limit) < SMALL * most:
+                others = (share * most for share in SHARES)
+                found |= {said: _utility(key, limit, rehearsal.clear({**truth, key: said}), by_task) for said in others}
+            best = 0.0
+            for said, utility in found.items():
+                if utility - base > max(best, GAIN * most):
                     best = utility - base
-                    said = f"{self._who(key, limit)} has {base:.4g} if truthful; saying {multiplier:g} times its limit"
-                    self._example(f"misreport {side}", best / scale, f"{said} it has {utility:.4g}")
+                    example = (
+                        f"{self._who(key, limit)} has {base:.4g} if truthful; saying {said:.4g} it has {utility:.4g}"
+                    )
+                    self._example(f"misreport {side}", best / most, example)
             self.regret[side] += best
             gained[side] |= best > 0.0
         for side in (0, 1):
             self.gained[side] += gained[side]
+        self.anybody_gained += any(gained)
 
     def findings(self, claims: frozenset[str]) -> list[Finding]:
         """Return the verdicts.
@@ -98,8 +119,13 @@ class TwoSided:
                         "individually rational" in claims, self.at_a_loss[side] / rounds,
                         f"truthful {who}s per window that trade at a loss", loss),
             ]  # fmt: skip
+        lost = sum(self.at_a_loss)
         return [
             *found,
+            Finding("nobody gains", _verdict(not self.anybody_gained), False, self.anybody_gained / rounds,
+                    "share of windows in which a vehicle or a provider gains by a misreport"),
+            Finding("nobody loses", _verdict(not lost), False, lost / rounds,
+                    "vehicles and providers per window that lose if they tell the truth"),
             Finding("budget balance", _verdict(not self.deficit), "budget balance" in claims, self.deficit / rounds,
                     f"share of windows in which the platform pays more than it receives{rare}"),
             Finding("what the platform keeps", "measured", False, gain_over(self.surplus_kept, self.paid),

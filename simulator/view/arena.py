@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from simulator.errors import need
+from simulator.record.schema import SUMMARY
 from simulator.study.arena import INCENTIVES
-from simulator.view.figures import COLOURS, MARKS, METADATA, label, plain_text
+from simulator.study.statistics import p_text
+from simulator.view.figures import COLOURS, MARKS, METADATA, plain_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +26,8 @@ OUTCOMES = {
     "messages": 2, "rounds": 2, "cpu_s": 2,
 }  # fmt: skip
 """Columns of the page's table of outcomes, with the digits after the point."""
+
+P_VALUES = ("p_corrected", "selection_p")
 
 SILENT = 0.5
 """Where a system without messages stands on the axis, which is logarithmic."""
@@ -153,11 +157,18 @@ def arena_page(table: pd.DataFrame, title: str, about: dict[str, str]) -> str:
         "ratio": "welfare divided by that of the first system",
         "p_corrected": "p-value of the paired t test that the welfare is that of the first, corrected by Holm's method",
         "_ci": "half-width of the 95 % interval over worlds",
-        **{name: label(name) for name in OUTCOMES if name not in ("ratio", "p_corrected") and not name.endswith("_ci")},
+        **{name: ", ".join(filter(None, reversed(SUMMARY[name]))) for name in OUTCOMES if name in SUMMARY},
+        "completed_share": "share of the tasks whose result came in time",
         **INCENTIVES,
     }
     explained = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in meanings.items())
-    systems = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in about.items())
+    claimed = {
+        str(name): f"It claims: {text}." if text else "It claims nothing." for name, text in table["claims"].items()
+    }
+    systems = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(f'{about[name]}. {text}' if name in about else text)}</dd>"
+        for name, text in claimed.items()
+    )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -184,7 +195,10 @@ def _table(table: pd.DataFrame, digits: dict[str, int]) -> str:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in ("system", *digits))
     rows = []
     for name, row in table.iterrows():
-        cells = "".join(f"<td>{number(row[column], places)}</td>" for column, places in digits.items())
+        cells = "".join(
+            f"<td>{html.escape(p_text(row[column]) if column in P_VALUES else number(row[column], places))}</td>"
+            for column, places in digits.items()
+        )
         rows.append(f"<tr><td>{html.escape(str(name))}</td>{cells}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from simulator.study.statistics import p_text
 from simulator.study.tabulate import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _cells(table: pd.DataFrame, metric: str, plus_minus: str, bold: Callable[[st
             return f"{row[name]:.{DIGITS}f}" + ("" if math.isnan(width) else f" {plus_minus} {width:.{DIGITS}f}")
 
         parts = [str(part) for part in (key if isinstance(key, tuple) else (key,))]
-        p_value = "" if math.isnan(row["p_corrected"]) else f"{row['p_corrected']:.3f}"
+        p_value = p_text(row["p_corrected"])
         compared = figure(metric)
         rows.append(
             [

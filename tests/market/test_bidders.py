@@ -171,7 +171,7 @@ def test_wrong_arguments_of_bidders(bad: dict[str, Any]) -> None:
         Patient(**bad)
     with pytest.raises(PolicyError, match="exploration must be above 0 and at most 1, not 0"):
         find_bidder("exp3:0")
-    with pytest.raises(PolicyError, match="missing 1 required positional argument: 'factor'"):
+    with pytest.raises(PolicyError, match="bidder 'shade': factor is missing, as in shade:factor=VALUE"):
         find_bidder("shade")
 
 

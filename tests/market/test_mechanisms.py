@@ -16,7 +16,7 @@ from simulator.market.contracts import Choice, Space
 from simulator.market.mechanisms.first_price import FirstPrice
 from simulator.market.mechanisms.vcg_assignment import VcgAssignment
 from simulator.market.mechanisms.vickrey import Vickrey
-from simulator.market.plugins import find_mechanism
+from simulator.market.plugins import find_mechanism, find_policy
 from simulator.run import plan
 from tests.clearing import clear, lot, platform
 from tests.fields import fields
@@ -259,13 +259,19 @@ def test_what_a_choosing_policy_sees() -> None:
 @pytest.mark.parametrize(
     ("policy", "mechanism", "message"),
     [
-        ("conditional", "vickrey", "mechanism vickrey has no seat for policy conditional"),
+        (
+            "conditional",
+            "vickrey",
+            "vickrey has no seat for policy conditional; mechanisms for this policy: msb, myopic-msb",
+        ),
         (
             "conditional",
             "direct",
-            r"policy in the seat 'controller' makes a choice, .* conditional has no method act\(\)",
+            "'controller' sets a provider, but .* sets a price; .*; policies for this mechanism: least-loaded, nearest",
         ),
-        (Records(), "msb", r"the policy in the seat 'auctioneer' sets a price, .* Records has no method price\(\)"),
+        (Records(), "msb", "the policy in the seat 'auctioneer' sets a price, but policy Records sets a provider"),
+        ("gpt", "msb", "but policy gpt sets a number; mechanisms for this policy: double-dutch, madda; policies for"),
+        ("conditional", "madda", "madda: .* sets a number, .*; policies for this mechanism: .*fixed-step, gap-step"),
         ("nearest", "vickrey", "policy nearest brings its own mechanism, direct"),
     ],
 )
@@ -273,6 +279,31 @@ def test_a_policy_without_a_seat_is_refused_in_one_sentence(policy: Any, mechani
     with pytest.raises(PolicyError, match=message) as caught:
         simulate("paper", policy, duration=3, mechanism=mechanism)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("find", "name", "message"),
+    [
+        (find_mechanism, "spa", "there is no mechanism 'spa'; it is the name of a policy"),
+        (find_policy, "vickrey", "there is no policy 'vickrey'; it is the name of a mechanism"),
+        (find_policy, "shade", "there is no policy 'shade'; it is the name of a bidder"),
+        (find_policy, "constant", "policy 'constant': rho is missing, as in constant:rho=VALUE"),
+        (find_policy, "sb3", "policy 'sb3': path is missing, as in sb3:path=VALUE"),
+        (find_mechanism, "vcg", "there is no mechanism 'vcg' .*; did you mean 'vcg-assignment'"),
+    ],
+)
+def test_a_name_of_another_kind_or_without_what_it_needs(find: Any, name: str, message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
+        find(name)
+
+
+def test_a_task_whose_window_is_not_over_waits() -> None:
+    """It has no provider yet, so it is not served, and not unserved."""
+    found = simulate("four_way", duration=200, mechanism="double-dutch:every_s=10")
+    waiting = found.auctions["unserved_reason"] == "waiting"
+    assert waiting.any()
+    assert (found.tasks.loc[waiting, "status"] == "open").all()
+    assert (found.auctions.loc[waiting, "winner"] == -1).all()
 
 
 def test_without_a_policy_it_is_conditional_or_nobody() -> None:

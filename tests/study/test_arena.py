@@ -16,7 +16,7 @@ from simulator.record.schema import SUMMARY
 from simulator.study.arena import INCENTIVES, arena
 from simulator.study.systems import SYSTEMS, find_systems
 
-FEW = ["msb", "first-price", "double-dutch", "least-loaded"]
+FEW = ["msb", "first-price", "vickrey", "double-dutch", "least-loaded"]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,10 @@ def test_the_incentives_are_those_of_the_audit(found: tuple[pd.DataFrame, pd.Dat
     gains = dict(zip(FEW, table["gain_share"].tolist(), strict=True))
     assert gains["msb"] == gains["least-loaded"] == 0.0
     assert gains["first-price"] > 0.1
+    losses = dict(zip(FEW, table["loss_share"].tolist(), strict=True))
+    # No station gains by a misreport, but a UAV does: it is asked for a report, and pays by its value.
+    assert gains["vickrey"] > 0.1
+    assert losses["vickrey"] > 0.0 == losses["msb"]
     assert gains["double-dutch"] > 0.1
     assert (table["claims_held"] == 1.0).all()
     assert np.isnan(table["false_names"].tolist()[FEW.index("double-dutch")]), "not tested there"
@@ -65,15 +69,21 @@ def test_several_processes_find_the_same_and_a_journal_goes_on(
         clocks = [name for name in table.columns if name.startswith(("wall_s", "cpu_s"))]
         pd.testing.assert_frame_equal(table.drop(columns=clocks), again.drop(columns=clocks))
         if jobs == 2:
-            assert told[-1] == (12, 12)
+            assert told[-1] == (15, 15)
             told.clear()
     assert not told, "what is in the journal is not done again"
 
 
 def test_what_is_no_system_is_told_in_one_sentence() -> None:
     scenario = Scenario.load("four_way")
-    with pytest.raises(InputError, match="no system 'vickry'; did you mean 'vickrey'"):
+    with pytest.raises(InputError, match=r"no system 'vickry' \(others are POLICY@MECHANISM\); did you mean 'vickrey'"):
         find_systems(["vickry"], scenario)
+    with pytest.raises(InputError, match="'random' is a policy; name its mechanism too, as in random@MECHANISM"):
+        find_systems(["msb", "random"], scenario)
+    with pytest.raises(InputError, match="'second-score:weight=abc': weight must be a valid number, not 'abc'"):
+        find_systems(["msb", "second-score:weight=abc"], scenario)
+    with pytest.raises(InputError, match="there is no policy 'msb'; it is the name of a mechanism"):
+        arena("four_way", ["msb", "msb@conditional"], seeds=2, duration=60)
     with pytest.raises(InputError, match="must be a list of different systems"):
         find_systems(["msb", "msb"], scenario)
     with pytest.raises(InputError, match="has no seat"):
@@ -141,6 +151,6 @@ def test_a_claim_that_did_not_hold_is_told_at_the_end(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     said = done.output.split("given the public")[1]
-    assert "A claim did not hold in the audits of:" in said
+    assert "A claim did not hold in 30 rounds of the first world per system:" in said
     assert "Liar" in said
-    assert "msb" not in said.split("audits of:")[1].split("arena")[0]
+    assert "msb" not in said.split("per system:")[1].split("Liar")[0]

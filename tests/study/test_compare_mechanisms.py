@@ -57,8 +57,8 @@ def test_pairs_that_cannot_be_are_left_out_with_a_warning() -> None:
     assert [one.label for one in found] == ["conditional @ msb", "nearest", "vickrey"]
     said = [str(one.message) for one in caught]
     assert len(said) == 6
-    assert "nearest @ msb is left out: mechanism msb: the policy in the seat 'auctioneer' sets a price" in said[0]
-    assert "myopic @ msb is left out: policy myopic brings its own mechanism" in said
+    assert "nearest @ msb is left out: policy nearest brings its own mechanism, direct" in said[0]
+    assert any(one.startswith("myopic @ msb is left out: policy myopic brings its own") for one in said)
     assert any(one.startswith("conditional @ direct is left out: ") for one in said)
     with pytest.raises(PolicyError, match="no policy fits a seat"), pytest.warns(SkippedWarning):
         contenders(["conditional"], ["direct"])

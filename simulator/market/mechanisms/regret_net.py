@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -37,6 +37,9 @@ class RegretNet(Mechanism):
     """
 
     weights: str | None = None
+
+    # Revenue is no measure of weights under which a misreport gains.
+    last_is_best: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.columns = (Column("odds", "float", "", "probability with which the winner was drawn; NaN if nobody won"),)
