@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from simulator.record.result import Result
     from simulator.run import plan, simulate
     from simulator.scenario.scenario import Scenario
+    from simulator.study.arena import arena
     from simulator.study.check_policy import check_policy
     from simulator.study.compare import compare
     from simulator.traffic.recording import Recording
@@ -57,6 +58,7 @@ _HOMES = {
     "RunError": "errors",
     "ScenarioError": "errors",
     "check_policy": "study.check_policy",
+    "arena": "study.arena",
     "compare": "study.compare",
     "Ask": "market.contracts",
     "Award": "market.contracts",
@@ -116,6 +118,7 @@ __all__ = [
     "Simulation",
     "Trainable",
     "View",
+    "arena",
     "check_policy",
     "compare",
     "plan",

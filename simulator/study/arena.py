@@ -38,7 +38,7 @@ INCENTIVES = {
     "false_names": "share of rounds in which a second identity gains; empty where it is not tested",
     "deficit_share": "share of rounds in which the platform pays more than it receives",
     "selection_p": "p-value of the test that whether a UAV wins does not depend on the common value, given the public "
-    "conditions m: small under adverse selection; empty where no UAV, or always a UAV, wins",
+    "conditions m: small under adverse selection; empty where too few rounds tell",
     "claims_held": "1 if all that the mechanism claims held in the audit, 0 if a claim failed, empty if one was not "
     "tested",
 }
