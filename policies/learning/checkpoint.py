@@ -34,7 +34,8 @@ def check_features(folder: Path | str, features: Sequence[str], inputs: Inputs) 
         InputError: they differ.
     """
     if tuple(features) != inputs.names:
-        raise InputError(f"{folder}: was trained on other features than {', '.join(inputs.names)}; train again")
+        seen, there = ", ".join(features), ", ".join(inputs.names)
+        raise InputError(f"{folder}: was trained where a policy sees {seen}; here it sees {there}; train again")
 
 
 def grid_text(grid: Sequence[float], inputs: Inputs) -> str:

@@ -94,7 +94,7 @@ Seed = Annotated[
     ),
 ]
 Seeds = Annotated[
-    int, typer.Option("--seeds", metavar="N", parser=whole, help="Number of worlds; their seeds are 0 to N-1.")
+    int, typer.Option("--seeds", metavar="N", parser=whole, help="Number of worlds, 2 or more: seeds 0 to N-1.")
 ]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", parser=whole, help="Number of parallel processes.")]
 Cluster = Annotated[
