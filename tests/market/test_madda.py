@@ -16,6 +16,7 @@ from simulator.market.contracts import Quote
 from simulator.market.mechanisms.madda import Madda
 from simulator.model.reputation import FRESHNESS, FRESHNESS_S, PRIOR, Reputations
 from simulator.run import plan
+from simulator.study.audit import audit
 from tests.clearing import lot
 from tests.fields import fields
 from tests.market.uniform_market import Unit, trade
@@ -150,3 +151,14 @@ def test_a_provider_that_goes_out_loses_its_reputation() -> None:
 
 def test_an_unknown_dwell_counts_as_for_ever() -> None:
     assert Quote(1.0, 0.5, 1.0).dwell_s == math.inf
+
+
+def test_a_provider_whose_limit_is_0_says_other_limits_too() -> None:
+    """A multiple of 0 is 0, and most providers have no delay that a limit would hold."""
+    found = {
+        one.property: one for one in audit("four_way", mechanism="madda:among=pairs", rounds=25, watched=10).findings
+    }
+    providers = found["truthful, providers"]
+    assert providers.number > 0.5
+    assert "whose limit is 0, has" in providers.example
+    assert found["nobody gains"].number >= max(providers.number, found["truthful, vehicles"].number)
