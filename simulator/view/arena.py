@@ -35,6 +35,9 @@ SILENT = 0.5
 CLOSE = 0.08
 """Distance of two marks, in powers of ten, below which their names are set together."""
 
+MOST_NAMES = 8
+"""Number of systems up to which their names stand next to the marks. Of more, numbers do, with a list of the names."""
+
 FILLED = 5
 """Number of the first marks that can be filled or empty."""
 
@@ -64,7 +67,8 @@ def draw_arena(table: pd.DataFrame, path: Path | io.BytesIO, title: str, kind: s
     colours = {family: COLOURS[1 + number % (len(COLOURS) - 1)] for number, family in enumerate(families)}
     marks = {family: MARKS[number % FILLED] for number, family in enumerate(families)}
     with rc_context({"svg.hashsalt": "dmsb"}):
-        figure = Figure(figsize=(8.0, 5.8), layout="constrained")
+        listed = len(table) > MOST_NAMES
+        figure = Figure(figsize=(9.5 if listed else 8.0, 5.8), layout="constrained")
         axes = figure.add_subplot()
         # Filled marks first: of two at one place, the one that a misreport gains in stays visible.
         for one in sorted(_marks(table), key=lambda mark: not mark.truthful):
@@ -75,11 +79,14 @@ def draw_arena(table: pd.DataFrame, path: Path | io.BytesIO, title: str, kind: s
             )  # fmt: skip
             if one.loses:
                 axes.plot(one.x, one.y, marker="x", color="black", markersize=6, zorder=5)
-        _name(axes, _marks(table))
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        low, high = axes.get_xlim()
-        axes.set_xlim(low, high * 3.0)  # names stand to the right of their marks
+        if listed:
+            _list(axes, _marks(table))
+        else:
+            _name(axes, _marks(table))
+            low, high = axes.get_xlim()
+            axes.set_xlim(low, high * 3.0)  # names stand to the right of their marks
         axes.set_xlabel(f"messages per task ({SILENT:g} stands for none)")
         axes.set_ylabel(f"welfare divided by that of {table.index[0]}, 95 % interval")
         axes.set_title(title)
@@ -113,6 +120,19 @@ def _marks(table: pd.DataFrame) -> list[_Mark]:
         _Mark(max(float(x), SILENT), float(y), str(name), float(ci), str(family), gains == 0.0, loses > 0.0)
         for name, x, y, ci, family, gains, loses in zip(table.index, *columns, strict=True)
     )
+
+
+def _list(axes: Axes, points: list[_Mark]) -> None:
+    """Write a number next to each mark, in the order of welfare, and the names by number beside the picture."""
+    ranked = sorted(points, key=lambda point: -point.y)
+    numbers = {point.name: str(rank) for rank, point in enumerate(ranked, 1)}
+    _name(axes, [point._replace(name=numbers[point.name]) for point in points])
+    for rank, point in enumerate(ranked, 1):
+        height = 1.0 - (rank - 0.5) / len(ranked)
+        axes.annotate(
+            f"{rank:>2}  {point.name}", (1.0, height), (8, 0), xycoords="axes fraction", textcoords="offset points",
+            fontsize=min(7.5, 300 / len(ranked)), va="center", annotation_clip=False,
+        )  # fmt: skip
 
 
 def _name(axes: Axes, points: list[_Mark]) -> None:

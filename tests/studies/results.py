@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -50,6 +51,7 @@ class Study(NamedTuple):
         tolerance: how far the result of another run may be from what is committed.
         page: page that shows it, relative to the root; empty for pictures.
         weights: folders of the shipped weights it runs, relative to the root. With others it must be made again.
+        picture: a picture in its folder of results that the site shows, as ``docs/figures/NAME.png``; empty for none.
     """
 
     command: str
@@ -57,6 +59,7 @@ class Study(NamedTuple):
     tolerance: str
     page: str
     weights: tuple[str, ...] = ()
+    picture: str = ""
 
 
 STUDIES = {
@@ -80,6 +83,7 @@ STUDIES = {
         "the same numbers on one machine",
         "docs/results/arena.md",
         IN_THE_ARENA,
+        "outputs/arena-four-way/arena.png",
     ),
     "arena-scarce": Study(
         "dmsb arena after_the_match --seeds 4 --duration 1800 --jobs 2 --force --out outputs/arena-after-the-match",
@@ -87,6 +91,7 @@ STUDIES = {
         "the same numbers on one machine",
         "docs/results/arena.md",
         IN_THE_ARENA,
+        "outputs/arena-after-the-match/arena.png",
     ),
     "screenshots": Study("python -m tests.studies.screenshots", "The report as the README shows it.", "", ""),
     "theory": Study(
@@ -207,6 +212,8 @@ def make(name: str) -> None:
     MADE.mkdir(exist_ok=True)
     if done.stdout.strip():
         (MADE / f"{name}.txt").write_text(done.stdout, encoding="utf-8")
+    if STUDIES[name].picture:
+        shutil.copyfile(ROOT / STUDIES[name].picture, ROOT / "docs" / "figures" / f"{name}.png")
     about = machine()
     note(
         name,
