@@ -45,7 +45,7 @@ def train(
             "--policy",
             metavar="P",
             help="diffusion, sac, ppo, dqn, gpt, foresight, or your own with a method train. Without it the "
-            "mechanism is trained: myerson-net, or one of your own.",
+            "mechanism is trained: myerson-net, regret-net, or yours.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", parser=whole, help="Seed of the training.")] = 0,
