@@ -13,6 +13,10 @@ def quick(first: Container[Any], cases: Iterable[Any]) -> list[Any]:
 
     Args:
         first: cases that `make test` runs.
-        cases: all of them.
+        cases: all of them. A tuple has one value per parameter.
     """
-    return [case if case in first else pytest.param(case, marks=pytest.mark.slow) for case in cases]
+    slow = pytest.mark.slow
+    return [
+        case if case in first else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=slow)
+        for case in cases
+    ]

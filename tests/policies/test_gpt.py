@@ -221,7 +221,7 @@ def test_a_training_ends_with_weights_that_run(tmp_path: Path) -> None:
 def test_a_seat_that_counts_no_steps_is_refused() -> None:
     with pytest.raises(InputError, match="policy gpt: needs a seat whose state has 'round'"):
         Gpt().sit(Seat(Numbers(0.0, 1.0, (0.5,)), ()))
-    with pytest.raises(PolicyError, match=r"policy gpt has no method price\(\)"):
+    with pytest.raises(PolicyError, match="sets a price, but policy gpt sets a number"):
         plan("four_way", "gpt")
     with pytest.raises(InputError, match="policy gpt: needs a seat whose state has 'round'"):
         GenerativeTransformer(Settings(), GRID, 0, 100)
