@@ -456,3 +456,25 @@ def test_a_run_with_poor_coverage_says_so_with_numbers(tmp_path: Path) -> None:
     assert f"warning: {figures['unserved']} of {figures['tasks']} tasks are unserved" in poor.stderr
     fine = dmsb("run", "four_way", "--policy", "conditional", "--duration", "300", "--out", "s", cwd=tmp_path)
     assert "unserved" not in fine.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "parameters", "told"),
+    [
+        ("policies", "gap-step", "parts=4.0", "parts: number of parts of the gap."),
+        ("mechanisms", "madda", "among='pool'", "among: who may trade"),
+        ("bidders", "shade", "factor", "factor"),
+    ],
+)
+def test_one_entry_is_told_with_all_that_is_written_of_it(
+    command: str, name: str, parameters: str, told: str, tmp_path: Path
+) -> None:
+    done = dmsb(command, name, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, _, rest = done.stdout.partition("\n")
+    assert first.startswith(f"{name}: ")
+    assert parameters in first
+    assert told in rest
+    wrong = dmsb(command, name[:-1], cwd=tmp_path)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert f"did you mean '{name}'?" in wrong.stderr

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from simulator.cli.arena import arena
 from simulator.cli.comparing import compare
 from simulator.cli.installation import doctor
+from simulator.cli.listing import bidders, mechanisms, policies, systems
 from simulator.cli.merging import merge
 from simulator.cli.options import (
     POLICY_HELP,
@@ -50,8 +50,6 @@ from simulator.cli.training import train
 from simulator.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from simulator.record.result import Result
 
 MOST_UNSERVED = 0.1
@@ -260,73 +258,7 @@ def scenarios(
         raise ScenarioError(f"there is no shipped scenario '{show}'; {nearest(show, known)}")
 
 
-@app.command()
-def policies() -> None:
-    """List the installed policies: what each sets, and its parameters."""
-    from simulator.market.entry_points import known_policies
-    from simulator.market.seats import brought_by, decided_by, with_defaults
-
-    def sets(kind: Any) -> str:
-        brought = brought_by(with_defaults(kind))
-        return ", ".join(decided_by(kind)) if brought is None else "own mechanism"
-
-    _list("policy", known_policies(), ("sets", sets))
-
-
-@app.command()
-def mechanisms() -> None:
-    """List the installed mechanisms: what a policy sets in each, and its parameters."""
-    from simulator.market.entry_points import known_mechanisms
-    from simulator.market.seats import SETS, seats_of, with_defaults
-
-    def seats(kind: Any) -> str:
-        return ", ".join(SETS[type(seat.space)] for seat in seats_of(with_defaults(kind)).values())
-
-    _list("mechanism", known_mechanisms(), ("seat", seats))
-
-
-@app.command()
-def bidders() -> None:
-    """List the installed bidders with their parameters."""
-    from simulator.market.entry_points import known_bidders
-
-    _list("bidder", known_bidders())
-
-
-@app.command()
-def systems() -> None:
-    """List the systems of the arena: the policy and the mechanism of each."""
-    from simulator.study.systems import SYSTEMS
-
-    rows = [(name, one.policy, one.mechanism or "its own", one.about) for name, one in SYSTEMS.items()]
-    print_rows(("system", "policy", "mechanism", "description"), rows)
-
-
-def _list(what: str, known: Mapping[str, EntryPoint], *more: tuple[str, Callable[[Any], str]]) -> None:
-    """Print what is installed: names, parameters and the first paragraph of the docstring.
-
-    Args:
-        what: head of the names.
-        known: entry points by name.
-        more: heads of other columns, each with a function that returns the cell of a class.
-    """
-    import inspect
-
-    from simulator.market.entry_points import load as load_entry
-
-    rows = []
-    for name, entry in known.items():
-        found = load_entry(entry)
-        parameters = [
-            one.name if one.default is one.empty else f"{one.name}={one.default!r}"
-            for one in inspect.signature(found).parameters.values()
-        ]
-        about = (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
-        rows.append((name, *(cell(found) for _, cell in more), ", ".join(parameters), about))
-    print_rows((what, *(head for head, _ in more), "parameters", "description"), rows)
-
-
-for other in (validate, new, schema, doctor):
+for other in (policies, mechanisms, bidders, systems, validate, new, schema, doctor):
     app.command()(other)
 
 
