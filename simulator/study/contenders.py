@@ -10,7 +10,7 @@ from simulator.errors import PolicyError, SkippedWarning
 from simulator.market.guard import ask_action, policy_label
 from simulator.market.plugins import NoPolicy, find_mechanism, find_policy
 from simulator.market.reasons import explained, reasons_of
-from simulator.market.seats import suits
+from simulator.market.seats import brought_by, seats_of, suits
 from simulator.run import Plan
 from simulator.world.driving import listen
 
@@ -59,7 +59,7 @@ def contenders(policies: Sequence[str], mechanisms: Sequence[str] | None) -> lis
     found: list[Contender] = []
     for mechanism in mechanisms:
         rule = find_mechanism(mechanism)
-        if not getattr(rule, "seats", {}):
+        if not seats_of(rule):
             found.append(Contender(NoPolicy.spec, mechanism))
             continue
         if not policies:
@@ -67,7 +67,7 @@ def contenders(policies: Sequence[str], mechanisms: Sequence[str] | None) -> lis
         for policy in policies:
             there = find_policy(policy)
             reason = suits(there, rule)
-            brought = getattr(there, "mechanism", None)
+            brought = brought_by(there)
             if brought not in (None, mechanism):
                 reason = f"policy {policy} brings its own mechanism, {policy_label(brought)}"
             if reason is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulator import Ask, Award, Column, Decide, Mechanism, Numbers, Seat, plan
+from simulator import Ask, Award, Column, Decide, InputError, Mechanism, Numbers, Seat, plan
 from simulator.study.seat_training import earned, ratios_to
 from simulator.study.train import train
 
@@ -67,3 +67,8 @@ def test_a_ratio_to_a_loss_is_no_number() -> None:
     found = ratios_to([2.0, -4.0], [4.0, -1.0])
     assert math.isnan(found["evaluation/ratio"])
     assert ratios_to([2.0, 3.0], [4.0, 2.0]) == {"evaluation/ratio": 1.0, "evaluation/ratio_worst": 0.5}
+
+
+def test_a_seat_without_clocks_has_no_gap() -> None:
+    with pytest.raises(InputError, match="policy gap-step: the seat has no buyer_clock and no seller_clock"):
+        plan("paper", "gap-step", mechanism=TwoSeats())

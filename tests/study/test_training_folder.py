@@ -19,6 +19,7 @@ import pytest
 
 from simulator import InputError, Scenario
 from simulator.errors import OutputError, PolicyError
+from simulator.market.mechanisms.regret_net import RegretNet
 from simulator.study import price_training as module
 from simulator.study.journal import locked
 from simulator.study.train import train
@@ -126,6 +127,21 @@ def test_the_best_ratio_is_that_of_the_metrics_and_survives_a_resumption() -> No
         assert [evaluated(second, steps) for steps in (45, 50, 60)] == ["20", "20", "60"]
     rows = (out / "metrics.csv").read_text().splitlines()
     assert [row.split(",")[COLUMNS.index(RATIO)] for row in rows[1:]] == ["0.5", "0.9", "0.9", "0.3", "0.9", "0.91"]
+
+
+def test_where_the_ratio_is_not_the_aim_the_last_weights_are_the_best() -> None:
+    said, out = iter([0.9, 0.5]), Path("t")
+    found = TrainingFolder(
+        out, {"policy": "p"}, lambda _: {"evaluation/ratio": next(said)}, 10, False, None, last_is_best=True
+    )
+    with found.opened(False):
+        for steps in (10, 20):
+            for name in ("deployed", "last"):
+                (out / name).mkdir(exist_ok=True)
+                (out / name / "meta.json").write_text(json.dumps({"steps": steps}))
+            found.report({"steps": steps, "checkpoint": 1.0})
+            assert json.loads((out / "best" / "meta.json").read_text()) == {"steps": steps}
+    assert RegretNet.last_is_best
 
 
 def test_best_weights_are_kept_even_where_no_ratio_is_a_number() -> None:
