@@ -152,7 +152,9 @@ class SoftActorCritic(OffPolicy):
         follow(self.target_critics, self.critics, 1.0)
         # The fused Adam takes a quarter of the time of the default on networks of this size.
         self.actor_optimiser = torch.optim.Adam(self.actor.parameters(), lr=settings.actor_rate, fused=True)
-        learned = parameters([self.critics, self.rounds])
+        # Without hindsight nothing is learned of rounds. An optimiser keeps no state of what has no gradient, and a
+        # training that goes on is held to have the state of all that its optimisers learn.
+        learned = parameters([self.critics, self.rounds] if settings.hindsight else [self.critics])
         self.critic_optimiser = torch.optim.Adam(learned, lr=settings.critic_rate, fused=True)
 
     @property

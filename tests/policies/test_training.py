@@ -191,6 +191,26 @@ def test_rewards_that_come_late_are_refused_by_who_would_mistake_them(tmp_path: 
     assert (tmp_path / "yes" / "deployed").is_dir()
 
 
+@pytest.mark.parametrize(
+    "hyper",
+    [
+        {"hindsight": False},
+        {"hindsight": False, "gamma": 0.9},
+        {"gamma": 0.9},
+        {"gamma": 0.9, "future_by_winner": False},
+    ],
+    ids=lambda hyper: " ".join(f"{name}={value}" for name, value in hyper.items()),
+)
+def test_a_learner_of_every_structure_goes_on(hyper: dict[str, Any], tmp_path: Path) -> None:
+    """What a setting leaves out of the losses must not be missed in the state of the training."""
+    scenario = Scenario.load("paper", **fields({"market.contract_rounds": 1000, "traffic.every_s": 5}))
+    given: dict[str, Any] = {"hyper": hyper | {"worlds": 2, "warmup": 50, "batch": 16, "width": 8}}
+    train([scenario], "diffusion", 600, out=tmp_path / "t", evaluate_every=600, held_out=1, **given)
+    before = tree(tmp_path / "t" / "deployed")
+    train([scenario], "diffusion", 600, out=tmp_path / "t", evaluate_every=600, held_out=1, resume=True, **given)
+    assert tree(tmp_path / "t" / "deployed") == before
+
+
 def test_a_resumed_learner_keeps_its_kind_of_scaler() -> None:
     """Otherwise a policy that sees less would see all after an interruption."""
     learner = AsConditional().algorithm().learner(ActorCriticSettings(width=8, worlds=1), [1.0, 2.0], 0, 100)
