@@ -20,15 +20,13 @@ from simulator.cli.options import slug
 from simulator.cli.terminal import print_rows
 from simulator.errors import OutputError
 from simulator.record.schema import TABLES
+from tests import forked
 
 COMMAND = [sys.executable, "-m", "dmsb"]
 
 
 def dmsb(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONWARNINGS": "error,default::UserWarning"}
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, env=environment, check=False, timeout=120
-    )
+    return forked.dmsb(arguments, cwd, {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"})
 
 
 POLICY_FILE = """

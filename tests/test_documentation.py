@@ -15,11 +15,11 @@ from pathlib import Path
 import gymnasium
 import pytest
 
-import dmsb  # noqa: F401 (registers the environments)
 from simulator.environment import Intersection
 from simulator.record.schema import SUMMARY, TABLES
 from simulator.scenario.reference import scenario_fields
 from simulator.scenario.shipped import ENVIRONMENTS
+from tests.forked import dmsb, python
 from tests.studies import results
 from tests.world import formats
 
@@ -89,7 +89,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 
 @pytest.mark.parametrize(("page", "code"), PYTHON, ids=CODE_LABELS)
 def test_python_runs(page: str, code: str, folders: Folders) -> None:
-    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folders(page), check=True, timeout=120)
+    done = python(code, folders(page), PLAIN)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def without_clocks(text: str) -> list[str]:
@@ -102,10 +103,7 @@ def test_commands_print_what_they_are_said_to(page: str, block: str, folders: Fo
     for command, output in commands(block):
         program, *arguments = shlex.split(command)
         assert program == "dmsb"
-        done = subprocess.run(
-            [sys.executable, "-m", "dmsb", *arguments],
-            cwd=folders(page), capture_output=True, text=True, timeout=180, env=PLAIN,
-        )  # fmt: skip
+        done = dmsb(arguments, folders(page), PLAIN)
         # With --to, stdout has only the table.
         only_table = arguments[0] == "compare" and "--to" in arguments
         said = f"{arguments[arguments.index('--out') + 1]}\n" if only_table else ""

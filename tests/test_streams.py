@@ -21,9 +21,10 @@ import pytest
 
 from simulator import Result, simulate
 from tests.fields import fields
+from tests.forked import import_what_is_used, run_command
 
 SHORT = ("--set", "market.contract_rounds=100")
-TINY = ("--set", "traffic.every_s=5", "--hyper", "worlds=2", "--hyper", "width=4", "--hyper", "warmup=20",
+TINY = ("--set", "duration_s=500", "--hyper", "worlds=2", "--hyper", "width=4", "--hyper", "warmup=20",
         "--hyper", "batch=8", "--hyper", "capacity=1000", "--evaluate-every", "40", "--held-out", "1")  # fmt: skip
 
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -152,13 +153,7 @@ def child(arguments: tuple[str, ...], set_up: Set, place: Path) -> None:
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
         os.chdir(place)
         set_up(place)
-        sys.argv = ["dmsb", *arguments]
-        from simulator.cli.app import main
-
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 71
+        code = run_command(arguments)
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:
@@ -190,21 +185,7 @@ def forked(arguments: tuple[str, ...], set_up: Set, place: Path) -> dict[str, An
 
 def drive(folder: Path) -> None:
     """Fork a child per command and circumstance, and print what came of each as JSON."""
-    import matplotlib.figure  # noqa: F401
-    import scipy.stats  # noqa: F401
-    import statsmodels.stats.multitest  # noqa: F401
-
-    import simulator.cli.app
-    import simulator.study.audit
-    import simulator.study.compare
-    import simulator.study.train
-    import simulator.view.export
-    import simulator.view.figures
-    import simulator.view.report.write  # noqa: F401
-
-    if "train" in COMMANDS:
-        import policies.sac  # noqa: F401
-
+    import_what_is_used()
     done = simulate("paper", "spa", duration=3, **fields({"market.contract_rounds": 100})).save(folder / "done")
     results = {}
     for circumstance, set_up in CIRCUMSTANCES.items():
