@@ -44,6 +44,7 @@ from simulator.view.report.payload import Payload
 from simulator.world.simulation import Demand
 from tests.fields import fields
 from tests.kills import Command, forked, kills, tree
+from tests.quick import quick
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
 
@@ -260,7 +261,7 @@ def hold(
     assert count >= at_least
 
 
-@pytest.fixture(params=["renameat2", "two renames"])
+@pytest.fixture(params=quick(["renameat2"], ["renameat2", "two renames"]))
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A system that can exchange two names at once, and one that cannot."""
     if request.param == "two renames":
@@ -302,7 +303,7 @@ def comparison(policies: str, force: bool = False) -> Command:
     return lambda: comparing.compare("paper", policies, seeds=2, out=Path("out"), force=force)
 
 
-@pytest.mark.parametrize("to", ["perfetto", "csv", "jsonl", "sumo-fcd"])
+@pytest.mark.parametrize("to", quick(["perfetto", "csv"], ["perfetto", "csv", "jsonl", "sumo-fcd"]))
 def test_an_export(template: Path, scratch: Path, to: str) -> None:
     if to == "sumo-fcd":
         real_plan("four_way", "conditional", duration=60).run().save(template / "run")

@@ -23,6 +23,7 @@ from tests.clearing import lot
 from tests.fields import fields
 from tests.laws import check_laws
 from tests.market.uniform_market import efficient, trade
+from tests.quick import quick
 
 POLICIES = {"step .01": FixedStep(0.01), "step .1": FixedStep(0.1), "gap/4": GapStep(4.0)}
 
@@ -41,7 +42,7 @@ def markets(count: int, size: int, seed: int = 0) -> FloatArray:
     return np.random.default_rng(seed).random((count, 2, size))
 
 
-@pytest.mark.parametrize(("size", "policy", "share", "messages"), CLOCKS)
+@pytest.mark.parametrize(("size", "policy", "share", "messages"), quick(CLOCKS[3:9], CLOCKS))
 def test_the_clocks_have_the_welfare_and_the_messages_of_arena_md(
     size: int, policy: str, share: float, messages: int
 ) -> None:
@@ -166,9 +167,13 @@ def test_a_provider_offers_as_many_units_as_finish_in_time() -> None:
     assert units_of(busy, 0)[0] == 5
 
 
-@pytest.mark.parametrize("scenario", ["four_way", "after_the_match"])
+RULES = ["double-dutch", "madda", "madda:among=pairs", "mcafee", "trade-reduction", "efficient"]
+RUNS = [(scenario, mechanism) for scenario in ("four_way", "after_the_match") for mechanism in RULES]
+
+
 @pytest.mark.parametrize(
-    "mechanism", ["double-dutch", "madda", "madda:among=pairs", "mcafee", "trade-reduction", "efficient"]
+    ("scenario", "mechanism"),
+    quick([*RUNS[:4], ("after_the_match", "double-dutch"), ("after_the_match", "efficient")], RUNS),
 )
 def test_runs_keep_every_law(scenario: str, mechanism: str) -> None:
     result = simulate(scenario, mechanism=mechanism, duration=300)
@@ -205,7 +210,10 @@ def test_a_window_is_cleared_early_when_enough_requests_wait() -> None:
     assert first.max() <= 6, "three at a time, and those who were left"
 
 
-@pytest.mark.parametrize(("mechanism", "rounds"), [("double-dutch", 30), ("mcafee", 250)])
+AUDITED = [("double-dutch", 30), ("mcafee", 250)]
+
+
+@pytest.mark.parametrize(("mechanism", "rounds"), quick(AUDITED[:1], AUDITED))
 def test_the_audit_finds_that_a_double_auction_of_unlike_tasks_is_not_truthful(mechanism: str, rounds: int) -> None:
     """It may claim truth for identical goods only: here a vehicle's worth depends on who serves it."""
     found = {

@@ -22,6 +22,7 @@ from simulator.study.statistics import chi_square
 from simulator.study.train import train
 from simulator.study.truth_cost import truth_cost
 from tests.fields import fields
+from tests.quick import quick
 
 THEOREM = (
     "truthful", "no regret", "no constant multiplier pays", "false-name-proof", "anonymous",
@@ -33,7 +34,10 @@ def verdicts(found: Audit) -> dict[str, str]:
     return {finding.property: finding.verdict for finding in found.findings}
 
 
-@pytest.mark.parametrize(("policy", "rounds"), [("conditional", 600), ("constant:1.3", 600), ("diffusion", 120)])
+PUBLIC = [("conditional", 600), ("constant:1.3", 600), ("diffusion", 120)]
+
+
+@pytest.mark.parametrize(("policy", "rounds"), quick(PUBLIC[::2], PUBLIC))
 def test_all_of_theorem_1_holds_where_the_price_looks_at_public_conditions(policy: str, rounds: int) -> None:
     found = verdicts(audit("paper", policy, rounds=rounds))
     assert {name: found[name] for name in THEOREM} == dict.fromkeys(THEOREM, "holds")

@@ -50,8 +50,18 @@ def test_every_shipped_mechanism_is_audited_here() -> None:
     assert {spec.partition(":")[0] for spec, _ in CASES} == set(known_mechanisms()) - {"myopic-msb"}
 
 
-@pytest.mark.parametrize("scenario", quick({"paper"}, ["paper", "four_way"]))
-@pytest.mark.parametrize(("mechanism", "policy"), CASES)
+# The others are a rule of the first with another parameter, or take many quotes.
+AUDITED = [
+    (*one, "paper")
+    for one in CASES
+    if one[0] not in ("madda", "regret-net", "trade-reduction", "efficient", "vickrey:reserve=0.5")
+]
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "policy", "scenario"),
+    quick(AUDITED, [(*one, scenario) for one in CASES for scenario in ("paper", "four_way")]),
+)
 def test_what_a_shipped_mechanism_claims_holds(mechanism: str, policy: str | None, scenario: str) -> None:
     brought = policy in ("myopic", "nearest", "least-loaded")
     rounds = 40 if scenario == "paper" else 20

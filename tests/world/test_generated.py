@@ -22,6 +22,7 @@ from simulator.traffic.contract import Crossing
 from simulator.traffic.generated import GeneratedVehicles
 from simulator.traffic.network import Network, road_graph
 from tests.laws import check_laws
+from tests.quick import quick
 
 ONE_ROAD: dict[str, Any] = {
     "traffic.speed_sd": 0.0,
@@ -45,7 +46,10 @@ def run(duration: float, **overrides: Any) -> Result:
     return simulate(junction(**overrides), "always-ground", duration=duration)
 
 
-@pytest.mark.parametrize(("flow", "process"), [(360, "even"), (540, "even"), (360, "poisson"), (540, "poisson")])
+FLOWS = [(360, "even"), (540, "even"), (360, "poisson"), (540, "poisson")]
+
+
+@pytest.mark.parametrize(("flow", "process"), quick([(360, "even"), (540, "poisson")], FLOWS))
 @pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
 def test_the_delay_in_the_world_is_the_theorys(flow: float, process: str) -> None:
     rate = flow * 0.99937  # shares no period with the cycle
