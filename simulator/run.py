@@ -17,7 +17,7 @@ from simulator.draws import Draws
 from simulator.errors import EmptyMarketWarning, InputError, PolicyError
 from simulator.files import folder, replacing
 from simulator.market.contracts import Bidder, Information, Mechanism, Policy
-from simulator.market.guard import blamed, policy_label, reset_policy
+from simulator.market.guard import blamed, policy_label, reset_policy, seats_of
 from simulator.market.plugins import (
     code_hashes,
     default_policy,
@@ -81,7 +81,7 @@ class Plan:
     @property
     def policy_decides(self) -> bool:
         """Whether the mechanism has a seat, or the policy has brought the mechanism."""
-        return bool(getattr(self.mechanism, "seats", {})) or getattr(self.policy, "mechanism", None) is not None
+        return bool(seats_of(self.mechanism)) or getattr(self.policy, "mechanism", None) is not None
 
     def with_seed(self, seed: int) -> Plan:
         """Return the plan of the run with another seed.
@@ -232,7 +232,7 @@ class Plan:
             "scenario": self.scenario.name,
             "policy": policy_label(self.policy),
             "mechanism": policy_label(self.mechanism),
-            "seats": sorted(getattr(self.mechanism, "seats", {})),
+            "seats": sorted(seats_of(self.mechanism)),
             "value_of": getattr(self.mechanism, "value_of", "provider"),
             "information": self.information,
             "bidders": [policy_label(bidder) for bidder in self.strategies],

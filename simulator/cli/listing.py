@@ -38,7 +38,8 @@ def mechanisms(name: Entry = None) -> None:
     With a name, print all that is written about this one.
     """
     from simulator.market.entry_points import known_mechanisms
-    from simulator.market.seats import SETS, seats_of, with_defaults
+    from simulator.market.guard import seats_of
+    from simulator.market.seats import SETS, with_defaults
 
     def seats(kind: Any) -> str:
         return ", ".join(SETS[type(seat.space)] for seat in seats_of(with_defaults(kind)).values())

@@ -15,7 +15,7 @@ from simulator.errors import InputError, PolicyError, nearest
 from simulator.market.conditions import LARGEST
 from simulator.market.contracts import Information, Mechanism, Numbers, Outcome, Policy, Seat
 from simulator.market.decisions import Decision
-from simulator.market.guard import ask_action, policy_label, reset_policy
+from simulator.market.guard import ask_action, policy_label, reset_policy, seats_of
 from simulator.market.plugins import default_policy, find_mechanism, find_policy
 from simulator.scenario.scenario import Scenario
 from simulator.world.simulation import Simulation
@@ -159,7 +159,7 @@ def seat_of(mechanism: Mechanism, name: str | None) -> tuple[str, Seat]:
     Raises:
         PolicyError: there is no such seat, or it sets no number.
     """
-    seats, label = getattr(mechanism, "seats", {}), policy_label(mechanism)
+    seats, label = seats_of(mechanism), policy_label(mechanism)
     if not seats:
         raise PolicyError(f"mechanism {label} has no seat, so there is nothing to decide")
     if name is None and len(seats) > 1:

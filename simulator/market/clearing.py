@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from simulator.errors import PolicyFailedError, nearest, shown
 from simulator.files.reading import is_number
 from simulator.market.contracts import Ask, Award, Choice, Clearing, Decide, Lot, Mechanism, Seat
-from simulator.market.guard import failed, policy_label
+from simulator.market.guard import failed, policy_label, seats_of
 
 if TYPE_CHECKING:
     from simulator.market.auction import Auction
@@ -98,12 +98,12 @@ def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Sea
     if not isinstance(step, Decide):
         place = _clearing(mechanism, next(iter(tasks)))
         raise PolicyFailedError(f"{place}: clear() yielded {shown(step)}; it must yield Ask or Decide")
-    seats = getattr(mechanism, "seats", {})
+    seats = seats_of(mechanism)
     if step.seat not in seats:
         place = _clearing(mechanism, next(iter(tasks)))
         offer = nearest(str(step.seat), seats) if seats else "it declares none"
         raise PolicyFailedError(f"{place}: there is no seat {shown(step.seat)}; {offer}")
-    seat: Seat = seats[step.seat]
+    seat = seats[step.seat]
     if not (step.reward == 0.0 or is_number(step.reward)):
         place = _clearing(mechanism, next(iter(tasks)))
         raise PolicyFailedError(f"{place}: a decision has the reward {shown(step.reward)}; it must be a finite number")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
@@ -24,6 +24,7 @@ from simulator.market.contracts import (
     Outcome,
     Policy,
     PriceScale,
+    Seat,
     Space,
     View,
 )
@@ -86,6 +87,12 @@ def policy_label(policy: object) -> str:
 def information_of(policy: object) -> Information | None:
     """Return the information that a policy declares to need; None if it declares none."""
     return getattr(policy, "information", None)
+
+
+def seats_of(mechanism: object) -> Mapping[str, Seat]:
+    """Return the seats of a mechanism by name; none if it declares none."""
+    seats: Mapping[str, Seat] = getattr(mechanism, "seats", {})
+    return seats
 
 
 def reset_policy(policy: Policy, scenario: Scenario, rng: np.random.Generator) -> None:

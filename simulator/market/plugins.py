@@ -24,10 +24,9 @@ from simulator.market.contracts import (
     Information,
     Mechanism,
     Policy,
-    Seat,
 )
 from simulator.market.entry_points import known_bidders, known_mechanisms, known_policies, load
-from simulator.market.guard import METHODS, blamed, information_of, policy_label
+from simulator.market.guard import METHODS, blamed, information_of, policy_label, seats_of
 from simulator.providers.fleet import Fleet
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.yaml_text import read_value
@@ -131,8 +130,7 @@ def mechanism_columns(mechanism: Mechanism) -> tuple[Column, ...]:
 
 def scalar_state(mechanism: Mechanism) -> tuple[Column, ...]:
     """Return the columns of state, of all seats of a mechanism, that hold one number per decision."""
-    seats: Mapping[str, Seat] = getattr(mechanism, "seats", {})
-    return tuple(column for seat in seats.values() for column in seat.state if not column.per_provider)
+    return tuple(column for seat in seats_of(mechanism).values() for column in seat.state if not column.per_provider)
 
 
 class NoPolicy:
@@ -152,7 +150,7 @@ def default_policy(scenario: Scenario, mechanism: str | Mechanism | None) -> str
     if asked is None or asked == "msb":
         return "conditional"
     found = find_mechanism(asked)
-    seats: Mapping[str, Seat] = getattr(found, "seats", {})
+    seats = seats_of(found)
     if not seats:
         return NoPolicy.spec
     if getattr(found, "policy", ""):

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from simulator.errors import PolicyError
-from simulator.market.contracts import Choice, Mechanism, Numbers, Policy, PriceScale, Seat
+from simulator.market.contracts import Choice, Mechanism, Numbers, Policy, PriceScale
 from simulator.market.entry_points import known_mechanisms, known_policies, load
-from simulator.market.guard import METHODS, blamed, policy_label
+from simulator.market.guard import METHODS, blamed, policy_label, seats_of
 from simulator.market.plugins import NoPolicy, find_mechanism
 
 SETS = {PriceScale: "price", Choice: "provider", Numbers: "number"}
 """What is decided in a seat, by the type of its space: a price scaling factor, who serves, or another number."""
-
-
-def seats_of(mechanism: Mechanism) -> Mapping[str, Seat]:
-    """Return the seats of a mechanism by name; none if it declares none."""
-    seats: Mapping[str, Seat] = getattr(mechanism, "seats", {})
-    return seats
 
 
 def take_seats(policy: Policy, mechanism: Mechanism) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from simulator.errors import PolicyError, SkippedWarning
-from simulator.market.guard import ask_action, policy_label
+from simulator.market.guard import ask_action, policy_label, seats_of
 from simulator.market.plugins import NoPolicy, find_mechanism, find_policy
 from simulator.market.reasons import explained, reasons_of
-from simulator.market.seats import brought_by, seats_of, suits
+from simulator.market.seats import brought_by, suits
 from simulator.run import Plan
 from simulator.world.driving import listen
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from simulator.errors import InputError, PolicyError, RunError, need, shown
 from simulator.market.contracts import PriceScale
-from simulator.market.guard import ask_action
+from simulator.market.guard import ask_action, seats_of
 from simulator.model import FloatArray
 from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
@@ -131,7 +131,7 @@ def toll(
     if isinstance(followed_s, bool) or not isinstance(followed_s, int | float) or not 0.0 < followed_s < math.inf:
         raise InputError(f"followed_s: must be a number of seconds above 0, not {shown(followed_s)}")
     first = plan(loaded, policy, seed)
-    seats = getattr(first.mechanism, "seats", {}).values()
+    seats = seats_of(first.mechanism).values()
     if [type(seat.space) for seat in seats] != [PriceScale]:
         raise PolicyError("toll: the price decides who wins only in a mechanism with one seat for it, such as msb")
     if followed_s + ENDING_S >= first.duration:

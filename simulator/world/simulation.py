@@ -17,7 +17,7 @@ from simulator.market.bidders import Bidders
 from simulator.market.conditions import bids_shown
 from simulator.market.contracts import Bidder, Information, Mechanism
 from simulator.market.decisions import Decision
-from simulator.market.guard import check_action, reset_bidder, reset_mechanism
+from simulator.market.guard import check_action, reset_bidder, reset_mechanism, seats_of
 from simulator.market.ledger import History
 from simulator.market.mechanisms.msb import ModifiedSecondBid
 from simulator.market.platform import Platform
@@ -166,7 +166,7 @@ class Simulation:
     @property
     def has_seats(self) -> bool:
         """Whether a policy decides anything in the mechanism."""
-        return bool(getattr(self.mechanism, "seats", {}))
+        return bool(seats_of(self.mechanism))
 
     def columns_of(self, auction: Auction) -> dict[str, float]:
         """Return the values of the mechanism's own columns of a settled auction, by name."""

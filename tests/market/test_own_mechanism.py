@@ -13,6 +13,7 @@ import pytest
 
 from simulator import RunError, simulate
 from simulator.market.contracts import Ask, Award, Choice, Clearing, Decide, Lot, Mechanism, PriceScale, Seat
+from simulator.market.guard import seats_of
 from simulator.run import plan
 from simulator.scenario.shipped import shipped_scenarios
 from simulator.world.driving import drive
@@ -242,7 +243,7 @@ def test_one_sentence_names_the_mechanism_and_the_task(case: str) -> None:
         def act(self, observation: object, space: object) -> int:
             return 0
 
-    policy = Chooses() if getattr(mechanism, "seats", {}) else None
+    policy = Chooses() if seats_of(mechanism) else None
     with pytest.raises(RunError, match=AT + ".*" + message) as caught:
         simulate("paper", policy, duration=3, mechanism=mechanism)
     assert "\n" not in str(caught.value)
