@@ -34,7 +34,7 @@ class Shot(NamedTuple):
 
 
 SHOTS = {
-    "report": Shot("four_way", ("conditional",), "#t=1803", ("n",), (1440, 1150)),
+    "report": Shot("four_way", ("conditional",), "#t=1803", ("n",), (1440, 1320)),
     "report-whole": Shot("four_way", ("conditional",), "#t=1805", ("a", "g", "w"), whole=True),
     "report-dark": Shot("grid", ("conditional",), "#t=905", dark=True),
     "report-phone": Shot("braunschweig", ("conditional",), "#t=905", ("f",), PHONE),
