@@ -46,7 +46,13 @@ def arena(
     duration: Duration = None,
     warmup: Warmup = 0.0,
     rounds: Annotated[
-        int, typer.Option("--rounds", metavar="N", parser=whole, help="Rounds that each audit clears again.")
+        int,
+        typer.Option(
+            "--rounds",
+            metavar="N",
+            parser=whole,
+            help="Rounds that each audit clears again, spread over the first world.",
+        ),
     ] = 100,
     sets: Sets = None,
     jobs: Jobs = 1,
@@ -146,7 +152,7 @@ def _of_claims(table: pd.DataFrame, rounds: int) -> Iterator[str]:
     held = {str(name): value for name, value in table["claims_held"].items()}
     broken = [name for name, value in held.items() if value == 0.0]
     untested = [name for name, value in held.items() if math.isnan(value)]
-    where = f"in {rounds} rounds of the first world per system"
+    where = f"in {rounds} rounds, spread over the first world, per system"
     yield f"A claim did not hold {where}: {', '.join(broken)}." if broken else f"No claim failed {where}."
     if untested:
         yield f"Some claims were not tested: {', '.join(untested)}."

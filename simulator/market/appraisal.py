@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulator.market.auction import BID_FIELDS, TERMS, Auction
+from simulator.market.auction import BID_FIELDS, COST, TERMS, Auction
 from simulator.market.contracts import Lot
 from simulator.market.costs import DOWNLINK, GPU, POWER, Costs
 from simulator.market.delays import DelayCosts
@@ -69,6 +69,8 @@ class Appraiser:
         self._uavs_know = scenario.uavs.bids_on
         self._size_factor, self._reference_mb = scenario.tasks.size_factor(), scenario.tasks.predicted_mb
         limits = [kind.deadline_s for kind in scenario.tasks.kinds.values() if kind.deadline_s is not None]
+        # In a world of rounds a provider serves every task at once.
+        self._has_queues = scenario.traffic.kind != "rounds"
         self._longest_s = max(limits, default=NO_DEADLINE_S)
         self._window_s = market.load_window_s
         self._recent: deque[float] = deque()
@@ -139,18 +141,36 @@ class Appraiser:
             offers: auctions of tasks to which it is invited. Their mean says what a task of the reference size takes.
             now: time, s.
         """
-        cost = busy_s = 0.0
+        busy_s = sum(float(one.situation.times[:, 1, one.columns[provider]].max()) for one in offers) / len(offers)
+        backlog_s = max(float(self._free_at[-1, provider]) - now, 0.0)
+        return self._reference_cost(provider, offers, now) + self.delays.cost(provider, now, busy_s, backlog_s)
+
+    def extra_cost(self, auction: Auction, provider: int, offers: Sequence[Auction], now: float) -> float:
+        """Return what a task costs a provider beyond a task of the reference size.
+
+        Args:
+            auction: auction of the task.
+            provider: id of the provider.
+            offers: auctions of tasks to which it is invited, as in `reserve_of`.
+            now: time, s.
+        """
+        if self._costs.free:
+            return 0.0
+        return float(auction.book[COST, auction.columns[provider]]) - self._reference_cost(provider, offers, now)
+
+    def _reference_cost(self, provider: int, offers: Sequence[Auction], now: float) -> float:
+        """Return what a task of the reference size costs a provider."""
+        cost = 0.0
+        if self._costs.free:
+            return cost
         free_at = float(self._free_at[-1, provider])
         for auction in offers:
             column, situation = auction.columns[provider], auction.situation
             times = situation.times[:, 1, column]
-            busy_s += float(times.max())
-            if not self._costs.free:
-                stay_s = float(auction.public[column]) + auction.task.requested - max(free_at, now)
-                power = float(situation.equipment[POWER, column])
-                cost += float(self._costs.at(provider, times[GPU], power, times[DOWNLINK], stay_s))
-        count = len(offers)
-        return cost / count + self.delays.cost(provider, now, busy_s / count, max(free_at - now, 0.0))
+            stay_s = float(auction.public[column]) + auction.task.requested - max(free_at, now)
+            power = float(situation.equipment[POWER, column])
+            cost += float(self._costs.at(provider, times[GPU], power, times[DOWNLINK], stay_s))
+        return cost / len(offers)
 
     def _audited_match(self, provider: int) -> float:
         """Return the mean audited match value of a provider."""
@@ -165,30 +185,74 @@ class Appraiser:
         """
         return tandem_finish(now, self._free_at.take(situation.providers, axis=1)[:, None], situation.times)
 
-    def finish_of(self, auction: Auction, provider: int, now: float) -> float:
-        """Return when a provider would finish a task that is awarded now, s."""
-        times = auction.situation.times[:, 0, auction.columns[provider]]
-        return float(tandem_finish(now, self._free_at[:, provider], times))
+    def queue_of(self, provider: int) -> list[float]:
+        """Return when each stage of a provider will have served what it has accepted, s."""
+        queue: list[float] = self._free_at[:, provider].tolist()
+        return queue
 
-    def downlink_begins(self, provider: int, now: float, times: Sequence[float]) -> float:
-        """Return when the downlink of a task would begin that a provider is awarded now, s.
+    def finish_of(self, auction: Auction, provider: int, now: float, queue: Sequence[float]) -> float:
+        """Return when a provider would finish a task that is awarded now, s.
 
         Args:
+            auction: auction of the task.
             provider: id of the provider.
             now: time, s.
-            times: stage times of the task at the provider, s.
+            queue: when each of its stages has served what is before the task, s.
         """
-        started, _ = tandem_times(now, self._free_at[:, provider].tolist(), times)
-        return started[-1]
+        times = auction.situation.times[:, 0, auction.columns[provider]].tolist()
+        return tandem_times(now, queue, times)[1][-1]
+
+    def service_times(self, auction: Auction, provider: int, now: float, queue: Sequence[float]) -> list[float]:
+        """Return the stage times of a task that is awarded now, s. The arguments are those of `finish_of`."""
+        situation = auction.situation
+        times: list[float] = situation.times[:, 0, auction.columns[provider]].tolist()
+        if situation.downlink_s is not None:
+            # Nobody knew at the auction where the vehicle will be when its downlink begins.
+            times[-1] = situation.downlink_s(provider, tandem_times(now, queue, times)[0][-1])
+        return times
+
+    def queue_behind(self, now: float, queue: Sequence[float], times: Sequence[float]) -> Sequence[float]:
+        """Return when each stage will have served what is in a queue and a task that joins it now, s.
+
+        Args:
+            now: time, s.
+            queue: when each stage has served what is before the task, s.
+            times: stage times of the task, s.
+        """
+        return tandem_times(now, queue, times)[1] if self._has_queues else queue
 
     def value_at(self, auction: Auction, provider: int, latency_s: float) -> float:
         """Return the true value v_n of a task to a provider at a latency, equation (11), without its cost."""
-        history = self._history
-        match = auction.situation.match[auction.columns[provider]]
-        terms = np.array([common_term(latency_s, self._latency_weight), match])
-        common, match = mean_with_newest(history.sums[:, provider], terms, history.entries[provider])
-        task = auction.task
-        return float(valuation(common, match, task.demand, timeliness(latency_s, task.limit_s, task.grace_s)))
+        return float(self.values_at(auction, provider, np.array([latency_s]))[0])
+
+    def values_at(self, auction: Auction, provider: int, latency_s: FloatArray) -> FloatArray:
+        """Return the true values v_n of a task to a provider at several latencies, of the shape of the latencies."""
+        history, task = self._history, auction.task
+        newest = common_term(latency_s, self._latency_weight), auction.situation.match[auction.columns[provider]]
+        common, match = (
+            mean_with_newest(past, term, history.entries[provider])
+            for past, term in zip(history.sums[:, provider], newest, strict=True)
+        )
+        return valuation(common, match, task.demand, timeliness(latency_s, task.limit_s, task.grace_s))
+
+    def latencies_behind(self, auction: Auction, provider: int, now: float, count: int) -> FloatArray:
+        """Return the latencies of a task behind others that are awarded now and are as long as itself, s.
+
+        Args:
+            auction: auction of the task.
+            provider: id of the provider.
+            now: time, s.
+            count: largest number of others.
+
+        Returns:
+            Latencies behind 1 to `count` others, shape (count,).
+        """
+        times: list[float] = auction.situation.times[:, 0, auction.columns[provider]].tolist()
+        queue, done = self.queue_behind(now, self.queue_of(provider), times), list[float]()
+        for _ in range(count):
+            done.append(tandem_times(now, queue, times)[1][-1] - auction.task.requested)
+            queue = self.queue_behind(now, queue, times)
+        return np.array(done)
 
     def cost_of(self, auction: Auction, free_at: float) -> float:
         """Return what a task costs its winner, which has just accepted it.
@@ -201,10 +265,6 @@ class Appraiser:
             return 0.0
         power = float(auction.situation.equipment[POWER, auction.columns[auction.winner]])
         return self._costs.of(auction.task, power, free_at)
-
-    def free_at(self, provider: int) -> float:
-        """Return when a provider will have served what it has accepted, s."""
-        return float(self._free_at[-1, provider])
 
     def realised_surplus(self, task: Task, delivered: bool) -> float:
         """Return the surplus of a task that has ended: (11) at its own terms less its cost, times zeta for a UAV.

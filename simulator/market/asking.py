@@ -123,11 +123,10 @@ class Asking:
     ) -> tuple[int, dict[tuple[int, int], Any]]:
         """Return how many are asked, and the answers to every other question."""
         if step.what == "quote":
-            quotes: dict[tuple[int, int], Any] = {
-                (auction.task.id, one): self.quote(auction, one)
-                for auction in auctions
-                for one in self._asked(auction, step, now, late)
-            }
+            quotes = self.quotes(
+                [(auction, self._asked(auction, step, now, late)) for auction in auctions],
+                list(clearance.auctions.values()), now, step.places,
+            )  # fmt: skip
             return len(quotes), quotes
         if clearance.limits_at != now:
             clearance.limits, clearance.limits_at = {}, now
@@ -154,30 +153,50 @@ class Asking:
         """
         return {(auction.task.id, VEHICLE): self._appraiser.limit_of(auction) for auction in auctions}
 
-    def reserves(self, offers: Mapping[int, Sequence[Auction]], now: float) -> Bids:
+    def reserves(self, offers: Mapping[int, Sequence[Auction]], now: float, honest: bool = False) -> Bids:
         """Return the least payment for which each provider says that it serves a task, by (`NO_TASK`, provider).
 
         Args:
             offers: auctions of tasks to which each provider is invited, by its id.
             now: time, s.
+            honest: whether it is the true one, even of a provider that shades.
         """
-        return {
-            (NO_TASK, one): self._bidders.reserve(one, self._appraiser.reserve_of(one, auctions, now))
-            for one, auctions in sorted(offers.items())
-        }
+        truth = {one: self._appraiser.reserve_of(one, auctions, now) for one, auctions in sorted(offers.items())}
+        return {(NO_TASK, one): limit if honest else self._bidders.reserve(one, limit) for one, limit in truth.items()}
 
-    def quote(self, auction: Auction, provider: int) -> Quote:
-        """Return what a provider promises for a task. It can be verified afterwards, so nobody promises otherwise.
+    def quotes(
+        self, asked: Sequence[tuple[Auction, Sequence[int]]], auctions: Sequence[Auction], now: float, places: int = 1
+    ) -> dict[tuple[int, int], Quote]:
+        """Return what providers promise for tasks. It can be verified afterwards, so nobody promises otherwise.
 
         Args:
-            auction: auction of the task.
-            provider: id of a provider that covers the vehicle.
+            asked: auctions, each with the ids of the providers that are asked about it.
+            auctions: all auctions of the clearing. Their mean says what a task of the reference size costs a provider.
+            now: time, s.
+            places: number of places in a provider's queue for which it quotes.
         """
-        column = auction.columns[provider]
+        found: dict[tuple[int, int], Quote] = {}
+        for auction, providers in asked:
+            for one in providers:
+                offers = [other for other in auctions if one in other.lot.invited]
+                found[auction.task.id, one] = self._quote(auction, one, offers, now, places)
+        return found
+
+    def _quote(self, auction: Auction, provider: int, offers: Sequence[Auction], now: float, places: int) -> Quote:
+        column, situation, appraiser = auction.columns[provider], auction.situation, self._appraiser
         _, value, *_, latency_s = auction.book[:, column].tolist()
-        situation = auction.situation
-        dwell_s = float(situation.dwell_s[column]) - (auction.lot.now - auction.lot.requested)
-        return Quote(latency_s, float(situation.accuracy[column]), value, max(dwell_s, 0.0))
+        dwell_s = max(float(situation.dwell_s[column]) - (auction.lot.now - auction.lot.requested), 0.0)
+        extra = appraiser.extra_cost(auction, provider, offers, now)
+        accuracy = float(situation.accuracy[column])
+        later: tuple[Quote, ...] = ()
+        if places > 1:
+            latencies = appraiser.latencies_behind(auction, provider, now, places - 1)
+            values = appraiser.values_at(auction, provider, latencies)
+            later = tuple(
+                Quote(behind_s, accuracy, worth, dwell_s, extra)
+                for behind_s, worth in zip(latencies.tolist(), values.tolist(), strict=True)
+            )
+        return Quote(latency_s, accuracy, value, dwell_s, extra, later)
 
 
 def who_accepts(step: Ask, limits: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], bool]:

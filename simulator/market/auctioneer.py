@@ -125,7 +125,7 @@ class Auctioneer:
             if not self._waiting:
                 self._open_window()
             self._waiting.append(auction)
-            if len(self._waiting) == self._most_lots:
+            if 0 < self._most_lots <= len(self._waiting):
                 self._window -= 1  # what comes before its end opens it again
                 self._close_window(self._opened)
         else:
@@ -301,8 +301,11 @@ class Auctioneer:
             late = auction.lot.now < now
             if late and not self.asking.still_invited(auction, now)[auction.columns[award.provider]]:
                 continue  # the winner has failed or lost the vehicle while the messages were under way
+            again = late or award.provider in won
+            if again and self._by_vehicles and self._is_at_a_loss(auction, award):
+                continue
             del left[award.lot.task]
-            self._sold(auction, award, late or award.provider in won)
+            self._sold(auction, award, again)
             won.add(award.provider)
             self._tell(auction)
         for auction in left.values():
@@ -312,6 +315,16 @@ class Auctioneer:
                 self._waiting.append(auction)
             else:
                 self._unsold(auction, NO_BID if auction.bid_by_nobody else UNSOLD)
+
+    def _is_at_a_loss(self, auction: Auction, award: Award) -> bool:
+        """Return whether a vehicle would pay more than the task is worth behind what its winner has won before.
+
+        A quote says what a task is worth behind others of its own length. Behind longer ones it can be worth less.
+        """
+        assert award.provider is not None
+        winner, now = int(award.provider), self._env.now
+        done = self.appraiser.finish_of(auction, winner, now, self.appraiser.queue_of(winner))
+        return self.appraiser.value_at(auction, winner, done - auction.task.requested) < award.paid_by_vehicle
 
     def _sold(self, auction: Auction, award: Award, again: bool) -> None:
         """Hand a task to its winner.
@@ -325,25 +338,22 @@ class Auctioneer:
         assert award.provider is not None
         task, winner, now = auction.task, int(award.provider), self._env.now
         column = auction.columns[winner]
-        done = self.appraiser.finish_of(auction, winner, now) if again or self._by_vehicles else math.nan
+        queue = self.appraiser.queue_of(winner)
+        done = self.appraiser.finish_of(auction, winner, now, queue) if again or self._by_vehicles else math.nan
         auction.winner = winner
         auction.winner_kind = UAV if winner < self._bidders.uavs else GROUND
         auction.paid_by_provider, auction.paid_by_vehicle = float(award.paid_by_provider), float(award.paid_by_vehicle)
         auction.royalty, auction.unserved_reason = float(award.royalty), NOT_UNSERVED
         auction.extra = check_columns(self.mechanism, award, self._columns)
         task.awarded, task.provider = now, winner
-        task.times = times = auction.situation.times[:, 0, column].tolist()
-        if auction.situation.downlink_s is not None:
-            # Nobody knew at the auction where the vehicle will be when its downlink begins.
-            times[-1] = auction.situation.downlink_s(winner, self.appraiser.downlink_begins(winner, now, times))
+        task.times = self.appraiser.service_times(auction, winner, now, queue)
         task.accuracy = float(auction.situation.accuracy[column])
         task.match = float(auction.situation.match[column])
         task.sender_units = float(auction.situation.equipment[POWER, column])
         # The real coverage decides later whether the task is lost. No bid and no price looks at it.
         task.coverage = auction.situation.coverage
-        free_at = self.appraiser.free_at(winner)
         self._providers[winner].submit(task)
-        task.cost = self.appraiser.cost_of(auction, free_at)
+        task.cost = self.appraiser.cost_of(auction, queue[-1])
         worth = auction.worth_to(winner)
         if again:
             worth = self.appraiser.value_at(auction, winner, done - task.requested) - task.cost

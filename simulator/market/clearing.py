@@ -81,6 +81,8 @@ def check_ask(mechanism: object, step: Ask, tasks: Collection[int]) -> None:
                 "for 'bid' or 'quote' about lots and for 'bid' or 'accept' about none, and vehicles for 'bid' or "
                 "'accept' about lots"
             )
+        if isinstance(step.places, bool) or not isinstance(step.places, Integral) or step.places < 1:
+            raise PolicyFailedError(f"{place}: clear() asked for {shown(step.places)} places; it must be 1 or more")
         if step.what == "accept" and not (is_number(step.price) and math.isfinite(step.price)):
             raise PolicyFailedError(f"{place}: clear() asked to accept {shown(step.price)}; it must be a finite number")
     for lot in step.lots:

@@ -114,7 +114,8 @@ class Ask(NamedTuple):
       task in the reply is `NO_TASK`.
     - ``Ask("accept", lots, side="vehicles", price=p)`` and ``Ask("accept", price=p)`` ask the same participants
       whether they trade at a price. Those who do are in the reply, with the answer True.
-    - ``Ask("quote", lots)`` asks providers for the `Quote` of each lot.
+    - ``Ask("quote", lots)`` asks providers for the `Quote` of each lot. With ``places=k`` it says too what a lot would
+      get behind up to k - 1 other lots of this clearing at the same provider.
 
     Attributes:
         what: `bid`, `accept` or `quote`.
@@ -122,6 +123,7 @@ class Ask(NamedTuple):
         to: ids of the providers that are asked; all invited ones if None.
         side: who is asked, the providers or the vehicles of the lots.
         price: the price that is to be accepted.
+        places: number of places in a provider's queue for which it quotes.
     """
 
     what: Literal["bid", "accept", "quote"]
@@ -129,6 +131,7 @@ class Ask(NamedTuple):
     to: Sequence[int] | None = None
     side: Literal["providers", "vehicles"] = "providers"
     price: float = math.nan
+    places: int = 1
 
 
 class Quote(NamedTuple):
@@ -139,12 +142,25 @@ class Quote(NamedTuple):
         accuracy: accuracy R of the result.
         value: value v_n of (11) of a result with that latency and accuracy.
         dwell_s: time for which the provider expects to cover the vehicle, s.
+        extra_cost: what the task costs the provider beyond a task of the reference size; 0 where tasks cost nothing.
+        later: the quotes behind 1, 2, ... other lots that are awarded before, each as long as this one.
     """
 
     latency_s: float
     accuracy: float
     value: float
     dwell_s: float = math.inf
+    extra_cost: float = 0.0
+    later: tuple[Quote, ...] = ()
+
+    def at(self, place: int) -> Quote:
+        """Return the quote for a place in the queue of what a provider wins in this clearing.
+
+        Args:
+            place: number of lots that it serves before, of this clearing. The last place that was asked about stands
+                for those behind it.
+        """
+        return self.later[min(place, len(self.later)) - 1] if place and self.later else self
 
 
 class Decide(NamedTuple):

@@ -23,6 +23,8 @@ class Played(NamedTuple):
         winner: id of the participant that wins; None if the lot is unsold.
         paid: what the winner pays; a royalty as if the result had the value that is expected.
         from_vehicle: what the vehicle pays.
+        value: true value of the task at the winner, behind what it wins before in the same clearing.
+        extra_cost: what the task costs the winner beyond a task of the reference size.
         action: the last action of the policy; NaN if it was not asked.
         chances: probability to win and payment then, by participant. It is 1 for the winner unless it was drawn.
     """
@@ -31,6 +33,8 @@ class Played(NamedTuple):
     paid: float
     from_vehicle: float
     action: float
+    value: float = 0.0
+    extra_cost: float = 0.0
     chances: Mapping[int, tuple[float, float]] = {}
 
     def gain(self, value: float, identities: Sequence[int]) -> float:
@@ -66,6 +70,8 @@ class Rehearsal:
     ) -> None:
         self._auctioneer, self._auctions, self._platform = auctioneer, list(auctions), platform
         self._mechanism, self._policy = copy.deepcopy(auctioneer.mechanism), copy.deepcopy(policy)
+        self._now = auctions[0].lot.now
+        self._by_vehicles = getattr(self._mechanism, "value_of", "provider") == "vehicle"
         self.values: Bids = {
             (auction.task.id, provider): auction.said_by(provider)
             for auction in auctions
@@ -83,8 +89,7 @@ class Rehearsal:
         """Return the bids of the round as its bidders will state them, if all but few are truthful or shade."""
         factors = self._auctioneer.factors
         bids = {(task, one): factors[one] * value for (task, one), value in self.values.items()}
-        by_vehicles = getattr(self._mechanism, "value_of", "provider") == "vehicle"
-        return {**bids, **self.limits()} if by_vehicles else bids
+        return {**bids, **self.limits()} if self._by_vehicles else bids
 
     def clear(self, bids: Bids, second_identity_of: int | None = None) -> dict[int, Played]:
         """Clear the round with these bids.
@@ -135,18 +140,57 @@ class Rehearsal:
         ends = {task: Played(None, 0.0, 0.0, action) for task, action in actions.items()}
         if second_identity_of is None:
             check_awards(mechanism, awards, by_task)
+        queues: dict[int, Sequence[float]] = {}
         for award in awards:
-            if award.provider is not None:
-                task = award.lot.task
-                real = award.provider if award.provider != self.alias else second_identity_of
-                assert real is not None
-                worth = by_task[task].worth_to(real)
-                paid = award.paid_by_provider + award.royalty * max(worth, 0.0)
-                chances = award.chances or {award.provider: (1.0, paid)}
-                ends[task] = Played(award.provider, paid, award.paid_by_vehicle, actions[task], chances)
-            elif award.chances:
-                ends[award.lot.task] = ends[award.lot.task]._replace(chances=award.chances)
+            task = award.lot.task
+            if award.provider is None:
+                if award.chances:
+                    ends[task] = ends[task]._replace(chances=award.chances)
+                continue
+            real = award.provider if award.provider != self.alias else second_identity_of
+            assert real is not None
+            value = self._value_in_queue(by_task[task], real, queues, award.paid_by_vehicle)
+            if value is None:
+                continue
+            worth = by_task[task].worth_to(real)
+            paid = award.paid_by_provider + award.royalty * max(worth, 0.0)
+            chances = award.chances or {award.provider: (1.0, paid)}
+            extra = self._extra_cost(by_task[task], real)
+            ends[task] = Played(award.provider, paid, award.paid_by_vehicle, actions[task], value, extra, chances)
         return ends
+
+    def _value_in_queue(
+        self, auction: Auction, provider: int, queues: dict[int, Sequence[float]], paid_by_vehicle: float
+    ) -> float | None:
+        """Return the value of a task behind what its winner wins before, and add it to the winner's queue.
+
+        As in the run, a task waits for the next window if its vehicle would pay more than that. Then it is None.
+
+        Args:
+            auction: auction of the task.
+            provider: id of the winner.
+            queues: queues of those who have won before in this clearing, by id; see `Appraiser.finish_of`.
+            paid_by_vehicle: what the vehicle pays.
+        """
+        value = auction.value_to(provider)
+        if not self._by_vehicles:
+            return value
+        appraiser, now = self._auctioneer.appraiser, self._now
+        queue = queues.get(provider, ())
+        if not queue:
+            queue = appraiser.queue_of(provider)
+        else:
+            done = appraiser.finish_of(auction, provider, now, queue)
+            value = appraiser.value_at(auction, provider, done - auction.task.requested)
+            if value < paid_by_vehicle:
+                return None
+        times = appraiser.service_times(auction, provider, now, queue)
+        queues[provider] = appraiser.queue_behind(now, queue, times)
+        return value
+
+    def _extra_cost(self, auction: Auction, provider: int) -> float:
+        offers = [other for other in self._auctions if provider in other.lot.invited]
+        return self._auctioneer.appraiser.extra_cost(auction, provider, offers, self._now)
 
     def _reply(
         self, step: Ask, lots: Sequence[Lot], bids: Bids, second_identity_of: int | None
@@ -155,10 +199,11 @@ class Rehearsal:
         asked = [(lot.task, one) for lot in step.lots for one in lot.invited if step.to is None or one in step.to]
         if step.what == "quote":
             by_task = {auction.task.id: auction for auction in self._auctions}
+            own = second_identity_of
             # A second identity serves with what its provider has.
-            real = {} if second_identity_of is None else {self.alias: second_identity_of}
-            quote = self._auctioneer.asking.quote
-            return {(task, one): quote(by_task[task], real.get(one, one)) for task, one in asked}
+            real = [(by_task[task], [one if own is None or one != self.alias else own]) for task, one in asked]
+            quotes = self._auctioneer.asking.quotes(real, self._auctions, self._now, step.places)
+            return {(task, one): quotes[task, who] for (task, one), (_, [who]) in zip(asked, real, strict=True)}
         if step.side == "vehicles":
             asked = [(lot.task, VEHICLE) for lot in step.lots]
         elif not step.lots:
@@ -167,14 +212,18 @@ class Rehearsal:
         found = {key: bids[key] for key in asked if key in bids}
         return found if step.what == "bid" else who_accepts(step, found)
 
-    def limits(self) -> Bids:
-        """Return the limits of both sides if everybody tells the truth: of each vehicle, and of each provider."""
+    def limits(self, honest: bool = False) -> Bids:
+        """Return the limits of both sides as the round has them: of each vehicle, and of each provider.
+
+        Args:
+            honest: whether they are the true ones, even of a provider that shades.
+        """
         offers: dict[int, list[Auction]] = {}
         for auction in self._auctions:
             for one in auction.lot.invited:
                 offers.setdefault(one, []).append(auction)
-        asking, now = self._auctioneer.asking, self._auctions[0].lot.now
-        return {**asking.limits(self._auctions), **asking.reserves(offers, now)}
+        asking = self._auctioneer.asking
+        return {**asking.limits(self._auctions), **asking.reserves(offers, self._now, honest)}
 
     def _copies(self, second_identity_of: int | None) -> tuple[Mechanism, Policy | None]:
         # The memo hands a deep copy another platform: one on which the second identity is a provider.

@@ -90,4 +90,6 @@ def expected_value(
         grace_s: time after the deadline over which the worth falls to 0, s.
     """
     # A latency that scales with D makes omega_1 / T scale with 1 / D.
-    return latency_weight / latency_s * size_factor * match * float(timeliness(latency_s, limit_s, grace_s))
+    worth = latency_weight / latency_s * size_factor * match
+    # In time, nothing is lost. Double auctions ask for this at every provider of every lot that waits.
+    return worth if latency_s <= limit_s else worth * float(timeliness(latency_s, limit_s, grace_s))

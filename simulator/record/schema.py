@@ -154,7 +154,7 @@ DECISIONS = (
     _float("time", "s", "time of the decision since the start of the run"),
     Column("seat", "text", "", "seat of the policy that decided"),
     _int("task", "id of the task; -1 if the decision is about several"),
-    _float("action", "", "what the policy answered: a price scaling factor, or the index of a choice"),
+    _float("action", "", "what the policy answered: a price scaling factor, the index of a choice, or another number"),
 )
 """Columns of `decisions` under every mechanism. The numbers that its seats declare as state stand after them."""
 

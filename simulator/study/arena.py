@@ -33,12 +33,12 @@ WATCHED = 1_000
 INCENTIVES = {
     "gain_share": "share of rounds in which somebody gains by a misreport: a station, a UAV or a vehicle",
     "regret": "what the best misreports of stations, or of one side of a double auction, gain, divided by what the "
-    "truth earns",
+    "truth earns; empty where the truth earns nothing",
     "loss_share": "participants per round, UAVs included, that lose if they tell the truth",
     "false_names": "share of rounds in which a second identity gains; empty where it is not tested",
     "deficit_share": "share of rounds in which the platform pays more than it receives",
     "selection_p": "p-value of the test that whether a UAV wins does not depend on the common value, given the public "
-    "conditions m: small under adverse selection; empty where too few rounds tell",
+    "conditions m: small under adverse selection; empty where too few rounds tell. Unsold rounds count too",
     "claims_held": "1 if all that the mechanism claims held in the audit, 0 if a claim failed, empty if one was not "
     "tested",
 }
@@ -62,8 +62,8 @@ class Arena(NamedTuple):
 class AuditWork:
     """What is done for each system: an audit."""
 
-    def __init__(self, scenario: Scenario, systems: dict[str, System], rounds: int) -> None:
-        self._scenario, self._systems, self._rounds = scenario, systems, rounds
+    def __init__(self, scenario: Scenario, systems: dict[str, System], rounds: int, warmup: float) -> None:
+        self._scenario, self._systems, self._rounds, self._warmup = scenario, systems, rounds, warmup
 
     def __call__(self, name: str) -> Figures:
         """Return `INCENTIVES` of a system."""
@@ -72,7 +72,8 @@ class AuditWork:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EmptyMarketWarning)
             found = audit(
-                self._scenario, policy, rounds=self._rounds, mechanism=system.mechanism, watched=WATCHED
+                self._scenario, policy, rounds=self._rounds, mechanism=system.mechanism, watched=WATCHED,
+                warmup=self._warmup, spread=True,
             ).findings  # fmt: skip
 
         def largest(*names: str) -> float:
@@ -116,11 +117,12 @@ def arena(
         systems: names in `simulator.study.systems.SYSTEMS`, or ``POLICY@MECHANISM``; all systems if there are none.
         seeds: number of worlds, 2 or more.
         duration: length of each run, s; if None, the duration of the scenario.
-        warmup: start of the summary, s; tasks that are requested before it do not count.
+        warmup: start of the summary, s; tasks that are requested before it do not count, and no audit looks at them.
         jobs: number of parallel processes.
         progress: function that is called with the number of finished runs and audits and the number of all.
         journal: file that keeps finished runs and audits, by which an interrupted arena goes on.
-        rounds: number of rounds that the audit of each system clears again.
+        rounds: number of rounds that the audit of each system clears again. They are spread over a run of the first
+            world with the scenario's own duration.
         executor: what does the work in place of ``jobs`` processes of this machine.
         overrides: scenario fields by dotted key.
 
@@ -153,7 +155,7 @@ def arena(
     )  # fmt: skip
     compared = comparison_of(design, done, "welfare")
     audits = run_cells(
-        AuditWork(loaded, named, rounds),
+        AuditWork(loaded, named, rounds, warmup),
         list(named),
         jobs,
         lambda number, _: told(len(design.cells) + number, every),

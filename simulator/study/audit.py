@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.errors import InputError, RunError, need, shown
-from simulator.market.auction import Auction
+from simulator.files.reading import is_number
+from simulator.market.auction import WAITING, Auction
 from simulator.market.contracts import Bidder, Mechanism, Policy
 from simulator.market.guard import ask_action
 from simulator.market.rehearsal import Rehearsal
@@ -64,6 +65,8 @@ def audit(
     long_run: int = 0,
     bidders: str | Bidder | Mapping[str, str | Bidder] | None = None,
     watched: int | None = None,
+    warmup: float = 0.0,
+    spread: bool = False,
     **overrides: Any,
 ) -> Audit:
     """Test what a mechanism claims, and more, by clearing rounds again.
@@ -85,6 +88,9 @@ def audit(
         bidders: bidder of all stations, or bidders by name of the provider.
         watched: least number of priced rounds for the tests of independence and for the UAV's profit; None for
             `WATCHED`.
+        warmup: time before which no round counts, s.
+        spread: whether the rounds that are cleared again are spread evenly over the rest of each run. Otherwise they
+            are the first ones.
         overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -107,13 +113,18 @@ def audit(
     ):  # fmt: skip
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
             raise InputError(f"{name}: must be a whole number >= {least}, not {shown(count)}")
+    if not (is_number(warmup) and 0.0 <= warmup < math.inf):
+        raise InputError(f"warmup: must be a number of seconds >= 0, not {shown(warmup)}")
     watched = max(rounds, watched)
     duration = reference_mb = None
     needed_s = scenario.traffic.rounds_to_seconds(math.ceil(watched / seeds) + 1)
     if needed_s is not None:
         # In rounds a value scales with the task's size; at junctions the queues price it.
-        duration, reference_mb = needed_s, scenario.tasks.predicted_mb
+        duration, reference_mb = needed_s + warmup, scenario.tasks.predicted_mb
     planned = plan(scenario, policy, seed, duration, mechanism=mechanism, bidders=bidders)
+    if warmup >= planned.duration:
+        raise InputError(f"warmup: must be below the duration {planned.duration:g}, not {warmup:g}")
+    apart_s = (planned.duration - warmup) / math.ceil(rounds / seeds) if spread else 0.0
     names = [*scenario.uav_names(), *scenario.station_names()]
     two_sided = getattr(planned.mechanism, "value_of", "provider") == "vehicle"
     seen = TwoSided(names) if two_sided else Incentives(names, scenario.uavs.total())
@@ -121,7 +132,10 @@ def audit(
     for number in range(seeds):
         simulation = planned.with_seed(seed + number).simulation()
         found = planned.with_seed(seed + number).new_policy() if simulation.has_seats else None
-        _watch(simulation, found, seen, market, rounds * (number + 1) // seeds, watched * (number + 1) // seeds)
+        _watch(
+            simulation, found, seen, market, rounds * (number + 1) // seeds, watched * (number + 1) // seeds,
+            warmup, apart_s,
+        )  # fmt: skip
     if not seen.rounds:
         raise RunError(f"scenario {scenario.name}: no auction has an invited provider, so there is nothing to audit")
     claims = claims_of(planned)
@@ -147,15 +161,34 @@ def _watch(
     market: Watched,
     rounds: int,
     watched: int,
+    warmup: float,
+    apart_s: float,
 ) -> None:
-    """Run a world, clear its rounds again and watch how they settle, up to these numbers of rounds."""
+    """Run a world, clear its rounds again and watch how they settle, up to these numbers of rounds.
+
+    Args:
+        simulation: the world.
+        policy: the policy; None if the mechanism has no seat.
+        seen: what rounds that are cleared again show.
+        market: what settled rounds show.
+        rounds: number of rounds to clear again, those of the worlds before included.
+        watched: number of settled rounds, those of the worlds before included.
+        warmup: time before which no round counts, s.
+        apart_s: least time between two rounds that are cleared again, s.
+    """
     before: list[Auction] = []
+    next_s = warmup
 
     def before_clearing(auctions: list[Auction]) -> None:
-        # What was cleared last has settled by now, and what is about to be cleared has not changed anything yet.
-        market.settled(before)
-        before[:] = auctions
-        if seen.rounds < rounds:
+        nonlocal next_s
+        now = simulation.now
+        if now < warmup:
+            return
+        # What was cleared last has settled by now or waits, and what is about to be cleared has not changed anything.
+        market.settled([one for one in before if one.unserved_reason != WAITING])
+        before[:] = [*(one for one in before if one.unserved_reason == WAITING and one not in auctions), *auctions]
+        if seen.rounds < rounds and now >= next_s:
+            next_s += apart_s
             seen.take(Rehearsal(simulation.auctioneer, auctions, simulation.platform, policy), auctions)
 
     simulation.auctioneer.before_clearing = before_clearing
@@ -171,7 +204,7 @@ def _watch(
             simulation.auctioneer.answer(action)
             if len(market.common) >= watched and seen.rounds >= rounds:
                 break
-    market.settled(before)
+    market.settled([one for one in before if one.unserved_reason != WAITING])
 
 
 def _of_rounds(seen: Incentives, claims: frozenset[str]) -> list[Finding]:

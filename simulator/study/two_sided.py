@@ -49,9 +49,8 @@ class TwoSided:
             rehearsal: the window.
             auctions: its auctions.
         """
-        truth = rehearsal.limits()
-        by_task = {auction.task.id: auction for auction in auctions}
-        before = rehearsal.clear(truth)
+        truth, said = rehearsal.limits(honest=True), rehearsal.limits()
+        before = rehearsal.clear(said)
         self.rounds += 1
         money = sum(end.paid + end.from_vehicle for end in before.values())
         self.deficit += money < -GAIN
@@ -62,7 +61,8 @@ class TwoSided:
         most = max([GAIN, *(abs(limit) for limit in truth.values())])
         for key, limit in truth.items():
             side = 0 if key[1] == VEHICLE else 1
-            base = _utility(key, limit, before, by_task)
+            honest = before if said[key] == limit else rehearsal.clear({**said, key: limit})
+            base = _utility(key, limit, honest)
             self.truthful[side] += base
             if base < -GAIN * most:
                 self.at_a_loss[side] += 1
@@ -70,21 +70,21 @@ class TwoSided:
             # A multiple of nothing is nothing.
             tried = {multiplier: multiplier * limit for multiplier in MULTIPLIERS} if limit else {}
             utilities = {
-                multiplier: _utility(key, limit, rehearsal.clear({**truth, key: said}), by_task)
-                for multiplier, said in tried.items()
+                multiplier: _utility(key, limit, rehearsal.clear({**said, key: other}))
+                for multiplier, other in tried.items()
             }
             for multiplier in MULTIPLIERS:
                 self.by_multiplier[side][multiplier] += utilities.get(multiplier, base)
             found = {tried[multiplier]: utility for multiplier, utility in utilities.items()}
             if abs(limit) < SMALL * most:
                 others = (share * most for share in SHARES)
-                found |= {said: _utility(key, limit, rehearsal.clear({**truth, key: said}), by_task) for said in others}
+                found |= {other: _utility(key, limit, rehearsal.clear({**said, key: other})) for other in others}
             best = 0.0
-            for said, utility in found.items():
+            for other, utility in found.items():
                 if utility - base > max(best, GAIN * most):
                     best = utility - base
                     example = (
-                        f"{self._who(key, limit)} has {base:.4g} if truthful; saying {said:.4g} it has {utility:.4g}"
+                        f"{self._who(key, limit)} has {base:.4g} if truthful; saying {other:.4g} it has {utility:.4g}"
                     )
                     self._example(f"misreport {side}", best / most, example)
             self.regret[side] += best
@@ -143,24 +143,21 @@ class TwoSided:
             self.examples[kind] = size, said
 
 
-def _utility(key: tuple[int, int], limit: float, ends: Mapping[int, Played], by_task: Mapping[int, Auction]) -> float:
-    """Return what a participant gains: a vehicle the value less its payment, a provider what it gets less its limit.
+def _utility(key: tuple[int, int], limit: float, ends: Mapping[int, Played]) -> float:
+    """Return what a participant gains: a vehicle the value less its payment, a provider what it gets less its cost.
 
     Args:
         key: the participant, as in `Bids`.
         limit: its true limit.
         ends: how the lots end.
-        by_task: auctions of the lots.
     """
     task, one = key
     if one == VEHICLE:
         end = ends[task]
-        if end.winner is None:
-            return 0.0
-        auction = by_task[task]
-        return auction.value_to(end.winner) - end.from_vehicle
+        return 0.0 if end.winner is None else end.value - end.from_vehicle
     assert task == NO_TASK
-    return sum(-end.paid - limit for end in ends.values() if end.winner == one)
+    # The limit of a provider is that of a task of the reference size.
+    return sum(-end.paid - limit - end.extra_cost for end in ends.values() if end.winner == one)
 
 
 def _verdict(holds: bool) -> str:

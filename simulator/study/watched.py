@@ -21,7 +21,7 @@ SIGNIFICANT = 0.001
 
 @dataclass
 class Watched:
-    """Settled rounds with two or more stations and a UAV.
+    """Settled rounds with two or more stations and a UAV. A round in which nobody wins is one that no UAV wins.
 
     Args:
         uav_weight: zeta.
@@ -34,26 +34,30 @@ class Watched:
     uav_wins: list[bool] = field(default_factory=list)
     common: list[float] = field(default_factory=list)
     strata: list[tuple[int, float]] = field(default_factory=list)
+    sold: int = 0
     markets: list[FloatArray] = field(default_factory=list)
     values: list[tuple[float, ...]] = field(default_factory=list)
 
     def settled(self, auctions: Sequence[Auction]) -> None:
         """Take in rounds as they have settled."""
         for auction in auctions:
-            if auction.winner < 0 or auction.ground_bidders < 2 or auction.uav < 0:
+            if auction.ground_bidders < 2 or auction.uav < 0:
                 continue
             task = auction.task
             # Without queues it is demand / size, with queues demand alone: waits do not scale with size.
             scale = 1.0 if self.reference_mb is None else self.reference_mb / task.size_mb
             self.common.append(task.demand * scale)
-            self.markets.append(auction.market)
             by_uav = auction.winner_kind == UAV
             self.uav_wins.append(by_uav)
             stations = [one for one in auction.lot.invited if one >= auction.uavs]
             stations.sort(key=lambda one: -auction.worth_to(one))
             predicted = auction.lot.predicted_s
             self.strata.append((task.kind, predicted[stations[1]] / predicted[auction.uav]))
+            if auction.winner < 0:
+                continue
+            self.sold += 1
             if auction.bids:
+                self.markets.append(auction.market)
                 third = auction.bids[min(2, len(auction.bids) - 1)]
                 weighted = self.uav_weight * auction.uav_value
                 self.values.append((*auction.bids[:2], third, weighted, auction.surplus))
@@ -99,7 +103,7 @@ class Watched:
         ]  # fmt: skip
 
     def _truth_cost(self) -> Finding:
-        if not self.values or len(self.values) != len(self.markets):
+        if not self.values or len(self.values) != self.sold:
             return Finding("what truth costs", "untested", False, math.nan, "no round with stations, a UAV and bids")
         values = np.array(self.values)
         cost = truth_cost(np.array(self.markets), values[:, :3], values[:, 3], values[:, 4])

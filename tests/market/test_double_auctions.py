@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.steps import FixedStep, GapStep
-from simulator import simulate
+from simulator import InputError, simulate
 from simulator.market.contracts import Quote
 from simulator.market.mechanisms.double_dutch import DoubleDutch
 from simulator.market.mechanisms.mcafee import Cleared, McAfee, TradeReduction, mcafee, trade_reduction
 from simulator.market.mechanisms.pairing import pair, units_of
 from simulator.model import FloatArray
+from simulator.run import plan
 from simulator.study.audit import audit
 from tests.clearing import lot
 from tests.fields import fields
@@ -165,6 +167,9 @@ def test_a_provider_offers_as_many_units_as_finish_in_time() -> None:
     # With a backlog of 0.5 s, a task alone takes 0.5 s: the first is done at 1 s and the fifth at 3 s.
     busy = [one._replace(free_at={0: 0.5, 1: 0.0}) for one in lots]
     assert units_of(busy, 0)[0] == 5
+    # After 1 s in the market, a task alone still takes 1 s: the first is done at 2 s and the second at 3 s.
+    waited = [one._replace(now=1.0, predicted_s={0: 2.0, 1: 3.5}) for one in lots]
+    assert units_of(waited, 0) == {0: 2, 1: 1}
 
 
 RULES = ["double-dutch", "madda", "madda:among=pairs", "mcafee", "trade-reduction", "efficient"]
@@ -184,12 +189,67 @@ def test_runs_keep_every_law(scenario: str, mechanism: str) -> None:
     assert result.run["value_of"] == "vehicle"
     quoted = won.merge(bids, left_on=["task", "winner"], right_on=["task", "provider"])
     assert (quoted["value"] >= quoted["paid_by_vehicle"] - 1e-12).all(), "no pair below the price"
+    # Behind what its winner has won before, too: the surplus of the award is that of its place in the queue.
+    worth = won["surplus"] + won["cost"]  # zeta is 1
+    assert (worth >= won["paid_by_vehicle"] - 1e-12).all(), "nobody trades at a loss"
     if mechanism.startswith(("double-dutch", "madda")):
         assert summary["welfare_platform"] == pytest.approx(0.0, abs=1e-9)
         assert (won["clock_steps"] > 0).all()
     if mechanism != "efficient":
         assert summary["welfare_providers"] > 0.0
     assert summary["welfare_platform"] >= -1e-9
+
+
+def test_a_lot_behind_others_has_the_value_of_its_place() -> None:
+    """Two lots of 1 at a provider that keeps the second waiting: one of them goes to the other provider."""
+    lots = [lot((0, 1), task) for task in range(2)]
+    near, far = Quote(1.0, 0.5, 1.0, later=(Quote(2.0, 0.5, 0.5),)), Quote(1.5, 0.5, 0.6, later=(Quote(3.0, 0.5, 0.3),))
+    quotes = {(task, one): quote for task in range(2) for one, quote in ((0, near), (1, far))}
+    free = {0: 0.0, 1: 0.0}
+    assert sorted(pair(lots, {0: 2, 1: 2}, quotes, free).values()) == [0, 1]
+    assert pair(lots, {0: 2}, quotes, free) == {0: 0, 1: 0}
+    assert list(pair(lots, {0: 2}, quotes, free, least=0.55).values()) == [0]
+    assert sorted(pair(lots, {0: 2, 1: 2}, quotes, free, least=0.55).values()) == [0, 1]
+    assert near.at(0) is near
+    assert near.at(1).value == near.at(7).value == 0.5
+
+
+def test_a_task_that_costs_more_than_its_provider_gets_is_not_sold_to_it() -> None:
+    quotes = {(0, 0): Quote(1.0, 0.5, 9.0, extra_cost=0.3)}
+    assert pair([lot((0,), 0)], {0: 1}, quotes, {0: 0.5}, most=0.8) == {0: 0}
+    assert pair([lot((0,), 0)], {0: 1}, quotes, {0: 0.5}, most=0.79) == {}
+    costs = fields({"stations.price_gpu_s": 0.3, "uavs.price_gpu_s": 0.3})
+    result = simulate("four_way", mechanism="mcafee", duration=600, **costs)
+    won = result.auctions[result.auctions["winner"] >= 0]
+    assert len(won) > 50
+    assert (-won["paid_by_provider"] >= won["cost"] - 1e-12).all()
+    found = audit("four_way", mechanism="mcafee", rounds=20, watched=20, **costs).table
+    assert found.loc["individually rational, providers", "verdict"] == "holds"
+
+
+def test_the_best_assignment_is_not_made_better_by_fewer_units() -> None:
+    many, one = (
+        simulate("after_the_match", mechanism=f"efficient{units}", duration=600).summary["welfare"]
+        for units in ("", ":units=1")
+    )
+    assert many > 0.98 * one
+
+
+def test_every_request_clears_the_window_once_enough_wait() -> None:
+    """Unsold lots wait too, so from then on there are enough at every request."""
+    planned = plan(
+        "four_way",
+        mechanism="trade-reduction:every_s=10:most_lots=1",
+        duration=120,
+        **fields({"market.patience_s": 60}),
+    )
+    simulation, times = planned.simulation(), set[float]()
+    simulation.auctioneer.before_clearing = lambda auctions: times.add(simulation.now)
+    for _ in simulation.until(120.0):
+        pass
+    requested = [task["requested"] for task in planned.run().tasks.to_dict("records")]
+    assert len(requested) > 20
+    assert set(requested) <= times
 
 
 def test_messages_that_take_time_make_a_clock_slower_than_a_sealed_auction() -> None:
@@ -236,6 +296,31 @@ def test_the_audit_is_not_changed_by_the_time_of_messages() -> None:
         for message_s in (0.0, 1.0)
     )
     pd.testing.assert_frame_equal(plain, slow)
+
+
+def test_the_audit_measures_from_the_true_limits() -> None:
+    """A provider that shades to nothing says an infinite limit, but its costs are finite."""
+    found = audit("four_way", mechanism="mcafee", rounds=20, watched=10, bidders={"s1": "shade:0"}).table
+    assert np.isfinite(found.loc[["truthful, providers", "no constant multiplier pays, providers"], "number"]).all()
+    assert found.loc["individually rational, providers", "verdict"] == "holds"
+
+
+def test_the_audit_of_a_scarce_world_looks_beyond_its_first_windows() -> None:
+    more: dict[str, Any] = {"mechanism": "mcafee", "rounds": 20, "watched": 20, "duration_s": 400}
+    first, spread = (
+        audit("after_the_match", warmup=warmup, spread=warmup > 0.0, **more).table for warmup in (0.0, 200.0)
+    )
+    assert spread["number"].loc["nobody gains"] > first["number"].loc["nobody gains"] + 0.1
+    with pytest.raises(InputError, match="warmup: must be below the duration 400, not 400"):
+        audit("after_the_match", warmup=400.0, **more)
+    with pytest.raises(InputError, match="warmup: must be a number of seconds >= 0, not -1"):
+        audit("after_the_match", warmup=-1.0, **more)
+
+
+def test_adverse_selection_is_seen_where_a_refusal_shows_it() -> None:
+    """Vehicles with little demand do not trade, and a UAV wins none of them."""
+    found = audit("four_way", "fixed-step:0.05", mechanism="double-dutch", rounds=5, watched=600).table
+    assert found["number"].loc["free of adverse selection"] < 1e-3
 
 
 def test_a_provider_that_shades_to_nothing_gets_no_task_and_stops_nobody() -> None:

@@ -151,6 +151,6 @@ def test_a_claim_that_did_not_hold_is_told_at_the_end(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     said = done.output.split("given the public")[1]
-    assert "A claim did not hold in 30 rounds of the first world per system:" in said
+    assert "A claim did not hold in 30 rounds, spread over the first world, per system:" in said
     assert "Liar" in said
     assert "msb" not in said.split("per system:")[1].split("Liar")[0]

@@ -303,6 +303,8 @@ def test_a_round_that_is_cleared_again_with_its_own_bids_ends_as_it_did(
             continue  # it waits still
         assert (-1 if end.winner is None else end.winner) == row["winner"]
         # A royalty is due when the task has ended; when the round is cleared again, it is that of the value.
+        if row["winner"] >= 0 and simulation.auctioneer.mechanism.value_of == "vehicle":
+            assert end.value == pytest.approx(row["surplus"] + row["cost"], abs=1e-12), "zeta is 1"
         fixed = row["paid_by_provider"] - row["royalty"] * np.nan_to_num(row["realised_surplus"])
         royalty = row["royalty"] * row["uav_value"] if row["royalty"] > 0.0 else 0.0
         assert end.paid == pytest.approx(fixed + royalty, abs=1e-12)

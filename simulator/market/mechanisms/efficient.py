@@ -1,4 +1,4 @@
-"""The best assignment of a window, made by a platform that is told the truth: a bound for its auctions."""
+"""The best assignment of a window, made by a platform that is told the truth."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.market.contracts import NO_TASK, Ask, Award, Information, Lot
-from simulator.market.mechanisms.pairing import pair, units_of
+from simulator.market.mechanisms.pairing import ask_for_quotes, pair, units_of
 from simulator.market.mechanisms.window import Window
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Efficient(Window):
     """The assignment of a window with the largest sum of values less costs, if everybody tells the truth.
 
-    Nobody pays, so that nobody has a reason to tell the truth. It is a bound for auctions with the same windows, not a
-    mechanism to use. Of later windows it knows what each provider counts as a cost: the delay of its own later tasks.
+    Nobody pays, so that nobody has a reason to tell the truth. Auctions with the same windows are measured with it. It
+    takes the lots before another one in a queue to be as long as that one. Of later windows it knows what each provider
+    counts as a cost: the delay of its own later tasks.
     """
 
     def claims(self, information: Information) -> frozenset[str]:
@@ -28,8 +29,12 @@ class Efficient(Window):
 
     def clear(self, lots: Sequence[Lot]) -> Clearing:
         """Ask for everything, and assign."""
-        quotes = yield Ask("quote", lots)
+        units = units_of(lots, self.units)
+        quotes = yield ask_for_quotes(lots, units)
         asks = yield Ask("bid")
-        units = {one: count for one, count in units_of(lots, self.units).items() if (NO_TASK, one) in asks}
-        found = pair(lots, units, quotes, {one: asks[NO_TASK, one] for one in units})
-        return [Award(lot, found[lot.task]) for lot in lots if lot.task in found]
+        units = {one: count for one, count in units.items() if (NO_TASK, one) in asks}
+        found, by_task = (
+            pair(lots, units, quotes, {one: asks[NO_TASK, one] for one in units}),
+            {lot.task: lot for lot in lots},
+        )
+        return [Award(by_task[task], one) for task, one in found.items()]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from simulator.files.reading import is_number
-from simulator.market.contracts import Ask, Lot, Quote
+from simulator.market.contracts import Lot, Quote
 from simulator.market.mechanisms.double_dutch import DoubleDutch
-from simulator.market.mechanisms.pairing import assignment, units_of
+from simulator.market.mechanisms.pairing import ask_for_quotes, assignment, places_of, units_of
 
 if TYPE_CHECKING:
     from simulator.market.contracts import Clearing
@@ -55,8 +55,8 @@ class Madda(DoubleDutch):
 
     def clear(self, lots: Sequence[Lot]) -> Clearing:
         """Match by attributes, and run the clocks among the matched."""
-        quotes: dict[tuple[int, int], Quote] = yield Ask("quote", lots)
         units = units_of(lots, self.units)
+        quotes: dict[tuple[int, int], Quote] = yield ask_for_quotes(lots, units)
         matched = self.matched(lots, units, quotes)
         taking_part = [lot for lot in lots if lot.task in matched]
         if not taking_part:
@@ -89,12 +89,12 @@ class Madda(DoubleDutch):
             units: units that each provider offers, by id.
             quotes: what providers promise for lots, by (task, provider).
         """
-        places = [provider for provider, count in units.items() for _ in range(min(count, len(lots)))]
+        places = places_of(units, len(lots))
         reputation = {one: self.platform.reputation(one, lots[0].now) for one in units}
         weights = np.zeros((len(lots), len(places)))
         for row, lot in enumerate(lots):
-            for column, one in enumerate(places):
+            for column, (one, place) in enumerate(places):
                 quote = quotes.get((lot.task, one))
                 if quote is not None:
-                    weights[row, column] = self.weight(quote, reputation[one])
-        return {lots[row].task: places[column] for row, column in assignment(weights).items()}
+                    weights[row, column] = self.weight(quote.at(place), reputation[one])
+        return {lots[row].task: places[column][0] for row, column in assignment(weights).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
@@ -34,28 +35,49 @@ def pair(
     quotes: Mapping[tuple[int, int], Quote],
     costs: Mapping[int, float],
     least: float = 0.0,
+    most: float = math.inf,
 ) -> dict[int, int]:
     """Return who serves whom, so that the sum of values less costs is the largest.
+
+    A lot that a provider serves after others has the value of its place in the queue, as if those before it were as
+    long as itself.
 
     Args:
         lots: lots that trade.
         units: number of lots that each provider may serve, by id.
         quotes: what providers promise for lots, by (task, provider). Only these pairs are possible.
-        costs: cost of a unit to each provider, by id.
+        costs: cost of a unit of the reference size to each provider, by id.
         least: least value at which a pair trades.
+        most: largest cost of the task to the provider at which a pair trades.
 
     Returns:
-        The provider of each lot that is served, by task.
+        The provider of each lot that is served, by task, in the order in which providers serve them.
     """
-    places = [provider for provider, count in units.items() for _ in range(min(count, len(lots)))]
+    places = places_of(units, len(lots))
     scores = np.zeros((len(lots), len(places)))
     for row, lot in enumerate(lots):
-        for column, provider in enumerate(places):
-            quote = quotes.get((lot.task, provider))
-            if quote is not None and quote.value >= least:
+        for column, (provider, place) in enumerate(places):
+            first = quotes.get((lot.task, provider))
+            if first is None:
+                continue
+            quote = first.at(place)
+            cost = costs[provider] + quote.extra_cost
+            # Its limit, a provider has accepted: only a task that costs more than that can be too much.
+            if quote.value >= least and (quote.extra_cost <= 0.0 or cost <= most):
                 # A pair that loses is as good as none. Who shades to nothing has an infinite cost.
-                scores[row, column] = max(quote.value - costs[provider], 0.0)
-    return {lots[row].task: places[column] for row, column in assignment(scores).items()}
+                scores[row, column] = max(quote.value - cost, 0.0)
+    found = sorted(assignment(scores).items(), key=lambda one: (places[one[1]][1], one[0]))
+    return {lots[row].task: places[column][0] for row, column in found}
+
+
+def places_of(units: Mapping[int, int], lots: int) -> list[tuple[int, int]]:
+    """Return the places in the queues of providers: the id of the provider, and how many lots it serves before.
+
+    Args:
+        units: number of lots that each provider may serve, by id.
+        lots: number of lots.
+    """
+    return [(provider, place) for provider, count in units.items() for place in range(min(count, lots))]
 
 
 def units_of(lots: Sequence[Lot], fixed: int) -> dict[int, int]:
@@ -76,7 +98,8 @@ def units_of(lots: Sequence[Lot], fixed: int) -> dict[int, int]:
 def _in_time(lot: Lot, provider: int, most: int) -> int:
     """Return how many tasks a provider would finish within the deadline of a lot, at least 1 and at most `most`."""
     first_s = lot.predicted_s[provider]
-    alone_s = first_s - max(lot.free_at[provider] - lot.now, 0.0)
+    # The prediction counts from the request. The time that the task takes alone holds no wait, in the market or before.
+    alone_s = first_s - (lot.now - lot.requested) - max(lot.free_at[provider] - lot.now, 0.0)
     spare_s = lot.limit_s - first_s
     if not spare_s < most * alone_s:
         return most
@@ -106,10 +129,20 @@ def trade(
     if not lots or not units:
         return []
     if quotes is None:
-        quotes = yield Ask("quote", lots, to=tuple(units))
-    found = pair(lots, units, quotes, costs, least=price)
+        quotes = yield ask_for_quotes(lots, units)
     receives = price if paid_to_provider is None else paid_to_provider
-    return [Award(lot, found[lot.task], -receives, price, columns) for lot in lots if lot.task in found]
+    found, by_task = pair(lots, units, quotes, costs, price, receives), {lot.task: lot for lot in lots}
+    return [Award(by_task[task], one, -receives, price, columns) for task, one in found.items()]
+
+
+def ask_for_quotes(lots: Sequence[Lot], units: Mapping[int, int]) -> Ask:
+    """Return the question for quotes, for as many places as units may be awarded.
+
+    Args:
+        lots: the lots.
+        units: number of lots that each provider may serve, by id. Others are not asked.
+    """
+    return Ask("quote", lots, to=tuple(units), places=max(1, min(max(units.values(), default=1), len(lots))))
 
 
 def first_units(providers: Sequence[int], units: dict[int, int], count: int) -> dict[int, int]:
