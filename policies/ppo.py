@@ -257,7 +257,8 @@ class ProximalPolicyOptimisation:
         clip = self.settings.clip
         ratio = (logs.gather(1, action)[:, 0] - old).exp()
         # Normalised advantages make the weight of the entropy independent of the scale of rewards.
-        gain = (gain - gain.mean()) / (gain.std() + 1e-8)
+        # One step alone has no spread.
+        gain = (gain - gain.mean()) / (gain.std() + 1e-8) if len(gain) > 1 else gain - gain.mean()
         # The minimum takes away any reason to move the ratio further than the clip.
         loss = -torch.minimum(ratio * gain, ratio.clamp(1.0 - clip, 1.0 + clip) * gain).mean()
         spread = -(logs.exp() * logs).sum(dim=-1).mean()

@@ -38,3 +38,5 @@ class SoftmaxActorCritic(SoftActorCritic):
 
     kind = "sac"
     Actor = SoftmaxActor
+    unused = ("draws", "steps_of_diffusion")
+    """Settings that only the diffusion actor has."""

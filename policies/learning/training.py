@@ -189,7 +189,9 @@ def train_policy(
     # With networks of this size, one thread is faster than two on a busy machine.
     torch.set_num_threads(1)
     kind = algorithm.learner.kind
-    fields = {field.name: field for field in dataclasses.fields(algorithm.settings)}
+    # A learner that shares the settings of another one may leave some of them unused.
+    unused: tuple[str, ...] = getattr(algorithm.learner, "unused", ())
+    fields = {field.name: field for field in dataclasses.fields(algorithm.settings) if field.name not in unused}
     for name, value in settings.items():
         if name not in fields:
             raise InputError(f"{kind} has no hyperparameter '{name}'; {nearest(name, fields)}")

@@ -74,4 +74,4 @@ def _merge_trainings(parts: Path, options: dict[str, Any]) -> None:
     # What cannot be written is refused before anything is.
     check(parts / CURVE_FIGURE, force=True, foreign=not_a_picture_of_ours)
     curve = merge_trainings(parts, asked.seeds, asked.steps)
-    show_trainings(asked.label, asked.what, curve, parts, asked.seeds, asked.reference)
+    show_trainings(asked.label, asked.what, curve, parts, asked.seeds, asked.reference, asked.reward)

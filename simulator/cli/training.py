@@ -166,7 +166,13 @@ def train(
             result = train_policy(
                 loaded, policy, steps, seed=seed, out=directory, resume=resume, report=progress, **options
             )
-        _draw([directory], curve_of([directory]), directory, f"{label}, {what}", reference)
+        _draw(
+            [directory],
+            curve_of([directory]),
+            directory,
+            f"{label}, {what}",
+            (_figure_of(reference, reward), reference),
+        )
         print_result(result)
     else:
         with (
@@ -177,7 +183,7 @@ def train(
                 loaded, policy, steps, seeds, directory, jobs, resume, lambda done, _: step(float(done)), executor,
                 **options,
             )  # fmt: skip
-        show_trainings(label, what, curve, directory, seeds, reference)
+        show_trainings(label, what, curve, directory, seeds, reference, reward)
 
 
 def _do_part(
@@ -219,11 +225,16 @@ def _do_part(
     print_result(directory)
 
 
-FIGURES = {"conditional": "surplus", "myerson": "revenue"}
-"""What an evaluation divides by that of its reference; the reward if the reference is not in it."""
+def _figure_of(reference: str, reward: str) -> str:
+    """Return what an evaluation divides by that of its reference."""
+    if reference == "conditional":
+        return "realised surplus" if reward == "realised" else "surplus"
+    return "revenue" if reference == "myerson" else "reward"
 
 
-def show_trainings(label: str, what: str, curve: pd.DataFrame, directory: Path, seeds: int, reference: str) -> None:
+def show_trainings(
+    label: str, what: str, curve: pd.DataFrame, directory: Path, seeds: int, reference: str, reward: str
+) -> None:
     """Print and draw the learning curve of several trainings.
 
     Args:
@@ -233,6 +244,7 @@ def show_trainings(label: str, what: str, curve: pd.DataFrame, directory: Path, 
         directory: folder of the trainings.
         seeds: number of trainings.
         reference: policy or mechanism to which the ratios are.
+        reward: what a step of a price earns.
     """
     from simulator.study.trainings import training_folder
 
@@ -240,15 +252,16 @@ def show_trainings(label: str, what: str, curve: pd.DataFrame, directory: Path, 
         (f"{row.steps:,}", f"{row.trainings}", f"{row.ratio:.4f}", f"{row.ratio_ci:.4f}")
         for row in curve.itertuples(index=False)
     ]
-    figure = FIGURES.get(reference, "reward")
+    figure = _figure_of(reference, reward)
     about = f"ratio: {figure} divided by that of {reference}, in held-out worlds; ± over trainings"
     print(f"{printable(label)}, {printable(what)}; {about}")  # noqa: T201
     print_rows(("steps", "trainings", "ratio", "±"), rows)
-    _draw([training_folder(directory, seed) for seed in range(seeds)], curve, directory, f"{label}, {what}", reference)
+    folders = [training_folder(directory, seed) for seed in range(seeds)]
+    _draw(folders, curve, directory, f"{label}, {what}", (figure, reference))
     print_result(directory)
 
 
-def _draw(folders: list[Path], curve: pd.DataFrame, directory: Path, title: str, reference: str) -> None:
+def _draw(folders: list[Path], curve: pd.DataFrame, directory: Path, title: str, figure: tuple[str, str]) -> None:
     """Draw the learning curve of some trainings, if there is one and matplotlib is installed."""
     from simulator.study.trainings import evaluations
     from simulator.view.curves import learning_curve
@@ -257,5 +270,4 @@ def _draw(folders: list[Path], curve: pd.DataFrame, directory: Path, title: str,
     if not find_spec("matplotlib"):
         note("the learning curve is not drawn: that needs matplotlib, pip install 'dmsb[study]'")
     elif len(curve):
-        figure = FIGURES.get(reference, "reward"), reference
         learning_curve([evaluations(one) for one in folders], curve, directory / CURVE_FIGURE, title, figure)

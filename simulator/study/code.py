@@ -10,8 +10,20 @@ PACKAGE = Path(__file__).parents[1]
 ELSEWHERE = ("cli", "view", "files", "study")
 """Folders of the package that do not decide what a run gives."""
 
-USED = ("study/run_figures.py", "study/train.py", "study/worlds.py")
-"""Files in these folders that do."""
+USED = (
+    "study/mechanism_training.py",
+    "study/paper/rules.py",
+    "study/paper/scenarios.py",
+    "study/price_training.py",
+    "study/run_figures.py",
+    "study/seat_training.py",
+    "study/train.py",
+    "study/training_files.py",
+    "study/training_folder.py",
+    "study/training_tasks.py",
+    "study/worlds.py",
+)
+"""Files in these folders that do: what runs, trainings and tuned rules are made by."""
 
 
 @functools.cache

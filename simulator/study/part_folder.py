@@ -111,6 +111,7 @@ class Trained:
         seeds: number of trainings.
         steps: number of environment steps of each.
         reference: policy to which an evaluation is the ratio.
+        reward: what a step of a price earns.
     """
 
     label: str
@@ -118,6 +119,7 @@ class Trained:
     seeds: Annotated[int, Field(ge=2, le=MOST_TRAININGS)]
     steps: Annotated[int, Field(ge=1)]
     reference: str = "conditional"
+    reward: str = "own"
 
 
 OptionsT = TypeVar("OptionsT")

@@ -134,6 +134,8 @@ def crossed(values: FloatArray) -> Crossed:
     freedom = total**2 / (
         squares[0] ** 2 / (worlds - 1) + squares[1] ** 2 / (trainings - 1) + rest**2 / ((worlds - 1) * (trainings - 1))
     )
+    # With a truncated component it can fall below that of the smaller sample, which would leave an interval of nothing.
+    freedom = max(freedom, min(worlds, trainings) - 1.0)
     error = math.sqrt(total / (worlds * trainings))
     return Crossed(
         mean,

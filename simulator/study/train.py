@@ -128,8 +128,23 @@ def train(
         for name in chosen:
             if name in COMMON or not _takes(found, name):
                 raise InputError(f"{task.label} has no hyperparameter '{name}'{_known(found, name)}")
+        made = set[str]()
+
+        def make(world: int) -> Any:
+            # The scenarios take turns.
+            made.add(names[world % len(names)])
+            return task.make(world)
+
+        def told(metrics: dict[str, float]) -> None:
+            if left := [name for name in names if name not in made]:
+                raise InputError(
+                    f"{task.label} would not learn from {', '.join(left)}: its worlds take the scenarios in turn; give "
+                    f"it a world for each, with --hyper worlds={len(names)}"
+                )
+            record.report(metrics)
+
         with blamed(f"{task.label}: train()", PolicyFailedError):
-            found.train(task.make, steps, seed, out, goes_on, record.report, **places, **chosen)
+            found.train(make, steps, seed, out, goes_on, told, **places, **chosen)
         record.end()
     if not (out / BEST).exists():
         raise OutputError(f"{out}: its best weights are gone; {out / DEPLOYED} has the latest ones")

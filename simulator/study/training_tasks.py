@@ -88,6 +88,9 @@ def task_of(
             mechanism_training.profile_maker(scenarios, seed),
             mechanism_training.revenue_evaluator(found, scenarios, worlds, longest_s),
         )
+    parts = policy.split(":")
+    if len(parts) > 1 + parts[0].endswith(".py"):
+        raise InputError(f"policy {policy}: a training starts from the plain policy; give its settings by --hyper")
     found = _trainable(find_policy(policy), f"policy {policy}", "make_env")
     label, about = f"policy {policy}", {"policy": policy}
     if mechanism is None or _is_price(mechanism):

@@ -211,6 +211,35 @@ def test_a_learner_of_every_structure_goes_on(hyper: dict[str, Any], tmp_path: P
     assert tree(tmp_path / "t" / "deployed") == before
 
 
+def test_what_a_training_would_leave_aside_is_refused(tmp_path: Path) -> None:
+    """Scenarios without a world, settings of a policy, and settings that a learner does not use."""
+    short = fields({"market.contract_rounds": 1000, "duration_s": 500})
+    several = [Scenario.load("paper", **short).model_copy(update={"name": f"p{number}"}) for number in range(3)]
+    small: dict[str, Any] = {"worlds": 2, "warmup": 50, "batch": 16, "width": 8}
+    for kind, hyper in (("sac", small), ("ppo", {"worlds": 2, "width": 8}), ("foresight", {"worlds": 2})):
+        with pytest.raises(InputError, match=rf"policy {kind} would not learn from p2.*; give .* --hyper worlds=3"):
+            train(several, kind, 600, out=tmp_path / kind, hyper=hyper)
+        assert not (tmp_path / kind / "deployed").exists()
+    train(several, "sac", 200, out=tmp_path / "three", hyper=small | {"worlds": 3}, held_out=1)
+    with pytest.raises(
+        InputError, match=r"policy foresight:theta=0\.3: a training starts from the plain policy; .*--hyper"
+    ):
+        train(["paper"], "foresight:theta=0.3", 200, out=tmp_path / "theta")
+    with pytest.raises(InputError, match="sac has no hyperparameter 'draws'"):
+        train(["paper"], "sac", 200, out=tmp_path / "draws", hyper={"draws": 8})
+
+
+def test_a_minibatch_of_one_step_is_learned_from() -> None:
+    learner: Any = ProximalPolicyOptimisation(Settings(worlds=1, width=4, horizon=13), price_grid(3).tolist(), 0, 100)
+    rng = np.random.default_rng(0)
+    for _ in range(13):
+        state = rng.uniform(1.0, 2.0, (1, len(NAMES)))
+        action = learner.act(state, [0])
+        learner.remember(0, state[0], int(action[0]), 1.0, False, state[0], {"demand": 1.0})
+        learner.learn()
+    assert learner.act(rng.uniform(1.0, 2.0, (1, len(NAMES))), [0]) in (0, 1, 2)
+
+
 def test_a_resumed_learner_keeps_its_kind_of_scaler() -> None:
     """Otherwise a policy that sees less would see all after an interruption."""
     learner = AsConditional().algorithm().learner(ActorCriticSettings(width=8, worlds=1), [1.0, 2.0], 0, 100)

@@ -47,3 +47,15 @@ def test_what_is_the_same_everywhere_has_no_width() -> None:
     assert ratio.mean == pytest.approx(0.9)
     assert ratio.half_width == pytest.approx(0.0, abs=1e-12)
     assert np.isnan(crossed(np.array([[1.0, np.nan]])).half_width)
+
+
+def test_an_interval_has_at_least_the_freedom_of_the_smaller_sample() -> None:
+    """Where a component is truncated, Satterthwaite's freedom falls towards 0."""
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        values = rng.normal(0.0, 1.0, (3, 3))
+        found = crossed(values)
+        of_world, of_training = values.mean(axis=1), values.mean(axis=0)
+        rest = ((values - of_world[:, None] - of_training + values.mean()) ** 2).sum() / 4
+        error = np.sqrt((max(3 * of_world.var(ddof=1), rest) + max(3 * of_training.var(ddof=1), rest) - rest) / 9)
+        assert found.half_width <= 4.3027 * error

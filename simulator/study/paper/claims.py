@@ -15,7 +15,7 @@ from simulator.model import FloatArray
 from simulator.study.paper.plan import DMSB, LEARNERS, LETTER, PPO, STATIONS_IN_FIG_4, VARIANTS
 from simulator.study.paper.tables import by_world, margin
 from simulator.study.paper.trends import Claim, at_every_point, delay_claims, interval, trend_claims
-from simulator.study.paper.verdicts import NO, SETTLED, SLIGHT, UNDECIDED, UNTESTED, YES, Interval, all_of
+from simulator.study.paper.verdicts import NO, SETTLED, SLIGHT, UNDECIDED, UNTESTED, YES, Interval, all_above, all_of
 from simulator.study.statistics import half_width
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _ranking(base: pd.DataFrame) -> Claim:
         for better, worse in pairwise(said)
     }
     measured = ", ".join(f"{pair} {gap.percent()}" for pair, gap in gaps.items())
-    verdict = all_of(gap.above() for gap in gaps.values())
+    verdict = all_above(gaps.values())
     against = [pair for pair, gap in gaps.items() if gap.above() == NO]
     why = f"the other way round: {', '.join(against)}" if against else ""
     return Claim("the order of the other policies by their surplus", " > ".join(said), measured, verdict, why)
@@ -156,7 +156,7 @@ def _by_stations(panels: pd.DataFrame) -> list[Claim]:
     }
     verdicts = {count: leads[count].above() for count in more}
     behind = [count for count in more if verdicts[count] == NO]
-    overtaken = all_of(verdicts.values())
+    overtaken = all_above(leads[count] for count in more)
     # The paper does not say how many stations Figs. 4(b) to (d) have. If the stations fall behind only in the panels
     # with the fewest, the claim can be true for other numbers.
     if behind and behind == more[: len(behind)] and len(behind) < len(more):
@@ -170,7 +170,7 @@ def _by_stations(panels: pd.DataFrame) -> list[Claim]:
     return [
         Claim("DMSB is above SPA, Myopic and Optimal at every number of stations (Fig. 4)", "",
               f"least margin {least.percent()}, over {rival} at {at}",
-              all_of(one.above() for one in over.values()), ""),
+              all_above(over.values()), ""),
         Claim("with 3 stations the UAV has the higher surplus (Fig. 4a)", "", shown[few],
               leads[few].negative().above(), ""),
         Claim("with more stations the ground has the higher surplus (Figs. 4b-d)", "",
@@ -178,7 +178,7 @@ def _by_stations(panels: pd.DataFrame) -> list[Claim]:
               f"not with {', '.join(map(str, behind))} stations" if behind else ""),
         Claim("the ground's surplus grows steadily with more stations (Fig. 4)", "",
               ", ".join(f"{step.mean:+.3f} ± {step.half_width:.3f}" for step in grows),
-              all_of(step.above() for step in grows), "from one panel to the next"),
+              all_above(grows), "from one panel to the next"),
         Claim("the UAV's surplus stays stable with more stations (Fig. 4)", "",
               f"most, with {ranked[-1]} stations, is {change.percent()} above least, with {ranked[0]}", stable,
               "what stations gain, the UAV loses" if stable == NO else ""),

@@ -214,7 +214,7 @@ def sensitivity(workshop: Workshop) -> pd.DataFrame:
         row: dict[str, object] = {"variant": variant.name, "order": " > ".join(ranking)}
         row |= {"surplus": float(totals[DMSB].mean())}
         for label in (PPO, *SENSITIVE):
-            gain, width = margin(totals[DMSB], totals[label])
+            gain, width, _ = margin(totals[DMSB], totals[label])
             row |= {f"over {label}": gain, f"over {label} ci": width}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -85,8 +85,10 @@ def curve_means(curves: pd.DataFrame, points: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["learner", "place", "steps"])
 
 
-def margin(of: FloatArray, over: FloatArray) -> tuple[float, float]:
-    """Return by which share the surplus of one policy exceeds that of another, and the half-width of the 95 % interval.
+def margin(of: FloatArray, over: FloatArray) -> tuple[float, float, float]:
+    """Return by which share the surplus of one policy exceeds that of another, its half-width, and its p-value.
+
+    The half-width is that of the 95 % interval. The p-value is that of the test that the share is 0.
 
     The share is ``mean(of) / mean(over) - 1``. Its interval is that of a ratio of means, over worlds and trainings. The
     trainings of two learners are compared in pairs.
@@ -97,4 +99,4 @@ def margin(of: FloatArray, over: FloatArray) -> tuple[float, float]:
     """
     both = np.broadcast_arrays(of, over)
     found = crossed_ratio(*both)
-    return found.mean - 1.0, found.half_width
+    return found.mean - 1.0, found.half_width, found.p_value

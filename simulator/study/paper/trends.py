@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from simulator.model import FloatArray
 from simulator.study.paper.plan import DMSB, PPO
 from simulator.study.paper.tables import ByWorld, by_world, margin
-from simulator.study.paper.verdicts import NO, SLIGHT, YES, Interval, all_of
+from simulator.study.paper.verdicts import NO, SLIGHT, YES, Interval, all_above, all_of, any_below
 from simulator.study.statistics import crossed
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def at_every_point(sweeps: pd.DataFrame, rival: str, figure: str) -> Claim:
     verdicts = [one.above() for one in margins.values()]
     return Claim(
         f"DMSB is above {rival} at every point ({figure})", "",
-        f"least margin {least.percent()}, at {axis} = {value:g}", all_of(verdicts),
+        f"least margin {least.percent()}, at {axis} = {value:g}", all_above(margins.values()),
         f"DMSB is above at {verdicts.count(YES)} of {len(verdicts)} points and not above at {verdicts.count(NO)}",
     )  # fmt: skip
 
@@ -63,7 +63,7 @@ def _values(table: ByWorld, axis: str) -> list[float]:
 
 def interval(values: FloatArray) -> Interval:
     """Return the interval of a figure over worlds and trainings."""
-    return Interval(*crossed(values)[:2])
+    return Interval(*crossed(values))
 
 
 def _change(points: list[FloatArray]) -> Interval:
@@ -75,7 +75,7 @@ def _rises(points: list[FloatArray], sign: int) -> str:
     """Say whether a figure rises along an axis (falls if the sign is -1): over all of it, and nowhere against it."""
     steps = [interval(sign * (two - one)) for one, two in pairwise(points)]
     over_all = interval(sign * (points[-1] - points[0])).above()
-    return all_of([over_all, *(NO for step in steps if step.above() == NO)])
+    return NO if any_below(steps) else over_all
 
 
 def trend_claims(sweeps: pd.DataFrame) -> list[Claim]:
@@ -97,7 +97,7 @@ def trend_claims(sweeps: pd.DataFrame) -> list[Claim]:
         measured = ", ".join(f"{value:g}: {gap.mean:+.3f} ± {gap.half_width:.3f}" for value, gap in gaps.items())
         why = f"surplus of the ground minus that of the UAV by MHz; positive at {', '.join(most) or 'none of them'}"
         claim = f"base stations contribute most at every bandwidth {said} (Fig. 5a)"
-        found.append(Claim(claim, "", measured, all_of(gap.above() for gap in gaps.values()), why))
+        found.append(Claim(claim, "", measured, all_above(gaps.values()), why))
     for axis, said, why in (
         ("bandwidth", "of all providers", "the UAV's own bandwidth rises too"),
         ("station_bandwidth", "of stations only", "what stations gain, the UAV loses"),
@@ -117,12 +117,12 @@ def trend_claims(sweeps: pd.DataFrame) -> list[Claim]:
     steps = [two - one for one, two in pairwise(points)]
     bends = [interval(one - two) for one, two in pairwise(steps)]
     # Equal increments count as decreasing: the difference is then 0 in every run, up to rounding.
-    verdicts = [YES if abs(bend.mean) < 1e-9 and bend.half_width < 1e-9 else bend.above() for bend in bends]
+    bending = [bend for bend in bends if abs(bend.mean) >= 1e-9 or bend.half_width >= 1e-9]
     measured = ", ".join(f"{interval(step).mean:+.4f} ± {interval(step).half_width:.4f}" for step in steps)
     falls = [f"{bend.mean:+.4f} ± {bend.half_width:.4f}" for bend in bends]
     why = f"gain of each station from 4 to 9; by how much each gain is below the one before: {', '.join(falls)}"
     claim = "the marginal surplus of a further station decreases (Fig. 5b)"
-    found.append(Claim(claim, "", measured, all_of(verdicts), why))
+    found.append(Claim(claim, "", measured, all_above(bending), why))
     return found
 
 
@@ -138,6 +138,6 @@ def delay_claims(sweeps: pd.DataFrame) -> list[Claim]:
         least = min(gaps, key=lambda gap: gap.mean)
         found.append(
             Claim(f"the delay under DMSB is below that under {rival} (Fig. 6d)", "",
-                  f"least gap {least.mean:+.2f} ± {least.half_width:.2f} s", all_of(gap.above() for gap in gaps), "")
+                  f"least gap {least.mean:+.2f} ± {least.half_width:.2f} s", all_above(gaps), "")
         )  # fmt: skip
     return found

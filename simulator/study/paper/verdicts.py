@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+from simulator.study.statistics import CONFIDENCE
 
 YES, NO, UNDECIDED, UNTESTED = "reproduced", "not reproduced", "undecided", "not tested"
 """Verdicts; `reproduced if ...` is a fifth."""
@@ -25,10 +28,12 @@ class Interval(NamedTuple):
     Attributes:
         mean: the mean.
         half_width: half-width of the interval.
+        p_value: p-value of the test that the mean is 0; NaN if nothing varies.
     """
 
     mean: float
     half_width: float
+    p_value: float = math.nan
 
     @property
     def low(self) -> float:
@@ -56,11 +61,30 @@ class Interval(NamedTuple):
 
     def negative(self) -> Interval:
         """Return the interval of the figure with the other sign."""
-        return Interval(-self.mean, self.half_width)
+        return Interval(-self.mean, self.half_width, self.p_value)
 
     def percent(self) -> str:
         """Return a share as text in per cent."""
         return f"{100 * self.mean:+.1f} % ± {100 * self.half_width:.1f}"
+
+
+def all_above(intervals: Iterable[Interval]) -> str:
+    """Say whether each of several figures is above 0.
+
+    They all are if each interval is. That some figure is not needs more than one interval of many that lies below 0 by
+    chance: its p-value is multiplied by the number of figures (Bonferroni).
+    """
+    found = list(intervals)
+    if any_below(found):
+        return NO
+    return YES if all(one.above() == YES for one in found) else UNDECIDED
+
+
+def any_below(intervals: Sequence[Interval]) -> bool:
+    """Return whether at least one of several figures is below 0, after Bonferroni's correction."""
+    # Where nothing varies, there is no p-value, and the mean decides.
+    below = [0.0 if math.isnan(one.p_value) else one.p_value for one in intervals if one.above() == NO]
+    return bool(below) and min(below) * len(intervals) < 1.0 - CONFIDENCE
 
 
 def all_of(verdicts: Iterable[str]) -> str:
