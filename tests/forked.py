@@ -7,6 +7,7 @@ start and at its end, is in `tests.test_streams`.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import importlib
@@ -98,11 +99,14 @@ def _server() -> subprocess.Popen[str]:
     # As threads of the parent would be lost in a child, the libraries may have none.
     env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     env |= {"NO_COLOR": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error,default::UserWarning"}
-    # The server ends when its standard input does, which is when the process of the tests ends.
-    return subprocess.Popen(
+    # The server ends when its standard input does.
+    server = subprocess.Popen(
         [sys.executable, "-m", "tests.forked"],
         cwd=ROOT, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
+    # That closes its streams and waits for it.
+    atexit.register(server.__exit__, None, None, None)
+    return server
 
 
 def _answer(asked: dict[str, Any]) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from simulator.errors import need
 from simulator.record.schema import SUMMARY
 from simulator.study.arena import INCENTIVES
+from simulator.study.run_figures import EXTRA
 from simulator.study.statistics import p_text
 from simulator.view.figures import COLOURS, MARKS, METADATA, plain_text
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 OUTCOMES = {
     "welfare": 1, "welfare_ci": 1, "ratio": 3, "ratio_ci": 3, "p_corrected": 3, "welfare_providers": 1,
-    "welfare_vehicles": 1, "welfare_platform": 1, "payments": 1, "completed_share": 3, "lost": 1, "unserved": 1,
+    "welfare_vehicles": 1, "welfare_platform": 1, "payments": 1, "paid_by_providers": 1, "paid_by_vehicles": 1,
+    "completed_share": 3, "lost": 1, "unserved": 1,
     "latency_mean": 3, "latency_p95": 3, "aomt_mean": 3, "aomt_peak": 3, "age_mean": 2, "jain": 3, "energy_j": 0,
-    "messages": 2, "rounds": 2, "cpu_s": 2,
+    "messages": 2, "rounds": 2, "decision_s": 2, "cpu_s": 2,
 }  # fmt: skip
 """Columns of the page's table of outcomes, with the digits after the point."""
 
@@ -178,7 +180,7 @@ def arena_page(table: pd.DataFrame, title: str, about: dict[str, str]) -> str:
         "p_corrected": "p-value of the paired t test that the welfare is that of the first, corrected by Holm's method",
         "_ci": "half-width of the 95 % interval over worlds",
         **{name: ", ".join(filter(None, reversed(SUMMARY[name]))) for name in OUTCOMES if name in SUMMARY},
-        "completed_share": "share of the tasks whose result came in time",
+        **{name: EXTRA[name] for name in OUTCOMES if name in EXTRA},
         **INCENTIVES,
     }
     explained = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in meanings.items())

@@ -33,6 +33,11 @@ def test_every_system_has_every_outcome_and_every_incentive(found: tuple[pd.Data
     parts = table[["welfare_providers", "welfare_vehicles", "welfare_platform"]].sum(axis=1)
     assert np.allclose(parts, table["welfare"])
     assert np.allclose(table["ratio"], table["welfare"] / table["welfare"].iloc[0])
+    assert np.allclose(table["paid_by_providers"] + table["paid_by_vehicles"], table["payments"], atol=1e-6)
+    assert table["paid_by_vehicles"].loc["double-dutch"] > 0.0 > table["paid_by_providers"].loc["double-dutch"]
+    # Without messages that take time, only a window lets a request wait.
+    assert table["decision_s"].loc["msb"] == 0.0
+    assert 0.0 < table["decision_s"].loc["double-dutch"] < 10.0
 
 
 def test_all_systems_meet_the_same_requests(found: tuple[pd.DataFrame, pd.DataFrame]) -> None:
