@@ -33,7 +33,7 @@ MARKET_CONDITIONS: dict[str, tuple[str, str]] = {
         "second-shortest predicted latency for a task of the reference size, of the stations covering the vehicle",
     ),
     "covering": ("stations", "number of ground stations that cover the vehicle"),
-    "load": ("1/s", "requests per second in the load window before this request"),
+    "load": ("1/s", "requests per second in the load window before this request; with windows, before the clearing"),
     "uav_match": ("", "mean audited match value of the UAV"),
     "best_match": ("", "mean audited match value of the covering station with the shortest predicted latency"),
     "second_match": ("", "mean audited match value of the covering station with the second-shortest predicted latency"),

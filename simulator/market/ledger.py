@@ -199,9 +199,22 @@ class RunningLedger:
             term = task.own_term(self._market.latency_weight)
             # Late results are worth less: that enters the mean of the common terms.
             self._served[task.provider].append((term / task.match, task.match))
-            audited = self._audited[task.provider]
-            audited.append(term if delivered else 0.0)
-            self._uav_report[task.provider] = sum(audited) / len(audited)
+            self._audit(task.provider, term if delivered else 0.0)
+
+    def dropped(self, task: Task) -> None:
+        """Take in a task that an outage of its provider has ended: to the platform it was worth nothing.
+
+        Args:
+            task: the task.
+        """
+        if task.provider < self._uavs:
+            self._audit(task.provider, 0.0)
+
+    def _audit(self, uav: int, worth: float) -> None:
+        """Let the worth of a task enter what the platform reports of a UAV."""
+        audited = self._audited[uav]
+        audited.append(worth)
+        self._uav_report[uav] = sum(audited) / len(audited)
 
 
 def _nominal_common(scenario: Scenario, fleet: Fleet, equipment: Equipment, radio: RadioMap, uav: int) -> float:
@@ -260,6 +273,14 @@ class Ledger(Protocol):
         Args:
             uav_value: true value v_0 of the UAV, without zeta.
             top_value: highest true value of the invited stations.
+        """
+        ...
+
+    def dropped(self, task: Task) -> None:
+        """Add a task that an outage of its provider has ended.
+
+        Args:
+            task: the task.
         """
         ...
 

@@ -124,6 +124,8 @@ class Provider:
                     if started[stage] <= since:
                         # The stage goes on with what is left of its work.
                         finished[stage] += now - since
+                        if stage == len(STAGES) - 1:
+                            task.paused_s += now - since
                     else:
                         started[stage] = max(before, free[stage])
                         finished[stage] = started[stage] + task.times[stage]

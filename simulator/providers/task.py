@@ -46,6 +46,7 @@ class Task:
         match: match term omega_2 / (1 - R)^beta of that accuracy.
         sender_units: transmit power p^d of the winner, units of 100 mW.
         cost: what the task costs the winner, as planned at the award.
+        paused_s: time for which an outage stopped the downlink, s.
         status: code of the status, an index into `STATUSES`.
     """
 
@@ -71,6 +72,7 @@ class Task:
     match: float = math.nan
     sender_units: float = math.nan
     cost: float = 0.0
+    paused_s: float = 0.0
     status: int = OPEN
 
     def __post_init__(self) -> None:

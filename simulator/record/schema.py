@@ -105,7 +105,10 @@ AUCTIONS = (
         "f4",
     ),
     _float(
-        "top_value", "", "highest true value, less cost, of the invited stations; NaN if none was invited", "top_value"
+        "top_value",
+        "",
+        "highest true value, less cost, of the invited stations, at least 0; NaN if none was invited",
+        "top_value",
     ),
     _float(
         "surplus",
@@ -134,7 +137,7 @@ AUCTIONS = (
     _float(
         "best_surplus",
         "",
-        "highest surplus that an invited provider would have had; 0 if none was invited",
+        "highest surplus that an invited provider would have had, at least 0",
         "best_surplus",
         "f4",
     ),
@@ -229,7 +232,7 @@ TASKS = (
 TASK_CLOCK = tuple(f"{event}_{number}" for event in ("started", "finished") for number in range(len(STAGES)))
 """Fields of a recorded task from which the columns of `TASKS` without a source follow: times of its stages, s."""
 
-TASK_REST = ("match", "awarded", "cut_at", "sender_units", "lost_at")
+TASK_REST = ("match", "awarded", "cut_at", "sender_units", "paused_s", "lost_at")
 """Fields of a recorded task that are in no table.
 
 They are the match value, the time of the award, s, the end by an outage, s, the transmit power of the winner, units of

@@ -99,7 +99,7 @@ class TaskTables:
         columns["latency"] = seconds = before - tasks["requested"]
         columns["aomt"] = np.where(tasks["status"] == COMPLETED, seconds, np.nan) + self._sensing_s
         last = len(STAGES) - 1
-        sending_s = tasks[f"finished_{last}"] - tasks[f"started_{last}"]
+        sending_s = tasks[f"finished_{last}"] - tasks[f"started_{last}"] - tasks["paused_s"]
         columns["radio_j"] = radio_energy(tasks["sender_units"], sending_s)
         return table("tasks", columns)
 

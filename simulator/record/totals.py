@@ -65,7 +65,8 @@ class ProviderTotals:
         served = ~np.isnan(tasks[LAST])
         self._served += self._sum(tasks["provider"][served]).astype(np.int64)
         self._latency += self._sum(tasks["provider"][served], (tasks[LAST] - tasks["requested"])[served])
-        sent = radio_energy(tasks["sender_units"], tasks[LAST] - tasks[f"started_{len(STAGES) - 1}"])
+        sending_s = tasks[LAST] - tasks[f"started_{len(STAGES) - 1}"] - tasks["paused_s"]
+        sent = radio_energy(tasks["sender_units"], sending_s)
         self._radio_j += self._sum(tasks["provider"][served], sent[served])
         # A stage without an end was busy until an outage took its task, or until the end of the run.
         cut = np.minimum(tasks["cut_at"], self._duration)

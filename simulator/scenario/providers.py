@@ -150,6 +150,14 @@ class Stations(Providers):
             refuse(Problem((), "has no ground station; set 'count' to 1 or more"))
         return self
 
+    @model_validator(mode="after")
+    def _radio_of_stations(self) -> Stations:
+        # Their formulas have the height of a user in the air, and the angle at which a station sees it.
+        if self.radio.model in ("umi-av", "uma-av", "al-hourani"):
+            said = f"must be a model of stations, such as umi, uma or distance, not {self.radio.model}"
+            refuse(Problem(("radio", "model"), said))
+        return self
+
 
 class Uavs(Providers):
     """The hovering UAVs, whose coverage radius is that of the footprint on the ground."""
@@ -175,9 +183,13 @@ class Uavs(Providers):
     """Distribution of the accuracy of these providers."""
 
     @model_validator(mode="after")
-    def _altitude_of_the_tables(self) -> Uavs:
+    def _radio_of_uavs(self) -> Uavs:
         # Below and above, the formulas of TR 36.777 give probabilities that are none.
         low, high = AERIAL_M
+        if self.radio.model in ("umi", "uma"):
+            # Their base stations have a height of their own, so that of the UAV would have no effect.
+            said = f"must be a model of UAVs, such as umi-av, uma-av or air, not {self.radio.model}"
+            refuse(Problem(("radio", "model"), said))
         if self.radio.model in ("umi-av", "uma-av") and not low < self.altitude_m <= high:
             said = f"must be above {low:g} and at most {high:g} for the radio model {self.radio.model}"
             refuse(Problem(("altitude_m",), f"{said}, not {self.altitude_m:g}"))

@@ -60,6 +60,8 @@ def _inverse(done: float, times: list[float], factors: list[float], area: list[f
     piece = bisect_right(area, done) - 1
     low, slope = factors[piece], (factors[piece + 1] - factors[piece]) / (times[piece + 1] - times[piece])
     rest = done - area[piece]
+    if rest <= 0.0:
+        return times[piece]
     # Solves rest = low t + slope t^2 / 2. This form of the root does not divide by the slope, which may be 0. The max
     # guards against a discriminant that rounding makes negative.
     return times[piece] + 2.0 * rest / (low + math.sqrt(max(low * low + 2.0 * slope * rest, 0.0)))

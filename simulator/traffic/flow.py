@@ -139,6 +139,18 @@ class Flow:
             _, _, event = heapq.heappop(events)
             event()
 
+    def follow(self, vehicle: Vehicle, time: float) -> None:
+        """Work out the path of a vehicle up to a time, or to the end of its route.
+
+        Args:
+            vehicle: the vehicle.
+            time: the time, s.
+        """
+        # No vehicle looks at the market, so what comes of them may be worked out before its time.
+        while vehicle.stretches[-1][1][-1][0] < time and len(vehicle.stretches) < len(vehicle.route):
+            _, _, event = heapq.heappop(self._events)
+            event()
+
     def _known_until(self) -> float:
         """Return the time up to which all paths are known, s."""
         unknown, queued = self._unknown, self._queued
@@ -306,6 +318,9 @@ class Flow:
             vehicle.held_s = path[1][0] - path[0][0]
             del path[0]
             vehicle.entered = path[0][0]
+            # Outside the map it asks for nothing.
+            while vehicle.renewal_s < vehicle.entered:
+                vehicle.renewal_s = next(vehicle.renewals)
         vehicle.stretches.append((stretch, path))
         vehicle.free_s += stretch.length / (stretch.speed_mps * vehicle.pace)
         found, vehicle.station = stretch.departures(vehicle.station)

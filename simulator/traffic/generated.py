@@ -84,7 +84,7 @@ class GeneratedVehicles:
             vehicle.tasks += 1
             at, station, x, y, ahead = departure
             dwell = self._dwell(vehicle, number, departure)
-            coverage = CoverageAhead(vehicle, number, at, self.network)
+            coverage = CoverageAhead(vehicle, number, at, self.network, self._flow.follow)
             on_crossing(vehicle.id, request, Crossing(env.now, station, x, y, ahead.providers, dwell, coverage))
 
     def kept_bytes(self) -> int:

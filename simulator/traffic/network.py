@@ -219,7 +219,9 @@ class Network:
         if road not in self._choices:
             # No vehicle turns back.
             onward = [(road[1], node) for node in self.graph.successors(road[1]) if node != road[0]]
-            shares = np.array([self._turn_share(road, other) for other in onward])
+            turns = [self._turn(road, other) for other in onward]
+            # Roads in the same direction have its share together.
+            shares = np.array([getattr(self._turning, turn) / turns.count(turn) for turn in turns])
             # If all remaining turns have share 0, they are equally likely.
             if shares.sum() == 0.0:
                 shares = np.ones(len(onward))
@@ -378,8 +380,3 @@ class Network:
         if abs(angle) < 45.0:
             return "straight"
         return "left" if angle > 0 else "right"
-
-    def _turn_share(self, road: Road, other: Road) -> float:
-        """Return the share of the vehicles that turn from one road into another, before normalisation."""
-        share: float = getattr(self._turning, self._turn(road, other))
-        return share

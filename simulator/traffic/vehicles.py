@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
@@ -80,6 +80,7 @@ class CoverageAhead(NamedTuple):
         number: index of the stretch of the place.
         at_m: metres from the start of that stretch.
         network: road network.
+        follow: function that works out the path of the vehicle up to a time, s.
     """
 
     # It holds the vehicle and not times: a path is known only when the vehicle ahead has crossed the stop line.
@@ -88,6 +89,7 @@ class CoverageAhead(NamedTuple):
     number: int
     at_m: float
     network: Network
+    follow: Callable[[Vehicle, float], None]
 
     def end(self, provider: int) -> float:
         """Return the time at which a provider that covers the place stops covering the vehicle, s.
@@ -119,16 +121,16 @@ class CoverageAhead(NamedTuple):
         return time <= self.vehicle.stretches[-1][1][-1][0] or self.end(provider) < math.inf
 
     def place(self, time: float) -> tuple[float, float]:
-        """Return where the vehicle is at a time, m east and m north; the last stop line if it is not known further.
+        """Return where the vehicle is at a time, m east and m north.
 
         Args:
             time: a time from the request on, s.
         """
+        self.follow(self.vehicle, time)
         for stretch, path in chain(self.vehicle.stretches[self.number :], self._onward()):
             if time <= path[-1][0]:
                 return stretch.place(metres(path, time))
-        if stretch.road != self.vehicle.route[-1]:
-            return stretch.place(stretch.length)
+        # The edge of the map is not the end of the road.
         return stretch.place(stretch.length + (time - path[-1][0]) * self.vehicle.leaving_mps(stretch))
 
     def _onward(self) -> Iterator[tuple[Stretch, Path]]:

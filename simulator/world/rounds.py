@@ -24,7 +24,7 @@ from simulator.model import BoolArray, FloatArray
 from simulator.model.channel import snr_ratio
 from simulator.model.latency import STAGES, Budget, latency, received, stage_times
 from simulator.model.mechanism import contract_bid
-from simulator.model.valuation import common_term, valuation
+from simulator.model.valuation import common_term, timeliness, valuation
 from simulator.providers.fleet import Equipment, Fleet
 from simulator.providers.queues import Server, UnqueuedProvider
 from simulator.providers.task import Task
@@ -126,8 +126,10 @@ class RoundCalibration:
             end = min(begin + step, rounds)
             block = draw_rounds(scenario, fleet, draws, "calibration", begin, end - begin)
             requests, links, bare = block.requests, block.links, latency(block.bare_times)
+            seconds = bare / block.factor
+            timely = timeliness(seconds, requests.limit_s[:, None], requests.grace_s[:, None])
             value = valuation(
-                common_term(bare / block.factor, market.latency_weight), links.match, requests.demand[:, None]
+                common_term(seconds, market.latency_weight), links.match, requests.demand[:, None], timely
             )
             ground = np.sort(value[:, uavs:], axis=1)
             worth = value
@@ -147,7 +149,9 @@ class RoundCalibration:
                 # Of several UAVs the one with the best public prediction stands behind the stations.
                 best = (bare / block.factor)[:, :uavs].argmin(axis=1)
                 uav_values[begin:end] = worth[np.arange(end - begin), best]
-                uav_common += common_term(bare[:, :uavs], market.latency_weight).sum(axis=0)
+                alone = bare[:, :uavs]
+                in_time = timeliness(alone, requests.limit_s[:, None], requests.grace_s[:, None])
+                uav_common += (common_term(alone, market.latency_weight) * in_time).sum(axis=0)
                 uav_match += links.match[:, :uavs].sum(axis=0)
         self.ground_times = times / rounds
         self._uav_match: list[float] = (uav_match / rounds).tolist()
@@ -185,6 +189,9 @@ class RoundCalibration:
 
     def settled(self, uav_value: float, top_value: float) -> None:
         """Ignore a settled round: the calibration does not change."""
+
+    def dropped(self, task: Task) -> None:
+        """Ignore a dropped task: the calibration does not change."""
 
     def served(self, task: Task, delivered: bool) -> None:
         """Ignore a served task: the calibration does not change."""

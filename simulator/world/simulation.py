@@ -266,6 +266,7 @@ class Simulation:
             task.status, task.cut_at = LOST, self._env.now
             self.platform.reputations.note(provider, False, self._env.now)
             self.recorder.task_done(task, task.lost_at)
+            self.site.ledger.dropped(task)
             self.auctioneer.ended(task)
 
     def served(self, task: Task) -> None:

@@ -12,7 +12,8 @@ from simulator.draws import Draws
 from simulator.market.contracts import MARKET_CONDITIONS, Truth
 from simulator.market.entry_points import known_policies
 from simulator.market.plugins import find_policy
-from simulator.world.rounds import draw_rounds
+from simulator.providers.fleet import Fleet
+from simulator.world.rounds import RoundCalibration, draw_rounds
 from tests.fields import fields
 from tests.quick import quick
 
@@ -32,6 +33,14 @@ CALIBRATION = {
 @cache
 def paper_run(policy: str, seed: int) -> Result:
     return simulate("paper", policy, seed=seed, duration=10_000)
+
+
+def test_the_calibration_of_rounds_knows_their_deadlines() -> None:
+    plain = Scenario.load("paper")
+    tight = Scenario.load("paper", **fields({f"tasks.kinds.{kind}.deadline_s": 2.0 for kind in plain.tasks.kinds}))
+    found = [RoundCalibration(one, Fleet(one), Draws(0)) for one in (plain, tight)]
+    free, late = ((one.contract_bid() or 0.0, one.uav_report(0), *one.audited_match(0, 1, 2)[1:3]) for one in found)
+    assert all(0.0 < two < 0.95 * one for one, two in zip(free, late, strict=True))
 
 
 @pytest.mark.parametrize("policy", quick({"conditional"}, CALIBRATION))

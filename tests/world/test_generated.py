@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import networkx as nx
@@ -128,6 +129,27 @@ def test_demand_profile_and_arrival_processes() -> None:
     assert gaps.mean() == pytest.approx(5.0, rel=0.03)
     assert gaps.std() == pytest.approx(3.0, rel=0.03)
     assert list(arrival_times(Arrivals(), 0.0, rng)) == []
+
+
+def test_arrivals_at_even_distances_pass_a_moment_without_any() -> None:
+    still = Arrivals(process="even", profile=((0.0, 1.0), (10.0, 0.0), (20.0, 1.0)))
+    times = [time for time, _ in zip(arrival_times(still, 1.0, np.random.default_rng(0)), range(8), strict=False)]
+    # The integral of the profile is t - t^2 / 20 up to 10 s, which gives 5 there.
+    assert times[:5] == pytest.approx([10.0 - math.sqrt(100.0 - 20.0 * done) for done in range(1, 6)], abs=1e-6)
+    assert times[5] == pytest.approx(10.0 + math.sqrt(20.0))
+
+
+def test_roads_in_one_direction_share_its_share() -> None:
+    """Two roads lie within 45 degrees of straight on: together they have the share of straight on."""
+    ends = {"west": [-200, 0], "north": [0, 200], "south": [0, -200], "up": [200, 60], "down": [200, -60]}
+    edges = [{"begin": name, "end": "middle"} for name in ends]
+    roads = {"layout": "edges", "nodes": {"middle": [0, 0], **ends}, "edges": edges}
+    traffic = junction(**{"traffic.roads": roads}).traffic
+    assert traffic.kind == "generated"
+    network = Network(traffic, Fleet(junction()))
+    turns = ((number + 0.5) / 1000 for number in range(1000))
+    onward = Counter(road[1] for turn in turns if (road := network.next_road(("west", "middle"), turn)))
+    assert onward == {"up": 300, "down": 300, "north": 200, "south": 200}
 
 
 def test_no_headway_is_below_the_least_whatever_the_profile() -> None:

@@ -164,6 +164,17 @@ def test_a_queue_that_does_not_fit_holds_arrivals_back_outside_the_map() -> None
     assert free.vehicles["held"].max() < 10.0
 
 
+def test_nobody_asks_for_anything_outside_the_map() -> None:
+    more = {"traffic.arrivals.rate_per_h": 900, "traffic.roads.arm_m": 120, "tasks.renewal_s": 20}
+    result = run("permissive", 600.0, **more)
+    entered = result.vehicles.set_index("vehicle")["entered"]
+    asked = result.auctions["vehicle"].map(entered)
+    assert asked.notna().all()
+    assert (result.auctions["time"] >= asked - 1e-9).all()
+    assert (result.vehicles["held"] > 10.0).sum() > 20
+    assert len(result.auctions) > 100
+
+
 def test_a_run_that_ends_with_vehicles_outside_is_written_and_read(tmp_path: Path) -> None:
     result = run("permissive", 600.0, **{"traffic.arrivals.rate_per_h": 900, "traffic.roads.arm_m": 120})
     assert result.vehicles["entered"].isna().any()

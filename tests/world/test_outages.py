@@ -54,6 +54,38 @@ def test_an_outage_drops_what_is_served_and_what_waits() -> None:
     assert finished[2] == [10.0, 12.0, 14.0, 16.0, 18.0], "and comes back with empty queues"
 
 
+def test_nothing_is_radiated_while_an_outage_stops_the_downlink() -> None:
+    env = simpy.Environment()
+    provider, task = Provider(env, 0, np.zeros((5, 1)), lambda _: None), Task(0, 0, 0, 0, 30.0, 1.0, 0.0)
+    task.times = [2.0] * 5
+    provider.submit(task)
+    for out, back in ((3.0, 4.0), (9.5, 12.5)):
+        env.run(until=out)
+        provider.go_out(keep_tasks=True)
+        env.run(until=back)
+        provider.come_back()
+    env.run()
+    assert task.finished[-1] == 14.0
+    assert task.paused_s == 3.0, "and not the first outage, in the uplink"
+    away = {
+        "outages.windows": [{"provider": "stations", "from_s": 60, "to_s": 90, "every_s": 40}],
+        "outages.mode": "wait",
+    }
+    result = simulate("four_way", "always-ground", duration=400, **fields(away))
+    done = result.tasks[result.tasks["radio_j"].notna()]
+    power_w = 0.1 * result.scenario.stations.power_units[0]
+    assert (done["radio_j"] <= power_w * done["downlink_time"] + 1e-6).all()
+    assert done["downlink_time"].max() > 20.0 > done["radio_j"].max() / power_w
+
+
+def test_a_task_that_an_outage_drops_enters_the_report_of_a_uav() -> None:
+    often = {"outages.windows": [{"provider": "u1", "from_s": 60, "to_s": 60.1, "every_s": 1.2}]}
+    result = simulate("four_way", "always-uav", duration=600, **fields(often))
+    assert (result.tasks["status"] == "lost").mean() > 0.5
+    reports = result.auctions["m_uav_report"].dropna()
+    assert reports.iloc[-1] < 0.5 * reports.iloc[0]
+
+
 def test_a_backlog_stands_still_during_an_outage() -> None:
     env = simpy.Environment()
     free_at = np.zeros((5, 2))

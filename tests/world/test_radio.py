@@ -20,6 +20,7 @@ from simulator.providers.radio.contract import Antennas
 from simulator.providers.radio.place_field import PlaceField
 from simulator.providers.radio.radio_map import RadioMap
 from simulator.providers.radio.standard import StreetCanyon
+from simulator.run import plan
 from simulator.scenario import radio as radio_settings
 from simulator.scenario.radio import UmiRadio
 from tests.fields import fields
@@ -295,6 +296,25 @@ def test_along_the_path_the_downlink_has_the_gain_of_its_own_place() -> None:
     # Bidders predict by the place of the request, so their predictions are not exact any more.
     bids = there.bids.merge(there.tasks[["task", "provider", "latency"]], on=["task", "provider"]).dropna()
     assert not np.allclose(bids["predicted_latency"], bids["latency"])
+
+
+def test_along_the_path_a_replayed_run_has_the_tables_of_one_by_itself() -> None:
+    """Behind the next stop line the path is not known at the award, in a run as little as in a replay."""
+    along: dict[str, Any] = {
+        "stations.radio.along_path": True,
+        "uavs.radio.along_path": True,
+        "tasks.size_mb": [20, 40],
+    }
+    planned = plan("grid", "always-ground", duration=300, **along)
+    alone, replayed = planned.run(), planned.run(demand=planned.demand(2**30))
+    assert alone.tasks.equals(replayed.tasks)
+    assert alone.auctions.equals(replayed.auctions)
+
+
+@pytest.mark.parametrize(("kind", "model"), [("stations", "umi-av"), ("stations", "al-hourani"), ("UAVs", "umi")])
+def test_a_model_for_the_other_kind_of_provider_is_refused(kind: str, model: str) -> None:
+    with pytest.raises(ScenarioError, match=rf"{kind.lower()}.* must be a model of {kind}, such as .*, not {model}"):
+        Scenario.load("four_way", **fields({f"{kind.lower()}.radio": {"model": model}}))
 
 
 class Flat:
