@@ -133,7 +133,7 @@ def arena(
     Example:
         >>> found = arena("paper", ["msb", "vickrey"], seeds=2, duration=60, rounds=20)
         >>> found.table["gain_share"].tolist()
-        [0.0, 0.5]
+        [0.0, 0.45]
     """
     need("scipy")
     need("statsmodels")

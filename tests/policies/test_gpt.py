@@ -164,6 +164,7 @@ def test_the_quantile_is_where_its_loss_is_least() -> None:
     assert int(np.argmin(losses)) + 1 == 91
 
 
+@pytest.mark.slow
 def test_it_learns_from_records_and_goes_on_by_ppo() -> None:
     """A chance of a half at random; rules that keep to one action reach no more."""
     told = play(learner(steps=4_000, record_every=8, warmup=20, rate=3e-3, context=3), 2_000)

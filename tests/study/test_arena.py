@@ -61,6 +61,7 @@ def test_the_incentives_are_those_of_the_audit(found: tuple[pd.DataFrame, pd.Dat
     assert np.isnan(table["false_names"].tolist()[FEW.index("double-dutch")]), "not tested there"
 
 
+@pytest.mark.slow
 def test_several_processes_find_the_same_and_a_journal_goes_on(
     found: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ def verdicts(found: Audit) -> dict[str, str]:
 PUBLIC = [("conditional", 600), ("constant:1.3", 600), ("diffusion", 120)]
 
 
-@pytest.mark.parametrize(("policy", "rounds"), quick(PUBLIC[::2], PUBLIC))
+@pytest.mark.parametrize(("policy", "rounds"), quick(PUBLIC[:2], PUBLIC))
 def test_all_of_theorem_1_holds_where_the_price_looks_at_public_conditions(policy: str, rounds: int) -> None:
     found = verdicts(audit("paper", policy, rounds=rounds))
     assert {name: found[name] for name in THEOREM} == dict.fromkeys(THEOREM, "holds")
