@@ -6,11 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from simulator import InputError, Observation, RunError, Scenario, compare, simulate
+from simulator import InputError, Observation, RunError, Scenario, Simulation, compare, simulate
 from simulator.cli.app import app
 from simulator.errors import OutputError, PolicyFailedError
 from simulator.study import doctor as module
@@ -153,3 +154,29 @@ def test_nothing_is_fitted_to_one_moment(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["new", str(tmp_path / "m.csv"), "--out", str(tmp_path / "m.yaml")])
     assert "all samples of its recording are of one moment; it must have two moments or more" in str(done.exception)
     assert not (tmp_path / "m.yaml").exists()
+
+
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+def test_a_data_class_in_a_file_is_a_policy(future: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(
+        f"{future}from dataclasses import dataclass\n\n@dataclass\nclass Bold:\n    margin: float = 1.5\n\n"
+        "    def price(self, observation):\n        return self.margin\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert (simulate("paper", "mine.py:Bold:margin=2", duration=5).auctions["rho"] == 2.0).all()
+
+
+@pytest.mark.parametrize("word", ["Public", "all_bids", ["public"]])
+def test_a_misspelt_information_shows_nothing(word: Any) -> None:
+    with pytest.raises(InputError, match="information: must be one of public, masked, all-bids, clairvoyant, not"):
+        gymnasium.make("dmsb/Paper-v0", duration=5, information=word)
+    with pytest.raises(InputError, match="information: must be one of"):
+        Simulation(Scenario.load("paper"), duration=5, information=word)
+
+
+def test_a_return_of_many_steps_waits_until_there_is_one(tmp_path: Path) -> None:
+    short = fields({"market.contract_rounds": 100, "duration_s": 300})
+    small = {"n_step": 100, "warmup": 20, "batch": 8, "width": 4, "worlds": 2}
+    for kind in ("dqn", "sac"):
+        train([Scenario.load("paper", **short)], kind, 400, out=tmp_path / kind, hyper=small, held_out=1)
+        assert (tmp_path / kind / "deployed").is_dir()

@@ -161,7 +161,12 @@ class OffPolicy(ABC):
         """
         # After the warm-up, the updates first catch up with the steps of the warm-up.
         metrics: dict[str, Tensor] = {}
-        while self.steps > self.settings.warmup and self.updates * self.settings.update_every < self.steps:
+        # Where a return has many steps, the first one may be complete only later.
+        while (
+            self.replay.added
+            and self.steps > self.settings.warmup
+            and self.updates * self.settings.update_every < self.steps
+        ):
             metrics = self.update(self.replay.sample(self.settings.batch, self.generator))
         return metrics
 

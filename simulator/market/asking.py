@@ -125,7 +125,7 @@ class Asking:
         if step.what == "quote":
             quotes = self.quotes(
                 [(auction, self._asked(auction, step, now, late)) for auction in auctions],
-                list(clearance.auctions.values()), now, step.places,
+                list(clearance.auctions.values()), now, min(step.places, len(clearance.auctions)),
             )  # fmt: skip
             return len(quotes), quotes
         if clearance.limits_at != now:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from simulator.errors import InputError, shown
+
 if TYPE_CHECKING:
     from simulator.scenario.scenario import Scenario
 
@@ -88,7 +90,13 @@ def bids_shown(scenario: Scenario, information: Information) -> int:
     Args:
         scenario: the scenario.
         information: what the policy may see.
+
+    Raises:
+        InputError: there is no such information.
     """
+    # A word that nobody knows would show all bids.
+    if information not in INFORMATION:
+        raise InputError(f"information: must be one of {', '.join(INFORMATION)}, not {shown(information)}")
     if scenario.market.most_bids is not None:
         return scenario.market.most_bids
     if information in ("masked", "all-bids"):

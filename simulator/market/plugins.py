@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import EntryPoint
@@ -243,12 +244,15 @@ def _module(path: Path, what: str, spec: str) -> ModuleType:
     digest = hashlib.sha256(source).hexdigest()
     module = _FILES.get((path.resolve(), digest))
     if module is None:
-        # A private name: an installed module with the name of the file is not replaced.
-        module = ModuleType(f"dmsb_plugin_{path.stem}")
+        # A private name: it replaces neither an installed module nor another content of the file.
+        module = ModuleType(f"dmsb_plugin_{path.stem}_{digest}")
         module.__file__ = str(path)
+        # Data classes look up the module of their annotations there.
+        sys.modules[module.__name__] = module
         try:
-            # The bytes that were hashed are executed: the file may change in between.
-            exec(compile(source, str(path), "exec"), module.__dict__)
+            # The bytes that were hashed are executed: the file may change in between. The future statements of this
+            # file are not those of the other.
+            exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever a user's file raises, sys.exit() included

@@ -202,7 +202,7 @@ class Rehearsal:
             own = second_identity_of
             # A second identity serves with what its provider has.
             real = [(by_task[task], [one if own is None or one != self.alias else own]) for task, one in asked]
-            quotes = self._auctioneer.asking.quotes(real, self._auctions, self._now, step.places)
+            quotes = self._auctioneer.asking.quotes(real, self._auctions, self._now, min(step.places, len(lots)))
             return {(task, one): quotes[task, who] for (task, one), (_, [who]) in zip(asked, real, strict=True)}
         if step.side == "vehicles":
             asked = [(lot.task, VEHICLE) for lot in step.lots]
