@@ -209,7 +209,7 @@ def _early(axes: Axes, last: float) -> None:
     """Give an axis of thousands of steps room for the first of them, in which most is learned."""
     axes.set_xscale("symlog", linthresh=1.0, linscale=0.5)
     axes.set_xlim(0, last)
-    ticks = [tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500) if tick < 0.8 * last]
+    ticks = [tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500) if tick < 0.6 * last]
     axes.set_xticks([*ticks, last], [f"{tick:g}" for tick in (*ticks, last)])
     axes.minorticks_off()
 
