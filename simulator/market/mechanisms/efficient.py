@@ -33,8 +33,6 @@ class Efficient(Window):
         quotes = yield ask_for_quotes(lots, units)
         asks = yield Ask("bid")
         units = {one: count for one, count in units.items() if (NO_TASK, one) in asks}
-        found, by_task = (
-            pair(lots, units, quotes, {one: asks[NO_TASK, one] for one in units}),
-            {lot.task: lot for lot in lots},
-        )
+        found = pair(lots, units, quotes, {one: asks[NO_TASK, one] for one in units})
+        by_task = {lot.task: lot for lot in lots}
         return [Award(by_task[task], one) for task, one in found.items()]

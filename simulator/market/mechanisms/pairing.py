@@ -62,7 +62,7 @@ def pair(
                 continue
             quote = first.at(place)
             cost = costs[provider] + quote.extra_cost
-            # Its limit, a provider has accepted: only a task that costs more than that can be too much.
+            # A provider has accepted its limit. Only a task that costs more than that can be too much for the price.
             if quote.value >= least and (quote.extra_cost <= 0.0 or cost <= most):
                 # A pair that loses is as good as none. Who shades to nothing has an infinite cost.
                 scores[row, column] = max(quote.value - cost, 0.0)
@@ -131,7 +131,8 @@ def trade(
     if quotes is None:
         quotes = yield ask_for_quotes(lots, units)
     receives = price if paid_to_provider is None else paid_to_provider
-    found, by_task = pair(lots, units, quotes, costs, price, receives), {lot.task: lot for lot in lots}
+    found = pair(lots, units, quotes, costs, price, receives)
+    by_task = {lot.task: lot for lot in lots}
     return [Award(by_task[task], one, -receives, price, columns) for task, one in found.items()]
 
 
