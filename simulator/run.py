@@ -30,6 +30,7 @@ from simulator.market.plugins import (
 from simulator.market.reasons import reasons_of
 from simulator.market.seats import misfit, take_seats
 from simulator.providers.fleet import Fleet
+from simulator.record.declarations import check_declarations
 from simulator.record.provenance import RunClock, versions
 from simulator.record.result import RECORDING_FILE, RUN_KIND, Result, frame_hash, stored_tables
 from simulator.record.schema import TABLES
@@ -311,6 +312,7 @@ def plan(
     # Objects are copied now, so that later changes by their owner do not change the plan.
     found = _own(find_policy(default_policy(scenario, mechanism) if policy is None else policy), "policy")
     chosen = find_mechanism(mechanism_for(found, scenario, mechanism))
+    check_declarations(chosen)
     reason = misfit(found, chosen)
     if reason is not None:
         raise PolicyError(reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -392,8 +393,8 @@ class Appraiser:
             now,
             task.requested,
             tuple(invited),
-            seconds,
-            free_at,
+            MappingProxyType(seconds),
+            MappingProxyType(free_at),
             situation.place,
             market,
             limit_s=task.limit_s,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Generator, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from types import GeneratorType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from simulator.errors import PolicyFailedError, nearest, shown
-from simulator.files.reading import is_number
-from simulator.market.contracts import Ask, Award, Choice, Clearing, Decide, Lot, Mechanism, Seat
-from simulator.market.guard import failed, policy_label, seats_of
+from simulator.market.contracts import MOST_PAID, Ask, Award, Choice, Clearing, Decide, Lot, Mechanism, Seat
+from simulator.market.guard import failed, is_finite, policy_label, seats_of
 
 if TYPE_CHECKING:
     from simulator.market.auction import Auction
@@ -83,12 +84,33 @@ def check_ask(mechanism: object, step: Ask, tasks: Collection[int]) -> None:
             )
         if isinstance(step.places, bool) or not isinstance(step.places, Integral) or step.places < 1:
             raise PolicyFailedError(f"{place}: clear() asked for {shown(step.places)} places; it must be 1 or more")
-        if step.what == "accept" and not (is_number(step.price) and math.isfinite(step.price)):
+        if step.what == "accept" and not is_finite(step.price):
             raise PolicyFailedError(f"{place}: clear() asked to accept {shown(step.price)}; it must be a finite number")
+    _check_lots(mechanism, step, tasks)
+    to = step.to
+    if to is not None and type(to) is not tuple and not isinstance(to, Collection):
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: clear() asked {shown(to)}; it must ask None or a list of ids of providers")
+
+
+def _check_lots(mechanism: object, step: Ask | Decide, tasks: Collection[int]) -> None:
+    """Refuse a question or a decision about something other than lots of this clearing.
+
+    Raises:
+        PolicyFailedError: its lots are no list of lots that are cleared now.
+    """
+    # An iterator would be empty the second time it is read.
+    if type(step.lots) is not list and not isinstance(step.lots, Sequence):
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: {type(step).__name__} is about {shown(step.lots)}; give it a list of Lot")
     for lot in step.lots:
+        if type(lot) is not Lot:
+            place = _clearing(mechanism, next(iter(tasks)))
+            raise PolicyFailedError(f"{place}: {type(step).__name__} is about {shown(lot)}; give it a list of Lot")
         if lot.task not in tasks:
             place = _clearing(mechanism, next(iter(tasks)))
-            raise PolicyFailedError(f"{place}: clear() asked about task {lot.task}, which is not cleared now")
+            what = "asked about" if isinstance(step, Ask) else "decides on"
+            raise PolicyFailedError(f"{place}: clear() {what} task {lot.task}, which is not cleared now")
 
 
 def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Seat:
@@ -106,10 +128,17 @@ def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Sea
         offer = nearest(str(step.seat), seats) if seats else "it declares none"
         raise PolicyFailedError(f"{place}: there is no seat {shown(step.seat)}; {offer}")
     seat = seats[step.seat]
-    if not (step.reward == 0.0 or is_number(step.reward)):
+    if not (type(step.reward) is float and step.reward == 0.0) and not is_finite(step.reward):
         place = _clearing(mechanism, next(iter(tasks)))
         raise PolicyFailedError(f"{place}: a decision has the reward {shown(step.reward)}; it must be a finite number")
-    if len(step.lots) == 1 and step.lots[0].task in tasks and step.mask is None and not step.state:
+    _check_lots(mechanism, step, tasks)
+    if not step.lots:
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: a decision must be about lots that are cleared now")
+    if type(step.state) is not dict and not isinstance(step.state, Mapping):
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: the state of a decision is {shown(step.state)}; it must be a mapping")
+    if step.mask is None and not step.state:
         return seat  # nothing else to check, as in nearly every decision
     if step.state:
         declared = {column.name for column in seat.state}
@@ -118,14 +147,14 @@ def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Sea
                 offer = nearest(name, declared) if declared else "it declares none"
                 place = _clearing(mechanism, next(iter(tasks)))
                 raise PolicyFailedError(f"{place}: seat {step.seat} has not declared the state {shown(name)}; {offer}")
-    if not step.lots or not all(lot.task in tasks for lot in step.lots):
+    if step.mask is not None and isinstance(seat.space, Choice):
         place = _clearing(mechanism, next(iter(tasks)))
-        raise PolicyFailedError(f"{place}: a decision must be about lots that are cleared now")
-    if step.mask is not None and isinstance(seat.space, Choice) and len(step.mask) != seat.space.n:
-        place = _clearing(mechanism, next(iter(tasks)))
-        raise PolicyFailedError(
-            f"{place}: seat {step.seat}: the mask has {len(step.mask)} flags; it must have one per choice"
-        )
+        if not isinstance(step.mask, Sequence | np.ndarray):
+            raise PolicyFailedError(f"{place}: seat {step.seat}: the mask is {shown(step.mask)}; give a list of flags")
+        if len(step.mask) != seat.space.n:
+            raise PolicyFailedError(
+                f"{place}: seat {step.seat}: the mask has {len(step.mask)} flags; it must have one per choice"
+            )
     return seat
 
 
@@ -151,7 +180,8 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
             and lot.task in auctions
             and lot.task not in seen
             and provider in auctions[lot.task].lot.invited
-            and math.isfinite(by_provider + by_vehicle)
+            and -MOST_PAID <= by_provider <= MOST_PAID
+            and -MOST_PAID <= by_vehicle <= MOST_PAID
             and type(royalty) is float
             and 0.0 <= royalty <= 1.0
             and not chances
@@ -181,11 +211,13 @@ def _check_award(mechanism: object, award: Award, auctions: Mapping[int, Auction
             f"{place}: it went to {shown(provider)}; it must go to None or one of {shown(list(invited))}"
         )
     for name, paid in (("provider", award.paid_by_provider), ("vehicle", award.paid_by_vehicle)):
-        if not isinstance(paid, Real) or isinstance(paid, bool) or not math.isfinite(float(paid)):
-            raise PolicyFailedError(f"{place}: paid_by_{name} is {shown(paid)}; it must be a finite number")
-    if not isinstance(award.royalty, Real) or isinstance(award.royalty, bool) or not 0.0 <= award.royalty <= 1.0:
+        if not is_finite(paid) or abs(paid) > MOST_PAID:
+            raise PolicyFailedError(
+                f"{place}: paid_by_{name} is {shown(paid)}; it must be a number from {-MOST_PAID:g} to {MOST_PAID:g}"
+            )
+    if not is_finite(award.royalty) or not 0.0 <= award.royalty <= 1.0:
         raise PolicyFailedError(f"{place}: royalty is {shown(award.royalty)}; it must be a number from 0 to 1")
-    if award.chances:
+    if not isinstance(award.chances, Mapping) or award.chances:
         _check_chances(place, award, invited)
 
 
@@ -198,11 +230,12 @@ def _check_chances(place: str, award: Award, invited: Collection[int]) -> None:
     try:
         odds = [float(chance) for chance, _ in award.chances.values()]
         sound = all(math.isfinite(float(paid)) for _, paid in award.chances.values())
-    except (TypeError, ValueError):
-        odds, sound = [-1.0], False
-    known = {*award.chances} <= {*invited} and (award.provider is None or award.provider in award.chances)
+        known = {*award.chances} <= {*invited} and (award.provider is None or award.provider in award.chances)
+        shown_chances = shown(dict(award.chances))
+    except (TypeError, ValueError, OverflowError, AttributeError):
+        odds, sound, known, shown_chances = [-1.0], False, False, shown(award.chances)
     if not (sound and known and all(0.0 <= chance <= 1.0 for chance in odds) and math.fsum(odds) <= 1.0 + 1e-6):
         raise PolicyFailedError(
-            f"{place}: chances are {shown(dict(award.chances))}; they must be (probability, payment) by invited "
+            f"{place}: chances are {shown_chances}; they must be (probability, payment) by invited "
             "provider, with the winner among them and at most 1 in all"
         )

@@ -56,6 +56,9 @@ VECTOR_BIDS = 3
 LARGEST = 1e9
 """Largest number in `Observation.vector()`, so that the space of an environment is bounded."""
 
+MOST_PAID = 1e12
+"""Largest bid and payment. Sums of larger ones lose digits, and a larger one is a slip."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

@@ -30,6 +30,9 @@ from simulator.market.conditions import (
     MARKET_INDEX as MARKET_INDEX,
 )
 from simulator.market.conditions import (
+    MOST_PAID as MOST_PAID,
+)
+from simulator.market.conditions import (
     VECTOR_BIDS as VECTOR_BIDS,
 )
 from simulator.market.conditions import (

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeGuard
 
 import numpy as np
 
 from simulator.errors import InputError, PolicyFailedError, RunError, shown
-from simulator.files.reading import is_number
 from simulator.market.contracts import (
+    MOST_PAID,
     Bidder,
     Choice,
     Information,
@@ -70,6 +71,14 @@ def describe(error: BaseException) -> str:
     except Exception:  # a user's exception may fail in its own __str__
         text = ""
     return f"{type(error).__name__}{': ' + text if text else ''} ({Path(last.filename).name}:{last.lineno})"
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Return whether an object is a finite real number that float64 can hold; True and False are none."""
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(float(value))
+    except (OverflowError, ValueError, TypeError):
+        return False
 
 
 def policy_label(policy: object) -> str:
@@ -157,9 +166,9 @@ def ask_bid(bidder: Bidder, view: View) -> float:
         bid = bidder.bid(view)
     except BaseException as error:
         _blame(f"bidder {policy_label(bidder)}, provider {view.provider}, task {view.task}: bid()", error)
-    if not (isinstance(bid, Real) and not isinstance(bid, bool) and 0.0 <= float(bid) < float("inf")):
+    if not (is_finite(bid) and 0.0 <= float(bid) <= MOST_PAID):
         place = f"bidder {policy_label(bidder)}, provider {view.provider}, task {view.task}"
-        raise PolicyFailedError(f"{place}: bid() returned {shown(bid)}; it must be a finite number >= 0")
+        raise PolicyFailedError(f"{place}: bid() returned {shown(bid)}; it must be a number from 0 to {MOST_PAID:g}")
     return float(bid)
 
 
@@ -210,8 +219,8 @@ def check_number(action: object, space: Numbers, place: str) -> float:
     Raises:
         PolicyFailedError: it is not.
     """
-    if is_number(action) and space.low <= float(action) <= space.high:  # type: ignore[arg-type]
-        return float(action)  # type: ignore[arg-type]
+    if is_finite(action) and space.low <= float(action) <= space.high:
+        return float(action)
     raise PolicyFailedError(
         f"{place}: number() returned {shown(action)}; it must be a number from {space.low:g} to {space.high:g}"
     )

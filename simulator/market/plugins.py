@@ -366,8 +366,16 @@ def information_for(policy: Policy, scenario: Scenario) -> Information:
 
 
 def _name(found: Any, spec: str) -> None:
-    """Store the text that named an object on the object, for messages and tables."""
+    """Store the text that named an object on the object, for messages, tables and journals.
+
+    Raises:
+        PolicyError: the class of the object has no place for it.
+    """
     try:
-        found.spec = spec
-    except AttributeError:  # a class with __slots__, or a frozen one
-        return
+        object.__setattr__(found, "spec", spec)  # a frozen data class has a place too
+    except (AttributeError, TypeError):
+        # Without the text, two parameters or two versions of a class would be one policy in a table and a journal.
+        raise PolicyError(
+            f"'{spec}': the attribute 'spec' of class {type(found).__name__} cannot be set, where its name is kept; "
+            "a class with __slots__ needs 'spec' among them"
+        ) from None

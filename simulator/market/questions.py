@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copyreg
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from simulator.market.conditions import Column
 from simulator.model import FloatArray
+
+# Lots hold read-only mappings. The audit copies mechanisms, and what they keep, in depth.
+copyreg.pickle(MappingProxyType, lambda proxy: (MappingProxyType, (dict(proxy),)))
 
 UavBid: TypeAlias = Literal["contract", "reported"]
 """Which bid a mechanism uses for the UAV.

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from simulator.errors import OutputError
 from simulator.files import PAGE, folder, recover, replacing
 from simulator.market.contracts import Column
 from simulator.record.check import own_columns, read_run, read_table
@@ -42,11 +43,13 @@ class Stored(NamedTuple):
         file: the Parquet file.
         name: name of the table.
         extra: columns that mechanism and policy have added.
+        mark: `_mark` of the file when the result was made.
     """
 
     file: Path
     name: str
     extra: Sequence[Column]
+    mark: tuple[int, ...] | None
 
     def __call__(self, only: Collection[str] | None = None) -> pd.DataFrame:
         """Read the table.
@@ -55,8 +58,11 @@ class Stored(NamedTuple):
             only: names of the columns that are wanted; None for all.
 
         Raises:
-            OutputError: it cannot be read, or a column is missing or holds what it cannot.
+            OutputError: it has changed since, it cannot be read, or a column is missing or holds what it cannot.
         """
+        # Another run may have taken the folder: half of its tables beside half of these would say something wrong.
+        if _mark(self.file) != self.mark:
+            raise OutputError(f"{self.file}: the file has changed since this result was read; load the folder again")
         return read_table(self.file, self.name, self.extra, only)
 
 
@@ -70,7 +76,17 @@ def stored_tables(directory: Path, run: dict[str, Any]) -> dict[str, Stored]:
     Raises:
         OutputError: run.json declares columns that are none.
     """
-    return {name: Stored(directory / f"{name}.parquet", name, own_columns(directory, run, name)) for name in TABLES}
+    files = {name: directory / f"{name}.parquet" for name in TABLES}
+    return {name: Stored(file, name, own_columns(directory, run, name), _mark(file)) for name, file in files.items()}
+
+
+def _mark(file: Path) -> tuple[int, ...] | None:
+    """Return what changes if a file is replaced or written to; None if there is no file."""
+    try:
+        about = file.stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 class Result:

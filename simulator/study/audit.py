@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simulator.errors import InputError, RunError, need, shown
+from simulator.errors import InputError, PolicyError, RunError, nearest, need, shown
 from simulator.files.reading import is_number
 from simulator.market.auction import WAITING, Auction
 from simulator.market.contracts import Bidder, Mechanism, Policy
-from simulator.market.guard import ask_action
+from simulator.market.guard import ask_action, blamed, policy_label
 from simulator.market.rehearsal import Rehearsal
 from simulator.run import Plan, plan
 from simulator.scenario.scenario import Scenario
-from simulator.study.finding import Finding, gain_over
+from simulator.study.finding import CLAIMABLE, Finding, gain_over
 from simulator.study.incentives import GAIN, Incentives
 from simulator.study.long_run import in_the_long_run
 from simulator.study.slowdown import slowdown
@@ -122,6 +122,7 @@ def audit(
         # In rounds a value scales with the task's size; at junctions the queues price it.
         duration, reference_mb = needed_s + warmup, scenario.tasks.predicted_mb
     planned = plan(scenario, policy, seed, duration, mechanism=mechanism, bidders=bidders)
+    claims = claims_of(planned)
     if warmup >= planned.duration:
         raise InputError(f"warmup: must be below the duration {planned.duration:g}, not {warmup:g}")
     apart_s = (planned.duration - warmup) / math.ceil(rounds / seeds) if spread else 0.0
@@ -138,20 +139,36 @@ def audit(
         )  # fmt: skip
     if not seen.rounds:
         raise RunError(f"scenario {scenario.name}: no auction has an invited provider, so there is nothing to audit")
-    claims = claims_of(planned)
     if isinstance(seen, TwoSided):
         findings = [*seen.findings(claims), *market.dependence(claims)]
     else:
         findings = [*_of_rounds(seen, claims), *market.findings(claims)]
     if long_run and not two_sided:
         findings += [*in_the_long_run(planned, long_run), *slowdown(planned, long_run)]
+    tested = {finding.property.partition(", ")[0] for finding in findings}
+    kind = "a double auction" if two_sided else "an auction"
+    findings += [
+        Finding(name, "untested", True, math.nan, f"the audit of {kind} does not test this")
+        for name in sorted(claims - tested)
+    ]
     return Audit(findings, seen.rounds, len(market.common))
 
 
 def claims_of(planned: Plan) -> frozenset[str]:
-    """Return the names of the findings that the mechanism of a plan claims to hold."""
-    claimed = getattr(planned.mechanism, "claims", None)
-    return frozenset() if claimed is None else claimed(planned.information)
+    """Return the names of the findings that the mechanism of a plan claims to hold.
+
+    Raises:
+        PolicyError: `claims` raised an exception, or there is no finding with such a name.
+    """
+    label = f"mechanism {policy_label(planned.mechanism)}: claims()"
+    with blamed(label, PolicyError):
+        method = getattr(planned.mechanism, "claims", None)
+        claimed = frozenset() if method is None else method(planned.information)
+    if not isinstance(claimed, Set) or not all(isinstance(name, str) for name in claimed):
+        raise PolicyError(f"{label} returned {shown(claimed)}; it must be a set of names of findings")
+    for name in sorted(claimed - CLAIMABLE):
+        raise PolicyError(f"{label} has '{name}'; {nearest(name, CLAIMABLE)}")
+    return frozenset(claimed)
 
 
 def _watch(

@@ -5,6 +5,25 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+CLAIMABLE = frozenset(
+    {
+        "truthful",
+        "no regret",
+        "no constant multiplier pays",
+        "truthful without a decision",
+        "false-name-proof",
+        "anonymous",
+        "individually rational",
+        "budget balance",
+        "no UAV misreport pays",
+        "no UAV loses",
+        "nobody gains",
+        "nobody loses",
+        "free of adverse selection",
+    }
+)
+"""Names of the findings that a mechanism can claim."""
+
 
 class Finding(NamedTuple):
     """Verdict on one property of an auction.
