@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import heappush
+from numbers import Integral, Real
 
 import simpy
 from simpy.events import NORMAL, EventPriority
@@ -31,13 +32,13 @@ def check_times(seed: int, duration: float, warmup: float) -> None:
     Raises:
         InputError: one of them is not a number or is out of range.
     """
-    # In Python True and False are integers, but nobody means them as a seed.
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < LARGEST_SEED:
+    # In Python True and False are integers, but nobody means them as a seed. Numbers of numpy are numbers.
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < LARGEST_SEED:
         raise InputError(f"seed: must be a whole number >= 0, not {shown(seed)}")
     # Each range is written as "not (low < value)", because a comparison with NaN is always false.
-    if not (isinstance(duration, int | float) and 0 < duration <= LONGEST_S):
+    if not (isinstance(duration, Real) and 0 < duration <= LONGEST_S):
         raise InputError(f"duration: must be a number of seconds > 0, not {shown(duration)} (at most 1e9)")
-    if not (isinstance(warmup, int | float) and 0 <= warmup < duration):
+    if not (isinstance(warmup, Real) and 0 <= warmup < duration):
         raise InputError(f"warmup: must be a number of seconds from 0 to below the duration, not {shown(warmup)}")
 
 

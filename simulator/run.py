@@ -94,7 +94,7 @@ class Plan:
             InputError: the seed is not a whole number >= 0.
         """
         check_times(seed, self.duration, self.warmup)
-        return dataclasses.replace(self, seed=seed)
+        return dataclasses.replace(self, seed=int(seed))
 
     def at_most(self, duration: float) -> Plan:
         """Return the plan of the run, cut off after a time.
@@ -344,7 +344,7 @@ def plan(
         _own(chosen, "mechanism"),
         _own(strategies, "bidders"),
         information,
-        seed,
+        int(seed),
         float(duration),
         float(warmup),
         trajectories,

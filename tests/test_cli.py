@@ -90,6 +90,7 @@ class Boundless:
 """
 
 RUN = ("run", "paper", "--duration", "5")
+COMPARE = ("compare", "paper", "--policies", "spa,random")
 BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "unknown scenario": (("run", "braunschweg"), 2, r"no scenario 'braunschweg', .*; did you mean 'braunschweig'\?"),
     "missing scenario file": (("run", "no/such.yaml"), 2, r"no/such\.yaml: cannot be read \(No such file"),
@@ -149,7 +150,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "policy whose feedback fails": ((*RUN, "--policy", "p.py:BadFeedback"), 1, r"task 0: feedback\(\) raised IndexE"),
     "mechanism with an infinite payment": (
         (*RUN, "--set", "market.mechanism=p.py:Boundless"), 1,
-        r"p\.py:Boundless, auction of task 0: paid_by_provider is inf; it must be a finite number"),
+        r"p\.py:Boundless, auction of task 0: paid_by_provider is inf; it must be a number from"),
     "output that exists": ((*RUN, "--out", "here"), 2, r"here exists already; name another, or replace it with --fo"),
     "output that is somebody's folder": (
         (*RUN, "--out", "here", "--force"), 2, r"here is not replaced, because dmsb did not write thesis\.txt"),
@@ -166,6 +167,30 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no processes": (("compare", "paper", "--policies", "spa", "--jobs", "0"), 2, r"jobs: must be .* to 1,000, not 0"),
     "policy that fails in a comparison": (
         ("compare", "paper", "--policies", "p.py:Low,spa", "--duration", "5", "--jobs", "2"), 1, r"returned 0\.5"),
+    "nothing to train on": (("train", "", "--policy", "ppo", "--steps", "5"), 2, r"SCENARIO '': must name one or more"),
+    "a hyperparameter without a value": (
+        ("train", "paper", "--policy", "ppo", "--steps", "5", "--hyper", "gamma"), 2, r"--hyper gamma: must be key"),
+    "a hyperparameter that is no YAML": (
+        ("train", "paper", "--policy", "ppo", "--steps", "5", "--hyper", "gamma=["), 2, r"--hyper gamma=\[: '\[' cann"),
+    "a field moved twice": (
+        (*COMPARE, "--grid", "stations.count=3", "--grid", "stations.count=5"), 2, r"count is moved twice; g"),
+    "a load moved twice": (
+        ("compare", "four_way", "--policies", "spa", "--grid", "tasks.load=1,2", "--load", "1,2"), 2, r"load is moved"),
+    "a value twice": ((*COMPARE, "--grid", "stations.count=3,3.0"), 2, r"has a value twice: \[3, 3\.0\]"),
+    "a mapping as a value": ((*COMPARE, "--grid", "tasks.size_mb={a: 1},2"), 2, r"\{'a': 1\} is a mapping; move its"),
+    "a grid of durations beside a duration": (
+        (*COMPARE, "--grid", "duration_s=10,20", "--duration", "5"), 2, r"duration_s is moved, but duration says"),
+    "a grid of mechanisms beside mechanisms": (
+        ("compare", "paper", "--policies", "random", "--grid", "market.mechanism=msb", "--mechanisms", "msb"), 2,
+         r"but mechanisms says what it"),
+    "a grid of bidders beside bidders": (
+        (*COMPARE, "--grid", "stations.bidding=truthful,shade:0.9", "--bidders", "shade:0.8"), 2, r"but bidders says"),
+    "a picture that is the folder": ((*COMPARE, "--out", "x.png", "--figure", "x.png"), 2, r"name a file elsewhere"),
+    "a picture in the folder": ((*COMPARE, "--out", "x", "--figure", "x/y/z.png"), 2, r"name a file elsewhere"),
+    "bidder to validate that is none": (("validate", "bids.yaml"), 2, r"there is no bidder 'shad' .*did you mean"),
+    "a provider called like several": (
+        ("run", "four_way", "--set", "uavs.placed=[{name: uavs, x: 0, y: 0}]"), 2,
+         r"a provider is called 'uavs', which stands for several"),
     "invalid mechanism to validate": (("validate", "odd.yaml"), 2, r"there is no mechanism 'foo'"),
     "unknown scenario to show": (("scenarios", "--show", "papr"), 2, r"did you mean 'paper'\?"),
     "invalid file to validate": (("validate", "twice.yaml"), 2, r"two providers are called 's1'"),
@@ -182,6 +207,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "name: odd\ntraffic: {kind: generated}\nstations: {count: 2}\nmarket: {mechanism: foo}\n"
     )
     (path / "else.xml").write_text("<routes/>")
+    (path / "bids.yaml").write_text(
+        "name: bids\ntraffic: {kind: rounds}\nstations: {count: 2, bidding: shad, radio: {model: random}}\n"
+        "uavs: {count: 1, radio: {model: random}}\n"
+    )
     (path / "twice.yaml").write_text(
         "name: twice\ntraffic: {kind: recorded, file: x.csv}\n"
         "stations: {placed: [{name: s1, x: 0, y: 0}, {name: s1, x: 9, y: 9}]}\n"

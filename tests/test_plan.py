@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -32,6 +33,14 @@ class Counts:
         self.seen += 1
 """
 SMALL = {"market.contract_rounds": 100}
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    result = plan("paper", "spa", seed=np.int64(3), duration=np.float32(5.0), warmup=np.int32(1)).run()  # type: ignore[arg-type]
+    assert (result.run["seed"], result.run["duration"], result.run["warmup"]) == (3, 5.0, 1.0)
+    result.save(tmp_path / "run")
+    same = plan("paper", "spa", duration=5, warmup=1).with_seed(np.int64(3)).run()  # type: ignore[arg-type]
+    assert same.auctions.equals(result.auctions)
 
 
 @pytest.fixture

@@ -176,9 +176,16 @@ class Asked:
     @cached_property
     def points(self) -> dict[str, list[Any]]:
         """The grid, with what ``--load`` and ``--demand`` ask for."""
+        from simulator.errors import InputError
         from simulator.scenario.overrides import parse_grid
 
-        return dict(parse_grid(text) for text in self.grid or ()) | _scaled(self.loaded, self.loads, self.demands)
+        scaled = _scaled(self.loaded, self.loads, self.demands).items()
+        found: dict[str, list[Any]] = {}
+        for key, values in (*(parse_grid(text) for text in self.grid or ()), *scaled):
+            if key in found:
+                raise InputError(f"--grid: {key} is moved twice; give all its values at once")
+            found[key] = values
+        return found
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
@@ -310,6 +317,8 @@ def finish(
     if to is not None and to not in PAPER_TABLES:
         raise InputError(f"--to: there is no format '{to}'; {nearest(to, PAPER_TABLES)}")
     if figure is not None:
+        if directory.resolve() in (figure.resolve(), *figure.resolve().parents):
+            raise InputError(f"--figure {figure}: the folder of the results is {directory}; name a file elsewhere")
         check_picture(figure, force)
     # The runs of the report are made a second time: the comparison keeps only their figures, not their tables.
     tell_recording(loaded)

@@ -128,6 +128,8 @@ def train(
         # Before hours of training, so that a missing package does not cost them.
         need("matplotlib")
     names = [name.strip() for name in scenario.split(",") if name.strip()]
+    if not names:
+        raise InputError(f"SCENARIO '{scenario}': must name one or more scenarios, such as paper,four_way")
     loaded = [load(name, sets) for name in names]
     for one in loaded:
         tell_recording(one)
@@ -146,7 +148,7 @@ def train(
     options: dict[str, Any] = {
         "evaluate_every": evaluate_every,
         "held_out": held_out,
-        "hyper": dict(parse_assignment(text) for text in hyper or ()),
+        "hyper": dict(parse_assignment(text, "--hyper", "gamma=0.9") for text in hyper or ()),
         "tensorboard": tensorboard,
         "reward": reward,
         "device": device,

@@ -13,11 +13,13 @@ DISCRIMINATORS = (".model", ".kind", ".layout")
 """Ends of the dotted keys whose value decides which other fields a part has."""
 
 
-def parse_assignment(text: str) -> tuple[str, Any]:
+def parse_assignment(text: str, option: str = "--set", such_as: str = "stations.count=7") -> tuple[str, Any]:
     """Split the text ``key=value`` of the command line.
 
     Args:
         text: the text. Its value is read as YAML.
+        option: option that it follows, for messages.
+        such_as: example for messages.
 
     Returns:
         The dotted key and the value.
@@ -27,11 +29,11 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ScenarioError(f"--set {text}: must be key=value, such as stations.count=7")
+        raise ScenarioError(f"{option} {text}: must be key=value, such as {such_as}")
     try:
-        return key.strip(), read_value(value, f"--set {key}")
+        return key.strip(), read_value(value, f"{option} {key}")
     except ScenarioError:
-        raise ScenarioError(f"--set {' '.join(text.split())}: '{value.strip()}' cannot be read as a value") from None
+        raise ScenarioError(f"{option} {' '.join(text.split())}: '{value.strip()}' cannot be read as a value") from None
 
 
 def parse_grid(text: str) -> tuple[str, list[Any]]:

@@ -48,6 +48,11 @@ class Scenario(Model):
         # Overrides, outages and messages refer to providers by name.
         again = sorted({name for name in names if names.count(name) > 1})
         problems = [Problem((), f"two providers are called '{name}'; give each a name of its own") for name in again]
+        problems += [
+            Problem((), f"a provider is called '{name}', which stands for several; give it another name")
+            for name in ("stations", "uavs", "all")
+            if name in names
+        ]
         for part, own in (("stations", self.station_names()), ("uavs", self.uav_names())):
             for field in ("bidding", "owners"):
                 for name in getattr(getattr(self, part), field):

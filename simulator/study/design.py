@@ -6,9 +6,9 @@ import hashlib
 import json
 import socket
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, product
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from simulator.errors import EmptyMarketWarning, InputError, RunError, shown
 from simulator.market.contracts import Policy
@@ -95,10 +95,21 @@ class Design:
             raise InputError(f"mechanisms: must be a list of one or more different mechanisms, not {shown(mechanisms)}")
         self.contenders = list(chosen) or contenders(policies, mechanisms)
         self.points, self.seeds = grid_points(grid or {}), seeds
+        _check_moved(
+            {key for key, _ in self.points[0]},
+            {
+                "duration_s": duration is not None and "duration",
+                "market.mechanism": any(one.mechanism is not None for one in self.contenders) and "mechanisms",
+                "stations.bidding": bidders is not None and "bidders",
+                "uavs.bidding": bidders is not None and "bidders",
+                **dict.fromkeys(overrides, "an override"),
+            },
+        )
         if len(self.points) * len(self.contenders) * seeds > MOST_CELLS:
             runs_in_all = f"{len(self.points)} points x {len(self.contenders)} policies x {seeds} seeds"
             raise InputError(f"grid: must make at most {MOST_CELLS:,} runs, not {runs_in_all}")
         scenarios = {point: Scenario.load(scenario, **overrides, **dict(point)) for point in self.points}
+        _check_distinct(scenarios)
         found = {one.policy: find_policy(one.policy) for one in self.contenders}
         self.work = Work(scenarios, duration, warmup, bidders)
         for point, one in product(self.points, self.contenders):
@@ -127,13 +138,14 @@ def grid_points(grid: Grid) -> list[Point]:
     """Return every combination of a grid's values, in the order of the keys.
 
     Raises:
-        InputError: a key has no values, or a value twice.
+        InputError: a key has no values, or one that is a mapping, or a value twice.
     """
     for key, values in grid.items():
         if isinstance(values, str) or not len(values):
             # Text is refused too: its letters would be taken for values.
             raise InputError(f"grid: {key} needs one or more values, such as {key}=3,5, not {shown(values)}")
-        if len({shown(value) for value in values}) < len(values):
+        # A whole number and its float are one value, and one point.
+        if len({_frozen(value) for value in values}) < len(values):
             raise InputError(f"grid: {key} has a value twice: {shown(values)}")
     axes = [[_pairs(key, value) for value in values] for key, values in grid.items()]
     points = [tuple(chain.from_iterable(point)) for point in product(*axes)]
@@ -156,8 +168,44 @@ def _pairs(key: str, value: Any) -> Point:
     return tuple((field, _frozen(part)) for field, part in zip(fields, value, strict=True))
 
 
+def _check_moved(keys: Collection[str], replaced: Mapping[str, str | Literal[False]]) -> None:
+    """Refuse a grid over a field that an argument replaces: its rows would be labelled with what was not run.
+
+    Args:
+        keys: fields that the grid moves.
+        replaced: arguments that replace a field or a part of one, by dotted key; False where none does.
+
+    Raises:
+        InputError: the grid moves such a field.
+    """
+    for field, argument in replaced.items():
+        for key in keys:
+            if argument and (key == field or key.startswith(f"{field}.") or field.startswith(f"{key}.")):
+                raise InputError(f"grid: {key} is moved, but {argument} says what it is; leave one of them out")
+
+
+def _check_distinct(scenarios: Mapping[Point, Scenario]) -> None:
+    """Refuse two points of a grid that are the same scenario.
+
+    Raises:
+        InputError: two are.
+    """
+    seen: dict[str, Point] = {}
+    for point, scenario in scenarios.items():
+        other = seen.setdefault(scenario.model_dump_json(), point)
+        if other != point:
+            first, second = (", ".join(f"{key} = {shown(value)}" for key, value in one) for one in (other, point))
+            raise InputError(f"grid: {first} and {second} are the same scenario; leave one of them out")
+
+
 def _frozen(value: Any) -> Any:
-    """Return a value with its lists as tuples, because a point of the grid is a dictionary key."""
+    """Return a value with its lists as tuples, because a point of the grid is a dictionary key.
+
+    Raises:
+        InputError: it is a mapping.
+    """
+    if isinstance(value, Mapping):
+        raise InputError(f"grid: {shown(value)} is a mapping; move its fields by their own keys, such as a.b,a.c=1:2")
     return tuple(_frozen(part) for part in value) if isinstance(value, list | tuple) else value
 
 

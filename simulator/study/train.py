@@ -6,8 +6,11 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from simulator.clock import LONGEST_S, check_times
 from simulator.errors import InputError, OutputError, PolicyFailedError, nearest, shown
@@ -16,9 +19,6 @@ from simulator.market.guard import blamed
 from simulator.scenario.scenario import Scenario
 from simulator.study.training_folder import BEST, DEPLOYED, Progress, TrainingFolder
 from simulator.study.training_tasks import task_of
-
-if TYPE_CHECKING:
-    pass
 
 COMMON = (*inspect.signature(Trainable.train).parameters, "device")
 """Arguments of a method ``train`` that are no hyperparameters."""
@@ -87,11 +87,20 @@ def train(
     again = sorted({name for name in names if names.count(name) > 1})
     if again:
         raise InputError(f"scenarios: two are named '{again[0]}'; give each a name of its own")
-    points = [evaluate_every] if isinstance(evaluate_every, int) else evaluate_every
-    for name, number in (("steps", steps), ("evaluate_every", min(points, default=0)), ("held_out", held_out)):
-        if number < 1:
-            raise InputError(f"{name}: must be 1 or more, not {number}")
+    points = list(evaluate_every) if isinstance(evaluate_every, Sequence | np.ndarray) else [evaluate_every]
+    for name, numbers in (("steps", [steps]), ("evaluate_every", points), ("held_out", [held_out])):
+        for number in numbers or [0]:
+            if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
+                raise InputError(f"{name}: must be a whole number, 1 or more, not {shown(number)}")
     check_times(seed, LONGEST_S, 0.0)
+    seed, steps, held_out = int(seed), int(steps), int(held_out)
+    every = list(map(int, points)) if isinstance(evaluate_every, Sequence | np.ndarray) else int(evaluate_every)
+    # A learner reads numbers by their place: what a place holds follows from the information.
+    shows = {one.name: one.market.information or "public" for one in loaded}
+    other = next((name for name in names if shows[name] != shows[names[0]]), None)
+    if other is not None:
+        both = f"{names[0]} has {shows[names[0]]}, {other} has {shows[other]}"
+        raise InputError(f"market.information: must be the same in all scenarios of a training ({both})")
     from simulator.environment import REWARDS
 
     task = task_of(loaded, policy, mechanism, seat, reward, seed, held_out)
@@ -115,7 +124,7 @@ def train(
         **task.about,
         "seed": seed,
         "scenarios": {one.name: _hash(one) for one in loaded},
-        "evaluate_every": evaluate_every if isinstance(evaluate_every, int) else list(evaluate_every),
+        "evaluate_every": every,
         "held_out": held_out,
         "steps": steps,
         "hyper": chosen,
@@ -123,7 +132,7 @@ def train(
         "device": device,
     }
     last = getattr(found, "last_is_best", False)
-    record = TrainingFolder(out, about, task.evaluate, evaluate_every, tensorboard, report, last)
+    record = TrainingFolder(out, about, task.evaluate, every, tensorboard, report, last)
     with record.opened(resume) as goes_on:
         for name in chosen:
             if name in COMMON or not _takes(found, name):

@@ -1,11 +1,11 @@
-"""A check of a scenario without a run: its recording, its roads and its mechanism."""
+"""A check of a scenario without a run: its recording, its roads, its mechanism and its bidders."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from simulator.errors import InputError
-from simulator.market.plugins import find_mechanism
+from simulator.market.plugins import find_mechanism, strategies_of
 from simulator.providers.fleet import Fleet
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.network import Network
@@ -26,18 +26,22 @@ class Inspection(NamedTuple):
 
 
 def inspect(scenario: Scenario) -> Inspection:
-    """Check what the fields of a scenario refer to: recording, roads and mechanism.
+    """Check what the fields of a scenario refer to: recording, roads, mechanism and bidders.
 
     Args:
         scenario: a scenario whose fields are valid.
     """
-    # Both parts are tried, so that one command shows every problem.
+    # All parts are tried, so that one command shows every problem.
     facts, problems = list[str](), list[str]()
     if scenario.market.mechanism is not None:
         try:
             find_mechanism(scenario.market.mechanism)
         except InputError as error:
             problems.append(str(error))
+    try:
+        strategies_of(Fleet(scenario))
+    except InputError as error:
+        problems.append(str(error))
     try:
         facts = _traffic(scenario)
     except InputError as error:

@@ -151,7 +151,7 @@ def test_what_training_is_not_given_right(tmp_path: Path, tiny: Path) -> None:
         train([], "diffusion", 100, out=tmp_path / "f")
     with pytest.raises(InputError, match="seed: must be a whole number >= 0, not -1"):
         train(["paper"], "diffusion", 100, seed=-1, out=tmp_path / "g")
-    with pytest.raises(InputError, match="steps: must be 1 or more"):
+    with pytest.raises(InputError, match="steps: must be a whole number, 1 or more"):
         train(["paper"], "diffusion", 0, out=tmp_path / "c")
     with pytest.raises(InputError, match="holds no training to go on with"):
         train(["paper"], "diffusion", 100, out=tmp_path / "d", resume=True)
@@ -318,3 +318,28 @@ def test_a_training_leaves_the_arithmetic_of_its_process_as_it_was(tmp_path: Pat
     train([scenario], "sac", 600, out=tmp_path / "t", held_out=1, hyper={"worlds": 1, "width": 8}, report=heard)
     assert during[0] == 0.0
     assert float(smallest * np.float32(1.0)) > 0.0
+
+
+WRONG_NUMBERS: list[tuple[dict[str, Any], str]] = [
+    ({"steps": 10.5}, "steps: must be a whole number, 1 or more, not 10.5"),
+    ({"steps": True}, "steps: must be a whole number, 1 or more, not True"),
+    ({"evaluate_every": [5, 0]}, "evaluate_every: must be a whole number, 1 or more, not 0"),
+    ({"evaluate_every": "5"}, "evaluate_every: must be a whole number, 1 or more, not '5'"),
+    ({"evaluate_every": []}, "evaluate_every: must be a whole number, 1 or more, not 0"),
+    ({"held_out": np.float64(1.5)}, "held_out: must be a whole number, 1 or more, not np.float64"),
+    ({"seed": 1.0}, "seed: must be a whole number >= 0, not 1.0"),
+]
+
+
+@pytest.mark.parametrize(("numbers", "message"), WRONG_NUMBERS)
+def test_numbers_of_a_training_are_whole(numbers: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        train(["paper"], "ppo", **{"steps": 10, **numbers}, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_scenarios_of_a_training_show_the_same(tmp_path: Path) -> None:
+    """The weights have one meaning of each number that a policy reads."""
+    clairvoyant = Scenario.load("paper", **fields({"name": "open", "market.information": "clairvoyant"}))
+    with pytest.raises(InputError, match=r"information: must be the same .*\(paper has public, open has clairvoyant\)"):
+        train(["paper", clairvoyant], "ppo", 10, out=tmp_path / "out")

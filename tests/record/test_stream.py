@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import RunError, simulate
+from simulator.errors import OutputError
 from simulator.record import stream, tables, totals, writer
 from simulator.record.events import in_order
 from simulator.record.result import Result
@@ -203,3 +204,16 @@ def test_full_collections_come_back_after_a_run() -> None:
         simulate("four_way", Stops("fails"), duration=900)
     assert gc.get_threshold() == before
     assert gc.isenabled()
+
+
+def test_a_table_of_a_folder_that_was_replaced_since_is_refused(tmp_path: Path) -> None:
+    """Half of the tables of one run beside half of those of another would say something wrong."""
+    first = simulate("paper", "spa", duration=20, out=tmp_path / "run")
+    loaded = Result.load(tmp_path / "run")
+    surplus = loaded.auctions["surplus"].tolist()
+    simulate("paper", "spa", seed=1, duration=20, out=tmp_path / "run", force=True)
+    assert loaded.auctions["surplus"].tolist() == surplus, "what was read stays"
+    for result in (first, loaded):
+        with pytest.raises(OutputError, match=r"tasks\.parquet: the file has changed since this result was read; load"):
+            _ = result.tasks
+    assert Result.load(tmp_path / "run").auctions["surplus"].tolist() != surplus
