@@ -17,7 +17,8 @@ from generate_results import claims, sensitivity, table
 import simulator
 from simulator import errors
 from simulator.cli.app import app
-from simulator.record.schema import SUMMARY, TABLES
+from simulator.record.schema import TABLES
+from simulator.record.summary import SUMMARY
 from simulator.scenario.reference import scenario_fields
 from simulator.scenario.shipped import ENVIRONMENTS, shipped_scenarios, shipped_text
 

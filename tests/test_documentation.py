@@ -16,7 +16,8 @@ import gymnasium
 import pytest
 
 from simulator.environment import Intersection
-from simulator.record.schema import SUMMARY, TABLES
+from simulator.record.schema import TABLES
+from simulator.record.summary import SUMMARY
 from simulator.scenario.reference import scenario_fields
 from simulator.scenario.shipped import ENVIRONMENTS
 from tests.forked import dmsb, python

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from simulator import EmptyMarketWarning, Result, simulate
 from simulator.model.mechanism import contract_bid
-from simulator.record.schema import SUMMARY, TABLES
+from simulator.record.schema import TABLES
+from simulator.record.summary import SUMMARY
 from simulator.scenario.shipped import shipped_scenarios
 from tests.fields import fields
 from tests.laws import check_laws

@@ -298,7 +298,7 @@ def printable(text: str) -> str:
 
 def print_summary(summary: pd.Series, title: str) -> None:
     """Print the summary of a run, each figure with its unit and meaning."""
-    from simulator.record.schema import SUMMARY
+    from simulator.record.summary import SUMMARY
 
     rows = [(name, f"{summary[name]:,.4g}", unit, meaning) for name, (unit, meaning) in SUMMARY.items()]
     print_rows(("figure", "value", "unit", "meaning"), rows, title)
@@ -314,7 +314,7 @@ def print_comparison(table: pd.DataFrame, title: str, metric: str, shared_traffi
         shared_traffic: whether all worlds have the same recorded traffic.
         notes: sentences below the table.
     """
-    from simulator.record.schema import SUMMARY
+    from simulator.record.summary import SUMMARY
     from simulator.study.statistics import p_text
 
     named = {figure: name for name, (figure, *_) in COMPARED.items()}

@@ -119,7 +119,7 @@ class Intersection(WorldEnvironment):
         self._simulation = Simulation(
             self.scenario, Draws(world), self.duration, information=self.information, recording=self._recording
         )
-        self._simulation.auctioneer.served = self._note_end
+        self._simulation.auctioneer.telling.served = self._note_end
         self._ended, self._owed = [], set()
         self._decision = next(self._simulation, None)
 

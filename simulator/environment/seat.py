@@ -103,7 +103,7 @@ class SeatEnvironment(WorldEnvironment):
         if len(mechanism.seats) > 1:
             self._others = find_policy(default_policy(self.scenario, self._mechanism))
             reset_policy(self._others, self.scenario, draws.generator("policy"))
-        self._simulation.auctioneer.feedback = self._note
+        self._simulation.auctioneer.telling.feedback = self._note
         self._next()
 
     def step(self, action: np.int64 | int) -> tuple[Features, float, bool, bool, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +19,6 @@ from simulator.market.auction import (
     NOT_UNSERVED,
     UAV,
     UNSOLD,
-    WINNER_KINDS,
     Auction,
 )
 from simulator.market.bidders import Bidders
@@ -33,7 +31,6 @@ from simulator.market.contracts import (
     Lot,
     Mechanism,
     Observation,
-    Outcome,
     Truth,
 )
 from simulator.market.costs import POWER
@@ -41,9 +38,11 @@ from simulator.market.decisions import Clearance, Decision, MarketLog
 from simulator.market.guard import failed
 from simulator.market.ledger import Ledger
 from simulator.market.lots import Situation
+from simulator.market.telling import Telling
+from simulator.market.windows import Windows
 from simulator.model import BoolArray
 from simulator.providers.queues import Server
-from simulator.providers.task import COMPLETED, UNSERVED, Task
+from simulator.providers.task import UNSERVED, Task
 
 
 class Auctioneer:
@@ -69,8 +68,7 @@ class Auctioneer:
         appraiser: computes values, predictions and market conditions.
         asking: who answers the questions of the mechanism.
         pending: decision that waits for an answer; None if there is none.
-        feedback: function that is called with the outcome of each auction that a policy decided on; None for nothing.
-        served: function that is called with the outcome of each such auction when its task has ended; None for nothing.
+        telling: tells a policy how its auctions settle.
         before_clearing: function that is called with the auctions of each clearing before it begins; None for nothing.
     """
 
@@ -93,23 +91,20 @@ class Auctioneer:
     ) -> None:
         self.appraiser, self.mechanism = appraiser, mechanism
         self.pending: Decision | None = None
-        self.feedback: Callable[[Outcome], None] | None = None
-        self.served: Callable[[Outcome], None] | None = None
         self.before_clearing: Callable[[list[Auction]], None] | None = None
         self._env, self._bidders, self._providers = env, bidders, providers
         self._ledger, self._log, self._information = ledger, log, information
         self._grid, self._most_bids = tuple(grid), most_bids
-        self._every_s: float = getattr(mechanism, "every_s", 0.0)
         self._columns = tuple(column.name for column in getattr(mechanism, "columns", ()))
-        self._most_lots: int = getattr(mechanism, "most_lots", 0)
         self._by_vehicles = getattr(mechanism, "value_of", "provider") == "vehicle"
         self._patience_s, self._message_s, self._outages_possible = patience_s, message_s, outages_possible
         self.asking = Asking(mechanism, appraiser, bidders, up_since)
-        self._waiting: list[Auction] = []
-        self._window = self._opened = 0
+        self.telling = Telling(appraiser, self._allowed)
+        every_s: float = getattr(mechanism, "every_s", 0.0)
+        most_lots: int = getattr(mechanism, "most_lots", 0)
+        self._windows = Windows(env, every_s, most_lots, self._close_window) if every_s > 0.0 else None
         # Clearings that wait for messages, by their first task.
         self._in_flight: dict[int, Clearance] = {}
-        self._under_way: dict[int, Outcome] = {}
 
     def request(self, situation: Situation) -> None:
         """Take in the request for a task. It is cleared at once, or at the end of the window.
@@ -121,13 +116,8 @@ class Auctioneer:
         if not auction.lot.invited:
             # Nobody can serve it, so no mechanism is asked.
             self._unsold(auction, NOT_INVITED if auction.columns else NOT_COVERED)
-        elif self._every_s > 0.0:
-            if not self._waiting:
-                self._open_window()
-            self._waiting.append(auction)
-            if 0 < self._most_lots <= len(self._waiting):
-                self._window -= 1  # what comes before its end opens it again
-                self._close_window(self._opened)
+        elif self._windows is not None:
+            self._windows.take(auction)
         else:
             self._begin([auction])
 
@@ -158,9 +148,11 @@ class Auctioneer:
     def finish(self) -> None:
         """End the run: what still waits for a clearing stays open."""
         under_way = [auction for one in self._in_flight.values() for auction in one.auctions.values()]
-        for auction in (*under_way, *self._waiting):
+        waiting = [] if self._windows is None else self._windows.waiting
+        for auction in (*under_way, *waiting):
             self._log.auction(auction)
-        self._waiting, self._in_flight = [], {}
+        waiting.clear()
+        self._in_flight = {}
 
     def observe(
         self, auction: Auction, ground: Sequence[float], uav_bid: float, step: Decide, top_value: float | None = None
@@ -199,26 +191,9 @@ class Auctioneer:
             return ()
         return tuple(ground[1:] if self._information == "masked" else ground)
 
-    def _open_window(self) -> None:
-        """Let all lots that wait be cleared at the end of the window, the next multiple of its length."""
-        # A quotient may be rounded down at the end of the window that has just closed: no window comes twice.
-        self._window = max(math.floor(self._env.now / self._every_s), self._window) + 1
-        wake = until(self._env, self._window * self._every_s)
-        assert wake.callbacks is not None
-        self._opened += 1
-        opened = self._opened
-        wake.callbacks.append(lambda _: self._close_window(opened))
-
-    def _close_window(self, opened: int) -> None:
-        """Clear what waits and can still be served; the rest is unserved.
-
-        Args:
-            opened: which opening of a window this is the end of. It may have been cleared before its end.
-        """
-        if opened != self._opened or not self._waiting:
-            return
-        now, waiting, ready = self._env.now, self._waiting, list[Auction]()
-        self._waiting = []
+    def _close_window(self, waiting: list[Auction]) -> None:
+        """Clear what waits and can still be served; the rest is unserved."""
+        now, ready = self._env.now, list[Auction]()
         for auction in waiting:
             invited = self.asking.still_invited(auction, now)
             if now - auction.task.requested > self._patience_s or not invited.any():
@@ -309,10 +284,8 @@ class Auctioneer:
             won.add(award.provider)
             self._tell(auction)
         for auction in left.values():
-            if self._every_s > 0.0:
-                if not self._waiting:
-                    self._open_window()
-                self._waiting.append(auction)
+            if self._windows is not None:
+                self._windows.wait_again(auction)
             else:
                 self._unsold(auction, NO_BID if auction.bid_by_nobody else UNSOLD)
 
@@ -385,48 +358,4 @@ class Auctioneer:
             # The contract bid (13) is about rounds in which stations and a UAV compete.
             self._ledger.settled(auction.uav_value, auction.top_value)
         self._bidders.learn(auction, self._env.now)
-        decided, auction.decided = auction.decided, None  # a decision names its auctions: no cycle stays in memory
-        if decided is None or (self.feedback is None and self.served is None):
-            return
-        decision, action = decided
-        by_uav = auction.winner_kind == UAV
-        outcome = Outcome(
-            auction.task.id,
-            action,
-            WINNER_KINDS[auction.winner_kind],
-            auction.surplus,
-            decision.observation,
-            self._allowed(auction.bids),
-            auction.uav_value if by_uav else None,
-            self._env.now,
-        )
-        if auction.winner < 0:
-            outcome = dataclasses.replace(outcome, status="unserved", realised_surplus=0.0)
-        if self.feedback is not None:
-            self.feedback(outcome)
-        if self.served is not None:
-            if auction.winner < 0:
-                self.served(outcome)
-            else:
-                self._under_way[auction.task.id] = outcome
-
-    def ended(self, task: Task) -> None:
-        """Tell the policy what became of a task that it decided on.
-
-        Args:
-            task: a task that is completed or lost.
-        """
-        if self.served is None:
-            return
-        outcome = self._under_way.pop(task.id, None)
-        if outcome is None:
-            return
-        completed = task.status == COMPLETED
-        told = dataclasses.replace(
-            outcome,
-            time=self._env.now,
-            status="completed" if completed else "lost",
-            latency_s=task.latency if completed else math.nan,
-            realised_surplus=self.appraiser.realised_surplus(task, completed),
-        )
-        self.served(told)
+        self.telling.settled(auction, self._env.now)

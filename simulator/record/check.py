@@ -13,7 +13,8 @@ from simulator.clock import LARGEST_SEED, LONGEST_S
 from simulator.errors import OutputError, shown
 from simulator.files.reading import is_number, is_whole, read_json, read_parquet
 from simulator.market.contracts import INFORMATION, Column
-from simulator.record.schema import SUMMARY, TABLES, table
+from simulator.record.schema import TABLES, table
+from simulator.record.summary import SUMMARY
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -141,7 +141,7 @@ class Result:
 
     @property
     def summary(self) -> pd.Series:
-        """The figures of the run after its warm-up. `simulator.record.schema.SUMMARY` documents each figure."""
+        """The figures of the run after its warm-up. `simulator.record.summary.SUMMARY` documents each figure."""
         import pandas as pd
 
         if "summary" not in self.run:

@@ -327,52 +327,6 @@ TABLES: dict[str, tuple[Column, ...]] = {
 }
 """Columns of every table, by the name of the table."""
 
-SUMMARY: dict[str, tuple[str, str]] = {
-    "tasks": ("", "number of tasks requested after the warm-up; all other figures are about these tasks"),
-    "completed": ("", "number of tasks whose result came in time"),
-    "lost": ("", "number of tasks lost: result too late, vehicle out of coverage, or provider out"),
-    "unserved": ("", "number of tasks that nobody served"),
-    "not_covered": ("", "number of unserved tasks of vehicles that no provider covered"),
-    "not_invited": ("", "number of unserved tasks that no covering provider could serve in time, by the predictions"),
-    "no_bid": ("", "number of unserved tasks for which no invited provider made a bid"),
-    "open": ("", "number of tasks with neither a result nor a loss at the end of the run"),
-    "asked": ("", "number of tasks on which a policy decided"),
-    "surplus_total": ("", "sum of the surplus of all tasks"),
-    "surplus_mean": ("", "mean surplus per task, valued when its auction settled"),
-    "realised_mean": (
-        "",
-        "welfare per task that has ended, so per task except the open ones; a lost task counts its cost",
-    ),
-    "lost_share": ("", "number of lost tasks divided by number of tasks"),
-    "failed_share": ("", "number of lost and unserved tasks divided by number of tasks"),
-    "best_share": ("", "sum of the surplus divided by the sum of best_surplus, over the rounds of this run"),
-    "uav_share": ("", "share of the tasks that UAVs won"),
-    "rho_mean": ("", "mean of the finite price scaling factors"),
-    "latency_mean": ("s", "mean latency of completed tasks"),
-    "latency_p95": ("s", "95th percentile of the latency of completed tasks"),
-    "wait_share": ("", "share of the latency of completed tasks that they wait before stages"),
-    "payments": ("", "sum of all payments to the platform, less those from it"),
-    "messages": ("", "mean number of messages per task between the mechanism and the participants"),
-    "rounds": ("", "mean number of rounds of messages per task"),
-    "welfare": (
-        "",
-        "sum of the values at actual latency and accuracy less the costs, over all tasks except the open ones",
-    ),
-    "welfare_providers": ("", "part of the welfare that the providers have"),
-    "welfare_vehicles": ("", "part of the welfare that the vehicles have"),
-    "welfare_platform": ("", "part of the welfare that the platform has; what zeta adds or takes is the platform's"),
-    "jain": ("", "Jain's fairness index over the vehicles' mean value per task, lost and unserved tasks as 0"),
-    "aomt_mean": ("s", "mean age of migration tasks: time from the first sensed datum to the result"),
-    "aomt_peak": ("s", "largest age of a migration task of a vehicle, mean over vehicles"),
-    "aotm_mean": ("s", "mean age of twin migration D / (b e): time of the uplink at bandwidth b and efficiency e"),
-    "age_mean": ("s", "age of the vehicles' twins, average over time"),
-    "age_peak": ("s", "age of a vehicle's twin just before a fresher result, mean over results"),
-    "energy_j": ("J", "energy of the downlinks, and of the UAVs' hovering from the warm-up to the end of the run"),
-    "wall_s": ("s", "wall-clock time of the run"),
-    "cpu_s": ("s", "processor time of the run"),
-}
-"""Unit and meaning of each figure of the summary."""
-
 
 def packed(name: str) -> dict[str, str]:
     """Return the columns of a table that the report carries, with the numpy type of each.

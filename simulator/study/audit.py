@@ -12,7 +12,7 @@ from simulator.market.auction import WAITING, Auction
 from simulator.market.contracts import Bidder, Mechanism, Policy
 from simulator.market.guard import ask_action, blamed, policy_label
 from simulator.market.rehearsal import Rehearsal
-from simulator.run import Plan, plan
+from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.finding import CLAIMABLE, Finding, gain_over
 from simulator.study.incentives import GAIN, Incentives
@@ -21,6 +21,7 @@ from simulator.study.slowdown import slowdown
 from simulator.study.two_sided import TwoSided
 from simulator.study.watched import Watched
 from simulator.world.driving import listen
+from simulator.world.plan import Plan
 from simulator.world.simulation import Simulation
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from simulator.market.contracts import Policy
 from simulator.market.guard import ask_action, blamed, policy_label
 from simulator.market.plugins import find_policy
 from simulator.market.reasons import explained, reasons_of
-from simulator.run import Plan, plan
+from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 from simulator.world.driving import listen
+from simulator.world.plan import Plan
 
 CLOCKS = "double-dutch"
 """Mechanism in which a policy that sets numbers is tried."""

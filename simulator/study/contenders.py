@@ -11,8 +11,8 @@ from simulator.market.guard import ask_action, policy_label, seats_of
 from simulator.market.plugins import NoPolicy, find_mechanism, find_policy
 from simulator.market.reasons import explained, reasons_of
 from simulator.market.seats import brought_by, suits
-from simulator.run import Plan
 from simulator.world.driving import listen
+from simulator.world.plan import Plan
 
 TRIAL_ROUNDS, TRIAL_S = 20, 120.0
 """A trial ends after so many auctions, or after so many simulated seconds."""

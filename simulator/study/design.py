@@ -13,12 +13,13 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from simulator.errors import EmptyMarketWarning, InputError, RunError, shown
 from simulator.market.contracts import Policy
 from simulator.market.plugins import find_policy
-from simulator.run import Plan, plan
+from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.contenders import Contender, contenders, try_out
 from simulator.study.journal import Figures
 from simulator.study.run_figures import figures_of
 from simulator.study.worlds import KeptWorlds
+from simulator.world.plan import Plan
 
 # Upper limits: a mistyped number gets one sentence, and does not exhaust the memory.
 MOST_WORLDS, MOST_CELLS = 1_000_000, 10_000_000

@@ -9,10 +9,10 @@ import numpy as np
 from simulator.market.bidders import Patient, Shade
 from simulator.market.contracts import Bidder
 from simulator.model import FloatArray
-from simulator.run import Plan
 from simulator.study.finding import Finding
 from simulator.study.statistics import ratio_of_means
 from simulator.study.worlds import KeptWorlds
+from simulator.world.plan import Plan
 
 FACTORS = (0.9, 0.95, 1.05, 1.1)
 """Constant multipliers that a station tries."""

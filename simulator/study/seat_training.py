@@ -14,9 +14,10 @@ from simulator.draws import Draws
 from simulator.market.contracts import Mechanism, Policy
 from simulator.market.guard import ask_action, reset_policy
 from simulator.market.plugins import default_policy
-from simulator.run import Plan, plan
+from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 from simulator.world.driving import listen
+from simulator.world.plan import Plan
 
 if TYPE_CHECKING:
     import gymnasium

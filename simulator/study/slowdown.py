@@ -10,10 +10,10 @@ from simulator.model.latency import tandem_times
 from simulator.model.mechanism import surplus_weights
 from simulator.providers.queues import Server
 from simulator.providers.task import Task
-from simulator.run import Plan
 from simulator.study.finding import Finding
 from simulator.study.statistics import half_width
 from simulator.world.driving import drive
+from simulator.world.plan import Plan
 from simulator.world.simulation import Demand, Simulation
 
 KEPT_BYTES = 512 * 2**20

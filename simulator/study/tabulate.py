@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.errors import InputError, nearest
 from simulator.model import FloatArray
-from simulator.record.schema import SUMMARY
+from simulator.record.summary import SUMMARY
 from simulator.study.run_figures import EXTRA
 from simulator.study.statistics import corrected, half_width, half_widths, p_value, ratio_of_means
 

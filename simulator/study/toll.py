@@ -13,12 +13,13 @@ from simulator.errors import InputError, PolicyError, RunError, need, shown
 from simulator.market.contracts import PriceScale
 from simulator.market.guard import ask_action, seats_of
 from simulator.model import FloatArray
-from simulator.run import Plan, plan
+from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.cells import check_jobs, run_cells
 from simulator.study.journal import Figures
 from simulator.study.statistics import half_width
 from simulator.world.driving import listen
+from simulator.world.plan import Plan
 from simulator.world.simulation import Demand, Simulation
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Any
 
 from simulator.record.result import Result
-from simulator.run import Plan
+from simulator.world.plan import Plan
 from simulator.world.simulation import Demand
 
 KEPT_BYTES = 512 * 2**20

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from simulator.errors import need
-from simulator.record.schema import SUMMARY
+from simulator.record.summary import SUMMARY
 from simulator.study.arena import INCENTIVES
 from simulator.study.run_figures import EXTRA
 from simulator.study.statistics import p_text

@@ -10,7 +10,7 @@ import numpy as np
 
 from simulator.errors import InputError, need
 from simulator.files import check
-from simulator.record.schema import SUMMARY
+from simulator.record.summary import SUMMARY
 
 if TYPE_CHECKING:
     import pandas as pd

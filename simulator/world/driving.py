@@ -63,9 +63,9 @@ def listen(simulation: Simulation, policy: Policy) -> None:
         policy: a policy after its ``reset``.
     """
     if callable(getattr(policy, "feedback", None)):
-        simulation.auctioneer.feedback = lambda outcome: give_outcome(policy, "feedback", outcome)
+        simulation.auctioneer.telling.feedback = lambda outcome: give_outcome(policy, "feedback", outcome)
     if callable(getattr(policy, "served", None)):
-        simulation.auctioneer.served = lambda outcome: give_outcome(policy, "served", outcome)
+        simulation.auctioneer.telling.served = lambda outcome: give_outcome(policy, "served", outcome)
 
 
 @contextlib.contextmanager

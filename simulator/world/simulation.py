@@ -267,7 +267,7 @@ class Simulation:
             self.platform.reputations.note(provider, False, self._env.now)
             self.recorder.task_done(task, task.lost_at)
             self.site.ledger.dropped(task)
-            self.auctioneer.ended(task)
+            self.auctioneer.telling.ended(task, self.now)
 
     def served(self, task: Task) -> None:
         """Decide whether a task that has passed its last stage is completed or lost, and record it.
@@ -284,4 +284,4 @@ class Simulation:
         self._history.add(task.provider, float(common_term(task.latency, self._latency_weight)), task.match)
         self.site.ledger.served(task, delivered)
         self.platform.reputations.note(task.provider, delivered, self._env.now)
-        self.auctioneer.ended(task)
+        self.auctioneer.telling.ended(task, self.now)

@@ -15,7 +15,7 @@ import pytest
 from simulator import Result, simulate
 from simulator.cli import app as cli
 from simulator.files import not_ours, unsigned
-from simulator.record.schema import SUMMARY
+from simulator.record.summary import SUMMARY
 from tests.files.results import staged
 from tests.kills import tree
 

@@ -32,7 +32,6 @@ from simulator.cli import comparing
 from simulator.errors import OutputError
 from simulator.files import renames, replacing
 from simulator.record.schema import TABLES
-from simulator.run import Plan
 from simulator.study import design, price_training, tabulate, train
 from simulator.study.journal import Figures
 from simulator.study.paper import figures, plan, reproduce, runs
@@ -41,6 +40,7 @@ from simulator.view import figures as drawings
 from simulator.view.report import payload as payloads
 from simulator.view.report import write as pages
 from simulator.view.report.payload import Payload
+from simulator.world.plan import Plan
 from simulator.world.simulation import Demand
 from tests.fields import fields
 from tests.kills import Command, forked, kills, tree

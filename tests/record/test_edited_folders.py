@@ -21,7 +21,8 @@ from simulator.market.contracts import Column
 from simulator.record.check import ALWAYS, FINITE_UNITS, IDS, read_table
 from simulator.record.relations import CLOCKS
 from simulator.record.result import RUN_FILE, SCENARIO_FILE
-from simulator.record.schema import SUMMARY, TABLES
+from simulator.record.schema import TABLES
+from simulator.record.summary import SUMMARY
 from simulator.view.export import FORMATS, export
 from simulator.view.report.write import page
 from tests.fields import fields

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from simulator import InputError, Scenario
 from simulator.cli.app import app
-from simulator.record.schema import SUMMARY
+from simulator.record.summary import SUMMARY
 from simulator.study.arena import INCENTIVES, arena
 from simulator.study.systems import SYSTEMS, find_systems
 

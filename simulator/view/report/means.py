@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from simulator.record.schema import SUMMARY
+from simulator.record.summary import SUMMARY
 from simulator.study.tabulate import shown_value
 
 if TYPE_CHECKING:

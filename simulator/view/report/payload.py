@@ -15,7 +15,8 @@ from simulator.market.contracts import MARKET_CONDITIONS
 from simulator.model.latency import STAGES
 from simulator.providers.task import STATUSES
 from simulator.record.result import Result
-from simulator.record.schema import SIGNAL_STATES, SUMMARY, packed
+from simulator.record.schema import SIGNAL_STATES, packed
+from simulator.record.summary import SUMMARY
 from simulator.scenario.tasks import TASK_KINDS
 from simulator.view.report.detail import Detail, detail_of
 from simulator.view.report.ground import ground
