@@ -13,8 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from simulator import InputError, Recording, RecordingError, Scenario, simulate
 from simulator.errors import RecordingWarning, ScenarioError

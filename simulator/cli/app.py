@@ -228,8 +228,7 @@ def export(
     """
     from simulator.files import folder
     from simulator.record.result import Result
-    from simulator.view.export import beside
-    from simulator.view.export import export as export_run
+    from simulator.view.export import beside, export as export_run
 
     directory = folder(run_dir)
     result = Result.load(directory)

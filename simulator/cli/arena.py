@@ -70,8 +70,7 @@ def arena(
     from simulator.errors import OutputError, need
     from simulator.files import check, folder, replacing
     from simulator.record.result import SCENARIO_FILE
-    from simulator.study.arena import INCENTIVES
-    from simulator.study.arena import arena as run_arena
+    from simulator.study.arena import INCENTIVES, arena as run_arena
     from simulator.study.statistics import p_text
     from simulator.study.systems import find_systems
     from simulator.view.arena import arena_page, draw_arena, number

@@ -30,8 +30,7 @@ from simulator.cli.options import (
     load,
     slug,
 )
-from simulator.cli.terminal import bar, print_comparison, print_result, printable, tell_part, tell_recording
-from simulator.cli.terminal import note as tell
+from simulator.cli.terminal import bar, note, print_comparison, print_result, printable, tell_part, tell_recording
 
 if TYPE_CHECKING:
     from simulator.scenario.scenario import Scenario
@@ -326,9 +325,9 @@ def finish(
         table, runs = made(step)
         shown_point = grid_points(points)[0]
         first = Scenario.load(loaded, **dict(shown_point))
-        note = "".join(f"{key} = {value}; " for key, value in shown_point) + "the world of seed 0"
+        below = "".join(f"{key} = {value}; " for key, value in shown_point) + "the world of seed 0"
         if len(compared) > PAGE_POLICIES:
-            note += f"; the first {PAGE_POLICIES} of {len(compared)} policies"
+            below += f"; the first {PAGE_POLICIES} of {len(compared)} policies"
         looked_at = {}
         for number, one in enumerate(compared[:PAGE_POLICIES]):
             planned = plan(
@@ -346,7 +345,7 @@ def finish(
         else:
             comparison(table, path, title, column)
 
-    data = payload(looked_at, note)
+    data = payload(looked_at, below)
     tell_part(data.part, (0.0, float(data.head["duration"])))
     page = signed_page(data, means(table, column, dict(shown_point)))
     with replacing(directory, force, COMPARISON_KIND) as new:
@@ -366,7 +365,7 @@ def finish(
     else:
         # Only the table, so that it can be piped into a file.
         print(PAPER_TABLES[to](table, column))  # noqa: T201
-        tell(str(directory))
+        note(str(directory))
 
 
 def _scaled(scenario: Scenario, load: str | None, demand: str | None) -> dict[str, list[float]]:

@@ -14,8 +14,7 @@ def doctor() -> None:
     than 3 standard deviations between worlds, or if tables differ on the machine
     of the reference. Times are not compared.
     """
-    from simulator.study.doctor import CHECKS, extras, machine
-    from simulator.study.doctor import doctor as check_installation
+    from simulator.study.doctor import CHECKS, doctor as check_installation, extras, machine
     from simulator.view.report.write import page
 
     about = machine()

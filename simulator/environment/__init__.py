@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import gymnasium
 
-from simulator.environment.intersection import REWARDS as REWARDS
-from simulator.environment.intersection import Intersection as Intersection
-from simulator.environment.seat import SeatEnvironment as SeatEnvironment
-from simulator.environment.seat import seat_of as seat_of
+from simulator.environment.intersection import REWARDS as REWARDS, Intersection as Intersection
+from simulator.environment.seat import SeatEnvironment as SeatEnvironment, seat_of as seat_of
 from simulator.scenario.shipped import ENTRY_POINTS
 
 

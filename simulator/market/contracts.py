@@ -19,71 +19,29 @@ import numpy.typing as npt
 from simulator.errors import nearest
 from simulator.market.conditions import (
     INFORMATION as INFORMATION,
-)
-from simulator.market.conditions import (
     LARGEST as LARGEST,
-)
-from simulator.market.conditions import (
     MARKET_CONDITIONS as MARKET_CONDITIONS,
-)
-from simulator.market.conditions import (
     MARKET_INDEX as MARKET_INDEX,
-)
-from simulator.market.conditions import (
     MOST_PAID as MOST_PAID,
-)
-from simulator.market.conditions import (
     VECTOR_BIDS as VECTOR_BIDS,
-)
-from simulator.market.conditions import (
     Column as Column,
-)
-from simulator.market.conditions import (
     Information as Information,
 )
 from simulator.market.questions import (
     NO_TASK as NO_TASK,
-)
-from simulator.market.questions import (
     VEHICLE as VEHICLE,
-)
-from simulator.market.questions import (
     Ask as Ask,
-)
-from simulator.market.questions import (
     Award as Award,
-)
-from simulator.market.questions import (
     Bids as Bids,
-)
-from simulator.market.questions import (
     Choice as Choice,
-)
-from simulator.market.questions import (
     Clearing as Clearing,
-)
-from simulator.market.questions import (
     Decide as Decide,
-)
-from simulator.market.questions import (
     Lot as Lot,
-)
-from simulator.market.questions import (
     Numbers as Numbers,
-)
-from simulator.market.questions import (
     PriceScale as PriceScale,
-)
-from simulator.market.questions import (
     Quote as Quote,
-)
-from simulator.market.questions import (
     Seat as Seat,
-)
-from simulator.market.questions import (
     Space as Space,
-)
-from simulator.market.questions import (
     UavBid as UavBid,
 )
 from simulator.model import FloatArray

@@ -15,8 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from policies.diffusion import DiffusionActorCritic
-from policies.dqn import DoubleDeepQ
-from policies.dqn import Settings as DqnSettings
+from policies.dqn import DoubleDeepQ, Settings as DqnSettings
 from policies.learning.features import NAMES
 from policies.learning.soft_actor_critic import Settings
 from policies.sac import SoftmaxActorCritic

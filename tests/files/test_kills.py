@@ -27,8 +27,7 @@ import pytest
 
 import simulator.run as run_module
 from simulator import Result, Scenario
-from simulator.cli import app as cli
-from simulator.cli import comparing
+from simulator.cli import app as cli, comparing
 from simulator.errors import OutputError
 from simulator.files import renames, replacing
 from simulator.record.schema import TABLES
@@ -37,8 +36,7 @@ from simulator.study.journal import Figures
 from simulator.study.paper import figures, plan, reproduce, runs
 from simulator.study.worlds import KeptWorlds
 from simulator.view import figures as drawings
-from simulator.view.report import payload as payloads
-from simulator.view.report import write as pages
+from simulator.view.report import payload as payloads, write as pages
 from simulator.view.report.payload import Payload
 from simulator.world.plan import Plan
 from simulator.world.simulation import Demand

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from simulator import PolicyError, RunError, Scenario, ScenarioError, simulate
 from simulator.market.bidders import Exp3, Patient, Shade, Truthful

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from simulator import InputError, simulate
 from simulator.files.checkpoint import ARRAYS, META, save, seal
-from simulator.market.mechanisms.layouts import GROUPS, PIECES
-from simulator.market.mechanisms.layouts import MYERSON_NET as KIND
+from simulator.market.mechanisms.layouts import GROUPS, MYERSON_NET as KIND, PIECES
 from simulator.market.mechanisms.myerson_net import MyersonNet
 from simulator.market.mechanisms.profiles import Course, Profile, padded
 from simulator.model import FloatArray

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from simulator.model import FloatArray
 from simulator.model.myerson import EmpiricalValues, ExponentialValues, UniformValues, Virtual, optimal_auction

@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from simulator.model.channel import UNIT_DBM, line_of_sight_probability, noise_dbm, snr_ratio, spectral_efficiency
 from simulator.model.path_loss import (

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from simulator.model import FloatArray
 from simulator.model.signals import EffectiveGreen, uniform_delay, webster_delay

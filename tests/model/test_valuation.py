@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from simulator.model.accuracy import log_normal_accuracy, matched_pixels, pixel_accuracy, power_law_accuracy
 from simulator.model.valuation import common_term, match_term, mean_with_newest, valuation

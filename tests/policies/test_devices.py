@@ -12,8 +12,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
 
-from policies.dqn import DoubleDeepQ  # noqa: E402
-from policies.dqn import Settings as DqnSettings  # noqa: E402
+from policies.dqn import (  # noqa: E402
+    DoubleDeepQ,
+    Settings as DqnSettings,
+)
 from policies.learning.features import NAMES  # noqa: E402
 from policies.learning.training import device_of  # noqa: E402
 from simulator import InputError, simulate  # noqa: E402

@@ -14,9 +14,7 @@ import pytest
 from simulator import InputError, Scenario, simulate
 from simulator.study import code, price_training
 from simulator.study.cells import run_cells
-from simulator.study.paper import figures, plan, reproduce, scenarios
-from simulator.study.paper import rules as paper_rules
-from simulator.study.paper import runs as paper_runs
+from simulator.study.paper import figures, plan, reproduce, rules as paper_rules, runs as paper_runs, scenarios
 from simulator.study.paper.claims import PAPER_MARGINS, claims
 from simulator.study.paper.plan import AXES, BASE, DMSB, SCALES, VARIANTS, Scale
 from simulator.study.paper.tables import by_world, curve_means, margin, means

@@ -12,8 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from simulator import Result, simulate
 from simulator.cli import comparing

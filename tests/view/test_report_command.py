@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from simulator import InputError, simulate
-from simulator.cli import app as cli
-from simulator.cli import comparing
+from simulator.cli import app as cli, comparing
 from simulator.errors import OutputError
 
 

@@ -4,8 +4,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from simulator.providers.coverage import chord_ahead, circle_intervals
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import simpy
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from simulator import Scenario, simulate
 from simulator.draws import Draws
