@@ -1,4 +1,4 @@
-"""A near-optimal rule that uses only the public market conditions."""
+"""The closed-form price: a ratio of values that are expected from the public market conditions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Conditional:
     value of the UAV divided by that of all stations. In `paper` the rule is ``max(1, zeta E[M_0 | m] / E[M_(2) | m])``.
 
     The rule is biased: where the lead ``b_(1) / b_(2)`` is as large as rho, ``b_(2)`` is below its mean. A task also
-    leaves a queue behind for later tasks. One factor on the ratio mends most of both, ``rho = max(1, scale ...)``.
+    leaves a queue behind for later tasks. One factor corrects a part of both:
+    ``rho = max(1, scale zeta k tau_(2) / tau_0)``.
 
     Attributes:
         scale: factor on the ratio. Above 1 it helps the UAV, below 1 it is a toll of 1 - scale on the UAV.

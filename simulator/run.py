@@ -48,9 +48,9 @@ def plan(
 
     Args:
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
-        policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or any object with a method ``price``.
-            Runs use deep copies of an object. None is ``conditional``; in another mechanism than ``msb`` it is
-            ``random`` or ``nearest``, or nobody if the mechanism has no seat.
+        policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or a `Policy`. Each run uses a copy of
+            an object. None is ``conditional`` in ``msb``. In another mechanism it is the policy that the mechanism
+            names. If it names none, it is ``nearest`` for a choice, ``random`` for a number, and nobody without a seat.
         seed: seed of everything that does not depend on prices. Two policies with one seed meet the same requests.
         duration: length of the run, s; None for the duration of the scenario.
         warmup: time before which requests do not count in the summary, s.
@@ -136,20 +136,21 @@ def simulate(
     force: bool = False,
     **overrides: Any,
 ) -> Result:
-    """Run a scenario under a pricing policy. It is short for ``plan(...).run(progress)``.
+    """Run a scenario under a policy and a mechanism. It is short for ``plan(...).run(progress)``.
 
     With ``out`` it is short for ``plan(...).run_into(out, force, progress)``.
 
     Args:
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
-        policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or any object with a method ``price``.
-            The run uses a deep copy of an object.
+        policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or a `Policy`. Each run uses a copy of
+            an object. None is ``conditional`` in ``msb``. In another mechanism it is the policy that the mechanism
+            names. If it names none, it is ``nearest`` for a choice, ``random`` for a number, and nobody without a seat.
         seed: seed of everything that does not depend on prices. Two policies with one seed meet the same requests.
         duration: length of the run, s; None for the duration of the scenario.
         warmup: time before which requests do not count in the summary, s.
         mechanism: mechanism by name or as an object; None for that of the policy, else ``msb``.
         recording: trajectories that replace the file of the scenario, with the columns of `Recording.from_frame`.
-        progress: function that is called with the simulated time, s, after every priced auction.
+        progress: function that is called with the simulated time, s, after every decision.
         bidders: bidder of all stations, or bidders by name of the provider; None for those of the scenario.
         explain: whether a policy that can explain its decisions does, in the columns ``why_<name>`` of `decisions`.
         out: run folder into which the tables are written while the run goes on, so that a long run needs little memory;

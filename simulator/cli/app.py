@@ -286,6 +286,8 @@ def _outcome() -> int:
             note(f"error: {message}{gone}")
         return 2
     except RunError as error:
+        if os.environ.get("DMSB_DEBUG"):
+            raise
         note(f"error: {error}")
         return 1
     except MemoryError:

@@ -61,11 +61,12 @@ class Mechanism(Protocol):
     Attributes:
         every_s: length of a window, s. 0 clears each request at once. Otherwise all requests that wait are cleared
             together at the end of each window.
-        most_lots: number of requests that wait at which a window is cleared before its end; 0 for no limit.
+        most_lots: a window is cleared before its end when this many requests wait; 0 for no limit.
         seats: seats for policies, by name; empty if nobody decides.
         columns: what the mechanism adds to the table `auctions`.
         value_of: whose utility the value of a served task is.
-        policy: name of the policy that decides if nobody is named; empty for a usual one.
+        policy: name of the policy that decides if nobody is named; empty for `nearest` in a seat that chooses, and
+            `random` in another.
     """
 
     every_s: float = 0.0
@@ -95,7 +96,8 @@ class Mechanism(Protocol):
     def clear(self, lots: Sequence[Lot]) -> Clearing:
         """Clear the lots of one request or of one window.
 
-        A lot without an award waits for the next window, at most ``market.patience_s``. Then it is unserved.
+        A lot without an award is unserved if `every_s` is 0. Otherwise it waits for the next window, at most
+        ``market.patience_s``, and is unserved after that.
 
         Args:
             lots: the lots on offer. Each has at least one invited provider.
@@ -258,8 +260,8 @@ class Outcome:
         time: time of the settlement, s; in ``served`` the time at which the task ended.
         status: `open` at the settlement of a sold task; in ``served`` what became of it.
         latency_s: time from the request to the result, s; NaN unless the task is completed.
-        realised_surplus: surplus at the actual latency and accuracy, without a value if the task was lost, 0 if it is
-            unserved; NaN while it is open.
+        realised_surplus: surplus at the actual latency and accuracy; minus the cost if the task was lost, 0 if it is
+            unserved, NaN while it is open.
     """
 
     # A value that loses stays private, so the policy learns the UAV's value only from rounds that the UAV won.

@@ -92,15 +92,17 @@ def _mark(file: Path) -> tuple[int, ...] | None:
 class Result:
     """The result of one run.
 
-    The tables are DataFrames. Each is made when it is first used. `describe` documents their columns.
+    The tables are DataFrames. Each is made when it is first used. `describe` documents their columns. `summary` has the
+    figures of the run.
 
     Attributes:
         scenario: complete scenario of the run.
         recording: trajectories that were given as a DataFrame; None otherwise.
         run: content of ``run.json``: seed, policy, mechanism, information, times, versions and hashes.
-        place: folder that the run was read from, for messages.
+        place: name of the folder for messages; ``this run`` if the result was not read from one.
         events: one row per event.
         auctions: one row per auction.
+        decisions: one row per decision of a policy.
         bids: one row per auction and invited provider.
         tasks: one row per task.
         vehicles: one row per vehicle.

@@ -135,7 +135,7 @@ class Plan:
         """Run the simulation to its end.
 
         Args:
-            progress: function that is called with the simulated time, s, after every priced auction.
+            progress: function that is called with the simulated time, s, after every decision.
             demand: what does not depend on prices, from `demand` of a plan with this scenario, seed and duration. The
                 tables are those of a run without it.
 
@@ -171,7 +171,7 @@ class Plan:
         Args:
             directory: the folder itself.
             force: whether an existing run folder may be replaced, if nothing in it was changed or added.
-            progress: function that is called with the simulated time, s, after every priced auction.
+            progress: function that is called with the simulated time, s, after every decision.
             page: function that makes the HTML report of the run, which becomes ``report.html``; None for no report. If
                 it fails, the folder is written without a report, and the error is raised then.
 

@@ -113,7 +113,7 @@ function auctionCard(run, task) {
     {},
     run.isPriced(task) ? `ρ ${figure(auctions.rho[task])}. The` : "The",
     ` winner pays ${figure(auctions.paid_by_provider[task])}. Surplus ${figure(auctions.surplus[task])}, `,
-    `best of any invited provider ${figure(auctions.best_surplus[task])}, regret ${figure(run.regret(task))}.`,
+    `best of any invited provider ${figure(auctions.best_surplus[task])}, missed ${figure(run.missed(task))}.`,
   );
   const seen = make(
     "details",

@@ -264,8 +264,8 @@ class Run {
     return id >= 0 && this.world.ground.providers[id].uav;
   }
 
-  /** Return the regret: the best surplus of the round minus that of the winner. @type {(task: number) => number} */
-  regret(task) {
+  /** Return the surplus that a round missed: the best one minus that of the winner. @type {(task: number) => number} */
+  missed(task) {
     return this.auctions.best_surplus[task] - this.auctions.surplus[task];
   }
 

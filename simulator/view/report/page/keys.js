@@ -84,7 +84,7 @@ const WORDS = {
   "contract bid": "the most that the UAV pays, computed from past rounds by equation (13)",
   surplus: "value of the winner when the auction settles",
   "best surplus": "highest surplus that a provider would have had in this round",
-  regret: "best surplus minus surplus of the same round",
+  missed: "best surplus minus surplus of the same round",
   "realised surplus": "surplus at the actual latency and accuracy; 0 if the task was lost",
 };
 

@@ -70,10 +70,10 @@ function tablesOfRun(run) {
     (task) => run.tasks.latency[task],
     (task) => run.status(task) === "completed",
   );
-  const regretted = greatest(
+  const largest = greatest(
     run,
-    (task) => run.regret(task),
-    (task) => run.regret(task) > 0,
+    (task) => run.missed(task),
+    (task) => run.missed(task) > 0,
   );
   const part = partSaid(run);
   const link = (/** @type {number} */ task) => linkTo(run, task, clock(run.tasks.requested[task], 1));
@@ -92,15 +92,15 @@ function tablesOfRun(run) {
         ]),
       ),
       tableOf(
-        `Auctions with the largest regret${part}`,
-        ["time", "winner|", "ρ", "surplus", "best surplus", "regret"],
-        regretted.map((task) => [
+        `Auctions that missed the most surplus${part}`,
+        ["time", "winner|", "ρ", "surplus", "best surplus", "missed"],
+        largest.map((task) => [
           link(task),
           clip(run.providerName(run.auctions.winner[task]), 40),
           figure(run.auctions.rho[task]),
           figure(run.auctions.surplus[task]),
           figure(run.auctions.best_surplus[task]),
-          figure(run.regret(task)),
+          figure(run.missed(task)),
         ]),
       ),
     ],
