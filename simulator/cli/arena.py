@@ -39,7 +39,9 @@ def arena(
     systems: Annotated[
         str,
         typer.Option(
-            "--systems", metavar="A,B,C", help="Systems: names, POLICY@MECHANISM, or mechanisms. Default: all."
+            "--systems",
+            metavar="A,B,C",
+            help="Systems: names, mechanisms, POLICY@MECHANISM, or all. Default: all.",
         ),
     ] = "",
     seeds: Seeds = 4,
@@ -72,14 +74,14 @@ def arena(
     from simulator.record.result import SCENARIO_FILE
     from simulator.study.arena import INCENTIVES, arena as run_arena
     from simulator.study.statistics import p_text
-    from simulator.study.systems import find_systems
+    from simulator.study.systems import systems_for
     from simulator.view.arena import arena_page, draw_arena, number
     from simulator.view.escape import without_formulas
 
     need("matplotlib")
     loaded = load(scenario, sets)
     named = [name.strip() for name in systems.split(",") if name.strip()]
-    found = find_systems(named, loaded)
+    found = systems_for(named, loaded)
     directory = Path("outputs") / slug(f"{loaded.name}-arena") if out is None else folder(out)
     if not directory.name or directory.name == "..":
         raise OutputError(f"{out}: has no name of its own; name a folder for the results")
@@ -93,7 +95,16 @@ def arena(
         bar(f"{loaded.name}, {len(found)} systems", len(found) * (seeds + 1)) as step,
     ):
         done = run_arena(
-            loaded, named, seeds, duration, warmup, jobs, lambda count, _: step(float(count)), journal, rounds, executor
+            loaded,
+            list(found),
+            seeds,
+            duration,
+            warmup,
+            jobs,
+            lambda count, _: step(float(count)),
+            journal,
+            rounds,
+            executor,
         )
     table, runs = done
     with replacing(directory, force, ARENA_KIND) as new:

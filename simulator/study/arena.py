@@ -18,7 +18,7 @@ from simulator.study.cells import check_jobs, run_cells
 from simulator.study.compare import comparison_of
 from simulator.study.design import Design
 from simulator.study.journal import Figures
-from simulator.study.systems import System, contender, find_systems
+from simulator.study.systems import System, contender, systems_for
 from simulator.study.tabulate import FIGURES
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def arena(
 
     Args:
         scenario: name of a shipped scenario, path of a scenario file, or a `Scenario`.
-        systems: names in `simulator.study.systems.SYSTEMS`, or ``POLICY@MECHANISM``; all systems if there are none.
+        systems: names in `simulator.study.systems.SYSTEMS`, or ``POLICY@MECHANISM``; all systems that fit the scenario
+            if there are none, or for ``all``.
         seeds: number of worlds, 2 or more.
         duration: length of each run, s; if None, the duration of the scenario.
         warmup: start of the summary, s; tasks that are requested before it do not count, and no audit looks at them.
@@ -141,7 +142,7 @@ def arena(
     if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
         raise InputError(f"rounds: must be a whole number >= 1, not {shown(rounds)}")
     loaded = Scenario.load(scenario, **overrides)
-    named = find_systems(systems, loaded)
+    named = systems_for(systems, loaded)
     chosen = [contender(name, system) for name, system in named.items()]
     design = Design(loaded, [], seeds, duration, warmup, chosen=chosen)
     every = len(design.cells) + len(named)

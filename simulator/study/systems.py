@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from simulator.errors import InputError, nearest, shown
+from simulator.errors import InputError, SkippedWarning, nearest, shown
 from simulator.market.entry_points import known_mechanisms, known_policies
 from simulator.market.plugins import NoPolicy, default_policy
+from simulator.run import plan
 from simulator.scenario.scenario import Scenario
-from simulator.study.contenders import Contender
+from simulator.study.contenders import Contender, try_out
 
 
 class System(NamedTuple):
@@ -30,10 +32,16 @@ class System(NamedTuple):
 
 NONE = NoPolicy.spec
 
+ALL = "all"
+"""Name that stands for all systems."""
+
 SYSTEMS = {
     "msb": System("conditional", "msb", "one task", "the paper's auction with the closed-form price"),
     "msb-diffusion": System("diffusion", "msb", "one task", "the paper's auction with the diffusion price, DMSB"),
     "msb-dqn": System("dqn", "msb", "one task", "the paper's auction with a price by deep Q-learning, DQMSB"),
+    "msb-foresight": System("foresight", "msb", "one task", "the paper's auction with a fitted price"),
+    "msb-optimal": System("optimal", "msb", "one task", "the paper's auction with one price from past rounds"),
+    "msb-oracle": System("oracle", "msb", "one task", "the paper's auction with a price that knows all values"),
     "spa": System("spa", None, "one task", "the paper's second-price auction"),
     "vickrey": System(NONE, "vickrey", "one task", "second price among all providers"),
     "first-price": System(NONE, "first-price", "one task", "first price among all providers"),
@@ -69,7 +77,7 @@ def find_systems(names: Sequence[str], scenario: Scenario) -> dict[str, System]:
     """Return systems by name, in order.
 
     Args:
-        names: names in `SYSTEMS`, or ``POLICY@MECHANISM``, or the name of a mechanism with its usual policy; all
+        names: names in `SYSTEMS`, `ALL`, ``POLICY@MECHANISM``, or the name of a mechanism with its usual policy; all
             systems if there are none.
         scenario: scenario of the arena.
 
@@ -78,8 +86,10 @@ def find_systems(names: Sequence[str], scenario: Scenario) -> dict[str, System]:
     """
     if isinstance(names, str) or len(set(names)) < len(names):
         raise InputError(f"systems: must be a list of different systems, not {shown(names)}")
-    found = {}
-    for name in names or SYSTEMS:
+    found = dict(SYSTEMS) if not names or ALL in names else {}
+    for name in names:
+        if name == ALL:
+            continue
         if name in SYSTEMS:
             found[name] = SYSTEMS[name]
             continue
@@ -93,6 +103,33 @@ def find_systems(names: Sequence[str], scenario: Scenario) -> dict[str, System]:
         else:
             offer = nearest(name, [*SYSTEMS, *known_mechanisms()])
             raise InputError(f"systems: there is no system '{name}' (others are POLICY@MECHANISM); {offer}")
+    return found
+
+
+def systems_for(names: Sequence[str], scenario: Scenario) -> dict[str, System]:
+    """Return systems by name, without those of `SYSTEMS` that nobody has named and that cannot run in a scenario.
+
+    Weights, for example, belong to one number of actions.
+
+    Args:
+        names: names as `find_systems` takes them.
+        scenario: scenario of the arena.
+
+    Raises:
+        InputError: there is no such system, or it is named twice.
+
+    Warns:
+        SkippedWarning: a system is left out. The message says why.
+    """
+    found = find_systems(names, scenario)
+    for name, system in list(found.items()):
+        if name in names:
+            continue
+        try:
+            try_out(plan(scenario, None if system.policy == NONE else system.policy, mechanism=system.mechanism))
+        except InputError as error:
+            warnings.warn(f"system {name} is left out: {error}", SkippedWarning, stacklevel=3)
+            del found[name]
     return found
 
 

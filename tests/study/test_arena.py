@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from typer.testing import CliRunner
 
 from simulator import InputError, Scenario
 from simulator.cli.app import app
+from simulator.errors import SkippedWarning
 from simulator.record.summary import SUMMARY
 from simulator.study.arena import INCENTIVES, arena
-from simulator.study.systems import SYSTEMS, find_systems
+from simulator.study.systems import SYSTEMS, find_systems, systems_for
+from tests.fields import fields
 
 FEW = ["msb", "first-price", "vickrey", "double-dutch", "least-loaded"]
 
@@ -102,6 +105,28 @@ def test_what_is_no_system_is_told_in_one_sentence() -> None:
         ("none", "mcafee:every_s=1"),
     ]
     assert list(find_systems([], scenario)) == list(SYSTEMS)
+    assert list(find_systems(["all", "random@msb"], scenario)) == [*SYSTEMS, "random@msb"]
+
+
+def test_what_cannot_run_in_the_scenario_is_left_out_unless_it_is_named() -> None:
+    fewer = Scenario.load("paper", **fields({"market.actions": 10}))
+    with pytest.warns(SkippedWarning) as said:
+        found = systems_for([], fewer)
+    left_out = ["msb-diffusion", "msb-dqn"]
+    assert list(found) == [name for name in SYSTEMS if name not in left_out]
+    assert [str(one.message).partition(" is left out: ")[0] for one in said] == [f"system {one}" for one in left_out]
+    assert "its weights have market.actions = 20" in str(said[0].message)
+    with pytest.raises(InputError, match=r"its weights have market\.actions = 20"):
+        arena(fewer, ["msb", "msb-dqn"], seeds=2, duration=20, rounds=2)
+
+
+def test_another_executor_gives_the_same_tables(found: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    with ThreadPoolExecutor(2) as executor:
+        table, runs = arena("four_way", FEW, seeds=2, duration=240, rounds=25, executor=executor)
+    clocks = [name for name in runs.columns if name in ("wall_s", "cpu_s", "decision_s")]
+    pd.testing.assert_frame_equal(runs.drop(columns=clocks), found[1].drop(columns=clocks))
+    timed = [name for name in table.columns if name.removesuffix("_ci") in clocks]
+    pd.testing.assert_frame_equal(table.drop(columns=timed), found[0].drop(columns=timed))
 
 
 class Cells(HTMLParser):
