@@ -71,6 +71,26 @@ def test_check_values_of_a_task() -> None:
     assert seconds == pytest.approx([0.95, 3.7], rel=0.05)
 
 
+def test_eight_decibels_of_shadowing_make_it_twelve_seconds() -> None:
+    """The third check value of that task: out of sight, and 8 dB below the mean."""
+    _, hidden = street_canyon_db(np.array([140.0]), 10.0, 1.5, 3.5)
+    snr = snr_ratio(23.0 - hidden - 8.0 - noise_dbm(40.0, 5.0))
+    assert float(240.0 / (40.0 * spectral_efficiency(snr, 0.75, 7.4063, 0.08))[0]) == pytest.approx(12.0, rel=0.05)
+
+
+def test_the_macro_cell_from_above_by_hand() -> None:
+    """60 m above a street, 200 m away, 3.5 GHz, so 208.4 m in space: tables B-1 and B-2 of TR 36.777.
+
+    In sight 28 + 22 lg 208.4 + 20 lg 3.5; out of sight -17.5 + (46 - 7 lg 60) lg 208.4 + 20 lg(40 pi 3.5 / 3). At 300 m
+    d1 = 460 lg 60 - 700 = 118 m and p1 = 4300 lg 60 - 3800 = 3846 m.
+    """
+    seen, hidden = macro_from_above_db(np.array([200.0]), 60.0, 1.5, 3.5)
+    assert (float(seen[0]), float(hidden[0])) == pytest.approx((89.90, 103.63), abs=0.01)
+    chance = 117.95 / 300.0 + math.exp(-300.0 / 3846.0) * (1.0 - 117.95 / 300.0)
+    assert float(macro_sight_from_above(np.array(300.0), 60.0)) == pytest.approx(chance, abs=1e-4)
+    assert chance == pytest.approx(0.954, abs=0.001)
+
+
 def test_the_ceiling_is_that_of_256qam() -> None:
     assert float(spectral_efficiency(snr_ratio(22.0), 1.0, 7.4063, 0.0)) == pytest.approx(7.32, abs=0.01)
     assert float(spectral_efficiency(snr_ratio(43.0), 1.0, 7.4063, 0.0)) == 7.4063

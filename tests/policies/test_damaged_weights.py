@@ -348,3 +348,13 @@ def test_shipped_weights_are_sealed() -> None:
     for kind in KINDS:
         meta = json.loads((SHIPPED / kind / checkpoint.META).read_text())
         assert meta["sha256"] == checkpoint.seal(meta, (SHIPPED / kind / checkpoint.ARRAYS).read_bytes())
+
+
+def test_all_weights_together_are_small() -> None:
+    """3 MB are shipped, and 10 MB with those that the results of the site are made from."""
+
+    def megabytes(folder: Path) -> float:
+        return sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / 1e6
+
+    assert 0.5 < megabytes(SHIPPED) <= 3.0
+    assert megabytes(SHIPPED) + megabytes(Path(__file__).parents[2] / "docs" / "learning") <= 10.0

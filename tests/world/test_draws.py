@@ -12,7 +12,9 @@ from hypothesis import given, strategies as st
 
 from simulator import Scenario, simulate
 from simulator.draws import Draws
+from simulator.market.requests import LINK_BYTES, VEHICLES_PER_BLOCK, RequestDraws
 from simulator.providers.fleet import Fleet
+from simulator.providers.kept import Kept
 from simulator.providers.radio.radio_map import RadioMap
 from simulator.world.demand import Arrival, JunctionDemand
 from simulator.world.rounds import draw_rounds
@@ -126,6 +128,47 @@ def test_what_has_been_forgotten_is_drawn_again(scenario: str, monkeypatch: pyte
     for one, other in zip(roomy, tight, strict=True):
         for name in ("providers", "times", "accuracy", "match", "snr"):
             assert np.array_equal(getattr(one, name), getattr(other, name))
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.integers(1, 40))
+def test_what_is_kept_is_never_more_than_is_allowed(calls: list[int], most: int) -> None:
+    """Each result takes as many bytes as its key says; the oldest go first, and the newest stays in any case."""
+    made = list[int]()
+
+    def make(key: int) -> int:
+        made.append(key)
+        return key
+
+    kept = Kept(make, lambda result: result, most)
+    held: list[int] = []
+    for key in calls:
+        before = len(made)
+        assert kept(key) == key
+        if key in held:
+            assert len(made) == before, "it is there and is not made again"
+            continue
+        held.append(key)
+        while sum(held) > most and len(held) > 1:
+            held.pop(0)
+        assert made[before:] == [key]
+        assert kept.bytes == sum(held)
+
+
+def test_requests_hold_no_more_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for three blocks with two links each, no more are there, and what is counted is what is there."""
+    scenario = Scenario.load("grid")
+    fleet = Fleet(scenario)
+    draws = Draws(0)
+    requests = RequestDraws(scenario, fleet, fleet.draw_equipment(fleet.generators(draws, "equipment")), draws)
+    requests.of(0, 0, np.array([0, 1]))
+    (block,) = requests._blocks.values()
+    room = 3 * (block.requests.bytes + 2 * LINK_BYTES)
+    monkeypatch.setattr("simulator.market.requests.BLOCK_BYTES", room)
+    for vehicle in range(0, 20 * VEHICLES_PER_BLOCK, VEHICLES_PER_BLOCK // 2):
+        requests.of(vehicle, 0, np.array([0, 1]))
+        held = sum(block.requests.bytes + LINK_BYTES * len(block.links) for block in requests._blocks.values())
+        assert requests._bytes == held <= room
+    assert len(requests._blocks) == 3
 
 
 @pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")

@@ -19,10 +19,17 @@ from simulator.providers.radio import radio_map
 from simulator.providers.radio.contract import Antennas
 from simulator.providers.radio.place_field import PlaceField
 from simulator.providers.radio.radio_map import RadioMap
-from simulator.providers.radio.standard import StreetCanyon
+from simulator.providers.radio.standard import (
+    AlHourani,
+    MacroCell,
+    MacroFromAbove,
+    MicroFromAbove,
+    SightedRadio,
+    StreetCanyon,
+)
 from simulator.run import plan
 from simulator.scenario import radio as radio_settings
-from simulator.scenario.radio import UmiRadio
+from simulator.scenario.radio import AlHouraniRadio, UmaAvRadio, UmaRadio, UmiAvRadio, UmiRadio
 from tests.fields import fields
 
 
@@ -141,6 +148,36 @@ def test_shadowing_has_the_spread_of_the_state() -> None:
         shadow = -gain[state] - loss
         assert abs(shadow.mean()) < 4 * spread / math.sqrt(state.sum())
         assert shadow.std() == pytest.approx(spread, rel=0.08)
+
+
+SHADOWINGS: list[tuple[type[SightedRadio], Any, tuple[float, float], tuple[float, float]]] = [
+    (StreetCanyon, UmiRadio(), (4.0, 7.82), (10.0, 13.0)),
+    (MacroCell, UmaRadio(), (4.0, 6.0), (37.0, 50.0)),
+    (MicroFromAbove, UmiAvRadio(), (5.0 * math.exp(-0.5), 8.0), (10.0, 13.0)),
+    (MacroFromAbove, UmaAvRadio(), (4.64 * math.exp(-0.33), 6.0), (37.0, 50.0)),
+    (AlHourani, AlHouraniRadio(), (0.0, 0.0), (10.0, 13.0)),
+]
+"""Standard deviations, dB, and correlation lengths, m, of each model at a height of 50 m, in and out of sight."""
+
+
+@pytest.mark.parametrize(("kind", "settings", "spread_db", "correlation_m"), SHADOWINGS)
+def test_each_model_has_the_shadowing_of_its_table(
+    kind: type[SightedRadio], settings: Any, spread_db: tuple[float, float], correlation_m: tuple[float, float]
+) -> None:
+    """TR 38.901, tables 7.4.1-1 and 7.5-6, and TR 36.777, table B-3."""
+    radio = kind(settings, Antennas(np.zeros(1), np.zeros(1), 50.0), [np.random.default_rng(0)])
+    assert radio.shadowing().spread_db == pytest.approx(spread_db)
+    assert radio.shadowing().correlation_m == correlation_m
+
+
+def test_al_hourani_adds_its_excess_to_free_space() -> None:
+    """At 40 m on the ground and 51.5 m up, 64.0 m away at 3.5 GHz: 79.5 dB, and 1 or 20 dB more."""
+    settings = AlHouraniRadio()
+    radio = AlHourani(settings, Antennas(np.zeros(1), np.zeros(1), 51.5), [np.random.default_rng(0)])
+    seen, hidden = radio.losses_db(np.array([40.0]))
+    free = 32.45 + 20.0 * math.log10(math.hypot(40.0, 50.0)) + 20.0 * math.log10(3.5)
+    assert float(seen[0]) == pytest.approx(free + settings.line_of_sight_loss_db, abs=0.01)
+    assert float(hidden[0]) == pytest.approx(free + settings.blocked_loss_db, abs=0.01)
 
 
 def test_state_and_shadowing_have_correlation_lengths_of_their_own() -> None:
