@@ -33,6 +33,36 @@ def test_predictions_are_no_better_than_public_knowledge_allows() -> None:
     assert (public != own).all()
 
 
+SAID = {
+    "t_junction": {"uav": (0.26, 0.36), "asked": (0.36, 0.55), "wait_share": (0.01, 0.02), "completed": (0.98, 1.0),
+                   "always-ground": (0.12, 0.18), "always-uav": (0.04, 0.13)},
+    "grid": {"uav": (0.58, 0.63), "asked": (0.89, 0.96), "wait_share": (0.03, 0.05), "completed": (0.998, 1.0),
+             "always-ground": (0.40, 0.41), "always-uav": (0.11, 0.12)},
+}  # fmt: skip
+"""What the comments of two scenarios say, over the worlds of seeds 0 to 2; a cost is a share of the oracle's."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", SAID)
+def test_the_comments_say_what_is_measured(scenario: str) -> None:
+    found: dict[str, list[float]] = {name: [] for name in SAID[scenario]}
+    for seed in range(3):
+        result, oracle = simulate(scenario, "conditional", seed=seed), simulate(scenario, "oracle", seed=seed)
+        tasks, best = result.summary["tasks"], oracle.summary["surplus_total"]
+        found["uav"].append(float((result.auctions["winner_kind"] == "uav").mean()))
+        found["asked"].append(float(result.summary["asked"] / tasks))
+        found["wait_share"].append(float(result.summary["wait_share"]))
+        found["completed"].append(float(result.summary["completed"] / tasks))
+        for alone in ("always-ground", "always-uav"):
+            other = simulate(scenario, alone, seed=seed).summary["surplus_total"]
+            found[alone].append(float(1.0 - other / best))
+    for name, said in SAID[scenario].items():
+        digits = 3 if name == "completed" and scenario == "grid" else 2
+        least, most = round(min(found[name]), digits), round(max(found[name]), digits)
+        assert said[0] <= least
+        assert most <= said[1]
+
+
 HELD_OUT = range(100, 106)
 BUSIEST_MIN = 20
 
