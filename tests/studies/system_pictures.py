@@ -33,8 +33,8 @@ SEEDS, LENGTH_S = 4, 900.0
 JOBS, CLOCKS_S = 2, 600.0
 REGRET_ROUNDS = 200
 
-TRAININGS = Path(__file__).parent.parent.parent / "outputs" / "regret-net"
-"""Trainings of RegretNet, by the command of its page."""
+NETS = Path(__file__).parent.parent.parent / "docs" / "learning" / "nets"
+"""Weights and metrics of the trainings of RegretNet and of `myerson-net`, by the commands of their pages."""
 
 
 def panels(name: str, count: int) -> tuple[Figure, list[Axes]]:
@@ -194,7 +194,7 @@ def regret_net() -> None:
     multipliers = np.linspace(0.0, 3.0, 200)
     exact, reported, revenue = [], [], []
     for seed in range(3):
-        network = RegretNet(weights=str(TRAININGS / f"seed-{seed}" / "deployed"))
+        network = RegretNet(weights=str(NETS / f"regret-net-s{seed}"))
         gains = np.zeros(len(multipliers))
         best = paid = 0.0
         for one in rounds:
@@ -211,7 +211,7 @@ def regret_net() -> None:
         left.plot(
             multipliers[::10], gains[::10] / len(rounds), marker=".", color=COLOURS[1 + seed], label=f"training {seed}"
         )
-        metrics = pd.read_csv(TRAININGS / f"seed-{seed}" / "metrics.csv")["train/regret"].dropna()
+        metrics = pd.read_csv(NETS / f"regret-net-s{seed}" / "metrics.csv")["train/regret"].dropna()
         exact.append(best / len(rounds))
         reported.append(float(metrics.iloc[-1]))
         revenue.append(paid / len(rounds))
@@ -254,7 +254,45 @@ def second_score() -> None:
     save(figure, "system-second-score.png")
 
 
+def against_windows(name: str, rules: tuple[str, ...]) -> None:
+    """Draw the welfare of some mechanisms against the length of their windows, at both junctions.
+
+    Args:
+        name: name of the picture.
+        rules: the mechanisms.
+    """
+    figure, axes = panels(name, 2)
+    for panel, scenario in zip(axes, ("four_way", "after_the_match"), strict=True):
+        for number, rule in enumerate(rules):
+            timed = ["msb", *(f"{rule}:every_s={every_s:g}" for every_s in WINDOWS_S)]
+            table = compare(scenario, ["conditional"], SEEDS, LENGTH_S, mechanisms=timed, metric="welfare", jobs=JOBS)
+            rows = table.table.iloc[1:]
+            panel.errorbar(
+                WINDOWS_S, rows["ratio"], yerr=rows["ratio_ci"], marker=MARKS[number], color=COLOURS[1 + number],
+                label=rule, capsize=2,
+            )  # fmt: skip
+            print(scenario, rule, rows[["ratio", "ratio_ci", "completed_share", "messages"]].round(3).to_string())
+        panel.axhline(1.0, color="black", linewidth=0.6)
+        panel.set_xscale("log")
+        panel.set_xlabel("length of the window, s")
+        panel.set_ylabel("welfare divided by that of msb")
+        panel.set_title(f"{scenario}, {SEEDS} worlds of {LENGTH_S:g} s", fontsize=9)
+        panel.legend(fontsize=7)
+    save(figure, f"system-{name}.png")
+
+
+def vcg() -> None:
+    """The welfare of a VCG assignment against the length of its window."""
+    against_windows("vcg", ("vcg-assignment",))
+
+
+def sealed() -> None:
+    """The welfare of sealed double auctions against the length of their window."""
+    against_windows("sealed", ("mcafee", "trade-reduction", "efficient"))
+
+
 DRAWN = {
+    "vcg": vcg, "sealed": sealed,
     "myerson": myerson, "myerson-net": myerson_net, "second-score": second_score, "double-dutch": double_dutch,
     "madda": madda, "regret-net": regret_net,
 }  # fmt: skip
