@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,9 @@ def test_side_by_side_is_one_by_one_and_a_lost_training_is_made_again(tmp_path: 
     curve = several(tmp_path / "many", jobs=2)
     train([scenario()], POLICY, STEPS, seed=1, out=tmp_path / "alone", evaluate_every=1_000, held_out=1)
     assert without_clocks(tmp_path / "many" / "seed-1") == without_clocks(tmp_path / "alone")
+    with ThreadPoolExecutor(2) as executor:
+        assert several(tmp_path / "pool", executor=executor).equals(curve)
+    assert without_clocks(tmp_path / "pool" / "seed-1") == without_clocks(tmp_path / "alone")
     before = without_clocks(tmp_path / "many" / "seed-2")
     shutil.rmtree(tmp_path / "many" / "seed-2")
     (tmp_path / "many" / "curve.csv").unlink()
