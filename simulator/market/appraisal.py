@@ -18,7 +18,7 @@ from simulator.market.lots import Situation
 from simulator.model import BoolArray, FloatArray
 from simulator.model.latency import tandem_finish, tandem_times
 from simulator.model.mechanism import surplus_weights
-from simulator.model.valuation import common_term, expected_value, mean_with_newest, timeliness, valuation
+from simulator.model.valuation import common_term, expected_value, mean_with_newest, timeliness_of, valuation
 from simulator.providers.fleet import Fleet
 from simulator.providers.task import Task
 from simulator.scenario.scenario import Scenario
@@ -234,7 +234,8 @@ class Appraiser:
             mean_with_newest(past, term, history.entries[provider])
             for past, term in zip(history.sums[:, provider], newest, strict=True)
         )
-        return valuation(common, match, task.demand, timeliness(latency_s, task.limit_s, task.grace_s))
+        timely = np.array([timeliness_of(one, task.limit_s, task.grace_s) for one in latency_s.tolist()])
+        return valuation(common, match, task.demand, timely)
 
     def latencies_behind(self, auction: Auction, provider: int, now: float, count: int) -> FloatArray:
         """Return the latencies of a task behind others that are awarded now and are as long as itself, s.
@@ -293,7 +294,7 @@ class Appraiser:
             who = situation.providers
             book[TERMS] = mean_with_newest(history.sums[:, who], book[TERMS], history.entries[who])
         if task.limit_s < math.inf:
-            timely[:] = timeliness(own, task.limit_s, task.grace_s)
+            timely[:] = [timeliness_of(one, task.limit_s, task.grace_s) for one in own.tolist()]
             value[:] = valuation(common, match, task.demand, timely)
         else:
             timely.fill(1.0)

@@ -10,7 +10,7 @@ import numpy as np
 
 from simulator.model.mechanism import surplus_weights
 from simulator.model.reputation import Reputations
-from simulator.model.valuation import common_term, expected_value, match_term, timeliness, valuation
+from simulator.model.valuation import common_term, expected_value, match_term, timeliness_of, valuation
 
 if TYPE_CHECKING:
     from simulator.market.ledger import Ledger
@@ -102,7 +102,7 @@ class Platform:
             grace_s: time after the deadline over which the worth falls to 0, s.
         """
         match = match_term(np.asarray(accuracy), *self._accuracy)
-        timely = timeliness(latency_s, limit_s, grace_s)
+        timely = timeliness_of(latency_s, limit_s, grace_s)
         return float(valuation(common_term(latency_s, self._latency_weight), match, 1.0, timely))
 
     def with_alias(self, provider: int) -> Platform:

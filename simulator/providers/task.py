@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from simulator.model.latency import STAGES
-from simulator.model.valuation import timeliness
+from simulator.model.valuation import timeliness_of
 from simulator.providers.attachment import Coverage
 
 COMPLETED, LOST, UNSERVED, OPEN = range(4)
@@ -93,7 +93,7 @@ class Task:
         term = latency_weight / latency_s * self.match
         if self.limit_s == math.inf:
             return term
-        return term * float(timeliness(latency_s, self.limit_s, self.grace_s))
+        return term * timeliness_of(latency_s, self.limit_s, self.grace_s)
 
     @property
     def lost_at(self) -> float:

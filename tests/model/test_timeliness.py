@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
-from simulator.model.valuation import expected_value, timeliness, valuation
+from simulator.model.valuation import expected_value, timeliness, timeliness_of, valuation
 
 seconds = st.floats(0.0, 100.0)
 
@@ -32,3 +32,11 @@ def test_a_value_is_the_product_of_its_four_factors() -> None:
     # 1 s over 2 s, sizes between 20 and 40 MB at a reference of 30 MB, match .9, half of the grace gone.
     factor = 30.0 * math.log(2.0) / 20.0
     assert expected_value(2.0, 1.0, factor, 0.9, 1.5, 1.0) == pytest.approx(0.5 * factor * 0.9 * 0.5)
+
+
+@given(
+    st.one_of(seconds, st.just(math.inf)), st.one_of(seconds, st.just(math.inf)), st.one_of(seconds, st.just(1e-300))
+)
+def test_one_latency_has_the_timeliness_that_many_have(latency: float, limit: float, grace: float) -> None:
+    assume(not (math.isinf(latency) and math.isinf(limit)))
+    assert timeliness_of(latency, limit, grace) == float(timeliness(latency, limit, grace))

@@ -56,6 +56,8 @@ class Clocks:
         waiting: vehicles by position, and providers by id, that have not accepted yet.
         accepted: those that have, in order.
         units: units of each side's participants.
+        count: how many units of each side have accepted.
+        left: how many units of each side have not accepted yet.
         steps: number of steps so far.
         last: how many units accepted the last price.
     """
@@ -65,25 +67,20 @@ class Clocks:
     units: tuple[dict[int, int], dict[int, int]]
     accepted: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
     prices: list[float] = field(default_factory=list)
+    count: list[int] = field(default_factory=lambda: [0, 0])
+    left: list[int] = field(default_factory=list)
     steps: int = 0
     last: int = 0
 
     def __post_init__(self) -> None:
         self.prices = [self.top, 0.0]
-
-    def count(self, side: int) -> int:
-        """Return how many units of a side have accepted."""
-        return sum(self.units[side][one] for one in self.accepted[side])
-
-    def left(self, side: int) -> int:
-        """Return how many units of a side have not accepted yet."""
-        return sum(self.units[side][one] for one in self.waiting[side])
+        self.left = [sum(units[one] for one in who) for units, who in zip(self.units, self.waiting, strict=True)]
 
     @property
     def side(self) -> int:
         """The side with fewer units that have accepted: 0 the vehicles, 1 the providers."""
         # If the sides took turns, the numbers of those who accept would drift apart.
-        return 0 if self.count(0) <= self.count(1) else 1
+        return 0 if self.count[0] <= self.count[1] else 1
 
     def state(self) -> dict[str, float]:
         """Return what the policy sees, by the names of `STATE`."""
@@ -92,10 +89,10 @@ class Clocks:
             "round": float(self.steps),
             "buyer_clock": self.prices[0] / self.top,
             "seller_clock": self.prices[1] / self.top,
-            "buyers_in": float(self.count(0)),
-            "sellers_in": float(self.count(1)),
-            "buyers_left": float(self.left(0)),
-            "sellers_left": float(self.left(1)),
+            "buyers_in": float(self.count[0]),
+            "sellers_in": float(self.count[1]),
+            "buyers_left": float(self.left[0]),
+            "sellers_left": float(self.left[1]),
             "accepted": float(self.last),
         }
 
@@ -124,6 +121,8 @@ class Clocks:
         for one in who:
             self.waiting[side].remove(one)
         self.last = sum(self.units[side][one] for one in who)
+        self.count[side] += self.last
+        self.left[side] -= self.last
 
 
 @dataclass
@@ -209,7 +208,7 @@ class DoubleDutch(Window):
                 entered.update(dict.fromkeys(who, price))
             clocks.take(side, who)
             self._reward -= self.message_cost * (asked + len(who))
-        count, price = min(clocks.count(0), clocks.count(1)), 0.5 * sum(clocks.prices)
+        count, price = min(clocks.count), 0.5 * sum(clocks.prices)
         winners = [lots[one] for one in clocks.accepted[0][:count]]
         sellers = first_units(clocks.accepted[1], units, count)
         said = {"clock_price": price, "clock_steps": float(clocks.steps)}
