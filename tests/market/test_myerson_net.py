@@ -44,11 +44,11 @@ def revenue(values: FloatArray, virtual: Virtual, scale: FloatArray) -> float:
 
 MARKETS = [
     pytest.param(lambda rng, n: rng.random((n, 3)), np.ones(3), 0.5312, 0.02, id="uniform"),
-    pytest.param(lambda rng, n: rng.exponential(3.0, (n, 3)), np.full(3, 3.0), 2.75, 0.05, id="exponential"),
+    pytest.param(lambda rng, n: rng.exponential(3.0, (n, 3)), np.full(3, 3.0), 2.75, 0.02, id="exponential"),
     pytest.param(
         lambda rng, n: rng.random((n, 5)) * np.arange(1, 6), np.arange(1.0, 6.0), 2.298, 0.02, id="asymmetric"
     ),
-    # Where the optimum irons, the published network has 2.355.
+    # Where the optimum irons, the published network has 2.355, and this one 2.325: .055 below, not within .02.
     pytest.param(irregular, np.ones(3), 2.380, 0.06, id="irregular"),
 ]
 

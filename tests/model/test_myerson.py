@@ -71,7 +71,7 @@ def test_the_revenues_of_arena_md(
         assert revenue(drawn, closed) == pytest.approx(exact, abs=0.02)
     # From a sample alone. Rounds of it are others than those of the auction.
     by_sample: list[Virtual] = [EmpiricalValues(known[:, one].tolist()) for one in range(known.shape[1])]
-    assert revenue(drawn, by_sample) == pytest.approx(exact, abs=0.04)
+    assert revenue(drawn, by_sample) == pytest.approx(exact, abs=0.02)
 
 
 def test_an_empirical_virtual_value_is_that_of_the_distribution() -> None:
