@@ -197,6 +197,21 @@ def test_the_order_of_events_does_not_depend_on_the_order_in_which_they_are_foun
         assert np.array_equal(ordered[name], column)
 
 
+def test_full_collections_wait_for_the_end_of_a_run() -> None:
+    """A run makes no cycles, so it need not look through all that it keeps again and again."""
+    before, during = gc.get_threshold(), list[tuple[int, int, int]]()
+
+    class Looks:
+        def price(self, observation: Any) -> float:
+            during.append(gc.get_threshold())
+            return 1.3
+
+    simulate("paper", Looks(), duration=3)
+    assert all(one[:2] == before[:2] and one[2] > 1_000 * before[2] for one in during)
+    assert len(during) == 3
+    assert gc.get_threshold() == before
+
+
 def test_full_collections_come_back_after_a_run() -> None:
     before = gc.get_threshold()
     with pytest.raises(RunError):
