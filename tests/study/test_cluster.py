@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from distributed import Client
+from typer.testing import CliRunner
 
 from simulator import InputError, RunError
+from simulator.cli.app import app
 from simulator.study.cells import run_cells
 from simulator.study.cluster import cluster
 from simulator.study.compare import compare
@@ -80,6 +83,48 @@ def test_a_comparison_on_a_cluster_has_the_bytes_of_one_process_though_a_worker_
     clocks = [f"{clock}{ending}" for clock in CLOCKS for ending in ("", "_ci")]
     assert found.table.drop(columns=clocks).to_csv() == alone.table.drop(columns=clocks).to_csv()
     assert found.runs.drop(columns=CLOCKS).to_csv() == alone.runs.drop(columns=CLOCKS).to_csv()
+
+
+COMMANDS = {
+    "arena": ["arena", "paper", "--systems", "msb,vickrey,mcafee", "--seeds", "2", "--duration", "60", "--rounds", "5"],
+    "train": ["train", "paper", "--policy", f"{Path(__file__).parents[1] / 'tiny_policy.py'}:Tiny", "--seeds", "2",
+              "--steps", "2500", "--evaluate-every", "1000", "--held-out", "1"],
+    "toll": ["toll", "four_way", "--auctions", "4", "--followed", "20", "--seeds", "2"],
+}  # fmt: skip
+
+
+def without_clocks(folder: Path) -> dict[str, bytes]:
+    """Return what the files of a folder hold, without pictures and what depends on the time that a run took."""
+    found = {}
+    for file in sorted(folder.rglob("*")):
+        if file.suffix == ".csv":
+            table = pd.read_csv(file)
+            timed = [
+                name
+                for name in table.columns.astype(str)
+                if name.removesuffix("_ci") in (*CLOCKS, "decision_s", "seconds")
+            ]
+            found[str(file.relative_to(folder))] = table.drop(columns=timed).to_csv().encode()
+        elif file.suffix in (".safetensors", ".yaml"):
+            found[str(file.relative_to(folder))] = file.read_bytes()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_study_has_the_same_results_on_a_cluster(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = []
+    for name, where in (("alone", []), ("spread", ["--cluster", "local:2"])):
+        folder = [] if command == "toll" else ["--out", str(tmp_path / name / "out")]
+        done = CliRunner().invoke(app, [*COMMANDS[command], *folder, *where])
+        assert done.exit_code == 0, done.stderr
+        told.append(done.stdout.replace(str(tmp_path / name), ""))
+    assert without_clocks(tmp_path / "alone") == without_clocks(tmp_path / "spread")
+    assert command == "toll" or len(without_clocks(tmp_path / "alone")) >= 2
+    assert told[0] == told[1]
 
 
 class DiesOnce:
