@@ -22,6 +22,7 @@ from simulator.market.mechanisms.regret_net import RegretNet, regret
 from simulator.model.myerson import EmpiricalValues
 from simulator.study.compare import compare
 from simulator.study.mechanism_training import profile_maker
+from simulator.study.statistics import crossed_ratio
 from simulator.view.figures import COLOURS, MARKS, METADATA
 from simulator.world.simulation import Simulation
 
@@ -32,6 +33,7 @@ WEIGHTS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 SEEDS, LENGTH_S = 4, 900.0
 JOBS, CLOCKS_S = 2, 600.0
 REGRET_ROUNDS = 200
+MESSAGES_S = (0.0, 0.001, 0.005, 0.02)
 
 NETS = Path(__file__).parent.parent.parent / "docs" / "learning" / "nets"
 """Weights and metrics of the trainings of RegretNet and of `myerson-net`, by the commands of their pages."""
@@ -291,8 +293,45 @@ def sealed() -> None:
     against_windows("sealed", ("mcafee", "trade-reduction", "efficient"))
 
 
+def messages() -> None:
+    """The welfare against the time that a round of messages takes, at both junctions."""
+    figure, axes = panels("messages", 2)
+    shown = {
+        "conditional @ msb": "msb",
+        "gap-step:4 @ double-dutch": "double Dutch, a quarter of the gap",
+        "fixed-step:0.01 @ double-dutch": "double Dutch, steps of 1 %",
+        "mcafee": "McAfee, sealed",
+    }
+    for panel, scenario in zip(axes, ("four_way", "after_the_match"), strict=True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SkippedWarning)
+            runs = compare(
+                scenario, ["conditional", "gap-step:4", "fixed-step:0.01"], SEEDS, CLOCKS_S,
+                mechanisms=["msb", "double-dutch", "mcafee"], metric="welfare", jobs=JOBS,
+                grid={"market.message_s": MESSAGES_S},
+            ).runs.reset_index()  # fmt: skip
+        # One column per policy and time of a round, one row per world.
+        welfare = runs.pivot_table("welfare", "seed", ["policy", "market.message_s"])
+        rounds = runs.groupby(["policy", "market.message_s"])["rounds"].mean()
+        base = welfare["conditional @ msb", 0.0].to_numpy()
+        for number, (name, label) in enumerate(shown.items()):
+            ratios = [crossed_ratio(welfare[name, at].to_numpy()[:, None], base) for at in MESSAGES_S]
+            panel.errorbar(
+                np.array(MESSAGES_S) * 1e3, [one.mean for one in ratios], yerr=[one.half_width for one in ratios],
+                marker=MARKS[number], color=COLOURS[1 + number], label=label, capsize=2,
+            )  # fmt: skip
+            for at, one in zip(MESSAGES_S, ratios, strict=True):
+                print(scenario, label, at, f"{one.mean:.3f} ± {one.half_width:.3f}", round(rounds[name, at], 1))
+        panel.set_ylim(0.0, 1.6)
+        panel.set_xlabel("time of a round of messages, ms")
+        panel.set_ylabel("welfare divided by that of msb at 0 ms")
+        panel.set_title(f"{scenario}, {SEEDS} worlds of {CLOCKS_S:g} s", fontsize=9)
+        panel.legend(fontsize=7)
+    save(figure, "system-messages.png")
+
+
 DRAWN = {
-    "vcg": vcg, "sealed": sealed,
+    "vcg": vcg, "sealed": sealed, "messages": messages,
     "myerson": myerson, "myerson-net": myerson_net, "second-score": second_score, "double-dutch": double_dutch,
     "madda": madda, "regret-net": regret_net,
 }  # fmt: skip

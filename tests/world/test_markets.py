@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from simulator import simulate
+from tests.fields import fields
 from tests.quick import quick
 
 
@@ -31,6 +32,22 @@ def test_predictions_are_no_better_than_public_knowledge_allows() -> None:
     public, own = np.log(merged["m_uav_seconds"]), np.log(merged["predicted_latency"])
     assert np.corrcoef(public, own)[0, 1] > 0.5
     assert (public != own).all()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::simulator.errors.EmptyMarketWarning")
+@pytest.mark.parametrize(("left", "per_hour"), [(0.0, 720.0), (0.1, 490.0), (0.2, 424.0)])
+def test_what_an_approach_discharges(left: float, per_hour: float) -> None:
+    """The capacities on which "three quarters" and "96 %" rest: departures while more arrive than can leave."""
+    full = fields({
+        "traffic.arrivals.rate_per_h": 900, "traffic.turning.left": left, "traffic.turning.straight": 0.8 - left,
+        "stations.count": 1, "uavs.count": 0,
+    })  # fmt: skip
+    rates = []
+    for seed in range(4):
+        left_at = simulate("four_way", "always-ground", seed=seed, duration=7200, **full).vehicles["left"]
+        rates.append((left_at >= 900.0).sum() / 4 * 3600 / 6300)
+    assert np.mean(rates) == pytest.approx(per_hour, rel=0.01)
 
 
 SAID = {
