@@ -73,7 +73,7 @@ def test_against_an_endless_queue_one_left_turn_goes_per_cycle() -> None:
         "traffic.turning.right": 0.0,
     })  # fmt: skip
     busy = crossings(result)
-    assert len(busy[busy["entry"] == "south"]) > 700, "straight on, an approach discharges 750 vehicles/h"
+    assert len(busy[busy["entry"] == "south"]) > 700, "straight on, an approach discharges 720 vehicles/h"
     both = run("permissive", 3600.0, **{
         "traffic.arrivals.rate_per_h": {"south": 760, "north": 300},
         "traffic.turning.left": 1e6,
