@@ -110,7 +110,7 @@ class RecordingWarning(UserWarning):
     """Warning that parts of a recording were left out or corrected; the message counts them."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """Return a clause that offers the known name most similar to ``name``.
 
     Args:
@@ -120,7 +120,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     Returns:
         A question such as ``did you mean 'count'?``, or the list of all names if none is similar.
     """
-    names = sorted(known)
+    names, name = sorted(set(known)), str(name)
     # 0.6 is the default of the library: names that share fewer letters are hardly typing errors.
     begun = [one for one in names if name and one.startswith(name)]
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or begun

@@ -21,7 +21,7 @@ from simulator.market.plugins import (
 )
 from simulator.market.seats import misfit, take_seats
 from simulator.providers.fleet import Fleet
-from simulator.record.declarations import check_declarations
+from simulator.record.declarations import check_names
 from simulator.record.result import RECORDING_FILE, Result, frame_hash
 from simulator.scenario.scenario import Scenario
 from simulator.traffic.recording import Recording, standard_frame
@@ -79,7 +79,7 @@ def plan(
     # Objects are copied now, so that later changes by their owner do not change the plan.
     found = own_copy(find_policy(default_policy(scenario, mechanism) if policy is None else policy), "policy")
     chosen = find_mechanism(mechanism_for(found, scenario, mechanism))
-    check_declarations(chosen)
+    check_names(chosen)
     reason = misfit(found, chosen)
     if reason is not None:
         raise PolicyError(reason)

@@ -17,7 +17,7 @@ from simulator.market.contracts import Information, Mechanism, Numbers, Outcome,
 from simulator.market.decisions import Decision
 from simulator.market.guard import ask_action, policy_label, reset_policy, seats_of
 from simulator.market.plugins import default_policy, find_mechanism, find_policy
-from simulator.record.declarations import check_declarations
+from simulator.record.declarations import check_names
 from simulator.scenario.scenario import Scenario
 from simulator.world.simulation import Simulation
 
@@ -160,7 +160,7 @@ def seat_of(mechanism: Mechanism, name: str | None) -> tuple[str, Seat]:
     Raises:
         PolicyError: a declaration of the mechanism is wrong, there is no such seat, or it sets no number.
     """
-    check_declarations(mechanism)
+    check_names(mechanism)
     seats, label = seats_of(mechanism), policy_label(mechanism)
     if not seats:
         raise PolicyError(f"mechanism {label} has no seat, so there is nothing to decide")

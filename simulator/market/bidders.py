@@ -13,7 +13,7 @@ import numpy as np
 from simulator.errors import PolicyFailedError
 from simulator.market.auction import COST, Auction
 from simulator.market.contracts import Bidder, Settlement, View
-from simulator.market.guard import ask_bid, blamed, policy_label
+from simulator.market.guard import ask_bid, attribute_of, blamed, policy_label
 from simulator.model import FloatArray
 
 if TYPE_CHECKING:
@@ -164,7 +164,9 @@ class Bidders:
         self._plain = not (self._factors != 1.0).any()
         # Truth and shading are one multiplication for all providers: only other strategies are called one by one.
         self._others = {number for number, one in enumerate(strategies) if not isinstance(one, Truthful | Shade)}
-        self._learners = {number for number in self._others if callable(getattr(strategies[number], "learn", None))}
+        self._learners = {
+            number for number in self._others if callable(attribute_of(strategies[number], "learn", "bidder"))
+        }
 
     def bid(self, auction: Auction, now: float, asked: Sequence[int]) -> FloatArray:
         """Ask providers for their bids for a task, and return all bids for it so far.

@@ -6,16 +6,13 @@ import math
 from collections.abc import Collection, Generator, Mapping, Sequence
 from numbers import Integral
 from types import GeneratorType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from simulator.errors import PolicyFailedError, nearest, shown
 from simulator.market.contracts import MOST_PAID, Ask, Award, Choice, Clearing, Decide, Lot, Mechanism, Seat
 from simulator.market.guard import failed, is_finite, policy_label, seats_of
-
-if TYPE_CHECKING:
-    from simulator.market.auction import Auction
 
 
 def _clearing(mechanism: object, task: object) -> str:
@@ -46,14 +43,22 @@ def check_columns(mechanism: object, award: Award, names: Sequence[str]) -> tupl
     """Return the values of the columns that a mechanism declares, NaN where an award has none.
 
     Raises:
-        PolicyFailedError: a value is not a number.
+        PolicyFailedError: a value is not a number, or a column is not declared.
     """
     columns = award.columns
+    if type(columns) is dict and not columns:
+        return (math.nan,) * len(names)
     try:
-        return tuple([float(columns.get(name, math.nan)) for name in names])
+        unknown = columns.keys() - names
+        found = tuple([float(columns.get(name, math.nan)) for name in names])
     except Exception:
         place = f"{_clearing(mechanism, award.lot.task)}: columns are {shown(columns)}"
         raise PolicyFailedError(f"{place}; they must be a mapping from names to numbers") from None
+    for name in unknown:
+        offer = nearest(name, names) if names else "it declares none"
+        place = _clearing(mechanism, award.lot.task)
+        raise PolicyFailedError(f"{place}: the mechanism has not declared the column {shown(name)}; {offer}")
+    return found
 
 
 _QUESTIONS = {
@@ -88,9 +93,14 @@ def check_ask(mechanism: object, step: Ask, tasks: Collection[int]) -> None:
             raise PolicyFailedError(f"{place}: clear() asked to accept {shown(step.price)}; it must be a finite number")
     _check_lots(mechanism, step, tasks)
     to = step.to
-    if to is not None and type(to) is not tuple and not isinstance(to, Collection):
+    if to is not None and (isinstance(to, str) or not isinstance(to, Collection) or not all(map(_is_id, to))):
         place = _clearing(mechanism, next(iter(tasks)))
         raise PolicyFailedError(f"{place}: clear() asked {shown(to)}; it must ask None or a list of ids of providers")
+
+
+def _is_id(one: object) -> bool:
+    """Return whether something can be the id of a provider."""
+    return type(one) is int or (isinstance(one, Integral) and not isinstance(one, bool))
 
 
 def _check_lots(mechanism: object, step: Ask | Decide, tasks: Collection[int]) -> None:
@@ -138,27 +148,64 @@ def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Sea
     if type(step.state) is not dict and not isinstance(step.state, Mapping):
         place = _clearing(mechanism, next(iter(tasks)))
         raise PolicyFailedError(f"{place}: the state of a decision is {shown(step.state)}; it must be a mapping")
+    if len(step.lots) > 1 and len({lot.task for lot in step.lots}) < len(step.lots):
+        place = _clearing(mechanism, next(iter(tasks)))
+        raise PolicyFailedError(f"{place}: a decision names a lot twice; name it once")
     if step.mask is None and not step.state:
         return seat  # nothing else to check, as in nearly every decision
     if step.state:
-        declared = {column.name for column in seat.state}
-        for name in step.state:
+        declared = {column.name: column.per_provider for column in seat.state}
+        for name, value in step.state.items():
             if name not in declared:
                 offer = nearest(name, declared) if declared else "it declares none"
                 place = _clearing(mechanism, next(iter(tasks)))
                 raise PolicyFailedError(f"{place}: seat {step.seat} has not declared the state {shown(name)}; {offer}")
+            if type(value) is not float and not (_are_numbers(value) if declared[name] else _is_number(value)):
+                place = _clearing(mechanism, next(iter(tasks)))
+                right = "an array with one number per provider" if declared[name] else "a number"
+                raise PolicyFailedError(f"{place}: seat {step.seat}: the state {name} is {shown(value)}; give {right}")
     if step.mask is not None and isinstance(seat.space, Choice):
         place = _clearing(mechanism, next(iter(tasks)))
-        if not isinstance(step.mask, Sequence | np.ndarray):
+        if (
+            isinstance(step.mask, str)
+            or not isinstance(step.mask, Sequence | np.ndarray)
+            or not all(map(_is_flag, step.mask))
+        ):
             raise PolicyFailedError(f"{place}: seat {step.seat}: the mask is {shown(step.mask)}; give a list of flags")
         if len(step.mask) != seat.space.n:
             raise PolicyFailedError(
                 f"{place}: seat {step.seat}: the mask has {len(step.mask)} flags; it must have one per choice"
             )
+        if not any(step.mask):
+            raise PolicyFailedError(f"{place}: seat {step.seat}: the mask allows no choice; allow one or more")
     return seat
 
 
-def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Auction]) -> None:
+def _is_flag(one: object) -> bool:
+    """Return whether something says yes or no."""
+    return isinstance(one, bool | np.bool_) or (isinstance(one, Integral) and one in (0, 1))
+
+
+def _is_number(value: object) -> bool:
+    """Return whether something is a number that float64 can hold; NaN is one that is missing."""
+    return is_finite(value) or isinstance(value, float | np.floating | bool | np.bool_)
+
+
+def _are_numbers(value: object) -> bool:
+    """Return whether something is a one-dimensional array of numbers."""
+    return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "fiub"
+
+
+class HasLot(Protocol):
+    """An auction, or what stands for one: it has a lot."""
+
+    @property
+    def lot(self) -> Lot:
+        """The lot."""
+        ...
+
+
+def check_awards(mechanism: object, awards: object, auctions: Mapping[int, HasLot]) -> None:
     """Hold the awards of a mechanism to the contract.
 
     Raises:
@@ -190,7 +237,7 @@ def check_awards(mechanism: object, awards: object, auctions: Mapping[int, Aucti
         seen.add(lot.task)
 
 
-def _check_award(mechanism: object, award: Award, auctions: Mapping[int, Auction], seen: Collection[int]) -> None:
+def _check_award(mechanism: object, award: Award, auctions: Mapping[int, HasLot], seen: Collection[int]) -> None:
     """Hold one award to the contract.
 
     Raises:
@@ -228,8 +275,8 @@ def _check_chances(place: str, award: Award, invited: Collection[int]) -> None:
         PolicyFailedError: its probabilities or payments are none, or the winner is not in it.
     """
     try:
-        odds = [float(chance) for chance, _ in award.chances.values()]
-        sound = all(math.isfinite(float(paid)) for _, paid in award.chances.values())
+        odds = [chance if is_finite(chance) else -1.0 for chance, _ in award.chances.values()]
+        sound = all(is_finite(paid) and abs(paid) <= MOST_PAID for _, paid in award.chances.values())
         known = {*award.chances} <= {*invited} and (award.provider is None or award.provider in award.chances)
         shown_chances = shown(dict(award.chances))
     except (TypeError, ValueError, OverflowError, AttributeError):

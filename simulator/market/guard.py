@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeGuard
 
 import numpy as np
 
-from simulator.errors import InputError, PolicyFailedError, RunError, shown
+from simulator.errors import InputError, PolicyError, PolicyFailedError, RunError, shown
 from simulator.market.contracts import (
     MOST_PAID,
     Bidder,
@@ -81,13 +81,30 @@ def is_finite(value: object) -> TypeGuard[float]:
         return False
 
 
+def attribute_of(found: object, name: str, what: str) -> Any:
+    """Return an attribute of a policy, a mechanism or a bidder; None if it has none.
+
+    It may be a property of the user's class, so reading it may raise anything.
+
+    Args:
+        found: the object.
+        name: name of the attribute.
+        what: what the object is, for messages.
+
+    Raises:
+        PolicyError: reading it raised an exception.
+    """
+    with blamed(f"{what} {type(found).__name__}: its attribute {name}", PolicyError):
+        return getattr(found, name, None)
+
+
 def policy_label(policy: object) -> str:
     """Return the name of a policy or mechanism in messages and tables.
 
     It is the text that named the object. Without one it is the object's own ``repr``, else the name of its class.
     """
     # The default repr contains a memory address, which differs from run to run.
-    spec = getattr(policy, "spec", None) if not isinstance(policy, str) else policy
+    spec = policy if isinstance(policy, str) else attribute_of(policy, "spec", "object")
     if isinstance(spec, str):
         return spec
     return shown(policy) if type(policy).__repr__ is not object.__repr__ else type(policy).__name__

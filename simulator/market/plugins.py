@@ -20,14 +20,14 @@ from simulator.files.reading import read_bytes
 from simulator.market.contracts import (
     INFORMATION,
     Bidder,
-    Choice,
     Column,
     Information,
     Mechanism,
     Policy,
 )
+from simulator.market.declarations import declarations_of
 from simulator.market.entry_points import known_bidders, known_mechanisms, known_policies, load
-from simulator.market.guard import METHODS, blamed, information_of, policy_label, seats_of
+from simulator.market.guard import METHODS, attribute_of, blamed, information_of, policy_label, seats_of
 from simulator.providers.fleet import Fleet
 from simulator.scenario.scenario import Scenario
 from simulator.scenario.yaml_text import read_value
@@ -42,7 +42,7 @@ def find_policy(policy: str | Policy) -> Policy:
     Raises:
         PolicyError: no policy has this name, its arguments do not fit, or it has no method ``price``.
     """
-    if policy == NoPolicy.spec:
+    if isinstance(policy, str) and policy == NoPolicy.spec:
         return cast("Policy", NoPolicy())
     found = _build(policy, "policy", known_policies()) if isinstance(policy, str) else policy
     if isinstance(found, NoPolicy):
@@ -56,7 +56,7 @@ def find_policy(policy: str | Policy) -> Policy:
     if information is not None and not (isinstance(information, str) and information in INFORMATION):
         offer = nearest(str(information), INFORMATION)
         raise PolicyError(f"policy {policy_label(policy)} declares information = {shown(information)}; {offer}")
-    if brought is None and not any(callable(getattr(found, method, None)) for method in METHODS.values()):
+    if brought is None and not any(callable(attribute_of(found, one, "policy")) for one in METHODS.values()):
         raise PolicyError(
             f"policy {policy_label(policy)} has no method price(observation), act(observation, space) or "
             "number(observation, space)"
@@ -71,11 +71,12 @@ def find_mechanism(mechanism: str | Mechanism) -> Mechanism:
         mechanism: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or an object.
 
     Raises:
-        PolicyError: no mechanism has this name, its arguments do not fit, or it has no method ``clear``.
+        PolicyError: no mechanism has this name, its arguments do not fit, it has no method ``clear``, or what it
+            declares is not what the contract says.
     """
     found = _build(mechanism, "mechanism", known_mechanisms()) if isinstance(mechanism, str) else mechanism
-    if isinstance(found, type) or not callable(getattr(found, "clear", None)):
-        raise PolicyError(f"mechanism {policy_label(mechanism)} has no method clear(lots)")
+    _check_object(found, "mechanism", "clear(lots)")
+    declarations_of(found)
     return cast("Mechanism", found)
 
 
@@ -89,9 +90,20 @@ def find_bidder(bidder: str | Bidder) -> Bidder:
         PolicyError: no bidder has this name, its arguments do not fit, or it has no method ``bid``.
     """
     found = _build(bidder, "bidder", known_bidders()) if isinstance(bidder, str) else bidder
-    if isinstance(found, type) or not callable(getattr(found, "bid", None)):
-        raise PolicyError(f"bidder {policy_label(bidder)} has no method bid(view)")
+    _check_object(found, "bidder", "bid(view)")
     return cast("Bidder", found)
+
+
+def _check_object(found: object, what: str, method: str) -> None:
+    """Refuse a class in the place of its instance, and an object without its method.
+
+    Raises:
+        PolicyError: it is one of them.
+    """
+    if isinstance(found, type):
+        raise PolicyError(f"{what} {found.__name__} is a class; give an instance, {found.__name__}()")
+    if not callable(attribute_of(found, method.partition("(")[0], what)):
+        raise PolicyError(f"{what} {policy_label(found)} has no method {method}")
 
 
 def strategies_of(fleet: Fleet, bidders: Mapping[str, str | Bidder] | None = None) -> list[Bidder]:
@@ -144,8 +156,7 @@ class NoPolicy:
 def default_policy(scenario: Scenario, mechanism: str | Mechanism | None) -> str:
     """Return who decides if nobody is named: ``conditional`` in ``msb``, else whom the mechanism names.
 
-    If it names none, it is ``random`` for a price or a number and ``nearest`` for a choice, or nobody if there is no
-    seat.
+    If it names none, it is ``random``, or nobody if there is no seat.
     """
     asked = scenario.market.mechanism if mechanism is None else mechanism
     if asked is None or asked == "msb":
@@ -154,9 +165,7 @@ def default_policy(scenario: Scenario, mechanism: str | Mechanism | None) -> str
     seats = seats_of(found)
     if not seats:
         return NoPolicy.spec
-    if getattr(found, "policy", ""):
-        return found.policy
-    return "nearest" if any(isinstance(seat.space, Choice) for seat in seats.values()) else "random"
+    return getattr(found, "policy", "") or "random"
 
 
 def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
@@ -190,6 +199,8 @@ def _build(spec: str, what: str, known: dict[str, EntryPoint]) -> Any:
             key, text = parameters[0], argument
         if key not in parameters:
             raise PolicyError(f"{what} '{spec}': there is no parameter '{key}'; {_takes(parameters)}")
+        if key in values:
+            raise PolicyError(f"{what} '{spec}': {key} is given twice; give it once")
         values[key] = _value(text, hints.get(key), f"{what} '{spec}': {key}")
     missing = [one for one in _required(maker) if one not in values]
     if missing:

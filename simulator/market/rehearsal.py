@@ -12,7 +12,7 @@ from simulator.market.auction import Auction
 from simulator.market.auctioneer import Auctioneer
 from simulator.market.clearing import begin_clearing, check_awards, check_decide
 from simulator.market.contracts import NO_TASK, VEHICLE, Ask, Award, Bids, Lot, Mechanism, Policy
-from simulator.market.guard import ask_action, failed
+from simulator.market.guard import ask_action, blamed, failed, policy_label
 from simulator.market.platform import Platform
 
 
@@ -47,6 +47,12 @@ class Played(NamedTuple):
         return sum(chance * (value - paid) for one, (chance, paid) in self.chances.items() if one in identities)
 
 
+class Offered(NamedTuple):
+    """A lot of a round that is cleared again, perhaps with a second identity among the invited."""
+
+    lot: Lot
+
+
 class Rehearsal:
     """A round as it was before its clearing. It can be cleared any number of times.
 
@@ -69,7 +75,10 @@ class Rehearsal:
         self, auctioneer: Auctioneer, auctions: Sequence[Auction], platform: Platform, policy: Policy | None
     ) -> None:
         self._auctioneer, self._auctions, self._platform = auctioneer, list(auctions), platform
-        self._mechanism, self._policy = copy.deepcopy(auctioneer.mechanism), copy.deepcopy(policy)
+        with blamed(f"mechanism {policy_label(auctioneer.mechanism)}: a deep copy in the middle of a run"):
+            self._mechanism = copy.deepcopy(auctioneer.mechanism)
+        with blamed(f"policy {policy_label(policy)}: a deep copy in the middle of a run"):
+            self._policy = copy.deepcopy(policy)
         self._now = auctions[0].lot.now
         self._by_vehicles = getattr(self._mechanism, "value_of", "provider") == "vehicle"
         self.values: Bids = {
@@ -138,8 +147,7 @@ class Rehearsal:
             with failed(mechanism, self._auctions[0].task.id):
                 raise
         ends = {task: Played(None, 0.0, 0.0, action) for task, action in actions.items()}
-        if second_identity_of is None:
-            check_awards(mechanism, awards, by_task)
+        check_awards(mechanism, awards, {lot.task: Offered(lot) for lot in lots})
         queues: dict[int, Sequence[float]] = {}
         for award in awards:
             task = award.lot.task

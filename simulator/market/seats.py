@@ -8,7 +8,7 @@ from typing import Any
 from simulator.errors import PolicyError
 from simulator.market.contracts import Choice, Mechanism, Numbers, Policy, PriceScale
 from simulator.market.entry_points import known_mechanisms, known_policies, load
-from simulator.market.guard import METHODS, blamed, policy_label, seats_of
+from simulator.market.guard import METHODS, attribute_of, blamed, policy_label, seats_of
 from simulator.market.plugins import NoPolicy, find_mechanism
 
 SETS = {PriceScale: "price", Choice: "provider", Numbers: "number"}
@@ -26,7 +26,7 @@ def take_seats(policy: Policy, mechanism: Mechanism) -> None:
         PolicyError: the method raised an exception.
         InputError: the policy does not fit the seat.
     """
-    sit = getattr(policy, "sit", None)
+    sit = attribute_of(policy, "sit", "policy")
     if callable(sit):
         for seat in seats_of(mechanism).values():
             with blamed(f"policy {policy_label(policy)}: sit()", PolicyError):

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 RUN_FILE, SCENARIO_FILE, RECORDING_FILE = "run.json", "scenario.yaml", "recording.parquet"
 
+TABLE_FILES = {name: f"{name}.parquet" for name in TABLES}
+"""Files of the tables, by the name of the table."""
+
 RUN_KIND = "run"
 """Kind of a run's folder in its manifest."""
 
@@ -66,18 +69,29 @@ class Stored(NamedTuple):
         return read_table(self.file, self.name, self.extra, only)
 
 
-def stored_tables(directory: Path, run: dict[str, Any]) -> dict[str, Stored]:
+def stored_tables(
+    directory: Path, run: dict[str, Any], marks: Mapping[str, tuple[int, ...] | None] | None = None
+) -> dict[str, Stored]:
     """Return the tables of a run folder by name. Each is read when it is first used.
 
     Args:
         directory: the run folder.
         run: content of run.json.
+        marks: marks of the files by name, from before run.json was read; None to take them now.
 
     Raises:
         OutputError: run.json declares columns that are none.
     """
-    files = {name: directory / f"{name}.parquet" for name in TABLES}
-    return {name: Stored(file, name, own_columns(directory, run, name), _mark(file)) for name, file in files.items()}
+    marks = _marks(directory) if marks is None else marks
+    return {
+        name: Stored(directory / file, name, own_columns(directory, run, name), marks[file])
+        for name, file in TABLE_FILES.items()
+    }
+
+
+def _marks(directory: Path) -> dict[str, tuple[int, ...] | None]:
+    """Return the marks of the files of a run folder, by their names."""
+    return {file: _mark(directory / file) for file in (RUN_FILE, SCENARIO_FILE, *TABLE_FILES.values())}
 
 
 def _mark(file: Path) -> tuple[int, ...] | None:
@@ -255,13 +269,18 @@ class Result:
             directory: the folder itself.
 
         Raises:
-            OutputError: it does not hold a run, or one that was edited; the message names the file and the field.
+            OutputError: it does not hold a run, or one that was edited, or it was replaced meanwhile; the message names
+                the file and the field.
         """
         directory = folder(directory)
         recover(directory)
+        # Before anything is read: another run may take the folder at any moment.
+        marks = _marks(directory)
         run = read_run(directory, RUN_FILE)
         scenario = Scenario.load(directory / SCENARIO_FILE)
-        result = cls(scenario, run, stored_tables(directory, run))
+        result = cls(scenario, run, stored_tables(directory, run, marks))
+        if _marks(directory) != marks:
+            raise OutputError(f"{directory}: the folder has changed while it was read; load it again")
         result.place = str(directory)
         return result
 

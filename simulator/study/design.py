@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import socket
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, product
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from simulator.errors import EmptyMarketWarning, InputError, RunError, shown
+import numpy as np
+
+from simulator.errors import EmptyMarketWarning, InputError, RunError, ScenarioError, shown
 from simulator.market.contracts import Policy
 from simulator.market.plugins import find_policy
 from simulator.run import plan
@@ -82,7 +85,8 @@ class Design:
         chosen: Sequence[Contender] = (),
         **overrides: Any,
     ) -> None:
-        named = not isinstance(policies, str) and all(isinstance(policy, str) for policy in policies)
+        # The first is the one with which the others are compared, so a set will not do.
+        named = isinstance(policies, list | tuple) and all(isinstance(policy, str) for policy in policies)
         # A mechanism without seats needs no policy.
         if not named or len(set(policies)) != len(policies) or not (policies or mechanisms or chosen):
             given = ", ".join(policies) if named else shown(policies)
@@ -91,11 +95,22 @@ class Design:
             why = "(an interval needs two or more worlds)"
             raise InputError(f"seeds: must be a whole number from 2 to {MOST_WORLDS:,} {why}, not {shown(seeds)}")
         if mechanisms is not None and (
-            isinstance(mechanisms, str) or not mechanisms or len(set(mechanisms)) < len(mechanisms)
+            not isinstance(mechanisms, list | tuple)
+            or not mechanisms
+            or not all(isinstance(mechanism, str) for mechanism in mechanisms)
+            or len(set(mechanisms)) < len(mechanisms)
         ):
             raise InputError(f"mechanisms: must be a list of one or more different mechanisms, not {shown(mechanisms)}")
         self.contenders = list(chosen) or contenders(policies, mechanisms)
-        self.points, self.seeds = grid_points(grid or {}), seeds
+        moved: Grid = {} if grid is None else grid
+        if not isinstance(moved, Mapping):
+            raise InputError(f"grid: must be a mapping from keys to lists of values, not {shown(moved)}")
+        # Before the points are made: a mistyped grid has billions of them.
+        counts = [_count(key, values) for key, values in moved.items()]
+        if math.prod(counts) * len(self.contenders) * seeds > MOST_CELLS:
+            runs_in_all = f"{math.prod(counts):,} points x {len(self.contenders)} policies x {seeds} seeds"
+            raise InputError(f"grid: must make at most {MOST_CELLS:,} runs, not {runs_in_all}")
+        self.points, self.seeds = grid_points(moved), seeds
         _check_moved(
             {key for key, _ in self.points[0]},
             {
@@ -106,10 +121,7 @@ class Design:
                 **dict.fromkeys(overrides, "an override"),
             },
         )
-        if len(self.points) * len(self.contenders) * seeds > MOST_CELLS:
-            runs_in_all = f"{len(self.points)} points x {len(self.contenders)} policies x {seeds} seeds"
-            raise InputError(f"grid: must make at most {MOST_CELLS:,} runs, not {runs_in_all}")
-        scenarios = {point: Scenario.load(scenario, **overrides, **dict(point)) for point in self.points}
+        scenarios = {point: _at(scenario, overrides, point) for point in self.points}
         _check_distinct(scenarios)
         found = {one.policy: find_policy(one.policy) for one in self.contenders}
         self.work = Work(scenarios, duration, warmup, bidders)
@@ -122,7 +134,8 @@ class Design:
             [str(point), one.label, self.work.kept(point, one).hashes]
             for point, one in product(self.points, self.contenders)
         ]
-        about = json.dumps([[*depends, [str(bidders)]], duration, warmup], sort_keys=True, allow_nan=False)
+        lengths = [None if one is None else float(one) for one in (duration, warmup)]
+        about = json.dumps([[*depends, [str(bidders)]], *lengths], sort_keys=True, allow_nan=False)
         self.fingerprint = hashlib.sha256(about.encode()).hexdigest()
 
     def place(self, cell: Cell) -> int:
@@ -142,9 +155,7 @@ def grid_points(grid: Grid) -> list[Point]:
         InputError: a key has no values, or one that is a mapping, or a value twice.
     """
     for key, values in grid.items():
-        if isinstance(values, str) or not len(values):
-            # Text is refused too: its letters would be taken for values.
-            raise InputError(f"grid: {key} needs one or more values, such as {key}=3,5, not {shown(values)}")
+        _count(key, values)
         # A whole number and its float are one value, and one point.
         if len({_frozen(value) for value in values}) < len(values):
             raise InputError(f"grid: {key} has a value twice: {shown(values)}")
@@ -154,6 +165,35 @@ def grid_points(grid: Grid) -> list[Point]:
     if len(set(keys)) < len(keys):
         raise InputError(f"grid: {next(key for key in keys if keys.count(key) > 1)} is moved twice")
     return points
+
+
+def _count(key: object, values: object) -> int:
+    """Return the number of values of a key of a grid.
+
+    Raises:
+        InputError: the key is no text, or its values are no list of one or more.
+    """
+    if not isinstance(key, str) or not all(part.strip() for part in key.split(",")):
+        raise InputError(f"grid: a key must be the dotted key of a field, such as stations.count, not {shown(key)}")
+    # Text and bytes are refused too: their letters would be taken for values.
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray) or not len(values):
+        raise InputError(f"grid: {key} needs one or more values, such as {key}=3,5, not {shown(values)}")
+    return len(values)
+
+
+def _at(scenario: str | Scenario, overrides: Mapping[str, Any], point: Point) -> Scenario:
+    """Return the scenario of a point. What is wrong with it is told by the grid's key.
+
+    Raises:
+        ScenarioError: a field is wrong.
+    """
+    try:
+        return Scenario.load(scenario, **overrides, **dict(point))
+    except ScenarioError as error:
+        message = str(error)
+        for key, _ in point:
+            message = message.replace(f"--set {key}:", f"grid: {key}:")
+        raise ScenarioError(message) from None
 
 
 def _pairs(key: str, value: Any) -> Point:

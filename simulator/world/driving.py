@@ -7,7 +7,7 @@ import gc
 from collections.abc import Callable, Iterator
 
 from simulator.market.contracts import Column, Policy
-from simulator.market.guard import ask_action, give_outcome
+from simulator.market.guard import ask_action, attribute_of, give_outcome
 from simulator.market.reasons import explained, reasons_of
 from simulator.world.simulation import Simulation
 
@@ -62,9 +62,9 @@ def listen(simulation: Simulation, policy: Policy) -> None:
         simulation: a simulation at its start.
         policy: a policy after its ``reset``.
     """
-    if callable(getattr(policy, "feedback", None)):
+    if callable(attribute_of(policy, "feedback", "policy")):
         simulation.auctioneer.telling.feedback = lambda outcome: give_outcome(policy, "feedback", outcome)
-    if callable(getattr(policy, "served", None)):
+    if callable(attribute_of(policy, "served", "policy")):
         simulation.auctioneer.telling.served = lambda outcome: give_outcome(policy, "served", outcome)
 
 

@@ -17,6 +17,7 @@ from simulator.market.bidders import Bidders
 from simulator.market.conditions import bids_shown
 from simulator.market.contracts import Bidder, Information, Mechanism
 from simulator.market.decisions import Decision
+from simulator.market.declarations import check_unchanged, declarations_of
 from simulator.market.guard import check_action, reset_bidder, reset_mechanism, seats_of
 from simulator.market.ledger import History
 from simulator.market.mechanisms.msb import ModifiedSecondBid
@@ -120,7 +121,9 @@ class Simulation:
         size_factor, has_places = scenario.tasks.size_factor(), scenario.traffic.has_places
         cap = scenario.tasks.accuracy_cap
         self.platform = Platform(fleet, scenario.market, site.ledger, has_places, size_factor, cap)
+        declared = declarations_of(self.mechanism)
         reset_mechanism(self.mechanism, self.platform, self.draws.generator("mechanism"))
+        check_unchanged(self.mechanism, declared)
         found = strategies_of(fleet) if strategies is None else list(strategies)
         # A bidder draws by the first provider for which it answers: one more provider changes no other bidder.
         named = {id(one): (one, name) for one, name in zip(reversed(found), reversed(fleet.names), strict=True)}

@@ -54,7 +54,7 @@ def number(name: str) -> Column:
 SOUND: dict[str, dict[str, Any]] = {
     "windows": {"every_s": 0.5, "most_lots": 3},
     "whole seconds": {"every_s": 2},
-    "columns": {"columns": [number("mine"), Column("is_mine", "bool", "", "a flag")]},
+    "columns": {"columns": [number("mine"), number("other")]},
     "values of vehicles": {"value_of": "vehicle"},
 }
 
@@ -82,14 +82,22 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a column of the table": (
         {"columns": [number("surplus")]}, "called surplus, and the table auctions has such a column already; give"),
     "a column of text": (
-        {"columns": [Column("mine", "text", "", "words")]}, "the type of mine is 'text'; it must be one of float, int"),
+        {"columns": [Column("mine", "text", "", "words")]}, "the type of mine is 'text'; it must be 'float'"),
+    "a column of flags": (
+        {"columns": [Column("mine", "bool", "", "a flag")]}, "the type of mine is 'bool'; it must be 'float'"),
+    "a column with a number as its unit": (
+        {"columns": [Column("mine", "float", 3, "x")]}, "unit and meaning of mine must be text"),  # type: ignore[arg-type]
+    "a column of reasons": ({"columns": [number("why_x")]}, "is called 'why_x'; .* does not begin with why_"),
+    "too many choices": (seat(Choice(10**9)), "Choice has n = 1000000000; it must be a whole number from 1 to"),
+    "a grid in a set": (seat(Numbers(0.0, 1.0, {0.5})), "the grid must be one or more numbers"),  # type: ignore[arg-type]
+    "a space of one's own": (seat(type("Mine", (Choice,), {})(3)), "it must be PriceScale, Choice or Numbers"),
     "a column without a name": ({"columns": [number("a b")]}, "a column is called 'a b'; it must be a name"),
     "names of columns": ({"columns": ["mine"]}, r"columns is \['mine'\]; it must be a tuple of Column"),
     "a column alone": ({"columns": number("mine")}, "it must be a tuple of Column"),
     "a list of seats": ({"seats": ["mine"]}, r"seats is \['mine'\]; it must be a mapping from names to Seat"),
     "a seat without a name": ({"seats": {1: Seat(PriceScale())}}, "the name of a seat is 1; it must be text"),
     "no space": (seat("numbers"), "seat mine: its space is 'numbers'; it must be PriceScale, Choice or Numbers"),
-    "a choice of nothing": (seat(Choice(0)), "seat mine: Choice has n = 0; it must be a whole number >= 1"),
+    "a choice of nothing": (seat(Choice(0)), "seat mine: Choice has n = 0; it must be a whole number from 1"),
     "a range of nothing": (seat(Numbers(1.0, 1.0, (1.0,))), "low must be below high"),
     "a range without a grid": (seat(Numbers(0.0, 1.0, ())), "the grid must be one or more numbers"),
     "a grid out of order": (seat(Numbers(0.0, 1.0, (0.5, 0.2))), "in increasing order"),
@@ -98,7 +106,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         seat(PriceScale(), number("action")), "called action, and the table decisions has such a column already"),
     "two states of one name": (
         {"seats": {"a": Seat(PriceScale(), (number("x"),)),
-                   "b": Seat(PriceScale(), (Column("x", "int", "", "another"),))}}, "states of its seats: a column is"),
+                   "b": Seat(PriceScale(), (Column("x", "float", "s", "another"),))}}, "states of its seats: a column"),
 }  # fmt: skip
 
 
@@ -118,6 +126,58 @@ def test_an_attribute_that_raises_is_the_users() -> None:
 
     with pytest.raises(PolicyError, match="mechanism Raises: its attributes raised ZeroDivisionError: on purpose"):
         simulate("paper", duration=5, mechanism=Raises())
+
+
+RESETS: dict[str, tuple[str, Any, str]] = {
+    "a window": ("every_s", 1e-9, r"mechanism First: every_s is 1e-09"),
+    "a shorter window": ("every_s", 0.5, r"reset\(\) changes every_s from 0\.0 to 0\.5; declare it in the class or in"),
+    "a column": ("columns", (number("late"),), r"reset\(\) changes columns from \(\) to .*late"),
+    "whose value it is": ("value_of", "vehicle", r"reset\(\) changes value_of from 'provider' to 'vehicle'"),
+    "a seat": ("seats", {"late": Seat(PriceScale())}, r"reset\(\) changes seats from \{\} to .*late"),
+}
+
+
+@pytest.mark.parametrize("case", RESETS)
+def test_a_reset_changes_nothing_that_is_declared(case: str) -> None:
+    """The tables and the seats have been made by then, so half of the run would go by the old declaration."""
+    name, value, message = RESETS[case]
+
+    class Late(First):
+        def reset(self, platform: object, rng: object) -> None:
+            setattr(self, name, value)
+
+    with pytest.raises(PolicyError, match=message.replace("First", "Late")):
+        simulate("paper", duration=5, mechanism=Late())
+
+
+def test_a_seat_that_chooses_may_have_as_many_choices_as_there_are_providers() -> None:
+    assert simulate("paper", "nearest", duration=5).run["seats"] == ["controller"]
+
+
+def test_nobody_named_in_a_seat_that_chooses_is_random() -> None:
+    class Chooses(First):
+        seats = {"who": Seat(Choice(3))}  # noqa: RUF012 (read only)
+
+        def clear(self, lots: Sequence[Lot]) -> Clearing:
+            who: int = yield Decide("who", lots, {}, [False, True, True])
+            return [Award(lot, who) for lot in lots]
+
+    result = simulate("paper", duration=60, mechanism=Chooses())
+    assert result.run["policy"] == "random"
+    assert set(result.auctions["winner"]) == {1, 2}
+    with pytest.raises(RunError, match="mechanism Chooses, auction of task 0: seat who: the mask allows no choice"):
+        simulate("paper", duration=5, mechanism=NoChoice())
+
+
+class NoChoice(First):
+    seats = {"who": Seat(Choice(3))}  # noqa: RUF012 (read only)
+
+    def clear(self, lots: Sequence[Lot]) -> Clearing:
+        yield Decide("who", lots, {}, [False] * 3)
+        return []
+
+    def __repr__(self) -> str:
+        return "mechanism Chooses".removeprefix("mechanism ")
 
 
 def test_the_environment_of_a_seat_refuses_it_too() -> None:
@@ -198,6 +258,12 @@ QUESTIONS: dict[str, tuple[Callable[[Sequence[Lot]], Any], str]] = {
     "a decision on an iterator": (lambda lots: Decide("price", iterator(lots)), "Decide is about <.*>; give it a"),  # type: ignore[arg-type]
     "a decision on a task": (lambda lots: Decide("price", [lots[0].task]), "Decide is about 0; give it a list"),  # type: ignore[list-item]
     "a state that is none": (lambda lots: Decide("price", lots, 3), "the state of a decision is 3; it must be a"),  # type: ignore[arg-type]
+    "names of providers": (lambda lots: Ask("bid", lots, to=["s1"]), r"asked \['s1'\]; it must ask None"),  # type: ignore[list-item]
+    "lists of providers": (lambda lots: Ask("bid", lots, to=[[1]]), r"asked \[\[1\]\]; it must ask None"),  # type: ignore[list-item]
+    "a decision on a lot twice": (
+        lambda lots: Decide("price", [*lots, *lots]),
+        "a decision names a lot twice",
+    ),
     "a huge price": (lambda lots: Ask("accept", price=10**400), "asked to accept 1000"),
 }
 
@@ -213,6 +279,8 @@ def awards(**fields: Any) -> Mechanism:
     """Return a mechanism whose awards have these fields."""
 
     class Pays(Mechanism):
+        columns = (number("spread"),)
+
         def clear(self, lots: Sequence[Lot]) -> Clearing:
             yield Ask("bid", lots)
             return [Award(lot, lot.invited[0])._replace(**fields) for lot in lots]
@@ -227,6 +295,12 @@ AWARDS: dict[str, tuple[dict[str, Any], str]] = {
     "odds in a list": ({"chances": [1]}, r"chances are \[1\]; they must be"),
     "huge odds": ({"chances": {0: (1.0, 10**400)}}, "chances are"),
     "odds of a list": ({"chances": {0: [1.0]}}, "chances are"),
+    "odds in words": ({"chances": {0: ("1", "2")}}, "chances are"),
+    "a payment without measure": ({"chances": {0: (1.0, 1e300)}}, "chances are"),
+    "a column that is misspelt": (
+        {"columns": {"spraed": 1.0}},
+        "has not declared the column 'spraed'; did you mean",
+    ),
 }
 
 
@@ -245,6 +319,49 @@ def test_a_bid_without_measure_is_the_bidders(bid: float) -> None:
 
     with pytest.raises(RunError, match=r"bidder Bids, provider 1, task 0: bid\(\) returned .*; it must be a number"):
         simulate("paper", duration=2, bidders=Bids(), mechanism="vickrey")
+
+
+STATES: dict[str, tuple[Any, str]] = {
+    "words": ("many", r"seat price: the state n is 'many'; give a number"),
+    "nothing": (None, "the state n is None; give a number"),
+    "a list": ([1.0], r"the state n is \[1\.0\]; give a number"),
+    "a huge number": (10**400, "the state n is 1000"),
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_state_is_a_number(case: str) -> None:
+    value, message = STATES[case]
+
+    class Shows(First):
+        seats = {"price": Seat(PriceScale(), (number("n"),))}  # noqa: RUF012 (read only)
+
+        def clear(self, lots: Sequence[Lot]) -> Clearing:
+            yield Decide("price", lots, {"n": value})
+            return []
+
+    with pytest.raises(RunError, match=r"mechanism Shows, auction of task 0: .*" + message):
+        simulate("paper", "constant:1.2", duration=2, mechanism=Shows())
+
+
+def test_an_attribute_that_cannot_be_read_is_the_users() -> None:
+    class Hides:
+        def __getattr__(self, name: str) -> Any:
+            raise ZeroDivisionError("on purpose")
+
+    for arguments in ({"policy": Hides()}, {"mechanism": Hides()}, {"bidders": Hides()}):
+        with pytest.raises(PolicyError, match=r"Hides.*: its attribute.* raised ZeroDivisionError: on purpose"):
+            simulate("paper", duration=2, **arguments)  # type: ignore[arg-type]
+
+
+def test_a_class_in_the_place_of_its_instance_is_told_so() -> None:
+    with pytest.raises(PolicyError, match=r"mechanism First is a class; give an instance, First\(\)"):
+        simulate("paper", duration=2, mechanism=First)  # type: ignore[arg-type]
+
+
+def test_a_parameter_is_given_once() -> None:
+    with pytest.raises(PolicyError, match=r"policy 'constant:rho=1\.3:rho=2': rho is given twice; give it once"):
+        simulate("paper", "constant:rho=1.3:rho=2", duration=2)
 
 
 def test_a_lot_is_read_only_and_can_be_copied() -> None:

@@ -262,7 +262,7 @@ class BadColumn(Mechanism):
 
     def clear(self, lots: Sequence[Lot]) -> Clearing:
         yield Ask("bid", lots)
-        return [Award(lots[0], 1, columns={"mine": self.value, "not_declared": 3.0})]
+        return [Award(lots[0], 1, columns={"mine": self.value})]
 
 
 def test_columns_are_numbers() -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from simulator import RunError, simulate
+from simulator import RunError, Scenario, simulate
 from simulator.errors import OutputError
 from simulator.record import stream, tables, totals, writer
 from simulator.record.events import in_order
@@ -218,6 +218,22 @@ def test_full_collections_come_back_after_a_run() -> None:
         simulate("four_way", Stops("fails"), duration=900)
     assert gc.get_threshold() == before
     assert gc.isenabled()
+
+
+def test_a_folder_that_is_replaced_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate("paper", "spa", duration=20, out=tmp_path / "run")
+    read = Scenario.load
+
+    def load(source: Any, **overrides: Any) -> Scenario:
+        if str(source).startswith(str(tmp_path)):
+            monkeypatch.setattr(Scenario, "load", read)
+            simulate("paper", "constant:5", seed=7, duration=20, out=tmp_path / "run", force=True)
+        return read(source, **overrides)
+
+    monkeypatch.setattr(Scenario, "load", load)
+    with pytest.raises(OutputError, match="run: the folder has changed while it was read; load it again"):
+        Result.load(tmp_path / "run")
+    assert Result.load(tmp_path / "run").run["policy"] == "constant:5"
 
 
 def test_a_table_of_a_folder_that_was_replaced_since_is_refused(tmp_path: Path) -> None:
