@@ -34,7 +34,7 @@ def check_times(seed: int, duration: float, warmup: float) -> None:
     """
     # In Python True and False are integers, but nobody means them as a seed. Numbers of numpy are numbers.
     if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < LARGEST_SEED:
-        raise InputError(f"seed: must be a whole number >= 0, not {shown(seed)}")
+        raise InputError(f"seed: must be a whole number >= 0 and below 2^63, not {shown(seed)}")
     # Each range is written as "not (low < value)", because a comparison with NaN is always false.
     if not (isinstance(duration, Real) and 0 < duration <= LONGEST_S):
         raise InputError(f"duration: must be a number of seconds > 0, not {shown(duration)} (at most 1e9)")

@@ -50,7 +50,7 @@ def plan(
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
         policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or a `Policy`. Each run uses a copy of
             an object. None is ``conditional`` in ``msb``. In another mechanism it is the policy that the mechanism
-            names. If it names none, it is ``nearest`` for a choice, ``random`` for a number, and nobody without a seat.
+            names. If it names none, it is ``random``, and nobody without a seat.
         seed: seed of everything that does not depend on prices. Two policies with one seed meet the same requests.
         duration: length of the run, s; None for the duration of the scenario.
         warmup: time before which requests do not count in the summary, s.
@@ -144,7 +144,7 @@ def simulate(
         scenario: name of a shipped scenario, path of a file, or a `Scenario`.
         policy: ``NAME[:VALUE]``, ``NAME[:k=v[:k=v]]``, ``path.py:Class[:k=v]``, or a `Policy`. Each run uses a copy of
             an object. None is ``conditional`` in ``msb``. In another mechanism it is the policy that the mechanism
-            names. If it names none, it is ``nearest`` for a choice, ``random`` for a number, and nobody without a seat.
+            names. If it names none, it is ``random``, and nobody without a seat.
         seed: seed of everything that does not depend on prices. Two policies with one seed meet the same requests.
         duration: length of the run, s; None for the duration of the scenario.
         warmup: time before which requests do not count in the summary, s.

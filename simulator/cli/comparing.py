@@ -316,7 +316,8 @@ def finish(
     if to is not None and to not in PAPER_TABLES:
         raise InputError(f"--to: there is no format '{to}'; {nearest(to, PAPER_TABLES)}")
     if figure is not None:
-        if directory.resolve() in (figure.resolve(), *figure.resolve().parents):
+        results, picture = directory.resolve(), figure.resolve()
+        if results == picture or results in picture.parents or picture in results.parents:
             raise InputError(f"--figure {figure}: the folder of the results is {directory}; name a file elsewhere")
         check_picture(figure, force)
     # The runs of the report are made a second time: the comparison keeps only their figures, not their tables.

@@ -65,8 +65,7 @@ class Mechanism(Protocol):
         seats: seats for policies, by name; empty if nobody decides.
         columns: what the mechanism adds to the table `auctions`.
         value_of: whose utility the value of a served task is.
-        policy: name of the policy that decides if nobody is named; empty for `nearest` in a seat that chooses, and
-            `random` in another.
+        policy: name of the policy that decides if nobody is named; empty for `random`.
     """
 
     every_s: float = 0.0

@@ -99,8 +99,17 @@ def compare(
     check_jobs(jobs)
     figure = metric_of(metric)
     design = Design(scenario, policies, seeds, duration, warmup, grid, mechanisms, bidders, **overrides)
+    kept = None if journal is None else Path(journal)
     done = run_cells(
-        design.work, design.cells, jobs, progress, journal, design.fingerprint, design.world, executor, FIGURES
+        design.work,
+        design.cells,
+        jobs,
+        progress,
+        None if journal is None else Path(journal),
+        design.fingerprint,
+        design.world,
+        executor,
+        FIGURES,
     )
     return comparison_of(design, done, figure)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from simulator.clock import LONGEST_S, check_times
-from simulator.errors import InputError, OutputError, PolicyFailedError, nearest, shown
+from simulator.errors import InputError, OutputError, PolicyError, PolicyFailedError, nearest, shown
 from simulator.market.contracts import Trainable
 from simulator.market.guard import blamed
 from simulator.scenario.scenario import Scenario
@@ -80,6 +80,13 @@ def train(
         InputError: an argument is wrong, or torch is not installed.
         OutputError: the folder exists, holds another training, or cannot be written.
     """
+    if isinstance(scenarios, str) or not isinstance(scenarios, Sequence):
+        raise InputError(
+            f"scenarios: must be a list of scenarios, such as ['paper', 'four_way'], not {shown(scenarios)}"
+        )
+    if not isinstance(hyper or {}, Mapping) or not all(isinstance(name, str) for name in hyper or {}):
+        raise InputError(f"hyper: must be a mapping from names to values, not {shown(hyper)}")
+    out = Path(out)
     loaded = [Scenario.load(scenario) for scenario in scenarios]
     if not loaded:
         raise InputError("scenarios: must name one or more scenarios, such as paper,four_way")
@@ -107,6 +114,8 @@ def train(
     found = task.found
     if reward not in REWARDS:
         raise InputError(f"reward: must be one of {', '.join(REWARDS)}, not {shown(reward)}")
+    if "weights" not in inspect.signature(type(found)).parameters:
+        raise PolicyError(f"{task.label} cannot be trained: its class takes no argument weights, a folder")
     places = {"device": device} if "device" in inspect.signature(found.train).parameters else {}
     if not places and device != "cpu":
         raise InputError(f"device: {task.label} trains on the cpu only, not on {shown(device)}")
@@ -145,16 +154,20 @@ def train(
             return task.make(world)
 
         def told(metrics: dict[str, float]) -> None:
-            if left := [name for name in names if name not in made]:
+            left = [name for name in names if name not in made]
+            # Before its first step a policy may report, and be evaluated, without a world.
+            if left and metrics["steps"] > 0:
+                more = f"--hyper worlds={len(names)}" if _takes(found, "worlds") else f"worlds 0 to {len(names) - 1}"
                 raise InputError(
                     f"{task.label} would not learn from {', '.join(left)}: its worlds take the scenarios in turn; give "
-                    f"it a world for each, with --hyper worlds={len(names)}"
+                    f"it a world for each, with {more}"
                 )
             record.report(metrics)
 
         with blamed(f"{task.label}: train()", PolicyFailedError):
             found.train(make, steps, seed, out, goes_on, told, **places, **chosen)
-        record.end()
+        with blamed(f"{task.label}: its weights", PolicyFailedError):
+            record.end()
     if not (out / BEST).exists():
         raise OutputError(f"{out}: its best weights are gone; {out / DEPLOYED} has the latest ones")
     return out / BEST

@@ -134,7 +134,8 @@ class TrainingFolder:
         """
         steps = self._steps()
         if steps is None:
-            raise PolicyError(f"policy {self._about['policy']}: train() left no checkpoint {self._out / LAST}")
+            kind = "policy" if "policy" in self._about else "mechanism"
+            raise PolicyError(f"{kind} {self._about[kind]}: train() left no checkpoint {self._out / LAST}")
         if steps > self._evaluated:
             self._every = 1
             self.report({"steps": steps, "checkpoint": 1.0})

@@ -149,7 +149,7 @@ def test_what_training_is_not_given_right(tmp_path: Path, tiny: Path) -> None:
             train(["paper"], "diffusion", 100, out=tmp_path / "e", hyper=hyper)
     with pytest.raises(InputError, match="scenarios: must name one or more"):
         train([], "diffusion", 100, out=tmp_path / "f")
-    with pytest.raises(InputError, match="seed: must be a whole number >= 0, not -1"):
+    with pytest.raises(InputError, match=r"seed: must be a whole number >= 0 and below 2\^63, not -1"):
         train(["paper"], "diffusion", 100, seed=-1, out=tmp_path / "g")
     with pytest.raises(InputError, match="steps: must be a whole number, 1 or more"):
         train(["paper"], "diffusion", 0, out=tmp_path / "c")
@@ -327,7 +327,7 @@ WRONG_NUMBERS: list[tuple[dict[str, Any], str]] = [
     ({"evaluate_every": "5"}, "evaluate_every: must be a whole number, 1 or more, not '5'"),
     ({"evaluate_every": []}, "evaluate_every: must be a whole number, 1 or more, not 0"),
     ({"held_out": np.float64(1.5)}, "held_out: must be a whole number, 1 or more, not np.float64"),
-    ({"seed": 1.0}, "seed: must be a whole number >= 0, not 1.0"),
+    ({"seed": 1.0}, "seed: must be a whole number >= 0 and below 2.63, not 1.0"),
 ]
 
 
@@ -343,3 +343,40 @@ def test_scenarios_of_a_training_show_the_same(tmp_path: Path) -> None:
     clairvoyant = Scenario.load("paper", **fields({"name": "open", "market.information": "clairvoyant"}))
     with pytest.raises(InputError, match=r"information: must be the same .*\(paper has public, open has clairvoyant\)"):
         train(["paper", clairvoyant], "ppo", 10, out=tmp_path / "out")
+
+
+class Bare:
+    """A policy that trains nothing, in one of several wrong ways."""
+
+    def __init__(self, way: str = "") -> None:
+        self.way = way
+
+    def price(self, observation: object) -> float:
+        return 1.0
+
+    def train(self, make_env: Any, steps: int, seed: int, out: Path, resume: bool, report: Any) -> None:
+        return
+
+
+class WithWeights(Bare):
+    def __init__(self, weights: str = "") -> None:
+        super().__init__()
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("Bare", "Bare cannot be trained: its class takes no argument weights, a folder"),
+    ("WithWeights", r"WithWeights: train\(\) left no checkpoint"),
+])  # fmt: skip
+def test_a_policy_that_cannot_be_deployed_is_told_so(name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        train(["paper"], f"{__file__}:{name}", 10, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_lists_and_mappings_of_a_training(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"scenarios: must be a list, such as .*, not 'paper'"):
+        train("paper", "ppo", 10, out=tmp_path / "out")
+    for hyper in (3, "lr=1", [1], {3: 1}):
+        with pytest.raises(InputError, match="hyper: must be a mapping from names to values, not "):
+            train(["paper"], "ppo", 10, out=tmp_path / "out", hyper=hyper)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []

@@ -142,3 +142,26 @@ def test_every_kind_of_grid_has_its_figure(grid: dict[str, Any], tmp_path: Path)
 def test_wrong_input_is_found_before_anything_runs() -> None:
     with pytest.raises(InputError, match="no policy 'spaa'"):
         compare("paper", ["random", "spaa"], duration=1e9)
+
+
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "too many points": (
+        {"grid": {key: range(400) for key in ("a", "b", "c", "d")}}, "at most 10,000,000 runs, not 25,600,000,000"),
+    "one value": ({"grid": {"stations.count": 3}}, "grid: stations.count needs one or more values, .* not 3"),
+    "letters": ({"grid": {"stations.count": b"35"}}, "grid: stations.count needs one or more values, .* not b'35'"),
+    "a list as a grid": ({"grid": [1]}, r"grid: must be a mapping from keys to lists of values, not \[1\]"),
+    "a number as a key": ({"grid": {3: [1]}}, "grid: a key must be the dotted key of a field, .* not 3"),
+    "no key": ({"grid": {",": [(1, 2)]}}, "grid: a key must be the dotted key of a field, .* not ','"),
+    "a value that is wrong": ({"grid": {"stations.count": ["a"]}}, "^grid: stations.count: .*integer.*, not 'a'"),
+    "a set": ({"policies": {"spa"}}, "policies: must be a list of one or more different policies, not {'spa'}"),
+    "an array": ({"mechanisms": np.array(["msb"])}, "mechanisms: must be a list of one or more different mechanisms"),
+    "a number as a name": ({"bidders": {3: "exp3"}}, "bidders: no provider is called '3'; did you mean"),
+    "no figure": ({"metric": None}, "metric: there is no figure 'None'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_told_in_one_sentence_before_anything_runs(case: str) -> None:
+    arguments, message = MISTAKES[case]
+    with pytest.raises(InputError, match=message):
+        compare("paper", **{"policies": ["spa", "random"], "seeds": 2, "duration": 3, **arguments})

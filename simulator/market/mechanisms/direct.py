@@ -46,6 +46,7 @@ class Direct(Mechanism):
 
     def __post_init__(self) -> None:
         self.platform: Platform | None = None
+        self.policy = "nearest"
 
     # A property: the number of providers is known in a run only, and an audit lets one provider have two identities.
     @property
