@@ -101,15 +101,7 @@ def compare(
     design = Design(scenario, policies, seeds, duration, warmup, grid, mechanisms, bidders, **overrides)
     kept = None if journal is None else Path(journal)
     done = run_cells(
-        design.work,
-        design.cells,
-        jobs,
-        progress,
-        None if journal is None else Path(journal),
-        design.fingerprint,
-        design.world,
-        executor,
-        FIGURES,
+        design.work, design.cells, jobs, progress, kept, design.fingerprint, design.world, executor, FIGURES
     )
     return comparison_of(design, done, figure)
 

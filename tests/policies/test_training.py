@@ -374,7 +374,7 @@ def test_a_policy_that_cannot_be_deployed_is_told_so(name: str, message: str, tm
 
 
 def test_lists_and_mappings_of_a_training(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"scenarios: must be a list, such as .*, not 'paper'"):
+    with pytest.raises(InputError, match=r"scenarios: must be a list of scenarios, such as .*, not 'paper'"):
         train("paper", "ppo", 10, out=tmp_path / "out")
     for hyper in (3, "lr=1", [1], {3: 1}):
         with pytest.raises(InputError, match="hyper: must be a mapping from names to values, not "):
