@@ -145,6 +145,12 @@ def arena(
     named = systems_for(systems, loaded)
     chosen = [contender(name, system) for name, system in named.items()]
     design = Design(loaded, [], seeds, duration, warmup, chosen=chosen)
+    # The mechanisms are made once more: an audit returns numbers only. A claim that is none is told before the runs.
+    plans = {
+        name: plan(loaded, None if one.policy == NoPolicy.spec else one.policy, mechanism=one.mechanism)
+        for name, one in named.items()
+    }
+    claims = {name: ", ".join(sorted(claims_of(planned))) for name, planned in plans.items()}
     every = len(design.cells) + len(named)
 
     def told(done: int, _: int) -> None:
@@ -169,11 +175,6 @@ def arena(
     table = compared.table.rename_axis("system")
     for figure in INCENTIVES:
         table[figure] = [audits[name][figure] for name in table.index]
-    # The mechanisms are made once more: an audit returns numbers only.
-    plans = {
-        name: plan(loaded, None if one.policy == NoPolicy.spec else one.policy, mechanism=one.mechanism)
-        for name, one in named.items()
-    }
-    table["claims"] = [", ".join(sorted(claims_of(plans[str(name)]))) for name in table.index]
+    table["claims"] = [claims[str(name)] for name in table.index]
     table.insert(0, "family", [named[str(name)].family for name in table.index])
     return Arena(table, compared.runs.rename_axis(index={"policy": "system"}))

@@ -36,7 +36,7 @@ STYLES: Mapping[str, tuple[str, Any]] = {
     "Myopic": (RED, (0, (1, 2))),
     "SPA": (ORANGE, (0, (4, 2, 1, 2))),
     "Greedy": (SKY, "-"),
-    "Random": (SKY, (0, (2, 1))),
+    "Random": ("#767676", (0, (2, 1))),
 }
 """Colour and dashes of each policy. A policy looks the same in every figure, and in grey its dashes tell it apart."""
 

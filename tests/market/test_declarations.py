@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from simulator.market.contracts import (
     Seat,
 )
 from simulator.record.schema import TABLES
+from simulator.study.arena import arena
 from simulator.study.audit import audit
 from simulator.study.finding import CLAIMABLE
 
@@ -421,3 +423,42 @@ def test_a_class_with_slots_has_a_place_for_its_name(tmp_path: Path) -> None:
         run = simulate("paper", f"{file}:{name}:1.3", duration=2).run
         assert run["policy"] == f"{file}:{name}:1.3"
         assert list(run["code_sha256"]) == [str(file)]
+
+
+@pytest.mark.parametrize(("award", "message"), [
+    (None, r"clear\(\) returned \[None\]; it must return a list of Award"),
+    (("abc", 0.0), "paid_by_provider is 'abc'; it must be a number"),
+    ((math.nan, 0.0), "paid_by_provider is nan; it must be a number"),
+])  # fmt: skip
+def test_awards_to_a_second_identity_are_held_to_the_contract(award: Any, message: str) -> None:
+    """The audit adds a false name to the invited. A mechanism that mistakes it is told so."""
+
+    class Mistakes(First):
+        def clear(self, lots: Sequence[Lot]) -> Clearing:
+            awards: Any = yield from super().clear(lots)
+            if len(lots[0].invited) <= 6:  # five stations and a UAV
+                return awards  # type: ignore[no-any-return]
+            return [None if award is None else Award(lots[0], lots[0].invited[-1], *award)]  # type: ignore[list-item]
+
+    with pytest.raises(RunError, match="mechanism Mistakes, auction of task [0-9]+: " + message):
+        audit("paper", rounds=3, watched=3, mechanism=Mistakes())
+
+
+def test_what_cannot_be_copied_in_the_middle_of_a_run_is_the_mechanisms() -> None:
+    class Locks(First):
+        def reset(self, platform: object, rng: object) -> None:
+            self.lock = threading.Lock()
+
+    with pytest.raises(RunError, match="mechanism Locks: a deep copy in the middle of a run raised TypeError"):
+        audit("paper", rounds=3, watched=3, mechanism=Locks())
+
+
+def test_the_arena_tells_a_claim_that_nobody_knows_before_its_runs(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from simulator.market.mechanisms.first_price import FirstPrice\n"
+        "class Mine(FirstPrice):\n    def claims(self, information):\n        return {'truthfull'}\n"
+    )
+    with pytest.raises(PolicyError, match="has 'truthfull'; did you mean 'truthful'"):
+        arena("paper", ["msb", f"{file}:Mine"], 2, 20, journal=tmp_path / "runs", rounds=2)
+    assert not (tmp_path / "runs").exists()
