@@ -52,6 +52,9 @@ class Ends:
 
     spec = "ends"
 
+    def __init__(self, weights: str = "") -> None:
+        self.weights = weights
+
     def price(self, observation: Observation) -> float:
         return 1.0
 

@@ -121,7 +121,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "negative duration": (("run", "paper", "--duration", "-3"), 2, r"duration: must be .*> 0, not -3\.0"),
     "infinite duration": (("run", "paper", "--duration", "inf"), 2, r"duration: must be .*> 0, not inf"),
     "warmup beyond the end": ((*RUN, "--warmup", "9"), 2, r"warmup: must be .*below the duration, not 9\.0"),
-    "negative seed": ((*RUN, "--seed", "-1"), 2, r"seed: must be a whole number >= 0 and below 2^63, not -1"),
+    "negative seed": ((*RUN, "--seed", "-1"), 2, r"seed: must be a whole number >= 0 and below 2\^63, not -1"),
     "seed that is no number": ((*RUN, "--seed", "one"), 2, r"'--seed': must be a whole number, not 'one'"),
     "duration that is no number": ((*RUN, "--duration", "long"), 2, r"must be a number of seconds, not 'long'"),
     "no scenario": (("run",), 2, r"Missing argument 'SCENARIO'"),

@@ -156,7 +156,7 @@ def train(
         def told(metrics: dict[str, float]) -> None:
             left = [name for name in names if name not in made]
             # Before its first step a policy may report, and be evaluated, without a world.
-            if left and metrics["steps"] > 0:
+            if left and (made or metrics["steps"] > 0):
                 more = f"--hyper worlds={len(names)}" if _takes(found, "worlds") else f"worlds 0 to {len(names) - 1}"
                 raise InputError(
                     f"{task.label} would not learn from {', '.join(left)}: its worlds take the scenarios in turn; give "

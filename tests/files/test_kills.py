@@ -26,6 +26,7 @@ from typing import Any
 import pytest
 
 import simulator.run as run_module
+import simulator.world.plan as plan_module
 from simulator import Result, Scenario
 from simulator.cli import app as cli, comparing
 from simulator.errors import OutputError
@@ -155,7 +156,7 @@ def template(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for policy in ("conditional", "spa"):
         prepared(policy), page((policy,)), result(policy, 1), drawn(0), drawn(1)
     page(("conditional", "spa"))
-    monkeypatch.setattr(run_module, "RunClock", Stopped)
+    monkeypatch.setattr(plan_module, "RunClock", Stopped)
     for module in (cli, comparing):
         monkeypatch.setattr(module, "load", lambda scenario, sets: small())
     monkeypatch.setattr(run_module, "simulate", lambda scenario, policy, seed=0, *_, **__: result(policy, seed))

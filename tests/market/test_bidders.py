@@ -293,7 +293,7 @@ def test_other_faults_of_a_bidder_are_one_sentence() -> None:
             simulate("paper", "conditional", duration=3, bidders={"s3": bidder})
     with pytest.raises(PolicyError, match="bidder NoCopy: a deep copy raised MemoryError"):
         simulate("paper", "conditional", duration=3, bidders={"s3": NoCopy()})
-    with pytest.raises(PolicyError, match=r"has no method bid\(view\)"):
+    with pytest.raises(PolicyError, match=r"bidder Notes is a class; give an instance, Notes\(\)"):
         find_bidder(Notes)  # type: ignore[arg-type]
 
 
