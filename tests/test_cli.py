@@ -159,6 +159,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "output that is a scenario of one's own": (
         (*RUN, "--out", "own", "--force"), 2, r"dmsb did not write scenario\.yaml"),
     "policy that exits": ((*RUN, "--policy", "p.py:Exits"), 1, r"price\(\) raised SystemExit"),
+    "output that is too deep": ((*RUN, "--out", "p/" * 1500 + "x"), 2, r"it is 1,501 folders deep; at most 200 can be"),
     "output without a name": ((*RUN, "--out", ".", "--force"), 2, r"\.: must name what to write"),
     "output below a file": ((*RUN, "--out", "p.py/run"), 2, r"p\.py/run: cannot be written"),
     "one world only": (("compare", "paper", "--policies", "spa,random", "--seeds", "1"), 2, r"two or more worlds"),

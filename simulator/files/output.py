@@ -14,6 +14,9 @@ from simulator.files.ours import Foreign, not_ours, write_manifest
 from simulator.files.renames import exchange, put
 from simulator.files.staging import OLD, TRIES, clear, delete, recover, staging
 
+DEEPEST = 200
+"""Largest number of parts of a path. Python makes missing folders one within the other, down to a limit of its own."""
+
 
 def folder(directory: str | Path) -> Path:
     """Return a path as a person names it, with ``~`` resolved.
@@ -24,6 +27,8 @@ def folder(directory: str | Path) -> Path:
     try:
         path = Path(directory).expanduser()
         reason = "it holds a null character" if b"\0" in str(path).encode() else None
+        if len(path.parts) > DEEPEST:
+            reason = f"it is {len(path.parts):,} folders deep; at most {DEEPEST} can be made"
     except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error)
     if reason is not None:

@@ -178,6 +178,8 @@ def _count(key: object, values: object) -> int:
     # Text and bytes are refused too: their letters would be taken for values.
     if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray) or not len(values):
         raise InputError(f"grid: {key} needs one or more values, such as {key}=3,5, not {shown(values)}")
+    if len(values) > MOST_CELLS:
+        raise InputError(f"grid: {key} has {len(values):,} values; it must make at most {MOST_CELLS:,} runs")
     return len(values)
 
 

@@ -147,6 +147,7 @@ def test_wrong_input_is_found_before_anything_runs() -> None:
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "too many points": (
         {"grid": {key: range(400) for key in ("a", "b", "c", "d")}}, "at most 10,000,000 runs, not 25,600,000,000"),
+    "values without end": ({"grid": {"tasks.load": range(10**9)}}, "grid: tasks.load has 1,000,000,000 values; it"),
     "one value": ({"grid": {"stations.count": 3}}, "grid: stations.count needs one or more values, .* not 3"),
     "letters": ({"grid": {"stations.count": b"35"}}, "grid: stations.count needs one or more values, .* not b'35'"),
     "a list as a grid": ({"grid": [1]}, r"grid: must be a mapping from keys to lists of values, not \[1\]"),
