@@ -35,7 +35,7 @@ POLICIES = (
 )
 AT_LOADS = (
     "conditional,conditional:scale=0.5,conditional:scale=0.7,conditional:scale=1.4,conditional:scale=2,foresight,"
-    "diffusion,spa,always-ground,always-uav,oracle"
+    "diffusion,sac,ppo,dqn,optimal,myopic,spa,greedy,random,always-ground,always-uav,oracle"
 )
 
 DIFFUSION, DQN, FORESIGHT, STEPS = (f"policies/weights/{name}" for name in ("diffusion", "dqn", "foresight", "steps"))
@@ -78,7 +78,8 @@ STUDIES = {
         "docs/guide/truth.md",
     ),
     "arena": Study(
-        "dmsb arena four_way --seeds 12 --jobs 2 --force --out outputs/arena-four-way",
+        "dmsb arena four_way --systems all,conditional:scale=1.6@msb --seeds 12 --warmup 300 --jobs 2 --force "
+        "--out outputs/arena-four-way",
         "Which system serves a junction with idle providers best, and what each claims and holds.",
         "the same numbers on one machine",
         "docs/results/arena.md",
@@ -86,7 +87,8 @@ STUDIES = {
         "outputs/arena-four-way/arena.png",
     ),
     "arena-scarce": Study(
-        "dmsb arena after_the_match --seeds 4 --duration 1800 --jobs 2 --force --out outputs/arena-after-the-match",
+        "dmsb arena after_the_match --systems all,conditional:scale=0.6@msb --seeds 4 --duration 1800 --warmup 300 "
+        "--jobs 2 --force --out outputs/arena-after-the-match",
         "Which system serves a junction with scarce providers best, and what each claims and holds.",
         "the same numbers on one machine",
         "docs/results/arena.md",
