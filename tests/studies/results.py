@@ -95,6 +95,14 @@ STUDIES = {
         IN_THE_ARENA,
         "outputs/arena-after-the-match/arena.png",
     ),
+    "system-pictures": Study("python -m tests.studies.system_pictures", "The pictures of the systems' pages.", "", ""),
+    "steps": Study(
+        "python -m tests.studies.steps --jobs 2",
+        "Learned clocks against simple ones and against sealed auctions.",
+        "half-widths of the table",
+        "docs/systems/double-dutch.md",
+        (STEPS,),
+    ),
     "screenshots": Study("python -m tests.studies.screenshots", "The report as the README shows it.", "", ""),
     "theory": Study(
         "python -m tests.world.sumo_junction",
