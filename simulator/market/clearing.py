@@ -107,7 +107,7 @@ def _check_lots(mechanism: object, step: Ask | Decide, tasks: Collection[int]) -
     """Refuse a question or a decision about something other than lots of this clearing.
 
     Raises:
-        PolicyFailedError: its lots are no list of lots that are cleared now.
+        PolicyFailedError: its lots are not a list of lots that are cleared now.
     """
     # An iterator would be empty the second time it is read.
     if type(step.lots) is not list and not isinstance(step.lots, Sequence):
@@ -160,7 +160,7 @@ def check_decide(mechanism: object, step: object, tasks: Collection[int]) -> Sea
                 offer = nearest(name, declared) if declared else "it declares none"
                 place = _clearing(mechanism, next(iter(tasks)))
                 raise PolicyFailedError(f"{place}: seat {step.seat} has not declared the state {shown(name)}; {offer}")
-            if type(value) is not float and not (_are_numbers(value) if declared[name] else _is_number(value)):
+            if not (_are_numbers(value) if declared[name] else type(value) is float or _is_number(value)):
                 place = _clearing(mechanism, next(iter(tasks)))
                 right = "an array with one number per provider" if declared[name] else "a number"
                 raise PolicyFailedError(f"{place}: seat {step.seat}: the state {name} is {shown(value)}; give {right}")

@@ -129,7 +129,7 @@ def _check_space(place: str, space: object) -> None:
     """Hold the space of a seat to the contract.
 
     Raises:
-        PolicyError: it is none.
+        PolicyError: it is not a space, or its numbers are out of order.
     """
     if type(space) not in (PriceScale, Choice, Numbers):
         raise PolicyError(f"{place}: its space is {shown(space)}; it must be PriceScale, Choice or Numbers")

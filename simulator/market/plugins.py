@@ -98,7 +98,7 @@ def _check_object(found: object, what: str, method: str) -> None:
     """Refuse a class in the place of its instance, and an object without its method.
 
     Raises:
-        PolicyError: it is one of them.
+        PolicyError: it is a class, or it has no such method.
     """
     if isinstance(found, type):
         raise PolicyError(f"{what} {found.__name__} is a class; give an instance, {found.__name__}()")
@@ -387,6 +387,6 @@ def _name(found: Any, spec: str) -> None:
     except (AttributeError, TypeError):
         # Without the text, two parameters or two versions of a class would be one policy in a table and a journal.
         raise PolicyError(
-            f"'{spec}': the attribute 'spec' of class {type(found).__name__} cannot be set, where its name is kept; "
-            "a class with __slots__ needs 'spec' among them"
+            f"'{spec}': class {type(found).__name__} must let its attribute 'spec' be set, which keeps this name; "
+            "a class with __slots__ lists 'spec' there"
         ) from None

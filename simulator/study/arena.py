@@ -145,7 +145,7 @@ def arena(
     named = systems_for(systems, loaded)
     chosen = [contender(name, system) for name, system in named.items()]
     design = Design(loaded, [], seeds, duration, warmup, chosen=chosen)
-    # The mechanisms are made once more: an audit returns numbers only. A claim that is none is told before the runs.
+    # The mechanisms are made once more: an audit returns numbers only. An unknown claim is refused before the runs.
     plans = {
         name: plan(loaded, None if one.policy == NoPolicy.spec else one.policy, mechanism=one.mechanism)
         for name, one in named.items()

@@ -171,7 +171,7 @@ def _count(key: object, values: object) -> int:
     """Return the number of values of a key of a grid.
 
     Raises:
-        InputError: the key is no text, or its values are no list of one or more.
+        InputError: the key is not text, or its values are not a list of one or more.
     """
     if not isinstance(key, str) or not all(part.strip() for part in key.split(",")):
         raise InputError(f"grid: a key must be the dotted key of a field, such as stations.count, not {shown(key)}")

@@ -114,7 +114,7 @@ def train(
     found = task.found
     if reward not in REWARDS:
         raise InputError(f"reward: must be one of {', '.join(REWARDS)}, not {shown(reward)}")
-    if "weights" not in inspect.signature(type(found)).parameters:
+    if not _has(type(found), "weights"):
         raise PolicyError(f"{task.label} cannot be trained: its class takes no argument weights, a folder")
     places = {"device": device} if "device" in inspect.signature(found.train).parameters else {}
     if not places and device != "cpu":
@@ -175,7 +175,12 @@ def train(
 
 def _takes(policy: Any, name: str) -> bool:
     """Return whether the method ``train`` of a policy takes an argument of this name."""
-    parameters = inspect.signature(policy.train).parameters
+    return _has(policy.train, name)
+
+
+def _has(function: Any, name: str) -> bool:
+    """Return whether a function or a class takes an argument of this name."""
+    parameters = inspect.signature(function).parameters
     return name in parameters or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
 
 

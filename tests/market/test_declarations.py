@@ -346,6 +346,20 @@ def test_a_state_is_a_number(case: str) -> None:
         simulate("paper", "constant:1.2", duration=2, mechanism=Shows())
 
 
+def test_a_state_of_each_provider_is_an_array() -> None:
+    column = Column("n", "float", "", "a number of each provider", per_provider=True)
+
+    class Shows(First):
+        seats = {"price": Seat(PriceScale(), (column,))}  # noqa: RUF012 (read only)
+
+        def clear(self, lots: Sequence[Lot]) -> Clearing:
+            yield Decide("price", lots, {"n": 1.0})
+            return []
+
+    with pytest.raises(RunError, match=r"the state n is 1\.0; give an array with one number per provider"):
+        simulate("paper", "constant:1.2", duration=2, mechanism=Shows())
+
+
 def test_an_attribute_that_cannot_be_read_is_the_users() -> None:
     class Hides:
         def __getattr__(self, name: str) -> Any:
@@ -417,7 +431,7 @@ def test_a_class_with_slots_has_a_place_for_its_name(tmp_path: Path) -> None:
     """Two parameters or two versions of it would be one policy in a table and in a journal."""
     file = tmp_path / "mine.py"
     file.write_text(SLOTS)
-    with pytest.raises(PolicyError, match=r"class Slots cannot be set.*; a class with __slots__ needs 'spec' among"):
+    with pytest.raises(PolicyError, match=r"class Slots must let its attribute 'spec' be set, .* lists 'spec'"):
         simulate("paper", f"{file}:Slots", duration=2)
     for name in ("Named", "Frozen"):
         run = simulate("paper", f"{file}:{name}:1.3", duration=2).run
