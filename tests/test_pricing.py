@@ -326,6 +326,7 @@ def test_a_policy_is_told_what_became_of_its_tasks(mode: str) -> None:
     assert [one.task for one in policy.settled] == auctions.index[auctions["asked"]].tolist()
     for one in policy.settled:
         assert one.status == "open"
+        assert np.isnan(one.realised_surplus), "what comes of a task is told when it has come"
         assert one.time == auctions.loc[one.task, "time"]
     assert {one.status for one in policy.ended} == {"completed", "lost"}
     times = [one.time for one in policy.ended]

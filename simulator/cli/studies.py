@@ -58,6 +58,15 @@ def audit(
     rounds: Annotated[
         int, typer.Option("--rounds", metavar="N", parser=whole, help="Number of rounds to clear again.")
     ] = 1_000,
+    multipliers: Annotated[
+        int,
+        typer.Option(
+            "--multipliers",
+            metavar="N",
+            parser=whole,
+            help="Number of factors from 0 to 3 on the truth that a participant tries; 0 for 13 factors up to 10.",
+        ),
+    ] = 0,
     sets: Sets = None,
 ) -> None:
     """Test what a mechanism claims, and whether bidders can gain by false bids.
@@ -68,6 +77,7 @@ def audit(
     """
     from simulator.market.plugins import default_policy
     from simulator.study.audit import audit as audit_auction
+    from simulator.study.incentives import MULTIPLIERS, grid_of_multipliers
 
     loaded = load(scenario, sets)
     tell_recording(loaded)
@@ -80,6 +90,7 @@ def audit(
         seeds=seeds,
         long_run=long_run,
         bidders=bidders_of(bidders),
+        multipliers=grid_of_multipliers(multipliers) if multipliers else MULTIPLIERS,
     )
     rows = [
         (row.property + (" *" if row.claimed else ""), row.verdict, f"{row.number:.4g}", row.meaning)

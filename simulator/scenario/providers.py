@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from simulator.model.economy import propulsion_power
 from simulator.scenario.fields import (
     Bidding,
     Count,
@@ -169,8 +170,8 @@ class Uavs(Providers):
     """Height above the road, m."""
     # Zeng, Xu and Zhang, "Energy minimization for wireless communication with rotary-wing UAV", IEEE Transactions on
     # Wireless Communications 18(4), 2019: P0 + Pi = 79.86 + 88.63 W at rest. The power of a computer would come on top.
-    hover_w: NonNegative = 168.5
-    """Power that a UAV needs to hover, W."""
+    hover_w: NonNegative = round(float(propulsion_power(0.0)), 1)
+    """Power that a UAV needs to hover, W: `propulsion_power` at 0 m/s by default."""
     report_s: Period = 10.0
     """Time from one report of a UAV to the next, s. A UAV renews its bid at each report."""
     report_tasks: Annotated[Whole, Field(ge=1, le=10_000)] = 20

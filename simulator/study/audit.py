@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.errors import InputError, PolicyError, RunError, nearest, need, shown
@@ -15,7 +15,7 @@ from simulator.market.rehearsal import Rehearsal
 from simulator.run import plan
 from simulator.scenario.scenario import Scenario
 from simulator.study.finding import CLAIMABLE, Finding, gain_over
-from simulator.study.incentives import GAIN, Incentives
+from simulator.study.incentives import GAIN, MULTIPLIERS, Incentives
 from simulator.study.long_run import in_the_long_run
 from simulator.study.slowdown import slowdown
 from simulator.study.two_sided import TwoSided
@@ -68,12 +68,13 @@ def audit(
     watched: int | None = None,
     warmup: float = 0.0,
     spread: bool = False,
+    multipliers: Sequence[float] = MULTIPLIERS,
     **overrides: Any,
 ) -> Audit:
     """Test what a mechanism claims, and more, by clearing rounds again.
 
     Each round is cleared again on deep copies of mechanism and policy as they were before it. One participant at a time
-    multiplies its bids (`MULTIPLIERS`), or enters a second bid under a false name (`SHILLS`). All other bids stay as
+    multiplies its bids (``multipliers``), or enters a second bid under a false name (`SHILLS`). All other bids stay as
     they were. The stations exchange their bids. The two best stations act as one. In a double auction, each vehicle
     and each provider in turn multiplies the limit that it says or acts on.
 
@@ -92,6 +93,7 @@ def audit(
         warmup: time before which no round counts, s.
         spread: whether the rounds that are cleared again are spread evenly over the rest of each run. Otherwise they
             are the first ones.
+        multipliers: factors on the truth that a participant tries, each >= 0. `grid_of_multipliers` makes a dense grid.
         overrides: scenario fields by dotted key, such as ``**{"stations.count": 7}``.
 
     Returns:
@@ -116,6 +118,8 @@ def audit(
             raise InputError(f"{name}: must be a whole number >= {least}, not {shown(count)}")
     if not (is_number(warmup) and 0.0 <= warmup < math.inf):
         raise InputError(f"warmup: must be a number of seconds >= 0, not {shown(warmup)}")
+    if not multipliers or not all(is_number(one) and one >= 0.0 for one in multipliers):
+        raise InputError(f"multipliers: must be at least one finite number >= 0, not {shown(multipliers)}")
     watched = max(rounds, watched)
     duration = reference_mb = None
     needed_s = scenario.traffic.rounds_to_seconds(math.ceil(watched / seeds) + 1)
@@ -129,7 +133,7 @@ def audit(
     apart_s = (planned.duration - warmup) / math.ceil(rounds / seeds) if spread else 0.0
     names = [*scenario.uav_names(), *scenario.station_names()]
     two_sided = getattr(planned.mechanism, "value_of", "provider") == "vehicle"
-    seen = TwoSided(names) if two_sided else Incentives(names, scenario.uavs.total())
+    seen = TwoSided(names, multipliers) if two_sided else Incentives(names, scenario.uavs.total(), multipliers)
     market = Watched(scenario.market.uav_weight, reference_mb)
     for number in range(seeds):
         simulation = planned.with_seed(seed + number).simulation()
@@ -245,6 +249,8 @@ def _of_rounds(seen: Incentives, claims: frozenset[str]) -> list[Finding]:
                 f"share of rounds in which a station gains by a misreport{rare}", "misreport"),
         finding("no regret", not seen.misreported, gain_over(seen.regret, seen.truthful),
                 "what the best misreports gain, divided by what the truth earns", "misreport"),
+        Finding("regret per round", "measured", False, seen.regret_share / seen.rounds,
+                "what the best misreports of all stations gain, divided by the largest value of the round"),
         finding("no constant multiplier pays", constant <= GAIN, constant,
                 f"gain of the best multiplier of all bids, {best:g}, divided by what the truth earns"),
         finding("truthful without a decision", not seen.misreported_without_decision,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from simulator.errors import InputError, shown
 from simulator.market.auction import Auction
 from simulator.market.contracts import Bids
 from simulator.market.rehearsal import Played, Rehearsal, changed
@@ -13,11 +14,29 @@ from simulator.market.rehearsal import Played, Rehearsal, changed
 MULTIPLIERS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0)
 """Factors on the truth that a participant tries. 0 is a bid of nothing."""
 
+GRID_ENDS = 0.0, 3.0
+"""Ends of a dense grid of multipliers."""
+
 SHILLS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.5, 2.0)
 """Bids of a second, false identity that a station tries, as multiples of its value."""
 
 GAIN = 1e-9
 """A gain counts above this share of the value. What is below may be rounding."""
+
+
+def grid_of_multipliers(count: int) -> tuple[float, ...]:
+    """Return evenly spaced factors from 0 to 3 on the truth: the regret of an audit then comes close to the exact one.
+
+    Args:
+        count: number of factors, >= 2.
+
+    Raises:
+        InputError: there are fewer than two.
+    """
+    if count < 2:
+        raise InputError(f"multipliers: must be at least 2 factors, not {shown(count)}")
+    low, high = GRID_ENDS
+    return tuple(low + (high - low) * place / (count - 1) for place in range(count))
 
 
 @dataclass
@@ -27,18 +46,21 @@ class Incentives:
     Args:
         names: names of the providers, by id.
         uavs: number of UAVs, which have the first ids.
+        multipliers: factors on the truth that a participant tries.
     """
 
     names: Sequence[str]
     uavs: int
+    multipliers: Sequence[float] = MULTIPLIERS
     rounds: int = 0
     without_decision: int = 0
     truthful: float = 0.0
-    by_multiplier: dict[float, float] = field(default_factory=lambda: dict.fromkeys(MULTIPLIERS, 0.0))
+    by_multiplier: dict[float, float] = field(init=False)
     misreported: int = 0
     anybody_misreported: int = 0
     misreported_without_decision: int = 0
     regret: float = 0.0
+    regret_share: float = 0.0
     shilled: int = 0
     at_a_loss: int = 0
     by_name: int = 0
@@ -52,6 +74,9 @@ class Incentives:
     ring_surplus_before: float = 0.0
     ring_surplus: float = 0.0
     examples: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.by_multiplier = dict.fromkeys(self.multipliers, 0.0)
 
     def take(self, rehearsal: Rehearsal, auctions: Sequence[Auction]) -> None:
         """Clear a round again in every way that is tried.
@@ -69,6 +94,7 @@ class Incentives:
         values = {(auction.task.id, one): auction.worth_to(one) for auction in auctions for one in auction.lot.invited}
         stations = sorted({one for _, one in truth if one >= self.uavs})
         gained = shilled = False
+        regret_before = self.regret
         for one in stations:
             # A participant's own truth, whatever it bids in this run: the others bid as they do.
             honest = {**truth, **{key: values[key] for key in truth if key[1] == one}}
@@ -80,6 +106,7 @@ class Incentives:
                 self._example("loss", -base, f"{self._who(auctions, one, worth)} pays more than its value if truthful")
             gained |= self._misreports(rehearsal, auctions, honest, values, one, base, worth)
             shilled |= self._shills(rehearsal, auctions, honest, values, one, base, worth)
+        self.regret_share += (self.regret - regret_before) / max([GAIN, *map(abs, values.values())])
         self.misreported += gained
         self.misreported_without_decision += gained and not decided
         self.shilled += shilled
@@ -93,7 +120,7 @@ class Incentives:
     ) -> bool:  # fmt: skip
         """Let a station multiply its bids."""
         best = 0.0
-        for multiplier in MULTIPLIERS:
+        for multiplier in self.multipliers:
             end = rehearsal.clear(changed(honest, one, multiplier))
             utility = _utility(values, end, (one,), one)
             self.by_multiplier[multiplier] += utility
@@ -151,7 +178,7 @@ class Incentives:
                 self.uav_at_a_loss += 1
                 self._example("uav loss", -base / worth, f"{self._who(auctions, one, worth)} has {base:.4g}")
             best = 0.0
-            for multiplier in MULTIPLIERS:
+            for multiplier in self.multipliers:
                 utility = _utility(values, rehearsal.clear(changed(truth, one, multiplier)), (one,), one)
                 if utility - base > max(best, GAIN * worth):
                     best = utility - base

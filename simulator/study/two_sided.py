@@ -24,9 +24,11 @@ class TwoSided:
 
     Args:
         names: names of the providers, by id.
+        multipliers: factors on the truth that a participant tries.
     """
 
     names: Sequence[str]
+    multipliers: Sequence[float] = MULTIPLIERS
     rounds: int = 0
     deficit: int = 0
     surplus_kept: float = 0.0
@@ -37,10 +39,11 @@ class TwoSided:
     at_a_loss: list[int] = field(default_factory=lambda: [0, 0])
     truthful: list[float] = field(default_factory=lambda: [0.0, 0.0])
     regret: list[float] = field(default_factory=lambda: [0.0, 0.0])
-    by_multiplier: list[dict[float, float]] = field(
-        default_factory=lambda: [dict.fromkeys(MULTIPLIERS, 0.0), dict.fromkeys(MULTIPLIERS, 0.0)]
-    )
+    by_multiplier: list[dict[float, float]] = field(init=False)
     examples: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.by_multiplier = [dict.fromkeys(self.multipliers, 0.0) for _ in range(2)]
 
     def take(self, rehearsal: Rehearsal, auctions: Sequence[Auction]) -> None:
         """Clear a window again, each participant in turn with other limits.
@@ -68,12 +71,12 @@ class TwoSided:
                 self.at_a_loss[side] += 1
                 self._example(f"loss {side}", -base / most, f"{self._who(key, limit)} loses {-base:.4g} if truthful")
             # A multiple of nothing is nothing.
-            tried = {multiplier: multiplier * limit for multiplier in MULTIPLIERS} if limit else {}
+            tried = {multiplier: multiplier * limit for multiplier in self.multipliers} if limit else {}
             utilities = {
                 multiplier: _utility(key, limit, rehearsal.clear({**said, key: other}))
                 for multiplier, other in tried.items()
             }
-            for multiplier in MULTIPLIERS:
+            for multiplier in self.multipliers:
                 self.by_multiplier[side][multiplier] += utilities.get(multiplier, base)
             found = {tried[multiplier]: utility for multiplier, utility in utilities.items()}
             if abs(limit) < SMALL * most:

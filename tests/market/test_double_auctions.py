@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +14,10 @@ from hypothesis import given, settings, strategies as st
 
 from policies.steps import FixedStep, GapStep
 from simulator import InputError, simulate
-from simulator.market.contracts import Quote
+from simulator.market.contracts import Ask, Quote
 from simulator.market.mechanisms.double_dutch import DoubleDutch
+from simulator.market.mechanisms.efficient import Efficient
+from simulator.market.mechanisms.madda import Madda
 from simulator.market.mechanisms.mcafee import Cleared, McAfee, TradeReduction, mcafee, trade_reduction
 from simulator.market.mechanisms.pairing import pair, units_of
 from simulator.model import FloatArray
@@ -172,6 +175,61 @@ def test_a_provider_offers_as_many_units_as_finish_in_time() -> None:
 
 
 RULES = ["double-dutch", "madda", "madda:among=pairs", "mcafee", "trade-reduction", "efficient"]
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_the_efficient_assignment_is_the_best_of_all(buyers: int, sellers: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pairs, costs = rng.random((buyers, sellers)), rng.random(sellers)
+    gains = np.hstack([pairs - costs, np.zeros((buyers, buyers))])  # the rest is to serve nobody
+    best = max(
+        sum(gains[buyer, place] for buyer, place in enumerate(places))
+        for places in itertools.permutations(range(sellers + buyers), buyers)
+    )
+    found = trade(Efficient(units=1), pairs.max(axis=1), costs, pairs=pairs)
+    assert found.welfare == pytest.approx(best)
+
+
+def counting(rule: type[Any]) -> Any:
+    """Return a mechanism that counts who is asked and who answers, without the world's own count."""
+
+    class Counting(rule):  # type: ignore[misc]
+        count = 0
+
+        def clear(self, lots: Any) -> Any:
+            steps, reply = super().clear(lots), None
+            while True:
+                try:
+                    step = steps.send(reply)
+                except StopIteration as done:
+                    return done.value
+                reply = yield step
+                if not isinstance(step, Ask):
+                    continue
+                asked = [{one for one in lot.invited if step.to is None or one in step.to} for lot in lots]
+                if step.side == "vehicles":
+                    count = len(step.lots)
+                elif step.what == "quote":
+                    count = sum(len(who) for lot, who in zip(lots, asked, strict=True) if lot in step.lots)
+                else:
+                    count = len(set().union(*asked))
+                type(self).count += count + len(reply)
+
+    return Counting
+
+
+@pytest.mark.parametrize(
+    ("rule", "policy"), [(DoubleDutch, "gap-step:4"), (McAfee, None), (Madda, "gap-step:4"), (Efficient, None)]
+)
+@pytest.mark.parametrize("scenario", ["four_way", "after_the_match"])
+def test_messages_are_who_is_asked_and_who_answers(scenario: str, rule: type[Any], policy: str | None) -> None:
+    counted = counting(rule)
+    auctions = simulate(scenario, policy, mechanism=counted(), duration=300).auctions
+    assert counted.count > 1_000
+    assert auctions["messages"].sum() == pytest.approx(counted.count)
+
+
 RUNS = [(scenario, mechanism) for scenario in ("four_way", "after_the_match") for mechanism in RULES]
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from simulator import Scenario, simulate
+from simulator.model.economy import propulsion_power
 from tests.fields import fields
 from tests.laws import check_economy, check_laws, check_sums
 
@@ -113,6 +114,19 @@ def test_the_calibration_of_rounds_knows_the_costs() -> None:
         for more in ({"market.contract_rounds": 5000}, {"market.contract_rounds": 5000, "uavs.price_J": 2e-3})
     )
     assert dear < plain
+
+
+def test_a_flying_uav_needs_the_power_of_the_source() -> None:
+    """The check values of Zeng et al. (2019): power at seven speeds, the least one, and the least energy per metre."""
+    speeds = np.array([0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0])
+    expected = [168.5, 143.6, 126.0, 138.5, 178.3, 249.0, 356.3]
+    assert propulsion_power(speeds) == pytest.approx(expected, abs=0.05)
+    fine = np.linspace(0.1, 40.0, 4000)
+    power = propulsion_power(fine)
+    assert power.min() == pytest.approx(126.0, abs=0.05)
+    assert fine[power.argmin()] == pytest.approx(10.2, abs=0.05)
+    assert (power / fine).min() == pytest.approx(8.83, abs=0.005)
+    assert fine[(power / fine).argmin()] == pytest.approx(18.3, abs=0.05)
 
 
 def test_a_hovering_uav_needs_the_power_of_the_source() -> None:

@@ -38,7 +38,10 @@ AT_LOADS = (
     "diffusion,sac,ppo,dqn,optimal,myopic,spa,greedy,random,always-ground,always-uav,oracle"
 )
 
-DIFFUSION, DQN, FORESIGHT, STEPS = (f"policies/weights/{name}" for name in ("diffusion", "dqn", "foresight", "steps"))
+DIFFUSION, DQN, FORESIGHT, PPO, SAC, STEPS = (
+    f"policies/weights/{name}" for name in ("diffusion", "dqn", "foresight", "ppo", "sac", "steps")
+)
+AT_LOADS_WEIGHTS = (DIFFUSION, DQN, FORESIGHT, PPO, SAC)
 IN_THE_ARENA = (DIFFUSION, DQN, STEPS, "simulator/market/mechanisms/weights")
 
 
@@ -51,7 +54,8 @@ class Study(NamedTuple):
         tolerance: how far the result of another run may be from what is committed.
         page: page that shows it, relative to the root; empty for pictures.
         weights: folders of the shipped weights it runs, relative to the root. With others it must be made again.
-        picture: a picture in its folder of results that the site shows, as ``docs/figures/NAME.png``; empty for none.
+        folder: its folder of results, if the site shows its picture, as ``docs/figures/NAME.png``, and its table of all
+            figures, as ``docs/results/made/NAME.csv``. Empty for none.
     """
 
     command: str
@@ -59,7 +63,7 @@ class Study(NamedTuple):
     tolerance: str
     page: str
     weights: tuple[str, ...] = ()
-    picture: str = ""
+    folder: str = ""
 
 
 STUDIES = {
@@ -84,7 +88,7 @@ STUDIES = {
         "the same numbers on one machine",
         "docs/results/arena.md",
         IN_THE_ARENA,
-        "outputs/arena-four-way/arena.png",
+        "outputs/arena-four-way",
     ),
     "arena-scarce": Study(
         "dmsb arena after_the_match --systems all,conditional:scale=0.6@msb --seeds 4 --duration 1800 --warmup 300 "
@@ -93,7 +97,7 @@ STUDIES = {
         "the same numbers on one machine",
         "docs/results/arena.md",
         IN_THE_ARENA,
-        "outputs/arena-after-the-match/arena.png",
+        "outputs/arena-after-the-match",
     ),
     "system-pictures": Study("python -m tests.studies.system_pictures", "The pictures of the systems' pages.", "", ""),
     "steps": Study(
@@ -143,7 +147,7 @@ STUDIES = {
         "the highest mean from a quarter of the tasks on.",
         "none on one machine and set of versions",
         "docs/results/load.md",
-        (DIFFUSION, FORESIGHT),
+        AT_LOADS_WEIGHTS,
     ),
     "load-four-way": Study(
         f"dmsb compare four_way --policies {AT_LOADS} --load .5,1,2,4,8,16 --metric realised --seeds 4 "
@@ -151,7 +155,7 @@ STUDIES = {
         "In `four_way` scarcity binds at 7.5 times the tasks.",
         "none on one machine and set of versions",
         "docs/results/load.md",
-        (DIFFUSION, FORESIGHT),
+        AT_LOADS_WEIGHTS,
     ),
     "speed": Study(
         "python -m tests.benchmarks",
@@ -223,8 +227,10 @@ def make(name: str) -> None:
     MADE.mkdir(exist_ok=True)
     if done.stdout.strip():
         (MADE / f"{name}.txt").write_text(done.stdout, encoding="utf-8")
-    if STUDIES[name].picture:
-        shutil.copyfile(ROOT / STUDIES[name].picture, ROOT / "docs" / "figures" / f"{name}.png")
+    if STUDIES[name].folder:
+        folder = ROOT / STUDIES[name].folder
+        shutil.copyfile(folder / "arena.png", ROOT / "docs" / "figures" / f"{name}.png")
+        shutil.copyfile(folder / "arena.csv", MADE / f"{name}.csv")
     about = machine()
     note(
         name,

@@ -18,6 +18,7 @@ from simulator.market.mechanisms.ground_or_uav import Contest
 from simulator.market.mechanisms.msb import ModifiedSecondBid
 from simulator.market.mechanisms.sealed_bid import Offer, SealedBid
 from simulator.study.audit import Audit, audit
+from simulator.study.incentives import grid_of_multipliers
 from simulator.study.statistics import chi_square
 from simulator.study.train import train
 from simulator.study.truth_cost import truth_cost
@@ -233,3 +234,29 @@ def test_a_uav_to_which_a_task_is_worth_nothing_is_audited_too() -> None:
     """It cannot refuse a task that will be late. A gain is then divided by a worth of 0."""
     found = {one.property: one for one in audit("after_the_match", "spa", rounds=60, watched=60).findings}
     assert found["no UAV misreport pays"].verdict == "fails"
+
+
+def test_the_regret_of_a_first_price_auction_is_the_lead_of_its_winner() -> None:
+    """Truth earns nothing. The best misreport of a station that wins is just above the next bid."""
+    rounds = 30
+    grid = grid_of_multipliers(300)
+    found = audit("four_way", mechanism="first-price", rounds=rounds, watched=rounds, multipliers=grid).table
+    bids = simulate("four_way", mechanism="first-price", duration=1800).bids
+    leads = []
+    for _, part in bids[bids["bid"].notna()].groupby("task"):
+        ranked = part.sort_values("bid", ascending=False)
+        best, second = [*ranked["bid"].fillna(0.0).to_list(), 0.0][:2]
+        # To a UAV the task has another value than its bid, which is a mean of past tasks.
+        leads.append((best - second) / part["value"].max() if ranked["provider"].iloc[0] >= 1 else 0.0)
+    measured = found.loc["regret per round", "number"]
+    # Of two neighbours of the grid it takes the upper one, at most one step of .01 above the next bid.
+    assert np.mean(leads[:rounds]) - grid[1] <= measured <= np.mean(leads[:rounds])
+    assert found.loc["regret per round", "verdict"] == "measured"
+
+
+@pytest.mark.parametrize("multipliers", [(), (-1.0,), (math.nan,), (math.inf,), ("x",)])
+def test_multipliers_that_are_none_are_refused(multipliers: Any) -> None:
+    with pytest.raises(InputError, match="multipliers: must be at least one finite number >= 0"):
+        audit("paper", "conditional", rounds=5, multipliers=multipliers)
+    with pytest.raises(InputError, match="multipliers: must be at least 2 factors, not 1"):
+        grid_of_multipliers(1)

@@ -39,6 +39,20 @@ def test_who_covers_the_vehicle_for_longer_than_the_public_prediction_is_invited
     assert min(some.values()) > 20, "both happened: invited, and covering but too slow"
 
 
+@pytest.mark.parametrize("grace_s", [0.0, 2.0])
+def test_who_would_be_too_late_is_not_invited(grace_s: float) -> None:
+    """By the public prediction, in `after_the_match`, where results have 8 s."""
+    late = 0
+    kinds = ("ar_navigation", "pedestrian_detection", "entertainment_3d")
+    graced = fields({f"tasks.kinds.{kind}.grace_s": grace_s for kind in kinds})
+    for auction in auctions("after_the_match", 900, **graced):
+        in_time = auction.public <= 8.0 if grace_s == 0.0 else auction.public < 8.0 + grace_s
+        covers = auction.situation.dwell_s >= auction.public
+        assert auction.invited.tolist() == (covers & in_time).tolist()
+        late += int((covers & ~in_time).sum())
+    assert late > 20
+
+
 def test_of_several_uavs_the_one_with_the_best_public_prediction_stands_behind_the_stations() -> None:
     found = auctions("grid", 400)
     several = [auction for auction in found if sum(one < 4 for one in auction.lot.invited) >= 2]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from simulator import simulate
+from simulator import Scenario, simulate
 from tests.fields import fields
 from tests.quick import quick
 
@@ -50,6 +52,13 @@ def test_what_an_approach_discharges(left: float, per_hour: float) -> None:
     assert np.mean(rates) == pytest.approx(per_hour, rel=0.01)
 
 
+@pytest.mark.parametrize(("scenario", "share"), [("four_way", 0.75), ("rush_hour", 0.96)])
+def test_the_rates_are_the_shares_of_capacity_that_are_said(scenario: str, share: float) -> None:
+    traffic: Any = Scenario.load(scenario).traffic
+    assert (traffic.turning.left, traffic.turning.straight) == (0.1, 0.7), "of these turns 490 vehicles/h are measured"
+    assert traffic.arrivals.rate_per_h / 490.0 == pytest.approx(share, abs=0.01)
+
+
 SAID = {
     "t_junction": {"uav": (0.26, 0.36), "asked": (0.36, 0.55), "wait_share": (0.01, 0.02), "completed": (0.98, 1.0),
                    "always-ground": (0.12, 0.18), "always-uav": (0.04, 0.13)},
@@ -88,6 +97,7 @@ BUSIEST_MIN = 20
 def test_after_the_match_servers_are_scarce() -> None:
     """In each held-out world the servers are busy and both kinds win; in the mean many fail and no kind is enough."""
     failed, lost, alone = [], [], {"always-ground": list[float](), "always-uav": list[float]()}
+    waits_of, minutes, ground, asked, asked_busy = [], [], [], [], []
     for seed in HELD_OUT:
         result = simulate("after_the_match", "conditional", seed=seed)
         tasks, auctions = result.tasks, result.auctions
@@ -96,10 +106,15 @@ def test_after_the_match_servers_are_scarce() -> None:
         by_minute = minute[served]
         share = waits[served].groupby(by_minute).sum() / tasks.loc[served, "latency"].groupby(by_minute).sum()
         assert (share >= 0.5).sum() >= 20
-        assert 0.2 <= (auctions.loc[auctions["winner"] >= 0, "winner_kind"] == "ground").mean() <= 0.8
+        minutes.append(int((share >= 0.5).sum()))
+        waits_of.append(float(result.summary["wait_share"]))
+        ground.append(float((auctions.loc[auctions["winner"] >= 0, "winner_kind"] == "ground").mean()))
+        assert 0.2 <= ground[-1] <= 0.8
         count = minute.value_counts().reindex(range(60), fill_value=0)
         begin = max(range(60 - BUSIEST_MIN + 1), key=lambda at: int(count.loc[at : at + BUSIEST_MIN - 1].sum()))
         busy = minute.between(begin, begin + BUSIEST_MIN - 1) & (auctions["m_covering"] >= 1)
+        asked.append(float(auctions["asked"].mean()))
+        asked_busy.append(float(auctions.loc[minute.between(begin, begin + BUSIEST_MIN - 1), "asked"].mean()))
         status = tasks.loc[busy, "status"]
         failed.append(float(status.isin(["lost", "unserved"]).mean()))
         lost.append(float((status == "lost").mean()))
@@ -110,3 +125,9 @@ def test_after_the_match_servers_are_scarce() -> None:
     assert 0.1 <= np.mean(failed) <= 0.3
     assert 0.0 < np.mean(lost) < np.mean(failed)
     assert max(np.mean(reached) for reached in alone.values()) <= 0.9
+    # What the comment of the scenario says, to the digit.
+    assert (round(min(waits_of), 2), round(max(waits_of), 2)) == (0.50, 0.57)
+    assert (min(minutes), max(minutes)) == (21, 32)
+    assert (round(min(ground), 2), round(max(ground), 2)) == (0.70, 0.72)
+    means = [float(np.mean(values)) for values in (failed, lost, *alone.values(), asked, asked_busy)]
+    assert means == pytest.approx([0.24, 0.04, 0.80, 0.72, 0.51, 0.33], abs=0.005)

@@ -92,6 +92,17 @@ def test_public_conditions_of_a_first_request_by_hand() -> None:
     assert conditions["covering"].iloc[1] == 0
 
 
+def test_a_kind_without_a_deadline_counts_as_the_longest_one() -> None:
+    """Or as 60 s where no kind has one."""
+    some = fields({"tasks.kinds.ar_navigation.deadline_s": 7.0, "tasks.kinds.pedestrian_detection.deadline_s": 4.0})
+    result = simulate("four_way", "conditional", duration=600, **some)
+    rows = result.auctions.merge(result.tasks[["task", "kind"]], on="task")
+    stated = {"ar_navigation": 7.0, "pedestrian_detection": 4.0, "entertainment_3d": 7.0}
+    assert set(rows["kind"]) == set(stated)
+    assert (rows["m_deadline_s"] == rows["kind"].astype(str).map(stated)).all()
+    assert (simulate("four_way", "conditional", duration=300).auctions["m_deadline_s"] == 60.0).all()
+
+
 def test_a_public_prediction_has_the_backlog_of_the_queues_in_it() -> None:
     """Each stage is free when the last task before has left it: Lindley's recursion over the table of tasks."""
     flat = {"model": "random", "snr_db": 10, "spread_db": 0}

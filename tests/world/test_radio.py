@@ -31,6 +31,7 @@ from simulator.run import plan
 from simulator.scenario import radio as radio_settings
 from simulator.scenario.radio import AlHouraniRadio, UmaAvRadio, UmaRadio, UmiAvRadio, UmiRadio
 from tests.fields import fields
+from tests.laws import check_laws
 
 
 class Map:
@@ -254,6 +255,8 @@ def test_without_activity_nobody_disturbs_and_with_it_only_those_on_the_carrier(
 @pytest.mark.parametrize("scenario", ["braunschweig", "grid", "four_way"])
 def test_equations_1_to_8_can_be_recomputed_from_the_tables(scenario: str, more: dict[str, Any]) -> None:
     result = simulate(scenario, "conditional", duration=400, **{**BUDGET, **fields(more)})
+    # Predictions are exact with interference too.
+    check_laws(result)
     tasks, bids = result.tasks.set_index("task"), result.bids
     won = bids.merge(result.tasks[["task", "provider"]], on=["task", "provider"])
     row = tasks.loc[won["task"]].reset_index()

@@ -53,7 +53,7 @@ class MyersonNet(VirtualValueAuction):
         """
         if not self.virtual:
             raise InputError(
-                f"mechanism {MYERSON_NET}: no weights are shipped; train some, and give them as weights=DIR"
+                f"mechanism {MYERSON_NET}: the shipped weights are missing; train some, and give them as weights=DIR"
             )
         self.platform = platform
 

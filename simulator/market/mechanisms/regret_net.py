@@ -58,7 +58,7 @@ class RegretNet(Mechanism):
         """
         if self._arrays is None:
             raise InputError(
-                f"mechanism {REGRET_NET}: no weights are shipped; train some, and give them as weights=DIR"
+                f"mechanism {REGRET_NET}: the shipped weights are missing; train some, and give them as weights=DIR"
             )
         self.platform, self._rng = platform, rng
 
