@@ -100,6 +100,12 @@ STUDIES = {
         "outputs/arena-after-the-match",
     ),
     "system-pictures": Study("python -m tests.studies.system_pictures", "The pictures of the systems' pages.", "", ""),
+    "double-auctions": Study(
+        "python -m tests.studies.double_auctions",
+        "What the attributes of MADDA and the price of a window cost.",
+        "the same numbers on one machine",
+        "docs/systems/madda.md",
+    ),
     "steps": Study(
         "python -m tests.studies.steps --jobs 2",
         "Learned clocks against simple ones and against sealed auctions.",

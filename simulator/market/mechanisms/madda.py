@@ -35,14 +35,15 @@ class Madda(DoubleDutch):
         dwell_weight: weight a.
         reputation_weight: weight b.
         accuracy_weight: weight c.
-        required_accuracy: accuracy R that a task asks for.
+        required_accuracy: accuracy R that a task asks for. Two fifths of the offers of `four_way` reach .6, and none in
+            three hundred .8.
     """
 
     among: Literal["pool", "pairs"] = "pool"
     dwell_weight: float = 0.4
     reputation_weight: float = 0.4
     accuracy_weight: float = 0.2
-    required_accuracy: float = 0.8
+    required_accuracy: float = 0.6
 
     def __post_init__(self) -> None:
         super().__post_init__()
