@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PAPER = ROOT / "outputs" / "paper"
 """Folder of the reproduction of the paper."""
 
-RIVALS = ("SPA", "Myopic", "Optimal", "Greedy", "Random", "conditional", "best constant", "oracle")
+RIVALS = ("PPO", "SPA", "Myopic", "Optimal", "Greedy", "Random", "conditional", "best constant", "oracle")
 """Columns of the sensitivity table."""
 
 

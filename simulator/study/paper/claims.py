@@ -175,7 +175,8 @@ def _by_stations(panels: pd.DataFrame) -> list[Claim]:
               leads[few].negative().above(), ""),
         Claim("with more stations the ground has the higher surplus (Figs. 4b-d)", "",
               "; ".join(f"{count}: {shown[count]}" for count in more), overtaken,
-              f"not with {', '.join(map(str, behind))} stations" if behind else ""),
+              f"not with {', '.join(map(str, behind))} stations; how many Figs. 4(b) to (d) have is open"
+              if behind else ""),
         Claim("the ground's surplus grows steadily with more stations (Fig. 4)", "",
               ", ".join(f"{step.mean:+.3f} ± {step.half_width:.3f}" for step in grows),
               all_above(grows), "from one panel to the next"),
