@@ -80,7 +80,7 @@ def fig3(table: pd.DataFrame) -> Figure:
     where: Any = ("axes fraction", "data")
     for (name, height), level in zip(heights, sorted(levels["total"]), strict=True):
         axes.annotate(
-            name, (1.0, level), (1.13, height), xycoords=where, textcoords=where, fontsize=8, va="center",
+            name, (1.075, level), (1.13, height), xycoords=where, textcoords=where, fontsize=8, va="center",
             arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "0.6"},
         )  # fmt: skip
     _finish(axes, STEPS, SURPLUS)

@@ -149,8 +149,8 @@ STUDIES = {
         f"dmsb compare after_the_match --policies {AT_LOADS} --load .1,.25,.5,.75,1,1.25,1.5,2 --metric realised "
         "--seeds 4 --jobs 2 --to markdown --figure docs/figures/load-after-the-match.png --out outputs/load/peak "
         "--force",
-        "In `after_the_match` scarcity binds at a third of the tasks. No scale is good at every load. `diffusion` has "
-        "the highest mean from a quarter of the tasks on.",
+        "In `after_the_match` scarcity binds at a third of the tasks. No scale is good at every load. From a quarter "
+        "of the tasks on `diffusion` or `sac` has the highest mean.",
         "none on one machine and set of versions",
         "docs/results/load.md",
         AT_LOADS_WEIGHTS,
