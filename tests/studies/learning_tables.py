@@ -19,6 +19,7 @@ from tests.studies.learning import (
     Run,
     run_all,
     runs_of,
+    scene_name,
     trainings_of,
     tune_scales,
 )
@@ -77,6 +78,7 @@ def write(names: list[str], jobs: int, said: Callable[[str, int, int], None]) ->
     ablations = [name for name in names if name.startswith("ablation-")]
     experiments = [name for name in names if name.startswith("experiment-")]
     one_step = [name for name in names if name.startswith("one-step-")]
+    deadlines = [name for name in names if name.startswith("deadline-")]
     told = partial(said, "runs")
     if mixes:
         scales = tune_scales(list(JUNCTIONS), jobs, said)
@@ -87,6 +89,9 @@ def write(names: list[str], jobs: int, said: Callable[[str, int, int], None]) ->
         (scale,) = tune_scales(["four_way"], jobs, said).values()
         rivals = {"conditional": "conditional", "best scale": f"conditional:scale={scale:g}"}
         table_of("experiments", experiments, rivals, lambda cells: run_all(cells, jobs, told))
+    if deadlines:
+        scales = tune_scales([scene_name(STUDIES[name].scenes[0], name) for name in deadlines], jobs, said)
+        deadline_table(scales, lambda cells: run_all(cells, jobs, told))
     if one_step:
         table_of("one-step", one_step, {"conditional": "conditional"}, lambda cells: run_all(cells, jobs, told))
 
@@ -124,6 +129,49 @@ def table_of(stem: str, names: list[str], rivals: dict[str, str], run: Callable[
         cells = [f"{row[label]:.4f} ± {row[f'{label}_ci']:.4f} ({row[f'{label}_each']})" for label in rivals]
         shown.append([row["study"], f"{row['steps']:,}", *cells, str(row["trainings"]), f"{row['cpu_s']:.0f}"])
     print(f"### {stem.capitalize()}, at `{scene}`\n")
+    print(_markdown(shown))
+
+
+def deadline_table(scales: dict[str, float], run: Callable[[list[Run]], Done]) -> None:
+    """Write the table of trainings on realised surplus where results have deadlines, beside the best scalar there.
+
+    Args:
+        scales: the best factor of `conditional:scale` in training worlds, by scene and study, as ``scene|study``.
+        run: function that does runs.
+    """
+    columns: dict[tuple[str, str], list[list[Run]]] = {}
+    for name, scale in scales.items():
+        seen = STUDIES[name.partition("|")[2]].worlds(name.partition("|")[0])
+        columns[name, "diffusion"] = list(runs_of(name.partition("|")[2]).values())
+        for label, policy in (
+            ("conditional", "conditional"), ("conditional:scale", f"conditional:scale={scale:g}"), ("oracle", "oracle")
+        ):  # fmt: skip
+            columns[name, label] = [rule_runs(name, policy, seen)]
+    table = Table(run([one for runs in columns.values() for column in runs for one in column]))
+    rows: list[dict[str, Any]] = []
+    for name, scale in scales.items():
+        scene, _, study = name.partition("|")
+        own = table.of(columns[name, "diffusion"], "realised")
+        row: dict[str, Any] = {"scene": scene, "deadline": STUDIES[study].about, "scale": scale}
+        for label in ("conditional", "conditional:scale"):
+            base = table.of(columns[name, label], "realised")[:, 0]
+            found, difference = crossed_ratio(own, base), crossed(own - base[:, None])
+            row |= {label: found.mean, f"{label}_ci": found.half_width, f"{label}_p": difference.p_value}
+        row["gap_share"] = _share_of_gap(table, columns, name, "diffusion", "realised")
+        rows.append(row | {"trainings": own.shape[1], "worlds": len(own), "cpu_s": _cost(study)})
+    found_rows = pd.DataFrame(rows)
+    found_rows["p_holm"] = corrected(found_rows["conditional:scale_p"].to_numpy(dtype=float))
+    found_rows.round(5).to_csv(KEPT / "deadlines.csv", index=False)
+    shown = [["junction", "deadline, then grace", "over `conditional`", "k", "over `conditional:scale=k`", "p (Holm)",
+              "share of the oracle's lead", "CPU-s"]]  # fmt: skip
+    for one in found_rows.to_dict("records"):
+        cells = [_cell(one[label], one[f"{label}_ci"]) for label in ("conditional", "conditional:scale")]
+        share = "" if math.isnan(one["gap_share"]) else f"{100 * one['gap_share']:.0f} %"
+        shown.append(
+            [f"`{one['scene']}`", one["deadline"], cells[0], f"{one['scale']:g}", cells[1], _p(one["p_holm"]), share,
+             f"{one['cpu_s']:.0f}"]
+        )  # fmt: skip
+    print("### Deadlines, trained on realised surplus\n")
     print(_markdown(shown))
 
 
