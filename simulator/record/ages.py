@@ -33,6 +33,8 @@ def twin_ages(
     Returns:
         `age_mean` and `age_peak`, s; NaN without a vehicle or a result.
     """
+    import pandas as pd
+
     entered = vehicles["entered"].to_numpy()
     left = np.minimum(np.nan_to_num(vehicles["left"].to_numpy(), nan=end), end)
     counted = entered >= begin  # not so of one that is still held outside
@@ -41,12 +43,12 @@ def twin_ages(
     if not counted.any():
         return {"age_mean": math.nan, "age_peak": math.nan}
     counts[counts] = counted[who[counts]]
-    came = tasks[counts]
-    order = np.lexsort((came["finished"].to_numpy(), came["vehicle"].to_numpy()))
-    results = came.iloc[order]
-    vehicle, time = results["vehicle"].to_numpy(), results["finished"].to_numpy()
-    sensed = np.maximum(results["requested"].to_numpy() - sensing_s, entered[vehicle])
-    freshest = results.assign(sensed=sensed).groupby("vehicle")["sensed"].cummax().to_numpy()
+    # Single columns: a copy of the rows with all columns would be the largest memory of a long run.
+    vehicle, time = who[counts], tasks["finished"].to_numpy()[counts]
+    order = np.lexsort((time, vehicle))
+    vehicle, time = vehicle[order], time[order]
+    sensed = np.maximum(tasks["requested"].to_numpy()[counts][order] - sensing_s, entered[vehicle])
+    freshest = pd.Series(sensed).groupby(vehicle).cummax().to_numpy()
     first = np.append(True, vehicle[1:] != vehicle[:-1])[: len(vehicle)]
     before = np.where(first, entered[vehicle], np.append(math.nan, freshest[:-1])[: len(vehicle)])
     fresher = freshest > before

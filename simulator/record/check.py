@@ -145,6 +145,7 @@ def read_table(
             values[column.name] = _VALUES[column.type](found[column.name], column)
         except _WrongError as error:
             raise OutputError(f"{file}: {column.name} must be {error}") from None
+        found = found.drop_columns([column.name])  # a long table would otherwise be in memory twice
     return table(name, values, extra, only)
 
 
@@ -211,6 +212,11 @@ def _bools(values: pa.ChunkedArray, column: Column) -> Any:
 
 
 def _texts(values: pa.ChunkedArray, column: Column) -> Any:
+    return _as_texts(values).to_pandas()
+
+
+def _as_texts(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of texts as such, after a look at its type and for missing ones."""
     import pyarrow as pa
 
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
@@ -219,16 +225,18 @@ def _texts(values: pa.ChunkedArray, column: Column) -> Any:
         values = values.cast(pa.string())
     if values.null_count:
         raise _cell_error("text", values, values.is_null().to_numpy())
-    return values.to_pandas()
+    return values
 
 
 def _categories(values: pa.ChunkedArray, column: Column) -> Any:
     import pandas as pd
 
-    texts = _texts(values, column)
-    codes = pd.Index(column.categories).get_indexer(texts)
+    # Each text that occurs is looked up once: a text per row would be the largest memory of a long table.
+    encoded = _as_texts(values).combine_chunks().dictionary_encode()
+    known = pd.Index(column.categories).get_indexer(encoded.dictionary.to_pylist())
+    codes = known[encoded.indices.to_numpy()]
     if (codes < 0).any():
-        raise _cell_error(f"one of {', '.join(column.categories)}", texts.to_numpy(), codes < 0)
+        raise _cell_error(f"one of {', '.join(column.categories)}", values, codes < 0)
     return codes
 
 

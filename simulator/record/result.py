@@ -16,7 +16,7 @@ from simulator.record.check import own_columns, read_run, read_table
 from simulator.record.relations import check_summary, check_tables
 from simulator.record.schema import TABLES
 from simulator.record.summary import NEEDED, summarise
-from simulator.record.writer import TableWriter
+from simulator.record.writer import TableWriter, release_memory
 from simulator.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -167,7 +167,9 @@ class Result:
 
     def summarise(self) -> dict[str, float | None]:
         """Return the figures that the tables give, in the order of `SUMMARY`, None for NaN."""
-        figures = summarise(self.run, self.scenario, {name: self._some(name, of) for name, of in NEEDED.items()})
+        tables = {name: self._some(name, of) for name, of in NEEDED.items()}
+        release_memory()
+        figures = summarise(self.run, self.scenario, tables)
         # JSON has neither NaN nor infinity: what a run cannot say stands as null, and so does what overflows.
         return {name: _json_number(value) for name, value in figures.items()}
 

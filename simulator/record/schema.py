@@ -351,7 +351,9 @@ def table(
     import pandas as pd
 
     wanted = [column for column in (*TABLES[name], *extra) if only is None or column.name in only]
-    return pd.DataFrame({column.name: _series(column, columns[column.name]) for column in wanted})
+    # Some columns are read to be summed up and forgotten: one block of them all would be a second copy.
+    copy = None if only is None else False
+    return pd.DataFrame({column.name: _series(column, columns[column.name]) for column in wanted}, copy=copy)
 
 
 def _series(column: Column, values: object) -> pd.Series:

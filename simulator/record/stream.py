@@ -69,6 +69,8 @@ class Stream:
         """Close the files. They are complete only after `finish`."""
         self._recorder.on_done = None
         self._files.__exit__(*error)  # type: ignore[arg-type]
+        # The buffers of the last row groups. After 100 hours they are a quarter of the memory.
+        release_memory()
 
     def _go_on(self) -> None:
         """Write what nothing can change any more."""

@@ -142,15 +142,18 @@ def _welfare(
 ) -> dict[str, float]:
     """Return the welfare of the tasks that have ended, who has it, and how evenly vehicles are served."""
     ended = (tasks["status"] != "open").to_numpy()
-    tasks, auctions = tasks[ended], auctions[ended]
-    welfare, cost = tasks["realised_surplus"].to_numpy(), auctions["cost"].to_numpy()
-    by_provider, by_vehicle = auctions["paid_by_provider"].to_numpy(), auctions["paid_by_vehicle"].to_numpy()
+    # Single columns: a copy of the rows with all columns would be the largest memory of a long run.
+    welfare, vehicle = (tasks[name].to_numpy()[ended] for name in ("realised_surplus", "vehicle"))
+    cost, by_provider, by_vehicle = (
+        auctions[name].to_numpy()[ended] for name in ("cost", "paid_by_provider", "paid_by_vehicle")
+    )
     # zeta weighs the worth of a UAV for the platform only, which therefore has the rest of it.
-    worth = welfare / surplus_weights((auctions["winner_kind"] == "uav").to_numpy(), scenario.market.uav_weight)
+    of_uav = (auctions["winner_kind"] == "uav").to_numpy()[ended]
+    worth = welfare / surplus_weights(of_uav, scenario.market.uav_weight)
     value = worth + cost
     of_vehicles = run["value_of"] == "vehicle"
     to_provider, to_vehicle = (0.0, value) if of_vehicles else (value, 0.0)
-    per_vehicle = {"value": value, "vehicle": tasks["vehicle"].to_numpy()}
+    per_vehicle = {"value": value, "vehicle": vehicle}
     return {
         "welfare": welfare.sum(),
         "welfare_providers": np.sum(to_provider - cost - by_provider),

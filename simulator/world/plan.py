@@ -198,6 +198,8 @@ class Plan:
                 drive(simulation, policy, progress, self.explain)
                 stream.finish()
             run = self._about(clock, simulation)
+            # The world goes before the tables come for their summary.
+            del simulation, policy, site, recorder, stream
             result = Result(self.scenario, run, stored_tables(new, run), self.frame)
             made = None
             try:

@@ -22,6 +22,7 @@ from simulator.record.stream import Stream
 from simulator.record.writer import TableWriter
 from simulator.run import plan
 from simulator.traffic.generated import GeneratedVehicles
+from tests.benchmarks.files import long_memory_mib
 from tests.fields import fields
 from tests.kills import forked
 
@@ -247,3 +248,9 @@ def test_a_table_of_a_folder_that_was_replaced_since_is_refused(tmp_path: Path) 
         with pytest.raises(OutputError, match=r"tasks\.parquet: the file has changed since this result was read; load"):
             _ = result.tasks
     assert Result.load(tmp_path / "run").auctions["surplus"].tolist() != surplus
+
+
+@pytest.mark.slow
+def test_a_hundred_hours_take_little_memory() -> None:
+    """268 MiB when this was written; an hour takes 184."""
+    assert long_memory_mib() <= 300.0

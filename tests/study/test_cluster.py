@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from simulator.study.cells import run_cells
 from simulator.study.cluster import cluster
 from simulator.study.compare import compare
 from simulator.study.journal import Figures
+from simulator.study.paper import figures, plan, reproduce
+from simulator.study.paper.plan import SCALES, Scale
 from tests.study.test_executors import CLOCKS, tenth
 
 POLICIES = ["conditional", "spa", "random"]
@@ -125,6 +128,27 @@ def test_every_study_has_the_same_results_on_a_cluster(
     assert without_clocks(tmp_path / "alone") == without_clocks(tmp_path / "spread")
     assert command == "toll" or len(without_clocks(tmp_path / "alone")) >= 2
     assert told[0] == told[1]
+
+
+@pytest.mark.slow
+def test_a_reproduction_has_the_same_tables_on_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="needs the extra learn: pip install 'dmsb[learn]'")
+    monkeypatch.setitem(SCALES, "quick", Scale(300, 300, 300, 300, 1, 1, 1, 2, 2, 50))
+    monkeypatch.setattr(figures, "LEARNERS", {"sac": plan.LEARNERS["sac"]})
+    monkeypatch.setattr(figures, "RULES", {"SPA": "spa", "conditional": "conditional"})
+    alone = reproduce.reproduce(["fig3"], out=tmp_path / "alone")
+    with cluster("local:2") as executor:
+        spread = reproduce.reproduce(["fig3"], out=tmp_path / "spread", executor=executor)
+    assert (alone / "fig3.csv").read_bytes() == (spread / "fig3.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_address_of_a_scheduler_is_enough(tmp_path: Path) -> None:
+    with scheduler(tmp_path, ("--nworkers", "1")) as file:
+        address = json.loads(Path(file).read_text())["address"]
+        assert address.startswith("tcp://")
+        with cluster(address) as executor:
+            assert executor.submit(tenth, 1).result() == tenth(1)
 
 
 class DiesOnce:

@@ -120,7 +120,8 @@ def test_only_covering_providers_are_drawn() -> None:
 def test_what_has_been_forgotten_is_drawn_again(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for one block of requests and one place, every number is what it is with room for all."""
     roomy = arrivals(Scenario.load(scenario), 300.0)
-    monkeypatch.setattr("simulator.market.requests.BLOCK_BYTES", 1)
+    for name in ("BLOCK_BYTES", "PROVIDER_BYTES"):
+        monkeypatch.setattr(f"simulator.market.requests.{name}", 1)
     for module in ("simulator.world.demand", "simulator.providers.radio.radio_map"):
         monkeypatch.setattr(f"{module}.PLACES_BYTES", 1)
     tight = arrivals(Scenario.load(scenario), 300.0)
@@ -154,7 +155,7 @@ def test_what_is_kept_is_never_more_than_is_allowed(calls: list[int], most: int)
         assert kept.bytes == sum(held)
 
 
-def test_requests_hold_no_more_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_hold_no_more_than_is_allowed() -> None:
     """With room for three blocks with two links each, no more are there, and what is counted is what is there."""
     scenario = Scenario.load("grid")
     fleet = Fleet(scenario)
@@ -163,7 +164,7 @@ def test_requests_hold_no_more_than_is_allowed(monkeypatch: pytest.MonkeyPatch) 
     requests.of(0, 0, np.array([0, 1]))
     (block,) = requests._blocks.values()
     room = 3 * (block.requests.bytes + 2 * LINK_BYTES)
-    monkeypatch.setattr("simulator.market.requests.BLOCK_BYTES", room)
+    requests._most_bytes = room
     for vehicle in range(0, 20 * VEHICLES_PER_BLOCK, VEHICLES_PER_BLOCK // 2):
         requests.of(vehicle, 0, np.array([0, 1]))
         held = sum(block.requests.bytes + LINK_BYTES * len(block.links) for block in requests._blocks.values())
