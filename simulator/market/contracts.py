@@ -237,7 +237,8 @@ class Observation:
         vector[: len(MARKET_CONDITIONS)] = self.market
         shown = self.bids[: self.most_bids]
         vector[len(MARKET_CONDITIONS) : len(MARKET_CONDITIONS) + len(shown)] = shown
-        return np.nan_to_num(vector, nan=0.0, posinf=LARGEST).clip(0.0, LARGEST).astype(np.float32)
+        vector[np.isnan(vector)] = 0.0
+        return np.minimum(np.maximum(vector, 0.0, out=vector), LARGEST, out=vector).astype(np.float32)
 
     def __repr__(self) -> str:
         market = ", ".join(f"{name}={value:.4g}" for name, value in zip(MARKET_CONDITIONS, self.market, strict=True))
