@@ -76,7 +76,8 @@ def _margin(base: pd.DataFrame, learner: str, label: str, sensitivity: pd.DataFr
         # How much of the surplus of a near-optimal rule the other policy has bounds the margin over it.
         share = other.mean() / table["base", 0.0, "conditional"].mean()
         mended = [f"{variant} ({one.percent()})" for variant, one in variants.items() if one.near(paper) == YES]
-        why = f"{label} has {share:.2f} of the surplus of conditional; reproduced with: {', '.join(mended) or 'none'}"
+        with_which = f"reproduced with: {', '.join(mended)}" if mended else "no variant reproduces it"
+        why = f"{label} has {share:.2f} of the surplus of conditional; {with_which}"
         return Claim(claim, said, measured, verdict, why)
     # A margin that holds only with the calibration and the other choices is reproduced only for who accepts them.
     others = {
@@ -150,8 +151,8 @@ def _by_stations(panels: pd.DataFrame) -> list[Claim]:
     # Positive where the stations have the higher surplus.
     leads = {count: interval(of(ground, count) - of(uav, count)) for count in STATIONS_IN_FIG_4}
     shown = {
-        count: f"ground {of(ground, count).mean():.3f}, UAV {of(uav, count).mean():.3f}, difference "
-        f"{lead.mean:+.3f} ± {lead.half_width:.3f}"
+        count: f"surplus per task of the ground {of(ground, count).mean():.3f}, UAV {of(uav, count).mean():.3f}, "
+        f"difference {lead.mean:+.3f} ± {lead.half_width:.3f}"
         for count, lead in leads.items()
     }
     verdicts = {count: leads[count].above() for count in more}

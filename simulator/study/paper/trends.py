@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from simulator.model import FloatArray
 from simulator.study.paper.plan import DMSB, PPO
 from simulator.study.paper.tables import ByWorld, by_world, margin
-from simulator.study.paper.verdicts import NO, SLIGHT, YES, Interval, all_above, all_of, any_below
+from simulator.study.paper.verdicts import NO, SLIGHT, UNDECIDED, YES, Interval, all_above, all_of, any_below
 from simulator.study.statistics import crossed
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def at_every_point(sweeps: pd.DataFrame, rival: str, figure: str) -> Claim:
     return Claim(
         f"DMSB is above {rival} at every point ({figure})", "",
         f"least margin {least.percent()}, at {axis} = {value:g}", all_above(margins.values()),
-        f"DMSB is above at {verdicts.count(YES)} of {len(verdicts)} points and not above at {verdicts.count(NO)}",
+        f"of {len(verdicts)} points DMSB is above at {verdicts.count(YES)}, undecided at {verdicts.count(UNDECIDED)} "
+        f"and not above at {verdicts.count(NO)}",
     )  # fmt: skip
 
 
@@ -82,14 +83,15 @@ def trend_claims(sweeps: pd.DataFrame) -> list[Claim]:
     """Test the claims about Fig. 5."""
     total, uav, ground = (by_world(sweeps, name) for name in ("total", "uav", "ground"))
     found = []
-    for axis, sign, claim in (
-        ("bandwidth", 1, "the surplus of every mechanism rises with bandwidth (Fig. 5a)"),
-        ("size", -1, "the surplus of every mechanism falls with task size (Fig. 5c)"),
+    for axis, unit, sign, claim in (
+        ("bandwidth", "MHz", 1, "the surplus of every mechanism rises with bandwidth (Fig. 5a)"),
+        ("size", "MB", -1, "the surplus of every mechanism falls with task size (Fig. 5c)"),
     ):
         lines = {policy: _along(total, axis, policy) for policy in (DMSB, "SPA", "Myopic", "Optimal")}
         measured = ", ".join(f"{policy} {_change(points).percent()}" for policy, points in lines.items())
         verdict = all_of(_rises(points, sign) for points in lines.values())
-        found.append(Claim(claim, "", measured, verdict, "change from the first to the last point"))
+        values = _values(total, axis)
+        found.append(Claim(claim, "", measured, verdict, f"change from {values[0]:g} to {values[-1]:g} {unit}"))
     for axis, said in (("bandwidth", "of all providers"), ("station_bandwidth", "of stations only")):
         pairs = zip(_along(ground, axis, DMSB), _along(uav, axis, DMSB), strict=True)
         gaps = dict(zip(_values(total, axis), (interval(one - other) for one, other in pairs), strict=True))
@@ -138,6 +140,6 @@ def delay_claims(sweeps: pd.DataFrame) -> list[Claim]:
         least = min(gaps, key=lambda gap: gap.mean)
         found.append(
             Claim(f"the delay under DMSB is below that under {rival} (Fig. 6d)", "",
-                  f"least gap {least.mean:+.2f} ± {least.half_width:.2f} s", all_above(gaps), "")
+                  f"{rival} minus DMSB: at least {least.mean:+.2f} ± {least.half_width:.2f} s", all_above(gaps), "")
         )  # fmt: skip
     return found
