@@ -24,6 +24,9 @@ from tests.studies.learning import (
     tune_scales,
 )
 
+MADE = KEPT.parent / "results" / "made"
+"""Folder of what the pages of results include."""
+
 METRICS = {"realised": "realised surplus", "surplus": "surplus"}
 """Figures of a run, with their names in the tables."""
 
@@ -34,7 +37,7 @@ SHOWN = {"mix-diffusion": "diffusion", "mix-sac": "sac", "mix-ppo": "ppo", "mix-
          "mix-realised": "diffusion, trained on realised"}  # fmt: skip
 """Name of each mix in the tables."""
 
-AS_SHIPPED = "diffusion, as shipped"
+AS_SHIPPED = "diffusion, seed 0"
 """Name of the first training of `diffusion` by itself."""
 
 Done = dict[Run, Figures]
@@ -128,8 +131,7 @@ def table_of(stem: str, names: list[str], rivals: dict[str, str], run: Callable[
     for row in rows:
         cells = [f"{row[label]:.4f} ± {row[f'{label}_ci']:.4f} ({row[f'{label}_each']})" for label in rivals]
         shown.append([row["study"], f"{row['steps']:,}", *cells, str(row["trainings"]), f"{row['cpu_s']:.0f}"])
-    print(f"### {stem.capitalize()}, at `{scene}`\n")
-    print(_markdown(shown))
+    _show(stem, f"{stem.capitalize()}, at `{scene}`", _markdown(shown), _is_all(f"{stem.removesuffix('s')}-", names))
 
 
 def deadline_table(scales: dict[str, float], run: Callable[[list[Run]], Done]) -> None:
@@ -171,8 +173,8 @@ def deadline_table(scales: dict[str, float], run: Callable[[list[Run]], Done]) -
             [f"`{one['scene']}`", one["deadline"], cells[0], f"{one['scale']:g}", cells[1], _p(one["p_holm"]), share,
              f"{one['cpu_s']:.0f}"]
         )  # fmt: skip
-    print("### Deadlines, trained on realised surplus\n")
-    print(_markdown(shown))
+    complete = _is_all("deadline-", [name.partition("|")[2] for name in scales])
+    _show("deadlines", "Deadlines, trained on realised surplus", _markdown(shown), complete)
 
 
 def mix_tables(mixes: list[str], scales: dict[str, float], run: Callable[[list[Run]], Done]) -> None:
@@ -199,22 +201,23 @@ def mix_tables(mixes: list[str], scales: dict[str, float], run: Callable[[list[R
     # A part of the learners is printed only: the tables of the pages have all of them.
     if set(mixes) == set(SHOWN):
         ratios.round(5).to_csv(KEPT / "ratios.csv", index=False)
+    complete = set(mixes) == set(SHOWN)
     for metric, label in METRICS.items():
-        print(f"### {label[0].upper()}{label[1:]}, divided by that of `conditional`\n")
-        print(_grid(ratios[(ratios["metric"] == metric) & ratios["scene"].isin(JUNCTIONS)]))
+        heading = f"{label[0].upper()}{label[1:]}, divided by that of `conditional`"
+        grid = _grid(ratios[(ratios["metric"] == metric) & ratios["scene"].isin(JUNCTIONS)])
+        _show(f"mix-{metric}", heading, grid, complete)
     print("`conditional:scale` has k = " + ", ".join(f"{scales[one]:g} at `{one}`" for one in JUNCTIONS) + ".\n")
     if "mix-diffusion" in mixes:
         differences = pd.DataFrame(_differences(table, columns))
         if set(mixes) == set(SHOWN):
             differences.to_csv(KEPT / "differences.csv", index=False, float_format="%.5g")
-        print("### `diffusion` against its rivals\n")
-        print(_differences_shown(differences))
-    for heading, scenes, metric in (
-        ("Scenarios that nothing was trained on", list(UNSEEN), "realised"),
-        ("Points of the paper's axes", list(PAPER_POINTS), "surplus"),
+        realised = differences[differences["metric"] == "realised"]
+        _show("differences", "`diffusion` against its rivals, realised surplus", _differences_shown(realised), complete)
+    for stem, heading, scenes, metric in (
+        ("unseen", "Scenarios that nothing was trained on", list(UNSEEN), "realised"),
+        ("points", "Points of the paper's axes", list(PAPER_POINTS), "surplus"),
     ):
-        print(f"### {heading}\n")
-        print(_points_shown(ratios, scenes, metric))
+        _show(stem, heading, _points_shown(ratios, scenes, metric), complete)
 
 
 def _ratios(table: Table, columns: dict[tuple[str, str], list[list[Run]]]) -> Iterable[dict[str, Any]]:
@@ -301,10 +304,21 @@ def ablation_table(names: list[str], run: Callable[[list[Run]], Done]) -> None:
         rows.append(row | {"against_none_ci": against.half_width, "p": against.p_value, "cpu_s": costs[about]})
     found_rows = pd.DataFrame(rows)
     found_rows["p_holm"] = corrected(found_rows["p"].to_numpy(dtype=float))
-    if set(names) == {name for name in STUDIES if name.startswith("ablation-")}:
+    if _is_all("ablation-", names):
         found_rows.round(5).to_csv(KEPT / "ablations.csv", index=False)
-    print("### Ablations\n")
-    print(_ablations_shown(found_rows))
+    _show("ablations", "Ablations", _ablations_shown(found_rows), _is_all("ablation-", names))
+
+
+def _is_all(prefix: str, names: Iterable[str]) -> bool:
+    """Return whether these are all studies whose names begin so."""
+    return set(names) == {name for name in STUDIES if name.startswith(prefix)}
+
+
+def _show(stem: str, heading: str, table: str, is_complete: bool) -> None:
+    """Print a table, and keep it for the page of the results if it is that of all studies of its kind."""
+    print(f"### {heading}\n\n{table}")
+    if is_complete:
+        (MADE / f"learning-{stem}.txt").write_text(table, encoding="utf-8")
 
 
 def _cost(name: str) -> float:
@@ -342,11 +356,11 @@ def _grid(ratios: pd.DataFrame) -> str:
 
 
 def _differences_shown(found: pd.DataFrame) -> str:
-    rows = [["figure", "policy", "rival", "junction", "ratio", "lower bound", "p (Holm)", "share of the oracle's lead"]]
+    rows = [["policy", "rival", "junction", "ratio", "lower bound", "p (Holm)", "share of the oracle's lead"]]
     for row in found.to_dict("records"):
         share = "" if math.isnan(row["gap_share"]) else f"{100 * row['gap_share']:.0f} %"
         rows.append(
-            [row["metric"], row["policy"], row["rival"], f"`{row['scene']}`", _cell(row["ratio"], row["ci"]),
+            [row["policy"], row["rival"], f"`{row['scene']}`", _cell(row["ratio"], row["ci"]),
              f"{row['ratio'] - row['ci']:.4f}", _p(row["p_holm"]), share]
         )  # fmt: skip
     return _markdown(rows)
