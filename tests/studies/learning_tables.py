@@ -325,7 +325,8 @@ def _cost(name: str) -> float:
     """Return the mean processor time of a study's trainings, s; NaN where the journal does not have it."""
     path = KEPT / "trainings.jsonl"
     known = read_journal(path, "learning") if path.exists() else {}
-    spent = [known[repr(one)]["cpu_s"] for one in trainings_of(name) if repr(one) in known]
+    figures = [known.get(repr(one), {}) for one in trainings_of(name)]
+    spent = [one["cpu_s"] for one in figures if "cpu_s" in one]
     return float(np.mean(spent)) if spent else math.nan
 
 
