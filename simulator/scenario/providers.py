@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from simulator.model.economy import propulsion_power
+from simulator.model.flight import propulsion_power
 from simulator.scenario.fields import (
     Bidding,
     Count,

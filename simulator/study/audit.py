@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.errors import InputError, PolicyError, RunError, nearest, need, shown
@@ -118,7 +118,9 @@ def audit(
             raise InputError(f"{name}: must be a whole number >= {least}, not {shown(count)}")
     if not (is_number(warmup) and 0.0 <= warmup < math.inf):
         raise InputError(f"warmup: must be a number of seconds >= 0, not {shown(warmup)}")
-    if not multipliers or not all(is_number(one) and one >= 0.0 for one in multipliers):
+    # An array of numpy is a sequence too, but has no truth value.
+    tried = tuple(multipliers) if isinstance(multipliers, Iterable) else ()
+    if not tried or not all(is_number(one) and one >= 0.0 for one in tried):
         raise InputError(f"multipliers: must be at least one finite number >= 0, not {shown(multipliers)}")
     watched = max(rounds, watched)
     duration = reference_mb = None
@@ -133,7 +135,7 @@ def audit(
     apart_s = (planned.duration - warmup) / math.ceil(rounds / seeds) if spread else 0.0
     names = [*scenario.uav_names(), *scenario.station_names()]
     two_sided = getattr(planned.mechanism, "value_of", "provider") == "vehicle"
-    seen = TwoSided(names, multipliers) if two_sided else Incentives(names, scenario.uavs.total(), multipliers)
+    seen = TwoSided(names, tried) if two_sided else Incentives(names, scenario.uavs.total(), tried)
     market = Watched(scenario.market.uav_weight, reference_mb)
     for number in range(seeds):
         simulation = planned.with_seed(seed + number).simulation()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from simulator import Scenario, simulate
-from simulator.model.economy import propulsion_power
+from simulator.model.flight import propulsion_power
 from tests.fields import fields
 from tests.laws import check_economy, check_laws, check_sums
 

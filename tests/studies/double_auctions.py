@@ -9,8 +9,6 @@ import math
 from typing import Any
 from unittest import mock
 
-import numpy as np
-
 from simulator import simulate
 from simulator.market.mechanisms import pairing
 from simulator.market.mechanisms.pairing import pair
@@ -73,7 +71,7 @@ def _worth(found: dict[int, int], quotes: Any, costs: Any) -> float:
         quote = quotes[task, one].at(before.get(one, 0))
         before[one] = before.get(one, 0) + 1
         total += quote.value - costs[one] - quote.extra_cost
-    return float(np.asarray(total))
+    return float(total)
 
 
 if __name__ == "__main__":

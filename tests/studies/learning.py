@@ -72,7 +72,7 @@ class Training(NamedTuple):
 def trainings_of(name: str) -> list[Training]:
     """Return the trainings of a study."""
     study = STUDIES[name]
-    # Without defaults: a field that is added to scenarios is no other training.
+    # Without defaults: a new field of scenarios does not change what was trained.
     scenes = [scene_of(scene, study.overrides).model_dump_json(exclude_defaults=True) for scene in study.scenes]
     about = repr([study.policy, study.steps, sorted(study.hyper.items()), study.reward, *scenes])
     digest = hashlib.sha256(about.encode()).hexdigest()[:12]

@@ -254,7 +254,7 @@ def test_the_regret_of_a_first_price_auction_is_the_lead_of_its_winner() -> None
     assert found.loc["regret per round", "verdict"] == "measured"
 
 
-@pytest.mark.parametrize("multipliers", [(), (-1.0,), (math.nan,), (math.inf,), ("x",)])
+@pytest.mark.parametrize("multipliers", [(), (-1.0,), (math.nan,), (math.inf,), ("x",), 3.0, np.zeros(0)])
 def test_multipliers_that_are_none_are_refused(multipliers: Any) -> None:
     with pytest.raises(InputError, match="multipliers: must be at least one finite number >= 0"):
         audit("paper", "conditional", rounds=5, multipliers=multipliers)

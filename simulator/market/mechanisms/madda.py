@@ -35,8 +35,8 @@ class Madda(DoubleDutch):
         dwell_weight: weight a.
         reputation_weight: weight b.
         accuracy_weight: weight c.
-        required_accuracy: accuracy R that a task asks for. Two fifths of the offers of `four_way` reach .6, and none in
-            three hundred .8.
+        required_accuracy: accuracy R that a task asks for. At `four_way` 40 % of the offers reach .6, and 0.3 %
+            reach .8.
     """
 
     among: Literal["pool", "pairs"] = "pool"
