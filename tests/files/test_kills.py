@@ -382,8 +382,8 @@ def test_a_figure_of_the_paper(template: Path, scratch: Path, monkeypatch: pytes
     monkeypatch.setattr(runs, "LEARNERS", learners)
     monkeypatch.setattr(figures, "RULES", {"SPA": "spa"})
     monkeypatch.setattr(runs, "scenario_at", lambda point: small())
-    code = runs._code()
-    monkeypatch.setattr(runs, "_code", lambda: code)
+    code = runs.code_hash()
+    monkeypatch.setattr(runs, "code_hash", lambda: code)
     monkeypatch.setitem(plan.SCALES, "quick", plan.Scale(10, 10, 10, 10, 1, 1, 1, 1, 1, 3))
 
     def command() -> None:
@@ -393,7 +393,7 @@ def test_a_figure_of_the_paper(template: Path, scratch: Path, monkeypatch: pytes
         if (trained / "last").exists():
             os.kill(os.getpid(), signal.SIGKILL)
 
-    name = runs.Training("tiny", "base", (plan.BASE,), 0, 10, True, 1).name
+    name = runs.Training("tiny", "base", (plan.BASE,), 0, 10, True, 1).name(code)
     trained = template / ".out.work-quick" / name
     assert forked(command, template, kill).killed
     hold(command, template, scratch, "out", f".out.work-quick/{name}", grows=True, at_least=40)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
@@ -72,10 +71,16 @@ class Training(NamedTuple):
     has_curve: bool
     held_out: int
 
-    @property
-    def name(self) -> str:
-        """Name of the folder of this training."""
-        return f"{self.learner}-{self.place}-{self.steps}-s{self.seed}-{_digest(self)}"
+    def name(self, code: str) -> str:
+        """Return the name of the folder of this training.
+
+        Args:
+            code: hash of the code. After a change of the code, of the learner or of a scenario it is another training,
+                in a folder of its own.
+        """
+        about = [code, repr(self), repr(LEARNERS[self.learner]), *(one.model_dump_json() for one in self.scenarios)]
+        digest = hashlib.sha256("".join(about).encode()).hexdigest()[:8]
+        return f"{self.learner}-{self.place}-{self.steps}-s{self.seed}-{digest}"
 
     @property
     def scenarios(self) -> list[Scenario]:
@@ -123,6 +128,7 @@ class Workshop:
     ) -> None:
         self._folder, self.scale, self._progress = folder, scale, progress
         self._jobs, self._executor = jobs, executor
+        self._code = code_hash()
         folder.mkdir(parents=True, exist_ok=True)
 
     def training(
@@ -146,7 +152,7 @@ class Workshop:
         """Do the trainings that are not done; continue those that were interrupted."""
         # The longest first: a long training that begins last would leave the other processes idle.
         cells = sorted(dict.fromkeys(trainings), key=lambda one: -one.steps * len(one.points))
-        self._do(partial(_train, self._folder), cells, "trainings", "trainings.jsonl")
+        self._do(partial(_train, self._folder, self._code), cells, "trainings", "trainings.jsonl")
 
     def curves(self, trainings: Iterable[Training]) -> pd.DataFrame:
         """Return the evaluations during trainings.
@@ -164,7 +170,7 @@ class Workshop:
                     "steps": int(row["steps"]),
                     **{name: number(row[f"evaluation/{KEPT[name]}"]) for name in ("total", "uav", "ground")},
                 }
-                for row in read_metrics(self._folder / training.name / METRICS, COLUMNS)
+                for row in read_metrics(self._folder / training.name(self._code) / METRICS, COLUMNS)
                 if row[RATIO]
             ]  # fmt: skip
         return pd.DataFrame(rows)
@@ -198,7 +204,7 @@ class Workshop:
         """Return the runs of the last weights of trainings at a point, one per training and world."""
         found = []
         for one in trainings:
-            weights, learner = self._folder / one.name / DEPLOYED, LEARNERS[one.learner]
+            weights, learner = self._folder / one.name(self._code) / DEPLOYED, LEARNERS[one.learner]
             policy, digest = f"{learner.policy}:weights={weights}", _weights_hash(weights)
             found += [
                 Run(point, learner.label, policy, one.seed, world, self.scale.rounds, digest)
@@ -285,7 +291,7 @@ class Workshop:
         """
         told = partial(self._progress, what)
         return run_cells(
-            work, cells, self._jobs, told, self._folder / journal, _code(), world=world, executor=self._executor
+            work, cells, self._jobs, told, self._folder / journal, self._code, world=world, executor=self._executor
         )
 
     def _worlds(self, count: int | None = None) -> range:
@@ -293,13 +299,13 @@ class Workshop:
         return range(FIRST_WORLD, FIRST_WORLD + (count or self.scale.worlds))
 
 
-def _train(folder: Path, training: Training) -> Figures:
+def _train(folder: Path, code: str, training: Training) -> Figures:
     """Do or continue one training, and return the ratio of its last evaluation."""
     import torch
 
     # The parallel processes share the cores. More threads per process would only compete.
     torch.set_num_threads(1)
-    out, learner = folder / training.name, LEARNERS[training.learner]
+    out, learner = folder / training.name(code), LEARNERS[training.learner]
     clear(out)
     hyper: dict[str, Any] = dict(learner.hyper)
     if len(training.points) > 1:
@@ -342,16 +348,7 @@ def _weights_hash(folder: Path) -> str:
     return hashlib.sha256("".join(hashes).encode()).hexdigest()[:12]
 
 
-@functools.cache
-def _digest(training: Training) -> str:
-    """Return a short hash of all that the weights of a training depend on."""
-    # After a change of the code, of the learner or of a scenario it is another training, in a folder of its own.
-    about = [repr(training), repr(LEARNERS[training.learner]), *(one.model_dump_json() for one in training.scenarios)]
-    return hashlib.sha256("".join([_code(), *about]).encode()).hexdigest()[:8]
-
-
-@functools.cache
-def _code() -> str:
+def code_hash() -> str:
     """Return a hash of the scenario, of what rules are tuned by, and of the code that decides what a run gives."""
     # It is the fingerprint of the journals and a part of the name of a training. After a change of one of these all
     # figures are made again.
