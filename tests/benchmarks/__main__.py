@@ -7,7 +7,7 @@ from rich.table import Table
 
 from tests.benchmarks.city import city, city_memory_mib, streets
 from tests.benchmarks.clock import bare_simpy
-from tests.benchmarks.cluster import cell_us, trimming, worker_mib
+from tests.benchmarks.cluster import cell_us, start_s, trimming, worker_mib
 from tests.benchmarks.files import help_s, long_memory_mib, long_ratio, memory_mib, million_events, xml_rows
 from tests.benchmarks.learners import against_plain, decision_us, steps_a_second, training_memory_mib
 from tests.benchmarks.market import by_stations, by_vehicles, rates, replay_ratio, shares, trace
@@ -63,6 +63,7 @@ def main() -> None:
     row("  cost of an auction in 10 hours / in 1 hour", min(long_ratio() for _ in range(REPEATS)), "<= 1.05", digits=2)
     for kind, what in (("processes", "--jobs 2"), ("pool", "a pool"), ("cluster", "--cluster local:2")):
         row(f"a cell that does nothing, {what}, us of wall clock", min(cell_us(kind) for _ in range(REPEATS)))
+    row("workers of local:2 start, import and end, s of wall clock", min(start_s() for _ in range(REPEATS)), digits=1)
     for what, value in zip(("a worker of --cluster", "a process of a pool"), worker_mib(), strict=True):
         row(f"memory of {what} after two hours of four_way, MiB", value)
     for what, value in zip(("as Dask starts it", "of a study"), trimming(), strict=True):

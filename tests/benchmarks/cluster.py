@@ -53,6 +53,14 @@ def cell_us(kind: str, cells: int = 4_000) -> float:
         return 1e6 * (time.perf_counter() - begin) / cells
 
 
+def start_s() -> float:
+    """Seconds of wall clock until workers on this machine have started, have imported the package, and have ended."""
+    begin = time.perf_counter()
+    with cluster(f"local:{WORKERS}") as executor:
+        run_cells(nothing, range(4 * WORKERS), executor=executor)
+    return time.perf_counter() - begin
+
+
 def worker_mib() -> tuple[float, float]:
     """Resident memory of a worker of a cluster and of a process of a pool, after two hours of `four_way` each, MiB."""
     found = []
