@@ -36,8 +36,17 @@ _TASK_FIELDS = (*(column.name for column in _TASK_COLUMNS), *TASK_REST, *TASK_CL
 _REPORT_FIELDS = ("time", "provider", "bid")
 _OUTAGE_FIELDS = ("time", "provider", "is_out")
 
-
 _TASK = _AUCTION_FIELDS.index("task")
+
+TASKS_KEPT = 2048
+"""Number of tasks that are done before they are written together."""
+
+# At a junction with many providers the bids are nearly all that is recorded.
+BIDS_KEPT_BYTES = 8 * 2**20
+"""Bytes of recorded bids after which tasks are written together, if they are fewer."""
+
+_BID_BYTES = 8 * (1 + len(BID_FIELDS) + len(LINK_FIELDS))
+"""Bytes of a recorded bid."""
 
 
 class Rows(NamedTuple):
@@ -74,8 +83,8 @@ class Recorder:
         state: what the seats of the mechanism add to the table `decisions`.
         value_of: whose utility the value of a served task is in the mechanism.
         reasons: numbers by which the policy explains its decisions.
-        on_done: function that is called each time that ``every`` more tasks are done; None for nothing.
-        every: number of tasks that are done between two calls of ``on_done``.
+        on_done: function that is called each time that `TASKS_KEPT` more tasks are done, or that the bids have grown by
+            `BIDS_KEPT_BYTES`; None for nothing.
     """
 
     def __init__(
@@ -100,9 +109,8 @@ class Recorder:
         self._decisions = array("d")
         self._seats: list[str] = []
         self._running: dict[int, Task] = {}
-        self._released = self._done = 0
+        self._released = self._done = self._bytes_before = 0
         self.on_done: Callable[[], None] | None = None
-        self.every = 0
 
     def auction(self, auction: Auction) -> None:
         """Record a settled auction and the bids of the invited providers.
@@ -186,9 +194,15 @@ class Recorder:
         self._tasks.extend(_task_row(task, lost_at))
         if self.on_done is not None:
             self._done += 1
-            if self._done >= self.every:
+            if self._done >= TASKS_KEPT or self._bids_bytes - self._bytes_before >= BIDS_KEPT_BYTES:
                 self._done = 0
                 self.on_done()
+                self._bytes_before = self._bids_bytes
+
+    @property
+    def _bids_bytes(self) -> int:
+        """Bytes of the recorded bids."""
+        return len(self._bidders) * _BID_BYTES
 
     @property
     def complete(self) -> int:

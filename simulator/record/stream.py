@@ -60,7 +60,7 @@ class Stream:
             name: self._files.enter_context(TableWriter(folder / f"{name}.parquet", name, extra.get(name, ())))
             for name in TABLES
         }
-        recorder.every, recorder.on_done = TASKS_PER_BLOCK, self._go_on
+        recorder.on_done = self._go_on
 
     def __enter__(self) -> Stream:
         return self

@@ -15,8 +15,8 @@ from simulator.record.events import LAST, Columns
 from simulator.record.schema import PROVIDER_KINDS
 from simulator.scenario.scenario import Scenario
 
-TASKS_PER_BLOCK = 2048
-"""Tasks that are added up, and written, together.
+TASKS_PER_BLOCK = 128
+"""Tasks that are added up together. A run whose tables are written while it goes on writes some blocks at a time.
 
 A sum of floating-point numbers depends on the order. A run whose tables are written while it goes on adds up the same
 blocks as one whose tables are written at its end.

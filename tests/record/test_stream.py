@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 
 from simulator import RunError, Scenario, simulate
 from simulator.errors import OutputError
-from simulator.record import stream, tables, totals, writer
+from simulator.record import recorder, stream, tables, totals, writer
 from simulator.record.events import in_order
 from simulator.record.result import Result
 from simulator.record.schema import EVENT_KINDS, TABLES, table
@@ -45,6 +45,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks and row groups so small that a short run has many of them."""
     for module in (totals, stream):
         monkeypatch.setattr(module, "TASKS_PER_BLOCK", 32)
+    monkeypatch.setattr(recorder, "TASKS_KEPT", 32)
     for one in (tables, stream):
         monkeypatch.setattr(one, "VEHICLES_PER_BLOCK", 16)
     monkeypatch.setattr(writer, "ROWS_PER_GROUP", 300)
@@ -87,19 +88,42 @@ def test_what_is_written_is_forgotten(tmp_path: Path) -> None:
     """After 900 s as many tasks and vehicles are in memory as after 300 s."""
     planned = plan("four_way", "conditional", duration=901.0)
     simulation = planned.simulation()
-    recorder, traffic = simulation.recorder, simulation.site.traffic
+    record, traffic = simulation.recorder, simulation.site.traffic
     assert isinstance(traffic, GeneratedVehicles)
     kept: dict[float, list[int]] = {}
-    extra = {"auctions": recorder.columns}
-    with Stream(tmp_path, recorder, planned.scenario, simulation.site.fleet, traffic, 901.0, extra) as running:
+    extra = {"auctions": record.columns}
+    with Stream(tmp_path, record, planned.scenario, simulation.site.fleet, traffic, 901.0, extra) as running:
         for moment in (300.0, 600.0, 900.0):
             for _ in simulation.until(moment):
                 simulation.answer(1.3)
-            kept[moment] = [len(recorder.rows().tasks["task"]), len(traffic._flow.vehicles),
+            kept[moment] = [len(record.rows().tasks["task"]), len(traffic._flow.vehicles),
                             sum(len(part["time"]) for part in running._events)]  # fmt: skip
     assert running._tasks > 100
     for few, more in zip(kept[300.0], kept[900.0], strict=True):
         assert more < 1.5 * few + 40
+
+
+def test_bids_are_written_before_they_are_many_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With ten stations a block of tasks has more bytes than with three, so it is written earlier."""
+    monkeypatch.setattr(totals, "TASKS_PER_BLOCK", 4)
+    monkeypatch.setattr(stream, "TASKS_PER_BLOCK", 4)
+    monkeypatch.setattr(recorder, "BIDS_KEPT_BYTES", 100 * recorder._BID_BYTES)
+    most: dict[int, int] = {}
+    written, go_on = list[int](), Stream._go_on
+
+    def noted(running: Stream) -> None:
+        written.append(running._recorder._bids_bytes)
+        go_on(running)
+
+    monkeypatch.setattr(Stream, "_go_on", noted)
+    for stations in (3, 10):
+        written.clear()
+        planned = plan("four_way", "conditional", duration=300.0, **fields({"stations.count": stations}))
+        planned.run_into(tmp_path / str(stations)).check()
+        assert len(written) > 2
+        most[stations] = max(written) // recorder._BID_BYTES
+    # A task that has not ended keeps those after it.
+    assert max(most.values()) < 250
 
 
 class Stops:
