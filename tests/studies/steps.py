@@ -82,12 +82,10 @@ def kept_weights(kind: str, seed: int) -> Path:
 
 def learned(kind: str, seed: int) -> tuple[str, str]:
     """Return a policy with the weights of a training, as text, and their hash."""
-    from policies.deployed import Learned
     from simulator.market.plugins import find_policy
 
     policy = f"{kind}:weights={kept_weights(kind, seed).relative_to(ROOT)}"
-    found = find_policy(policy)
-    assert isinstance(found, Learned)
+    found: Any = find_policy(policy)
     return policy, found.weights_sha256[:12]
 
 
