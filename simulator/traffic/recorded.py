@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ class RecordedVehicles:
     """The vehicles of a recording.
 
     Args:
-        env: SimPy environment. Each vehicle has a process of its own.
+        env: SimPy environment.
         recording: trajectories.
         fleet: providers.
         reference_speed_mps: least speed at which a vehicle is expected to leave a coverage, m/s.
@@ -92,34 +93,39 @@ class RecordedVehicles:
         Args:
             on_crossing: function that is called when a vehicle leaves the coverage of its station.
         """
-        self.env.process(self._enter_all(on_crossing))
+        self.env.process(self._drive(on_crossing))
 
     def kept_bytes(self) -> int:
         """Return the memory of what belongs to this run alone, bytes."""
         # The trajectories are shared by all runs of the process.
         return 240 * len(self.log)
 
-    def _enter_all(self, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
-        """Start the process of each vehicle at its time of entry."""
-        recording = self.recording
-        for vehicle, entry in enumerate(recording.time[recording.start[:-1]].tolist()):
-            yield until(self.env, entry, LAST)
-            self.env.process(self._drive(vehicle, on_crossing))
+    def _drive(self, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
+        """Let each moment of the vehicles come, in the order of time."""
+        vehicles = range(len(self.recording.start) - 1)
+        # `merge` goes on with a vehicle when it is asked for the moment after: then it is the time of the vehicle.
+        for time in heapq.merge(*(self._moments(vehicle, on_crossing) for vehicle in vehicles)):
+            yield until(self.env, time, LAST)
 
-    def _drive(self, vehicle: int, on_crossing: CrossingHook) -> Generator[simpy.Event, None, None]:
-        """Log a vehicle, and report where it leaves the coverage of a station."""
-        entered = self.env.now
+    def _moments(self, vehicle: int, on_crossing: CrossingHook) -> Iterator[float]:
+        """Yield the times of a vehicle, s. What happens at a time is done before the next one is yielded.
+
+        A vehicle is logged, and reports where it leaves the coverage of a station.
+        """
+        first, last = self.recording.start[vehicle], self.recording.start[vehicle + 1] - 1
+        entered, left = float(self.recording.time[first]), float(self.recording.time[last])
+        yield entered
         self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, 0)
         tasks = 0
         for request, crossing in enumerate(self.crossings(vehicle)):
             if self._made is not None and not self._made(vehicle, request):
                 continue
-            yield until(self.env, crossing.time, LAST)
+            yield crossing.time
             tasks += 1
             self.log[vehicle] = VehicleLog(vehicle, entered, math.nan, tasks)
             on_crossing(vehicle, request, crossing)
-        yield until(self.env, float(self.recording.time[self.recording.start[vehicle + 1] - 1]), LAST)
-        self.log[vehicle] = VehicleLog(vehicle, entered, self.env.now, tasks)
+        yield left
+        self.log[vehicle] = VehicleLog(vehicle, entered, left, tasks)
 
     def crossings(self, vehicle: int) -> list[Crossing]:
         """Return every crossing of a vehicle, in the order of time.
