@@ -270,7 +270,9 @@ class Work:
         self._scenarios, self._duration, self._warmup, self._bidders = scenarios, duration, warmup, bidders
         self._plans: dict[tuple[Point, Contender], Plan] = {}
         self._hashes: dict[tuple[Point, Contender], dict[str, Any]] = {}
-        self._worlds = KeptWorlds()
+        # A process does the cells of a world one after the other, so it needs no earlier world but for pieces of few
+        # worlds that come in turns.
+        self._worlds = KeptWorlds(most_worlds=4)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_plans": {}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import OrderedDict
 from typing import Any
 
@@ -22,18 +23,19 @@ class KeptWorlds:
 
     Args:
         most_bytes: largest memory of what is kept, bytes. A world that does not fit is drawn again in each run.
+        most_worlds: largest number of worlds that are kept.
 
     Attributes:
         kept_bytes: memory of what is kept, bytes.
     """
 
-    def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, most_bytes: int = KEPT_BYTES, most_worlds: int = sys.maxsize) -> None:
+        self._most_bytes, self._most_worlds = most_bytes, most_worlds
         self._worlds: OrderedDict[str, Demand | None] = OrderedDict()
         self.kept_bytes = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_most_bytes": self._most_bytes, "_worlds": OrderedDict(), "kept_bytes": 0}
+        return self.__dict__ | {"_worlds": OrderedDict(), "kept_bytes": 0}
 
     def run(self, planned: Plan) -> Result:
         """Run a plan in its world.
@@ -54,7 +56,9 @@ class KeptWorlds:
             self._worlds.move_to_end(world)
             return self._worlds[world]
         demand = planned.demand(self._most_bytes)
-        while self.kept_bytes + demand.kept_bytes > self._most_bytes:
+        while self._worlds and (
+            len(self._worlds) >= self._most_worlds or self.kept_bytes + demand.kept_bytes > self._most_bytes
+        ):
             _, oldest = self._worlds.popitem(last=False)
             self.kept_bytes -= 0 if oldest is None else oldest.kept_bytes
         self.kept_bytes += demand.kept_bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import tracemalloc
 from functools import partial
 from typing import Any
@@ -115,6 +116,15 @@ def test_kept_worlds_stay_within_their_bytes() -> None:
         worlds.run(planned.with_seed(seed))
         assert worlds.kept_bytes <= 2.5 * one
     assert worlds.kept_bytes > one
+
+
+def test_kept_worlds_are_no_more_than_asked_for() -> None:
+    planned = plan("four_way", "conditional", duration=200)
+    worlds = pickle.loads(pickle.dumps(KeptWorlds(most_worlds=2)))
+    for seed in (0, 1, 2, 1, 3):
+        worlds.run(planned.with_seed(seed))
+    kept = sum(planned.with_seed(seed).demand(MUCH).kept_bytes for seed in (1, 3))
+    assert worlds.kept_bytes == kept
 
 
 def test_a_comparison_has_the_figures_of_separate_runs() -> None:
