@@ -142,24 +142,6 @@ def test_no_pair_below_the_price_trades(values: FloatArray, costs: FloatArray, s
         assert pairs[award.lot.task, award.provider] >= award.paid_by_vehicle
 
 
-@settings(max_examples=100, deadline=None)
-@given(SIDE, SIDE, st.integers(0, 7), st.floats(0.0, 2.0), st.sampled_from([mcafee, trade_reduction]))
-def test_a_lie_does_not_pay_under_the_sealed_rules(
-    values: FloatArray, costs: FloatArray, who: int, factor: float, rule: Callable[[list[float], list[float]], Cleared]
-) -> None:
-    """Identical goods and one unit per seller, as the source supposes."""
-    who %= len(values)
-
-    def utility(said: FloatArray) -> float:
-        order = np.argsort(-said, kind="stable").tolist()
-        done = rule(said[order].tolist(), np.sort(costs).tolist())
-        return float(values[who]) - done.buyers_pay if who in order[: done.units] else 0.0
-
-    lie = values.copy()
-    lie[who] *= factor
-    assert utility(lie) <= utility(values) + 1e-12
-
-
 def test_a_provider_offers_as_many_units_as_finish_in_time() -> None:
     now = lot((0, 1), 0)._replace(limit_s=3.0, predicted_s={0: 1.0, 1: 2.5})
     lots = [now, *(now._replace(task=task) for task in range(1, 9))]

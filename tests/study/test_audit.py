@@ -35,7 +35,7 @@ def verdicts(found: Audit) -> dict[str, str]:
     return {finding.property: finding.verdict for finding in found.findings}
 
 
-PUBLIC = [("conditional", 600), ("constant:1.3", 600), ("diffusion", 120)]
+PUBLIC = [("conditional", 600), ("constant:1.3", 600), ("diffusion", 120), ("dqn", 120), ("sac", 120), ("ppo", 120)]
 
 
 @pytest.mark.parametrize(("policy", "rounds"), quick(PUBLIC[:2], PUBLIC))
