@@ -7,7 +7,7 @@ from rich.table import Table
 
 from tests.benchmarks.city import city, city_memory_mib, streets
 from tests.benchmarks.clock import bare_simpy
-from tests.benchmarks.cluster import cell_us, start_s, trimming, worker_mib
+from tests.benchmarks.cluster import cell_us, comparison, start_s, trimming, worker_mib
 from tests.benchmarks.files import help_s, long_memory_mib, long_ratio, memory_mib, million_events, xml_rows
 from tests.benchmarks.learners import against_plain, decision_us, steps_a_second, training_memory_mib
 from tests.benchmarks.market import by_stations, by_vehicles, rates, replay_ratio, shares, trace
@@ -66,6 +66,9 @@ def main() -> None:
     row("workers of local:2 start, import and end, s of wall clock", min(start_s() for _ in range(REPEATS)), digits=1)
     for what, value in zip(("a worker of --cluster", "a process of a pool"), worker_mib(), strict=True):
         row(f"memory of {what} after two hours of four_way, MiB", value)
+    each_ms, compared_mib = comparison()
+    row("an hour of four_way in a comparison on two workers, ms of a worker", each_ms)
+    row("memory of a worker after a comparison of 80 runs, MiB", compared_mib)
     for what, value in zip(("as Dask starts it", "of a study"), trimming(), strict=True):
         row(f"page faults of 5,000 rounds of paper in a worker {what}", value)
     for name in ("paper", "four_way"):

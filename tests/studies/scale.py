@@ -88,17 +88,20 @@ def vehicles(arm_m: float) -> Point:
 
 
 POINTS = (
-    *(Point("hours", float(hours), "four_way", 3600.0 * hours, {}) for hours in (1, 3, 10, 30, 100)),
-    *(vehicles(arm_m) for arm_m in (300.0, 1_200.0, 12_000.0, 120_000.0)),
+    *(Point("hours", float(hours), "four_way", 3600.0 * hours, {}) for hours in (1, 3, 10, 30, 100, 1_000)),
+    *(vehicles(arm_m) for arm_m in (300.0, 1_200.0, 12_000.0, 120_000.0, 1_000_000.0)),
     *(Point("stations at a junction", float(count), "four_way", 3600.0, {"stations.count": count})
-      for count in (3, 10, 30, 100, 300)),
-    *(Point("UAVs at a junction", float(count), "four_way", 3600.0, ring(count)) for count in (1, 3, 10, 30)),
-    *(Point("junctions", float(rows * rows), "grid", 900.0, streets(rows)) for rows in (3, 6, 10, 20, 30)),
+      for count in (3, 10, 30, 100, 300, 1_000)),
+    *(Point("UAVs at a junction", float(count), "four_way", 3600.0, ring(count)) for count in (1, 3, 10, 30, 100, 300)),
+    *(Point("junctions", float(rows * rows), "grid", 900.0, streets(rows)) for rows in (3, 6, 10, 20, 30, 50)),
 )  # fmt: skip
-"""All points. Each axis begins with the scenario as it is shipped, or with fewer."""
+"""All points. Each axis begins with the scenario as it is shipped, or with fewer.
 
-BEYOND = {"hours": 1_000.0, VEHICLES: 100_000.0, "stations at a junction": 1_000.0,
-          "UAVs at a junction": 100.0, "junctions": 2_500.0}  # fmt: skip
+Arms of 1,000 km, 1,000 stations and 50 x 50 junctions are the most that a scenario may have.
+"""
+
+BEYOND = {"hours": 10_000.0, VEHICLES: 1_000_000.0, "stations at a junction": 3_000.0,
+          "UAVs at a junction": 1_000.0, "junctions": 10_000.0}  # fmt: skip
 """Where each axis is extrapolated to."""
 
 
