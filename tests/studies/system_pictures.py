@@ -38,6 +38,7 @@ JOBS, CLOCKS_S = 2, 600.0
 REGRET_ROUNDS = 200
 MIX_ROUNDS = 120
 MESSAGES_S = (0.0, 0.001, 0.005, 0.02)
+BIDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
 
 NETS = Path(__file__).parent.parent.parent / "docs" / "learning" / "nets"
 """Weights and metrics of the trainings of RegretNet and of `myerson-net`, by the commands of their pages."""
@@ -363,7 +364,32 @@ def messages() -> None:
     save(figure, "system-messages.png")
 
 
+def baselines() -> None:
+    """What a station has that bids a multiple of its values in `paper`, all others truthful, by the auction."""
+    figure, (panel,) = panels("baselines", 1)
+    rules: dict[str, str | None] = {"msb": "conditional", "vickrey": None, "second-price": None, "first-price": None}
+    for number, (rule, policy) in enumerate(rules.items()):
+        has = np.zeros((SEEDS, len(BIDS)))
+        for column, factor in enumerate(BIDS):
+            for seed in range(SEEDS):
+                run = simulate(
+                    "paper", policy, seed, 2_000.0, mechanism=rule, bidders={"s1": f"shade:{factor:g}"}
+                )  # fmt: skip
+                has[seed, column] = float(run.providers.set_index("name")["net_utility"]["s1"]) / len(run.tasks)
+        label = "spa" if rule == "second-price" else rule
+        panel.plot(BIDS, has.mean(axis=0), marker=MARKS[number], color=COLOURS[number], label=label)
+        print(label, [f"{factor:g}: {value:.4f}" for factor, value in zip(BIDS, has.mean(axis=0), strict=True)])
+    panel.axvline(1.0, color="grey", linewidth=0.8)
+    panel.set_xlabel("bid of one station, as a multiple of its value")
+    panel.set_ylim(bottom=-0.03)  # far above its value, a first price only loses more
+    panel.set_ylabel("what the station has, per task")
+    panel.set_title(f"paper, {SEEDS} worlds of 2,000 rounds")
+    panel.legend(fontsize=7)
+    save(figure, "system-baselines.png")
+
+
 DRAWN = {
+    "baselines": baselines,
     "vcg": vcg, "sealed": sealed, "messages": messages,
     "myerson": myerson, "myerson-net": myerson_net, "second-score": second_score, "double-dutch": double_dutch,
     "madda": madda, "regret-net": regret_net,
