@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 from generate_environments import environment, page_name
-from generate_results import claims, sensitivity, table
+from generate_results import claims, one_task, sensitivity, table
 
 import simulator
 from simulator import errors
@@ -34,8 +34,6 @@ def write(folder: Path) -> None:
     Args:
         folder: folder of the pages. What is in it is replaced.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     pages = {
         "fields": fields(),
         "tables": tables(),
@@ -45,11 +43,16 @@ def write(folder: Path) -> None:
         "scenarios": scenarios(),
         "claims": claims(),
         "sensitivity": sensitivity(),
+        "one-task": one_task(),
     }
     pages |= {page_name(identity): environment(identity, table) for identity in ENVIRONMENTS}
     pages |= {f"made-{name}": made(name, about) for name, about in json.loads(MADE.read_text(encoding="utf-8")).items()}
-    for name, lines in pages.items():
-        (folder / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # Pages are written when all could be made.
+    texts = {name: "\n".join(lines) + "\n" for name, lines in pages.items()}
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
     shutil.copyfile(NOTEBOOK, folder / "tour.ipynb")
 
 

@@ -13,6 +13,10 @@ PAPER = ROOT / "outputs" / "paper"
 RIVALS = ("PPO", "SPA", "Myopic", "Optimal", "Greedy", "Random", "conditional", "best constant", "oracle")
 """Columns of the sensitivity table."""
 
+MADE = ROOT / "docs" / "results" / "made"
+ARENAS = {"four_way": "arena.csv", "after_the_match": "arena-scarce.csv"}
+"""Tables of the arena by scenario."""
+
 
 def claims() -> Iterator[str]:
     """Yield the table of claims, with the number of each verdict before it."""
@@ -33,6 +37,26 @@ def sensitivity() -> Iterator[str]:
         margins = [(100 * float(row[f"over {rival}"]), 100 * float(row[f"over {rival} ci"])) for rival in RIVALS]
         rows.append((row["variant"], *(f"{mean:+.1f} ± {width:.1f}" for mean, width in margins)))
     yield from table(("variant", f"DMSB over {RIVALS[0]}", *RIVALS[1:]), rows)
+
+
+def one_task() -> Iterator[str]:
+    """Yield the table of the auctions of one task: outcomes and incentives, one row per scenario and system."""
+    heads = (
+        "scenario", "system", "surplus of a task", "welfare / `msb`", "revenue / `msb`", "somebody gains", "select p",
+    )  # fmt: skip
+    rows = []
+    for scenario, name in ARENAS.items():
+        found = [row for row in _rows(MADE / name) if row["family"] == "one task"]
+        revenue = next(float(row["payments"]) for row in found if row["system"] == "msb")
+        for row in found:
+            surplus, ratio = (
+                f"{float(row[figure]):.3f} ± {float(row[f'{figure}_ci']):.3f}" for figure in ("surplus_mean", "ratio")
+            )
+            chance = float(row["selection_p"]) if row["selection_p"] else None
+            shown = "" if chance is None else "< .001" if chance < 0.001 else f"{chance:.3f}"
+            numbers = f"{float(row['payments']) / revenue:.2f}", f"{float(row['gain_share']):.2f}"
+            rows.append((f"`{scenario}`", f"`{row['system']}`", surplus, ratio, *numbers, shown))
+    yield from table(heads, rows)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -139,15 +139,21 @@ def table(scene: str, columns: dict[str, list[list[Run]]], done: dict[Run, Figur
 
     net = {name: of(name, "welfare") - MESSAGE * of(name, "messages") * of(name, "tasks") for name in columns}
     base, welfare = net["gap / 4"][:, 0], of("gap / 4", "welfare")[:, 0]
-    others = [name for name in columns if name != "gap / 4"]
-    alone = np.array([crossed(net[one] - base[:, None]).p_value for one in others])
-    p = dict(zip(others, corrected(alone), strict=True))
-    rows = [["steps", "welfare", "welfare less messages", "p (Holm)", "messages per task", "served"]]
+
+    def chances(rival: str) -> dict[str, str]:
+        """Return the p-values of what others have more or less than a rival, welfare less messages."""
+        others = [name for name in columns if name != rival]
+        alone = np.array([crossed(net[one] - net[rival]).p_value for one in others])
+        found = zip(others, corrected(alone), strict=True)
+        return {name: "< 1e-4" if p < 1e-4 else f"{p:.2g}" for name, p in found}
+
+    p = {rival: chances(rival) for rival in ("gap / 4", "gap / 2", "McAfee, sealed")}
+    rows = [["steps", "welfare", "welfare less messages", *(f"p: {rival}" for rival in p), "messages", "served"]]
     for name in columns:
         both = [crossed_ratio(of(name, "welfare"), welfare), crossed_ratio(net[name], base)]
         shown = [f"{one.mean:.3f} ± {one.half_width:.3f}" for one in both]
-        chance = "" if name not in p else "< 1e-4" if p[name] < 1e-4 else f"{p[name]:.2g}"
-        rows.append([name, *shown, chance, f"{of(name, 'messages').mean():.1f}", f"{of(name, 'served').mean():.3f}"])
+        chance = [p[rival].get(name, "") for rival in p]
+        rows.append([name, *shown, *chance, f"{of(name, 'messages').mean():.1f}", f"{of(name, 'served').mean():.3f}"])
     count, length = SCENES[scene]
     head = f"### `{scene}`, {count} worlds of {length:g} s, {SEEDS} trainings of each learner; divided by gap / 4\n"
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
