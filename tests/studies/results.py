@@ -171,7 +171,7 @@ STUDIES = {
     ),
     "scale": Study(
         "python -m tests.studies.scale --again",
-        "The memory of a run grows with its map, and by half from 1 to 100 hours. A longer run costs no more per "
+        "The memory of a run grows with its map, and by 40 % from 1 to 100 hours. A longer run costs no more per "
         "auction.",
         "a factor of 2 between machines for time, 10 % for memory",
         "docs/results/scale.md",
