@@ -165,8 +165,8 @@ class Plan:
     ) -> Result:
         """Run the simulation to its end, and write its tables into a run folder while it goes on.
 
-        Some numbers of each task stay in memory, for the percentiles of the summary. The folder is that of `Result.save`,
-        and it is complete or absent, also if the process is killed.
+        Some numbers of each task stay in memory, for the percentiles of the summary. The folder is that of
+        `Result.save`, and it is complete or absent, also if the process is killed.
 
         Args:
             directory: the folder itself.
